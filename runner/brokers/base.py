@@ -1,0 +1,119 @@
+"""The contract between the runner and a broker, in prose and in types.
+
+Two brokers keep it, RabbitMQ and the embedded one, and one suite of tests runs
+over both (`tests/brokers`). What they promise:
+
+- **publish** returns only when every message is durable and on a queue. Otherwise
+  it raises: `PublishError` for those that were certainly not taken,
+  `BrokerUnavailableError` where the fate of some isn't known.
+- **consume** hands deliveries over in batches, at most `prefetch` unsettled ones at
+  a time, each valid until it is settled, released, or its session ends. Until then
+  nobody else gets it. A holder that dies gives up what it held at once.
+- **settle** is *publish these, all of them confirmed, then ack*. A crash anywhere
+  in between repeats work and loses nothing.
+- **release** gives a delivery back uncounted, as if it had never been taken.
+- A delivery's **attempt** counts the attempts in its header, the deliveries that
+  died with their holder, and itself. A message whose holder died is afterwards handed
+  out on its own (no second one of the same queue beside it to the same consumer), so
+  that the next death is counted against the message that caused it.
+- A message published with a **delay** is kept by the broker at least that long, over
+  restarts of everything.
+
+Left out on purpose: what a message means, when to retry, what is a dead letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from runner.errors import PublishError
+from runner.message import Delivery, Outgoing
+from runner.topology import Topology
+
+
+class Consumer(Protocol):
+    """What a broker calls for a queue that is consumed, always on its own thread:
+    both methods have to return at once, and must not call back into `publish`."""
+
+    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        """Take these in hand."""
+
+    def settle_failed(self, delivery: Delivery, error: PublishError) -> None:
+        """The broker refused something that `settle` wanted published, so the delivery
+        is not acked: it is still in hand, to be settled in another way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many messages a work queue and its companions hold, and who consumes it."""
+
+    ready: int = 0
+    """Waiting to be taken."""
+    in_hand: int = 0
+    """Taken by a worker and not yet settled."""
+    delayed: int = 0
+    """Waiting for a retry."""
+    dead: int = 0
+    """In the dead letters."""
+    consumers: int = 0
+    """Worker processes, on any machine, that take from it."""
+
+
+class Broker(Protocol):
+    """One process's access to the broker. All methods may be called from any thread.
+
+    The order of calls: `start`, then anything, `close` last.
+    """
+
+    @property
+    def available(self) -> bool:
+        """Whether a publish would reach the broker now (connected, not blocked)."""
+
+    def start(self, topology: Topology, *, timeout: float | None = None) -> None:
+        """Connect and declare `topology`, now and after every reconnect.
+
+        Waits for a broker that is away, with back-off, for up to `timeout` seconds
+        (None: as long as it takes); then raises BrokerUnavailableError. Raises
+        BrokerSetupError at once where waiting doesn't help.
+        """
+
+    def publish(self, messages: Sequence[Outgoing], *, timeout: float = 5.0) -> None:
+        """Return when all of `messages` are durable on their queues.
+
+        Raises PublishError for those refused, BrokerUnavailableError if the broker is
+        away or blocked, or hasn't answered in `timeout` seconds.
+        """
+
+    def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
+        """Begin to take from the work queue `queue`; once for each queue and process."""
+
+    def cancel(self, queue: str) -> None:
+        """Take nothing more from `queue`. What is in hand stays so, to be settled.
+        Returns when no further delivery will be handed over."""
+
+    def consuming(self, queue: str) -> bool:
+        """Whether this process is registered as a consumer of `queue` right now."""
+
+    def settle(self, delivery: Delivery, messages: Sequence[Outgoing]) -> None:
+        """Publish `messages`, and when all of them are confirmed, ack `delivery`.
+
+        Returns at once; `Consumer.settle_failed` reports a refusal. If the session
+        ends first, the delivery comes again.
+        """
+
+    def release(self, deliveries: Iterable[Delivery]) -> None:
+        """Give these back to their queue, uncounted. Returns at once."""
+
+    def depths(self, queues: Iterable[str], *, timeout: float = 5.0) -> Mapping[str, Depth]:
+        """The depth of each of these work queues.
+
+        A queue that doesn't exist is left out. Raises BrokerUnavailableError.
+        """
+
+    def close(self, *, timeout: float = 5.0) -> None:
+        """Let settled deliveries' acks leave, for up to `timeout` seconds, then hang up.
+
+        What is still in hand goes back to its queue.
+        """

@@ -1,0 +1,124 @@
+"""A pipeline as plain values: what `pipeline.yaml` says, with every default filled in.
+
+Frozen, and without behaviour beyond reading it: the loader makes it, everything
+else takes it. Paths are absolute; durations are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.message import Destination
+from runner.retry import RetryPolicy
+
+JsonSchema = Mapping[str, Any] | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host and a port to listen on."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`to` is taken for a body that is valid under `when` (None: any body)."""
+
+    to: tuple[Destination, ...]
+    when: JsonSchema | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRoute:
+    """One method and path of the intake, and where its bodies are published."""
+
+    method: str
+    path: str
+    publish: tuple[Route, ...]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    listen: Address
+    routes: tuple[HttpRoute, ...]
+    max_body: int = 65_536
+    """Bytes."""
+    confirm_timeout: float = 5.0
+    """Seconds that a request waits for the broker's confirm before its 503."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """The development SMTP server, and the Maildir that it keeps every mail in."""
+
+    listen: Address
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    name: str
+    type: str
+    """direct, topic or fanout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    exchange: str
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    name: str
+    schema: Path | None = None
+    type: str = "quorum"
+    """quorum or classic; RabbitMQ's terms."""
+    max_length: int | None = None
+    delivery_limit: int = 20
+    bind: tuple[Binding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    name: str
+    consume: str
+    handler: str
+    """`module:callable`."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    publish: tuple[Route, ...] = ()
+    concurrency: int = 1
+    prefetch: int = 250
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The whole file. `broker` is one URL, or several of the nodes of one cluster."""
+
+    name: str
+    file: Path
+    broker: tuple[str, ...]
+    queues: Mapping[str, Queue]
+    stages: Mapping[str, Stage]
+    exchanges: Mapping[str, Exchange] = field(default_factory=dict)
+    http: Http | None = None
+    mailbox: Mailbox | None = None
+    shutdown_timeout: float = 25.0
+    """Seconds that a stopping worker may take to finish what it has in hand."""
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths start, and where the user's own modules are found."""
+        return self.file.parent

@@ -1,0 +1,127 @@
+"""What can go wrong, and for whom.
+
+Orders are verbs that a handler raises (`Retry`, `Reject`, `Pause`); faults end
+in `Error` and carry data. How an error is shown is the terminal's business
+(`runner.cli`), not this module's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runner.message import Outgoing
+
+
+# -- Orders: what a handler may raise -------------------------------------------
+
+
+class Retry(Exception):
+    """Try this message again later: the fault is expected to pass.
+
+    `reason` (str) is written to the log and, after the last attempt, to the
+    dead letter. `delay` (seconds) asks for at least that long a wait instead of
+    the one in the stage's retry table; the attempt counts either way.
+    """
+
+    def __init__(self, reason: str, *, delay: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.delay = delay
+
+
+class Reject(Exception):
+    """This message can never be handled: to the dead letters, at once.
+
+    `reason` (str) is written to the log and to the dead letter.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Pause(Exception):
+    """The stage can't work at all, and no message is to blame (a refused password).
+
+    The message goes back to its queue without being counted as an attempt, and
+    the stage takes nothing for `delay` seconds; health says 503 meanwhile.
+    `reason` (str) is logged as an error.
+    """
+
+    def __init__(self, reason: str, *, delay: float = 60.0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.delay = delay
+
+
+# -- Faults -----------------------------------------------------------------------
+
+
+class RunnerError(Exception):
+    """A fault with one clear line for the operator; never shown with a traceback."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing wrong (or doubtful) in a pipeline file.
+
+    `line` and `column` count from 1, as editors do; 0 where there is no place in
+    the file (it can't be read, say).
+    """
+
+    file: str
+    line: int
+    column: int
+    message: str
+    severity: str = "error"
+    """`error` stops a run; `warning` doesn't."""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        mark = "warning: " if self.severity == "warning" else ""
+        return f"{place}: {mark}{self.message}"
+
+
+class ConfigError(RunnerError):
+    """The pipeline file can't be run; every problem that was found, in file order."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class StartError(RunnerError):
+    """A part can't start (a port that is taken, a handler that can't be entered)."""
+
+
+class BrokerError(RunnerError):
+    """Something between the runner and its broker."""
+
+
+class BrokerUnavailableError(BrokerError):
+    """The broker is away, blocked or silent; trying again later may help.
+
+    What was being published is *unknown*: it may have been stored.
+    """
+
+
+class BrokerSetupError(BrokerError):
+    """The broker answers, and refuses: credentials, a queue that exists with other
+    arguments, a damaged file. Trying again doesn't help; a person has to act."""
+
+
+class PublishError(BrokerError):
+    """The broker answered and did not take some messages: certainly not stored.
+
+    `refused` pairs each message with the broker's reason (a full queue, no queue
+    of that name); messages that aren't in it were confirmed.
+    """
+
+    def __init__(self, refused: Sequence[tuple[Outgoing, str]]) -> None:
+        first = f"{refused[0][0].destination}: {refused[0][1]}" if refused else "nothing refused"
+        more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+        super().__init__(first + more)
+        self.refused = tuple(refused)

@@ -1,0 +1,143 @@
+"""What travels: `Message` (to a handler), `Delivery` (from a broker), `Outgoing` (to one).
+
+Also the headers that the runner itself writes. No header starts with `x-`:
+RabbitMQ keeps those for itself, and ignores some of them across a republish.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+HEADER_PREFIX = "runner-"
+ATTEMPT = "runner-attempt"
+"""Attempts that have already been made of this message (int); absent: none."""
+NOT_BEFORE = "runner-not-before"
+"""Unix time in milliseconds (int) before which a retry is not due yet."""
+STAGE = "runner-stage"
+ERROR = "runner-error"
+TRACEBACK = "runner-traceback"
+QUEUE = "runner-queue"
+"""The queue that a dead letter came from."""
+TIME = "runner-time"
+"""When it was dead-lettered: RFC 3339, UTC."""
+
+NO_HEADERS: Mapping[str, Any] = {}
+
+
+def new_id() -> str:
+    """A fresh message id, 32 hexadecimal digits."""
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message as a handler sees it.
+
+    `id` stays the same from the intake to the last stage, across retries,
+    crashes and restarts: use it as the idempotency key of side effects. (A stage
+    that returns several bodies gives them `<id>.1`, `<id>.2`, …)
+    `attempt` counts from 1. `body` is the parsed JSON, already checked against
+    the schema of `queue`. `headers` are those of the message's sender.
+    """
+
+    id: str
+    body: Any
+    queue: str = ""
+    attempt: int = 1
+    headers: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Destination(NamedTuple):
+    """Where a message is published to: an exchange and a routing key.
+
+    The exchange `""` is the default one: `key` is then the name of a queue.
+    """
+
+    exchange: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.exchange}/{self.key}" if self.exchange else self.key
+
+
+class Outgoing:
+    """A message on its way to a broker: bytes, with what the broker needs to know.
+
+    `delay` (seconds) is only for a retry, whose destination is the queue that the
+    message was consumed from: the broker keeps it for at least that long.
+    `origin` is the delivery that is moved on as it is (a retry, a dead letter):
+    a broker keeps the sender's other properties from it.
+    """
+
+    __slots__ = ("delay", "destination", "headers", "id", "origin", "payload")
+
+    def __init__(
+        self,
+        destination: Destination,
+        id: str,
+        payload: bytes,
+        headers: Mapping[str, Any] = NO_HEADERS,
+        *,
+        delay: float = 0.0,
+        origin: Delivery | None = None,
+    ) -> None:
+        self.destination = destination
+        self.id = id
+        self.payload = payload
+        self.headers = headers
+        self.delay = delay
+        self.origin = origin
+
+    def __repr__(self) -> str:  # never the payload: it may hold a card number
+        wait = f", delay={self.delay}" if self.delay else ""
+        return f"Outgoing({self.destination}, id={self.id}{wait})"
+
+
+class Session:
+    """The span in which deliveries are valid: one connection's life.
+
+    When it ends (`open` turns False) its deliveries belong to the broker again;
+    settling one is then a no-op, and starting work on one is a waste.
+    """
+
+    __slots__ = ("open",)
+
+    def __init__(self) -> None:
+        self.open = True
+
+
+class Delivery:
+    """One message in hand, which the broker keeps until it is settled or released.
+
+    `attempt` is the number of the attempt that this delivery is, from 1: those
+    counted in the message's header, those that died with their worker, and this
+    one. `tag` and `properties` are the broker's own business.
+    """
+
+    __slots__ = ("attempt", "headers", "id", "payload", "properties", "queue", "session", "tag")
+
+    def __init__(
+        self,
+        queue: str,
+        id: str,
+        payload: bytes,
+        headers: Mapping[str, Any],
+        attempt: int,
+        session: Session,
+        tag: int,
+        properties: Any = None,
+    ) -> None:
+        self.queue = queue
+        self.id = id
+        self.payload = payload
+        self.headers = headers
+        self.attempt = attempt
+        self.session = session
+        self.tag = tag
+        self.properties = properties
+
+    def __repr__(self) -> str:  # never the payload: it may hold a card number
+        return f"Delivery({self.queue}, id={self.id}, attempt={self.attempt})"

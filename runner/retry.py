@@ -1,0 +1,44 @@
+"""How often a message is tried, and how long it waits between: attempt → delay.
+
+Decides only. The waiting is done by the broker, on one queue per distinct delay
+(a *rung*), never by a worker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """`attempts` in all (1: never retried), then the dead letters.
+
+    The wait after attempt n is `delay × factor^(n-1)` seconds, at most `max_delay`.
+    """
+
+    attempts: int = 5
+    delay: float = 2.0
+    factor: float = 3.0
+    max_delay: float = 300.0
+
+    def delay_after(self, attempt: int) -> float:
+        """Seconds to wait after failed attempt number `attempt` (from 1)."""
+        try:
+            delay = self.delay * self.factor ** (attempt - 1)
+        except OverflowError:
+            return self.max_delay
+        return min(delay, self.max_delay)
+
+    def table(self) -> tuple[float, ...]:
+        """The waits in order, one for each retry: `attempts - 1` of them."""
+        return tuple(self.delay_after(attempt) for attempt in range(1, self.attempts))
+
+    def rungs(self) -> tuple[float, ...]:
+        """The distinct waits, ascending, rounded to the millisecond; none without retries."""
+        return tuple(sorted({round(wait, 3) for wait in self.table()}))
+
+
+def rung_for(delay: float, rungs: tuple[float, ...]) -> float:
+    """The rung to wait on for `delay` seconds: the shortest that is long enough,
+    else the longest there is (the message then comes back early and waits again)."""
+    return next((rung for rung in rungs if rung >= delay - 0.0005), rungs[-1])

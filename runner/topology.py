@@ -1,0 +1,154 @@
+"""A pipeline → what has to exist on the broker: exchanges, queues, bindings, companions.
+
+Decides only; a broker's `declare()` acts on it. A work queue's arguments follow
+from its own entry under `queues:` and from nothing else, so that rewiring the
+stages never asks for a queue to be deleted (RabbitMQ refuses changed arguments).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from runner import duration
+from runner.config.model import Exchange, Pipeline, Queue
+from runner.message import Destination
+from runner.retry import rung_for
+
+
+def dead_letter_queue(queue: str) -> str:
+    return f"{queue}.dlq"
+
+
+def quarantine_queue(queue: str) -> str:
+    """Where a message waits whose worker died: it is taken from here one at a time,
+    so that the next death can be blamed on the message that was really in hand."""
+    return f"{queue}.quarantine"
+
+
+def retry_queue(queue: str, delay: float) -> str:
+    return f"{queue}.retry.{duration.format(delay)}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedQueue:
+    """A queue to declare. `arguments` are RabbitMQ's; `home` is the work queue that a
+    companion belongs to (a work queue is its own)."""
+
+    name: str
+    home: str
+    kind: str
+    """work, retry, quarantine or dead."""
+    arguments: Mapping[str, Any]
+    max_length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBinding:
+    exchange: str
+    queue: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Everything to declare, in the order to declare it (a dead-letter queue stands
+    before the queue that points at it)."""
+
+    exchanges: tuple[Exchange, ...]
+    queues: tuple[PlannedQueue, ...]
+    bindings: tuple[PlannedBinding, ...]
+    rungs: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Work queue → the waits (seconds, ascending) that it has retry queues for."""
+
+    def retry_queue(self, queue: str, delay: float) -> str:
+        """The companion of `queue` on which a message waits for `delay` seconds."""
+        return retry_queue(queue, rung_for(delay, self.rungs[queue]))
+
+    def queues_of(self, destination: Destination) -> tuple[str, ...]:
+        """The declared queues that `destination` leads to, each once, as RabbitMQ routes."""
+        if not destination.exchange:
+            return (destination.key,)
+        kind = next((e.type for e in self.exchanges if e.name == destination.exchange), "")
+        return tuple(
+            dict.fromkeys(
+                binding.queue
+                for binding in self.bindings
+                if binding.exchange == destination.exchange and binds(kind, binding.key, destination.key)
+            )
+        )
+
+
+def binds(exchange_type: str, binding_key: str, routing_key: str) -> bool:
+    """Whether a binding takes a routing key (AMQP 0-9-1, section 3.1.3)."""
+    if exchange_type == "fanout":
+        return True
+    if exchange_type == "direct":
+        return binding_key == routing_key
+    return _topic_pattern(binding_key).fullmatch("." + routing_key) is not None
+
+
+def _topic_pattern(binding_key: str) -> re.Pattern[str]:
+    """`*` stands for one word, `#` for none or more; words are parted by dots.
+
+    The pattern expects a dot before every word, the first one too.
+    """
+    words = {"*": r"\.[^.]*", "#": r"(?:\.[^.]*)*"}
+    return re.compile("".join(words.get(word, r"\." + re.escape(word)) for word in binding_key.split(".")))
+
+
+def plan(pipeline: Pipeline) -> Topology:
+    """What `pipeline` needs on its broker."""
+    consumers = {stage.consume: stage for stage in pipeline.stages.values()}
+    queues: list[PlannedQueue] = []
+    rungs: dict[str, tuple[float, ...]] = {}
+    for queue in pipeline.queues.values():
+        queues.append(PlannedQueue(dead_letter_queue(queue.name), queue.name, "dead", {"x-queue-type": "quorum"}))
+        queues.append(PlannedQueue(queue.name, queue.name, "work", _work_arguments(queue), queue.max_length))
+        stage = consumers.get(queue.name)
+        if stage is None:
+            continue
+        rungs[queue.name] = stage.retry.rungs()
+        queues.append(_quarantine(queue))
+        queues.extend(_retry(queue, rung) for rung in rungs[queue.name])
+    bindings = tuple(PlannedBinding(b.exchange, queue.name, b.key) for queue in pipeline.queues.values() for b in queue.bind)
+    return Topology(tuple(pipeline.exchanges.values()), tuple(queues), bindings, rungs)
+
+
+def _dead_lettering(to: str) -> dict[str, Any]:
+    """At-least-once dead-lettering: RabbitMQ keeps the message until its new queue has
+    confirmed it. Without `x-overflow: reject-publish` it would silently fall back to
+    at-most-once (rabbitmq.com/docs/quorum-queues#dead-lettering)."""
+    return {
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": to,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+
+
+def _work_arguments(queue: Queue) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"x-queue-type": queue.type}
+    if queue.type == "quorum":
+        arguments |= _dead_lettering(dead_letter_queue(queue.name)) | {"x-delivery-limit": queue.delivery_limit}
+    else:
+        arguments["x-overflow"] = "reject-publish"
+    if queue.max_length is not None:
+        arguments["x-max-length"] = queue.max_length
+    return arguments
+
+
+def _quarantine(queue: Queue) -> PlannedQueue:
+    """Always a quorum queue: only those count their deliveries."""
+    arguments = {"x-queue-type": "quorum", "x-delivery-limit": queue.delivery_limit}
+    arguments |= _dead_lettering(dead_letter_queue(queue.name))
+    return PlannedQueue(quarantine_queue(queue.name), queue.name, "quarantine", arguments)
+
+
+def _retry(queue: Queue, rung: float) -> PlannedQueue:
+    """One queue per wait, with the wait as the queue's own time-to-live: a message's
+    own would be looked at only at the head of the queue."""
+    arguments = {"x-queue-type": "quorum", "x-message-ttl": round(rung * 1000)} | _dead_lettering(queue.name)
+    return PlannedQueue(retry_queue(queue.name, rung), queue.name, "retry", arguments)
