@@ -1,0 +1,285 @@
+"""A RabbitMQ node of the tests' own: private ports, a temporary folder, loopback only.
+
+It shares nothing with a node that may run on this machine: not its Erlang port
+mapper, not its cookie, not its data. Nothing of it outlives the test session,
+however that ends. Left out: clusters.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import itertools
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any, Self
+
+HOW_TO_GET_IT = "RabbitMQ's tests were left out: no rabbitmq-server here. To run them: apt-get install rabbitmq-server"
+BOOT_TIMEOUT = 90.0
+
+# Debian's /usr/sbin/rabbitmq-server switches to the user rabbitmq; the script behind it doesn't.
+_SCRIPTS = ("/usr/lib/rabbitmq/bin", "/opt/homebrew/sbin", "/usr/local/sbin", "/usr/sbin")
+
+# Ends the port mapper and removes the folder when its input closes, which it does even
+# when the test session is killed. In a session of its own, so that Ctrl-C doesn't reach it.
+_JANITOR = """
+trap '' INT TERM HUP
+epmd -address 127.0.0.1 -port "$1" & epmd=$!
+cat >/dev/null
+kill -KILL $epmd
+until rm -rf "$2" 2>/dev/null; do sleep 0.1; done
+"""
+
+
+def server_script() -> str | None:
+    """The path of `rabbitmq-server`, where it is installed."""
+    return shutil.which("rabbitmq-server", path=os.pathsep.join([*_SCRIPTS, os.environ.get("PATH", "")]))
+
+
+class RabbitNode:
+    """One node, running from `start()` to `stop()` or `kill()`, which may alternate:
+    its ports and its data stay the same until `close()`. A context manager."""
+
+    user, password = "guest", "guest"
+
+    def __init__(self) -> None:
+        script = server_script()
+        if script is None:
+            raise FileNotFoundError(HOW_TO_GET_IT)
+        self._script = script
+        self.folder = Path(tempfile.mkdtemp(prefix="runner-rabbitmq-"))
+        ports = _free_ports()
+        self.port, self._api_port, self._epmd_port, self._distribution_port = itertools.islice(ports, 4)
+        self._server: subprocess.Popen[bytes] | None = None
+        self._output = self.folder / "output"
+        self._write_configuration()
+        self._janitor = subprocess.Popen(
+            ["sh", "-c", _JANITOR, "janitor", str(self._epmd_port), str(self.folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- Life -----------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Boot, and return when AMQP and the management API answer."""
+        _wait_until(lambda: _answers(self._epmd_port), "the Erlang port mapper", self._log)
+        with self._output.open("wb") as output:
+            self._server = subprocess.Popen(
+                [self._script],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                env=self._environment(),
+                cwd=self.folder,
+                start_new_session=True,
+            )
+        _wait_until(self._ready, "RabbitMQ", self._log)
+
+    def stop(self) -> None:
+        """Shut down in good order, as an operator would."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL, as if the machine had lost power."""
+        self._end(signal.SIGKILL)
+
+    def close(self) -> None:
+        """End the node and remove everything of it."""
+        self.kill()
+        if self._janitor.stdin is not None:
+            self._janitor.stdin.close()
+        self._janitor.wait(30)
+
+    def _end(self, how: signal.Signals) -> None:
+        server, self._server = self._server, None
+        if server is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, how)
+        server.wait(60)
+        _input(server).close()
+
+    # -- What tests do to it ----------------------------------------------------------
+
+    def url(self, vhost: str = "/") -> str:
+        """The AMQP URL of a virtual host."""
+        return f"amqp://{self.user}:{self.password}@127.0.0.1:{self.port}/{_quoted(vhost)}"
+
+    def new_vhost(self) -> str:
+        """Make an empty virtual host; its name."""
+        vhost = f"test-{uuid.uuid4().hex[:12]}"
+        self.api("PUT", f"/vhosts/{vhost}")
+        self.api("PUT", f"/permissions/{vhost}/{self.user}", {"configure": ".*", "write": ".*", "read": ".*"})
+        return vhost
+
+    def delete_vhost(self, vhost: str) -> None:
+        """Remove a virtual host with its queues and connections."""
+        self.api("DELETE", f"/vhosts/{_quoted(vhost)}")
+
+    def queues(self, vhost: str = "/") -> dict[str, dict[str, Any]]:
+        """The queues of a virtual host by name, with what the management API says of each.
+
+        Their arguments are the truth, their message counts up to a second old: for a
+        count that is, declare the queue passively over AMQP.
+        """
+        return {queue["name"]: queue for queue in self.api("GET", f"/queues/{_quoted(vhost)}")}
+
+    def connections(self, vhost: str = "/") -> list[str]:
+        """The names of the connections to a virtual host."""
+        return [connection["name"] for connection in self.api("GET", f"/vhosts/{_quoted(vhost)}/connections")]
+
+    def close_connections(self, vhost: str = "/") -> int:
+        """Close the connections to a virtual host from the broker's side; how many there were."""
+        text = self.eval(
+            f"Open = rabbit_connection_tracking:list(<<{json.dumps(vhost)}>>),"
+            ' rabbit_connection_tracking_handler:close_connections(Open, "closed by a test", 0), length(Open)'
+        )
+        return int(text)
+
+    def block(self) -> None:
+        """Raise the memory alarm: publishers are blocked."""
+        self.eval("vm_memory_monitor:set_vm_memory_high_watermark(0.0)")
+        _wait_until(lambda: self.eval("rabbit_alarm:get_alarms()") != "[]", "the memory alarm", self._log)
+
+    def unblock(self) -> None:
+        """Clear the memory alarm."""
+        self.eval("vm_memory_monitor:set_vm_memory_high_watermark(0.6)")
+        _wait_until(lambda: self.eval("rabbit_alarm:get_alarms()") == "[]", "the end of the alarm", self._log)
+
+    def api(self, method: str, path: str, body: Any = None) -> Any:
+        """Call the management HTTP API: its parsed answer, None where it has none."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self._api_port}/api{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def eval(self, expression: str) -> str:
+        """Evaluate an Erlang expression in the node; its value on one line. Raises RuntimeError."""
+        if self._server is None:
+            raise RuntimeError("the node isn't running")
+        mark = f"value-{uuid.uuid4().hex}"
+        shell = _input(self._server)
+        shell.write(f'io:format("~n~s ~0p~n", ["{mark}", catch (fun() -> {expression} end)()]).\n'.encode())
+        shell.flush()
+        _wait_until(lambda: self._value(mark) is not None, f"the value of {expression}", self._log)
+        value = self._value(mark) or ""
+        if value.startswith("{'EXIT'"):
+            raise RuntimeError(f"{expression}: {value}")
+        return value
+
+    # -- Inside -----------------------------------------------------------------------
+
+    def _write_configuration(self) -> None:
+        (self.folder / "rabbitmq.conf").write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
+            f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {self._api_port}\n"
+            "collect_statistics_interval = 1000\nlog.file.level = warning\n"
+        )
+        (self.folder / "advanced.config").write_text("[{rabbit, [{quorum_tick_interval, 1000}]}].\n")
+        (self.folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
+
+    def _environment(self) -> dict[str, str]:
+        """The caller's, without what it says about another node."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))}
+        return kept | {
+            "HOME": str(self.folder),  # the Erlang cookie is written there
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "advanced.config"),
+            "RABBITMQ_ALLOW_INPUT": "true",  # an Erlang shell on stdin, which ends the node when we die
+            "RABBITMQ_CONF_ENV_FILE": str(self.folder / "no-such-file"),
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
+            "RABBITMQ_DIST_PORT": str(self._distribution_port),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
+            "RABBITMQ_GENERATED_CONFIG_DIR": str(self.folder / "generated"),
+            "RABBITMQ_LOG_BASE": str(self.folder / "log"),
+            "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
+            "RABBITMQ_NODENAME": f"runner-test-{self.port}@localhost",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false",
+        }
+
+    def _ready(self) -> bool:
+        if self._server is not None and self._server.poll() is not None:
+            raise RuntimeError(f"RabbitMQ ended while it booted:\n{self._log()}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5) as connection:
+            connection.sendall(b"AMQP\x00\x00\x09\x01")
+            if connection.recv(1) == b"\x01":  # a method frame: Connection.Start
+                return bool(self.api("GET", "/overview"))
+        return False
+
+    def _value(self, mark: str) -> str | None:
+        lines = self._output.read_text(errors="replace").splitlines()
+        return next((line.removeprefix(mark).strip() for line in lines if line.startswith(mark)), None)
+
+    def _log(self) -> str:
+        files = [self._output, *sorted((self.folder / "log").glob("*.log"))]
+        return "\n".join(file.read_text(errors="replace")[-4000:] for file in files if file.exists())
+
+
+def _input(server: subprocess.Popen[bytes]) -> IO[bytes]:
+    assert server.stdin is not None
+    return server.stdin
+
+
+def _quoted(vhost: str) -> str:
+    return urllib.parse.quote(vhost, safe="")
+
+
+def _free_ports() -> Iterator[int]:
+    """Ports below those that the system gives to outgoing connections (so that a node which
+    is down for a moment finds its own still free), in an order of each session's own."""
+    for port in random.SystemRandom().sample(range(12_000, 30_000), 2000):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        yield port
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def _wait_until(condition: Callable[[], bool], what: str, log: Callable[[], str]) -> None:
+    deadline = time.monotonic() + BOOT_TIMEOUT
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} didn't come within {BOOT_TIMEOUT:.0f} s:\n{log()}")
+        time.sleep(0.02)
