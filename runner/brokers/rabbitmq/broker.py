@@ -1,0 +1,406 @@
+"""The broker contract over RabbitMQ: puts the connection, the publisher and the consumers together.
+
+Public methods may be called from any thread; everything below the line "on the
+I/O thread" runs there alone, so nothing in this package needs a lock.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pika
+from pika.channel import Channel
+
+from runner.brokers.base import Consumer, Depth
+from runner.brokers.rabbitmq.connection import Connection, explain
+from runner.brokers.rabbitmq.consuming import ChannelSession, Subscription
+from runner.brokers.rabbitmq.declaring import declare
+from runner.brokers.rabbitmq.nodes import parameters
+from runner.brokers.rabbitmq.publishing import Publisher, WaitingTicket
+from runner.brokers.rabbitmq.status import Inquiry, answer_roll_calls
+from runner.errors import BrokerSetupError, BrokerUnavailableError, PublishError
+from runner.message import ATTEMPT, Delivery, Destination, Outgoing
+from runner.topology import Topology, quarantine_queue
+
+log = logging.getLogger("runner.broker")
+
+REPAIR_DELAY = 1.0
+"""Seconds between noticing that a queue or a channel is gone and putting it back."""
+REFUSED_DELAY = 5.0
+"""Seconds between attempts to declare what the broker refused."""
+GAP_DELAY = 0.02
+"""Seconds that acks behind a slow message wait for it, before they leave singly."""
+
+
+class SettleTicket:
+    """Acks a delivery once all that comes of it is confirmed; else tells its consumer."""
+
+    __slots__ = ("_broker", "_delivery", "_failed", "_pending", "_refused")
+
+    def __init__(
+        self, broker: RabbitBroker, delivery: Delivery, pending: int, failed: Callable[[Delivery, PublishError], None]
+    ) -> None:
+        self._broker = broker
+        self._delivery = delivery
+        self._pending = pending
+        self._failed = failed
+        self._refused: list[tuple[Outgoing, str]] = []
+
+    def confirmed(self) -> None:
+        self._pending -= 1
+        if self._pending:
+            return
+        if not self._refused:
+            # Ack last: a crash before this line repeats the work, never loses it.
+            self._broker.ack(self._delivery)
+        elif self._delivery.session.open:
+            self._failed(self._delivery, PublishError(self._refused))
+
+    def refused(self, message: Outgoing, reason: str) -> None:
+        self._refused.append((message, reason))
+        self.confirmed()
+
+    lost = refused  # not acked: where the session is over as well, it simply comes again
+
+
+class RabbitBroker:
+    """RabbitMQ, by one connection to one of `urls`; `name` is shown in its lists."""
+
+    def __init__(self, urls: Sequence[str], name: str) -> None:
+        self._connection = Connection(
+            parameters(urls, name), opened=self._opened, lost=self._lost, refused=self._refuse
+        )
+        self._topology = Topology((), (), ())
+        self._publisher = Publisher(self._topology, self._on_unroutable)
+        self._subscriptions: dict[str, Subscription] = {}
+        self._pika: pika.SelectConnection | None = None
+        self._up = False
+        self._blocked = ""
+        self._started = False
+        self._closing = False
+        self._answering = False
+        self._repairing = False
+        self._settled = threading.Event()
+        """Set when the first start has come to an end, good or bad."""
+        self._refusal = ""
+        self._reason = "not connected yet"
+        self._declared: list[Callable[[], None]] = []
+        self._unflushed: set[ChannelSession] = set()
+
+    # -- the contract -------------------------------------------------------------------
+
+    @property
+    def available(self) -> bool:
+        return self._up and not self._blocked and self._publisher.channel is not None
+
+    def start(self, topology: Topology, *, timeout: float | None = None) -> None:
+        self._topology = topology
+        self._publisher = Publisher(topology, self._on_unroutable)
+        self._connection.start()
+        settled = self._settled.wait(timeout)
+        if self._up and not self._refusal:
+            self._started = True
+            return
+        self.close()
+        if self._refusal:
+            raise BrokerSetupError(self._refusal)
+        assert not settled
+        raise BrokerUnavailableError(f"no broker answers: {self._reason}")
+
+    def publish(self, messages: Sequence[Outgoing], *, timeout: float = 5.0) -> None:
+        if not messages:
+            return
+        if not self.available:
+            raise BrokerUnavailableError(self._blocked or f"the broker is away: {self._reason}")
+        ticket = WaitingTicket(messages)
+        self._connection.call(self._publisher.send, messages, ticket)
+        ticket.wait(timeout)
+
+    def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
+        planned = next(planned for planned in self._topology.queues if planned.name == queue)
+        subscription = Subscription(
+            planned,
+            quarantine_queue(queue),
+            prefetch,
+            consumer,
+            move=self._move,
+            later=self._connection.call,
+        )
+        self._connection.call(self._subscribe, subscription)
+
+    def cancel(self, queue: str) -> None:
+        done = threading.Event()
+        self._connection.call(self._cancel, queue, done.set)
+        done.wait(5.0)
+
+    def consuming(self, queue: str) -> bool:
+        subscription = self._subscriptions.get(queue)
+        return subscription is not None and subscription.registered
+
+    def settle(self, delivery: Delivery, messages: Sequence[Outgoing]) -> None:
+        self._connection.call(self._settle, delivery, messages)
+
+    def release(self, deliveries: Iterable[Delivery]) -> None:
+        self._connection.call(self._release, list(deliveries))
+
+    def depths(self, queues: Iterable[str], *, timeout: float = 5.0) -> Mapping[str, Depth]:
+        wanted = set(queues)
+        planned = [queue for queue in self._topology.queues if queue.home in wanted]
+        answer: list[Mapping[str, Depth]] = []
+        answered = threading.Event()
+
+        def done(depths: Mapping[str, Depth]) -> None:
+            answer.append(depths)
+            answered.set()
+
+        if not self._up:
+            raise BrokerUnavailableError(f"the broker is away: {self._reason}")
+        self._connection.call(self._inquire, planned, done)
+        if not answered.wait(timeout):
+            raise BrokerUnavailableError(f"the broker has not answered within {timeout:g} s")
+        return answer[0]
+
+    def close(self, *, timeout: float = 5.0) -> None:
+        if self._closing:
+            return
+        deadline = time.monotonic() + timeout
+        self._closing = True
+        if self._up:
+            for queue in list(self._subscriptions):
+                self.cancel(queue)
+            idle = threading.Event()
+            self._connection.call(self._release_everything)
+            self._connection.call(self._when_idle, idle.set)
+            idle.wait(max(0.0, deadline - time.monotonic()))
+        self._connection.stop(max(0.5, deadline - time.monotonic()))
+
+    # -- on the I/O thread: the connection's life -------------------------------------------
+
+    def _opened(self, connection: pika.SelectConnection) -> None:
+        self._pika = connection
+        connection.add_on_connection_blocked_callback(self._on_blocked)
+        connection.add_on_connection_unblocked_callback(self._on_unblocked)
+        self._declare(self._open_channels)
+
+    def _open_channels(self) -> None:
+        """The publishing channel first: what is delivered has to be able to leave."""
+        assert self._pika is not None
+        self._pika.channel(on_open_callback=self._publish_on)
+
+    def _publish_on(self, channel: Channel) -> None:
+        channel.add_on_close_callback(self._publishing_closed)
+        self._publisher.attach(channel)
+        if self._up:
+            return
+        for subscription in self._subscriptions.values():
+            self._consume(subscription)
+        self._up = True
+        self._reason = ""
+        if self._started:
+            log.info("connected to %s again", self._connection.node)
+        self._settled.set()
+
+    def _lost(self, reason: str) -> None:
+        if self._up and not self._closing:
+            log.warning("the connection to the broker is lost: %s; connecting again", reason)
+        elif not self._closing and not self._refusal and reason != self._reason:
+            log.warning("waiting for the broker: %s", reason)
+        self._up = False
+        self._answering = self._repairing = False
+        self._blocked = ""
+        self._reason = reason
+        self._pika = None
+        self._declared.clear()
+        self._unflushed.clear()
+        for subscription in self._subscriptions.values():
+            for queue in (subscription.queue, subscription.quarantine):
+                subscription.detach(queue)
+        self._publisher.detach(
+            f"the connection was lost before the broker confirmed; the message may have been stored ({reason})"
+        )
+
+    def _refuse(self, reason: str) -> None:
+        """Before the first start this ends it; later it may be mended while we wait."""
+        if self._started:
+            log.error("the broker refuses: %s", reason)
+            return
+        self._refusal = reason
+        self._settled.set()
+
+    def _on_blocked(self, _connection: object, frame: Any) -> None:
+        self._blocked = f"the broker takes no messages now: {frame.method.reason}"
+        log.warning("%s", self._blocked)
+
+    def _on_unblocked(self, _connection: object, _frame: object) -> None:
+        self._blocked = ""
+        log.info("the broker takes messages again")
+
+    def _declare(self, then: Callable[[], None]) -> None:
+        """Declare the topology, once for all who ask while it is under way."""
+        self._declared.append(then)
+        if len(self._declared) == 1 and self._pika is not None:
+            declare(self._pika, self._topology, done=self._on_declared, failed=self._on_declare_failed)
+
+    def _on_declared(self) -> None:
+        waiting, self._declared = self._declared, []
+        for then in waiting:
+            then()
+
+    def _on_declare_failed(self, reason: str) -> None:
+        self._declared.clear()
+        self._refuse(reason)
+        if self._started:
+            self._connection.later(REFUSED_DELAY, lambda: self._connection.restart("the topology is incomplete"))
+
+    # -- on the I/O thread: publishing and settling --------------------------------------------
+
+    def _publishing_closed(self, channel: Channel, error: BaseException) -> None:
+        """An exchange that doesn't exist closes the channel (404): put it back, and go on."""
+        if channel is not self._publisher.channel:
+            return
+        self._publisher.detach(f"the channel was closed: {explain(error)}")
+        if self._pika is not None and self._pika.is_open and not self._closing:
+            log.warning("the publishing channel was closed: %s", explain(error))
+            self._repair(self._open_channels)
+
+    def _on_unroutable(self) -> None:
+        if not self._repairing:
+            self._repairing = True
+            log.warning("a queue or a binding is gone from the broker; declaring it again")
+            self._repair(self._repaired)
+
+    def _repaired(self) -> None:
+        self._repairing = False
+
+    def _repair(self, then: Callable[[], None]) -> None:
+        """Declare again a little later, for something is missing on the broker."""
+        connection = self._pika
+
+        def repair() -> None:
+            if self._pika is connection and not self._closing:
+                self._declare(then)
+
+        self._connection.later(REPAIR_DELAY, repair)
+
+    def _settle(self, delivery: Delivery, messages: Sequence[Outgoing]) -> None:
+        if not delivery.session.open:
+            return
+        if not messages:
+            self.ack(delivery)
+            return
+        consumer = self._subscriptions[delivery.queue].consumer
+        self._publisher.send(messages, SettleTicket(self, delivery, len(messages), consumer.settle_failed))
+
+    def ack(self, delivery: Delivery) -> None:
+        session = delivery.session
+        assert isinstance(session, ChannelSession)
+        session.settled(delivery.tag)
+        if not self._unflushed:
+            self._connection.call(self._flush)
+        self._unflushed.add(session)
+
+    def _flush(self) -> None:
+        """Let the acks leave that have come together."""
+        sessions, self._unflushed = self._unflushed, set()
+        for session in sessions:
+            if session.flush():
+                self._connection.later(GAP_DELAY, session.flush_singly)
+
+    def _move(self, delivery: Delivery, message: Outgoing) -> None:
+        subscription = self._subscriptions[delivery.queue]
+        ticket = SettleTicket(self, delivery, 1, lambda delivery, _error: subscription.arrive(delivery))
+        self._publisher.send([message], ticket)
+
+    def _release(self, deliveries: Iterable[Delivery]) -> None:
+        """To the end of its own queue, with its count as it was: every other way back
+        counts as an attempt on a quorum queue (before RabbitMQ 4.3 even a nack)."""
+        for delivery in deliveries:
+            if delivery.session.open:
+                headers = {**delivery.headers, ATTEMPT: delivery.attempt - 1}
+                home = Destination("", delivery.queue)
+                message = Outgoing(home, delivery.id, delivery.payload, headers, origin=delivery)
+                # Where even that is refused (a full queue) it stays in hand until the
+                # connection ends, and then comes again, counted.
+                self._publisher.send([message], SettleTicket(self, delivery, 1, _leave))
+
+    def _release_everything(self) -> None:
+        for subscription in self._subscriptions.values():
+            for session in subscription.sessions.values():
+                self._release(list(session.in_hand.values()))
+
+    def _when_idle(self, done: Callable[[], None]) -> None:
+        """Call `done` once nothing is outstanding and every ack has been written."""
+        if self._up and (self._publisher.outstanding or self._unflushed):
+            self._connection.later(0.005, lambda: self._when_idle(done))
+            return
+        for subscription in self._subscriptions.values():
+            for session in subscription.sessions.values():
+                session.flush_singly()
+        done()
+
+    # -- on the I/O thread: consuming ------------------------------------------------------------
+
+    def _subscribe(self, subscription: Subscription) -> None:
+        earlier = self._subscriptions.get(subscription.queue)
+        if earlier is None:
+            self._subscriptions[subscription.queue] = subscription
+            if self._up:
+                self._consume(subscription)
+            return
+        earlier.cancelled = False
+        if self._up:
+            for queue, session in list(earlier.sessions.items()):
+                earlier.attach(queue, session.channel)
+
+    def _consume(self, subscription: Subscription) -> None:
+        assert self._pika is not None
+        if not self._answering:
+            self._answering = True
+            answer_roll_calls(self._pika, self._in_hand)
+        for queue in (subscription.queue, subscription.quarantine):
+            self._consume_on_new_channel(subscription, queue)
+
+    def _consume_on_new_channel(self, subscription: Subscription, queue: str) -> None:
+        if self._pika is None or subscription.cancelled:
+            return
+
+        def begin(channel: Channel) -> None:
+            channel.add_on_close_callback(closed)
+            channel.add_on_cancel_callback(cancelled)
+            subscription.attach(queue, channel)
+
+        def closed(_channel: Channel, error: BaseException) -> None:
+            subscription.detach(queue)
+            if self._pika is not None and self._pika.is_open and not self._closing:
+                log.warning("the consumer of %s was closed: %s; consuming again", queue, explain(error))
+                self._repair(lambda: self._consume_on_new_channel(subscription, queue))
+
+        def cancelled(frame: Any) -> None:
+            """The queue was deleted or moved. What is in hand can still be finished."""
+            channel, _ = subscription.tags.pop(queue)
+            log.warning("the broker has cancelled the consumer of %s (deleted?); declaring it again", queue)
+            self._repair(lambda: subscription.attach(queue, channel))
+
+        self._pika.channel(on_open_callback=begin)
+
+    def _cancel(self, queue: str, done: Callable[[], None]) -> None:
+        subscription = self._subscriptions.get(queue)
+        if subscription is None:
+            done()
+        else:
+            subscription.cancel(done)
+
+    def _in_hand(self) -> Mapping[str, int]:
+        return {queue: s.in_hand for queue, s in self._subscriptions.items() if s.registered}
+
+    def _inquire(self, planned: Sequence[Any], done: Callable[[Mapping[str, Depth]], None]) -> None:
+        if self._pika is not None:
+            Inquiry(self._pika, planned, later=self._connection.later, done=done)
+
+
+def _leave(_delivery: Delivery, error: PublishError) -> None:
+    log.warning("a message could not be given back now: %s", error)

@@ -1,0 +1,206 @@
+"""One AMQP connection, kept alive on a thread of its own.
+
+All of pika's I/O happens on that thread, and no handler ever runs on it: a busy
+or stuck handler can't starve the heartbeats. What the connection is used for
+(declaring, publishing, consuming) is not known here.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import ssl
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pika
+import pika.exceptions
+from pika.adapters.select_connection import IOLoop
+
+from runner.brokers.rabbitmq.nodes import label
+
+log = logging.getLogger("runner.broker")
+
+FIRST_BACKOFF = 0.25
+LONGEST_BACKOFF = 30.0
+"""Seconds. The wait before the nodes are tried again doubles from the one to the other."""
+
+
+class Connection:
+    """Connects to the first node that answers, and again whenever the connection is lost.
+
+    `opened(connection)` and `lost(reason)` are called on the I/O thread, `lost` also
+    where a connection didn't come about; `refused(reason)` where the broker answered and
+    refused (its credentials, its virtual host), before the next try.
+    """
+
+    def __init__(
+        self,
+        nodes: Sequence[pika.ConnectionParameters],
+        *,
+        opened: Callable[[pika.SelectConnection], None],
+        lost: Callable[[str], None],
+        refused: Callable[[str], None],
+    ) -> None:
+        self._nodes = list(nodes)
+        self._opened = opened
+        self._lost = lost
+        self._refused = refused
+        self._loop = IOLoop()
+        self._thread = threading.Thread(target=self._run, name="rabbitmq", daemon=True)
+        self._calls: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._awake = False
+        self._connection: pika.SelectConnection | None = None
+        self._tried = 0
+        self._backoff = FIRST_BACKOFF
+        self._stopping = False
+        random.shuffle(self._nodes)  # so that many processes don't all choose the first node
+
+    @property
+    def node(self) -> str:
+        """The node that is, or was last, connected to; without credentials."""
+        return label(self._nodes[(self._tried - 1) % len(self._nodes)])
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def call(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Run `function(*arguments)` on the I/O thread, soon, in the order of the calls.
+
+        Many calls share one wake-up: a wake-up is a system call, and each costs more
+        than what it is made for.
+        """
+        self._calls.append((function, arguments))
+        if not self._awake:
+            self._awake = True
+            self._loop.add_callback_threadsafe(self._drain)
+
+    def later(self, delay: float, function: Callable[[], None]) -> None:
+        """Run `function` after `delay` seconds. Only from the I/O thread."""
+        self._loop.call_later(delay, function)
+
+    def restart(self, reason: str) -> None:
+        """Give this connection up and make a new one. Only from the I/O thread."""
+        if self._connection is not None and not (self._connection.is_closing or self._connection.is_closed):
+            log.warning("%s; connecting again", reason)
+            self._connection.close(320, reason[:200])
+
+    def stop(self, timeout: float) -> None:
+        """Hang up and end the thread."""
+        if not self._thread.is_alive():
+            return
+        self.call(self._hang_up)
+        self._thread.join(timeout)
+
+    # -- on the I/O thread ----------------------------------------------------------
+
+    def _run(self) -> None:
+        self._connect()
+        while not self._stopping:
+            try:
+                self._loop.start()
+            except Exception as error:  # a fault of ours must not end the thread
+                log.exception("fault on the broker connection")
+                self.restart(f"internal fault: {error!r}")
+
+    def _drain(self) -> None:
+        self._awake = False  # before the first call: what is added from here on wakes us again
+        calls = self._calls
+        while calls:
+            function, arguments = calls.popleft()
+            function(*arguments)
+
+    def _connect(self) -> None:
+        if self._stopping:
+            return
+        node = self._nodes[self._tried % len(self._nodes)]
+        self._tried += 1
+        self._connection = pika.SelectConnection(
+            node,
+            on_open_callback=self._on_open,
+            on_open_error_callback=self._on_open_error,
+            on_close_callback=self._on_close,
+            custom_ioloop=self._loop,
+        )
+
+    def _on_open(self, connection: pika.SelectConnection) -> None:
+        self._backoff = FIRST_BACKOFF
+        self._opened(connection)
+
+    def _on_open_error(self, _connection: object, error: BaseException | str) -> None:
+        self._connection = None
+        reason = f"{self.node}: {explain(error)}"
+        if isinstance(error, BaseException) and is_refusal(error):
+            self._refused(reason)
+        self._lost(reason)
+        self._again()
+
+    def _on_close(self, _connection: object, error: BaseException) -> None:
+        self._connection = None
+        if self._stopping:
+            self._loop.stop()
+            return
+        self._lost(f"{self.node}: {explain(error)}")
+        self._again()
+
+    def _again(self) -> None:
+        """Try the next node at once; after the last of them wait first."""
+        if self._stopping:
+            self._loop.stop()
+            return
+        if self._tried % len(self._nodes):
+            self._loop.call_later(0, self._connect)
+            return
+        # Full jitter: a hundred workers of a broker that comes back don't knock together.
+        self._loop.call_later(self._backoff * random.uniform(0.5, 1.0), self._connect)
+        self._backoff = min(self._backoff * 2, LONGEST_BACKOFF)
+
+    def _hang_up(self) -> None:
+        self._stopping = True
+        connection = self._connection
+        if connection is not None and connection.is_open:
+            connection.close()
+        elif connection is None or not connection.is_closing:
+            self._loop.stop()  # half open: pika can't close that in good order, but the process can
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether the broker answered and refused, so that trying again doesn't help."""
+    return isinstance(
+        error,
+        (
+            pika.exceptions.ProbableAuthenticationError,
+            pika.exceptions.ProbableAccessDeniedError,
+            pika.exceptions.AuthenticationError,
+            pika.exceptions.IncompatibleProtocolError,
+        ),
+    ) or (isinstance(error, pika.exceptions.ConnectionClosedByBroker) and error.reply_code in (403, 530))
+
+
+def explain(error: BaseException | str) -> str:
+    """What pika's error means, in words for an operator; never with credentials."""
+    if isinstance(error, pika.exceptions.ConnectionClosed):
+        return f"{error.reply_text} ({error.reply_code})"
+    if isinstance(error, pika.exceptions.ProbableAuthenticationError):
+        return "it refuses the user name or the password"
+    if isinstance(error, pika.exceptions.ProbableAccessDeniedError):
+        return "it refuses access to the virtual host (does it exist, and has the user the right to it?)"
+    if isinstance(error, (pika.exceptions.IncompatibleProtocolError, pika.exceptions.InvalidFrameError)):
+        return "it doesn't speak AMQP 0-9-1 (is it the right port?)"
+    return _system_error(error) or str(error) or type(error).__name__
+
+
+def _system_error(error: object) -> str:
+    """The operating system's own words, which pika wraps several times over."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate can't be verified: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return "it doesn't speak TLS on this port (amqps:// needs its TLS port, often 5671)"
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    if not isinstance(error, BaseException):
+        return ""
+    inner = (*getattr(error, "exceptions", ()), getattr(error, "exception", None), error.__cause__, *error.args)
+    return next((text for text in map(_system_error, reversed(inner)) if text), "")

@@ -1,0 +1,86 @@
+"""Broker URLs → the nodes to connect to. Leaves connecting to `connection`.
+
+The query parameters are those of RabbitMQ's own URI scheme
+(rabbitmq.com/docs/uri-query-parameters), as far as they concern a client here.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pika
+
+from runner.errors import BrokerSetupError
+
+HEARTBEAT = 30
+"""Seconds. A peer that is silent for this long is given up."""
+CONNECT_TIMEOUT = 10
+"""Seconds for TCP, TLS and AMQP together."""
+_TLS_PARAMETERS = {"cacertfile", "certfile", "keyfile", "server_name_indication"}
+_PARAMETERS = _TLS_PARAMETERS | {"heartbeat", "connection_timeout"}
+
+
+def parameters(urls: Sequence[str], name: str) -> list[pika.ConnectionParameters]:
+    """The connection parameters of each URL, in order; `name` is shown in RabbitMQ's lists.
+
+    Raises BrokerSetupError for a URL that can't be used; its password is never in the text.
+    """
+    return [_node(url, name) for url in urls]
+
+
+def label(node: pika.ConnectionParameters) -> str:
+    """How a node is named to people: without credentials."""
+    scheme = "amqps" if node.ssl_options else "amqp"
+    vhost = "" if node.virtual_host == "/" else f"/{node.virtual_host}"
+    return f"{scheme}://{node.host}:{node.port}{vhost}"
+
+
+def _node(url: str, name: str) -> pika.ConnectionParameters:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise BrokerSetupError("the broker's URL can't be read; write amqp://user:password@host:5672/vhost") from None
+    query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    if unknown := sorted(query.keys() - _PARAMETERS):
+        raise BrokerSetupError(
+            f"the broker's URL has an unknown parameter '{unknown[0]}'; known are {', '.join(sorted(_PARAMETERS))}"
+        )
+    tls = parts.scheme == "amqps"
+    if not tls and (misplaced := sorted(query.keys() & _TLS_PARAMETERS)):
+        raise BrokerSetupError(f"the broker's URL has '{misplaced[0]}', which needs amqps://")
+    host = parts.hostname or "localhost"
+    timeout = _seconds(query, "connection_timeout", CONNECT_TIMEOUT)
+    return pika.ConnectionParameters(
+        host=host,
+        port=port or (5671 if tls else 5672),
+        virtual_host=unquote(parts.path[1:]) or "/",
+        credentials=pika.PlainCredentials(unquote(parts.username or "guest"), unquote(parts.password or "guest")),
+        ssl_options=_tls(query, host) if tls else None,
+        heartbeat=_seconds(query, "heartbeat", HEARTBEAT),
+        socket_timeout=timeout,
+        stack_timeout=timeout,
+        connection_attempts=1,
+        client_properties={"connection_name": name, "product": "pipeline-runner"},
+    )
+
+
+def _seconds(query: dict[str, str], key: str, default: int) -> int:
+    text = query.get(key, str(default))
+    if not text.isdecimal() or int(text) == 0:
+        raise BrokerSetupError(f"the broker's URL says {key}={text}; write a whole number of seconds")
+    return int(text)
+
+
+def _tls(query: dict[str, str], host: str) -> pika.SSLOptions:
+    """Verified TLS, always: there is no switch to turn verification off."""
+    try:
+        context = ssl.create_default_context(cafile=query.get("cacertfile"))
+        if "certfile" in query:
+            context.load_cert_chain(query["certfile"], query.get("keyfile"))
+    except OSError as error:
+        named = query.get("certfile") if "certfile" in query else query.get("cacertfile")
+        raise BrokerSetupError(f"the broker's URL names a certificate that can't be used: {named}: {error}") from None
+    return pika.SSLOptions(context, query.get("server_name_indication", host))

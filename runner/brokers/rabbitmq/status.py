@@ -1,0 +1,128 @@
+"""Queue depths by AMQP alone: passive declarations, and a roll call of the workers.
+
+A passive declaration tells what is ready and who consumes, but not what is in
+hand. So a worker listens on an exclusive queue that is bound to a fanout exchange,
+and answers how much it holds; whoever asks sums the answers up.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pika
+from pika.channel import Channel
+from pika.spec import BasicProperties
+
+from runner.brokers.base import Depth
+from runner.brokers.rabbitmq.declaring import STATUS_EXCHANGE
+from runner.topology import PlannedQueue
+
+REPLY_TO = "amq.rabbitmq.reply-to"
+"""RabbitMQ's pseudo-queue for direct replies (rabbitmq.com/docs/direct-reply-to)."""
+ROLL_CALL_TIMEOUT = 0.5
+"""Seconds. A consumer that isn't a runner never answers."""
+
+
+def answer_roll_calls(connection: pika.SelectConnection, in_hand: Callable[[], Mapping[str, int]]) -> None:
+    """Answer, for as long as the connection lives, how much this process has in hand."""
+
+    def begin(channel: Channel) -> None:
+        channel.queue_declare("", exclusive=True, callback=lambda frame: bind(channel, frame.method.queue))
+
+    def bind(channel: Channel, queue: str) -> None:
+        channel.queue_bind(queue, STATUS_EXCHANGE)
+        channel.basic_consume(queue, answer, auto_ack=True)
+
+    def answer(channel: Channel, _method: object, properties: BasicProperties, _body: bytes) -> None:
+        if properties.reply_to:
+            channel.basic_publish("", properties.reply_to, json.dumps(dict(in_hand())).encode())
+
+    connection.channel(on_open_callback=begin)
+
+
+class Inquiry:
+    """One question for the depths of `planned` queues; `done(depths)` gets the answer."""
+
+    def __init__(
+        self,
+        connection: pika.SelectConnection,
+        planned: Sequence[PlannedQueue],
+        *,
+        later: Callable[[float, Callable[[], None]], None],
+        done: Callable[[Mapping[str, Depth]], None],
+    ) -> None:
+        self._connection = connection
+        self._left = list(reversed(planned))
+        self._later = later
+        self._done = done
+        self._counts: dict[str, Counter[str]] = {}
+        self._finished = False
+        self._open()
+
+    def _open(self) -> None:
+        self._connection.channel(on_open_callback=self._begin)
+
+    def _begin(self, channel: Channel) -> None:
+        channel.add_on_close_callback(self._closed)
+        self._next(channel)
+
+    def _closed(self, _channel: Channel, reason: BaseException) -> None:
+        """A queue that doesn't exist closes the channel (404): go on without it."""
+        if isinstance(reason, pika.exceptions.ChannelClosedByBroker) and not self._finished:
+            self._open()
+
+    def _next(self, channel: Channel) -> None:
+        if not self._left:
+            self._call_roll(channel)
+            return
+        queue = self._left.pop()
+
+        def counted(frame: Any) -> None:
+            count = self._counts.setdefault(queue.home, Counter())
+            count["found" if queue.kind == "work" else "companions"] += 1
+            count[queue.kind] += frame.method.message_count
+            if queue.kind == "work":
+                count["consumers"] += frame.method.consumer_count
+            self._next(channel)
+
+        channel.queue_declare(queue.name, passive=True, callback=counted)
+
+    def _call_roll(self, channel: Channel) -> None:
+        if not sum(count["consumers"] for count in self._counts.values()):
+            self._finish(channel)
+            return
+
+        def answered(_channel: Channel, _method: object, _properties: object, body: bytes) -> None:
+            for queue, in_hand in json.loads(body).items():
+                if queue in self._counts:
+                    self._counts[queue]["in_hand"] += in_hand
+                    self._counts[queue]["answers"] += 1
+            if all(count["answers"] >= count["consumers"] for count in self._counts.values()):
+                self._finish(channel)
+
+        def ask(_frame: object) -> None:
+            channel.basic_publish(STATUS_EXCHANGE, "", b"", BasicProperties(reply_to=REPLY_TO))
+
+        channel.basic_consume(REPLY_TO, answered, auto_ack=True, callback=ask)
+        self._later(ROLL_CALL_TIMEOUT, lambda: self._finish(channel))
+
+    def _finish(self, channel: Channel) -> None:
+        if self._finished:
+            return
+        self._finished = True
+        if channel.is_open:
+            channel.close()
+        self._done({queue: _depth(count) for queue, count in self._counts.items() if count["found"]})
+
+
+def _depth(count: Counter[str]) -> Depth:
+    return Depth(
+        ready=count["work"] + count["quarantine"],
+        in_hand=count["in_hand"],
+        delayed=count["retry"],
+        dead=count["dead"],
+        consumers=count["consumers"],
+    )
