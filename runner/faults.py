@@ -1,0 +1,215 @@
+"""What to say to the sender of a body that breaks a schema.
+
+`jsonschema` finds the faults, and this file words them: by what the schema asks
+for, never by what was sent, since that may be a card number. Whether a body
+breaks its schema at all is decided elsewhere (`runner.schemas`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from runner.wording import listed
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+    from jsonschema.protocols import Validator
+
+Path = Sequence[str | int]
+
+FALSE = "false"
+"""The keyword of what the schema `false` refuses; it has none of its own."""
+_HARMLESS = re.compile(r"[A-Za-z_-]{1,40}")
+_MOST_OPTIONS = 12
+_LONGEST_OPTION = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a body: where (an RFC 6901 pointer; for a missing member,
+    the pointer it would have), and what the schema asks for there."""
+
+    pointer: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.pointer or 'the body'} {self.detail}"
+
+
+def explain(validator: Validator, body: Any) -> tuple[Fault, ...]:
+    """Every fault that `validator` (of the package jsonschema) finds, each once."""
+    found = [fault for error in validator.iter_errors(body) for fault in _faults(error)]
+    return tuple(dict.fromkeys(found))
+
+
+def unexplained(keyword: str, path: Path, schema_path: Path) -> Fault:
+    """The fault where no more is known than the keyword that failed."""
+    return _fault(path, schema_path, f"breaks the schema's {keyword!r}")
+
+
+def _faults(error: ValidationError) -> Iterator[Fault]:
+    keyword = str(error.validator or FALSE)
+    path, schema_path = list(error.absolute_path), list(error.absolute_schema_path)
+    several = _SEVERAL.get(keyword)
+    if keyword in ("anyOf", "oneOf") and (meant := _meant(error)):
+        yield from (fault for inner in meant for fault in _faults(inner))
+    elif ("propertyNames", keyword) in pairwise(schema_path):
+        yield _fault(path, schema_path, "has a member whose name isn't allowed")
+    elif several is None:
+        yield _fault(path, schema_path, _detail(keyword, error.validator_value))
+    else:
+        yield from (_fault([*path, *below], [*schema_path, *known], detail) for below, known, detail in several(error))
+
+
+def _meant(error: ValidationError) -> list[ValidationError]:
+    """Of several forms the faults of the one that was probably meant: the only one that no
+    type, constant or list of values rules out. None where that can't be told."""
+    forms: dict[Any, list[ValidationError]] = {}
+    for inner in error.context or ():
+        forms.setdefault(inner.schema_path[0], []).append(inner)
+    ruled_out = {"const", "enum", "type"}
+    likely = [inner for inner in forms.values() if ruled_out.isdisjoint(str(one.validator) for one in inner)]
+    return likely[0] if len(likely) == 1 else []
+
+
+def _fault(path: Path, schema_path: Path, detail: str) -> Fault:
+    """A fault at `path`. The names in it may be the sender's: one that isn't the schema's
+    own, and might be anything, ends the pointer."""
+    known = {name for keyword, name in pairwise(schema_path) if keyword == "properties"}
+    shown: list[str | int] = []
+    for part in path:
+        if isinstance(part, str) and part not in known and not _HARMLESS.fullmatch(part):
+            return Fault(_pointer(shown), f"has a member that {detail}")
+        shown.append(part)
+    return Fault(_pointer(shown), detail)
+
+
+def _pointer(path: Iterable[str | int]) -> str:
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+# -- Keywords whose fault lies at one place, with one sentence -------------------
+
+
+def _detail(keyword: str, asked: Any) -> str:
+    sentence = _SENTENCES.get(keyword)
+    if sentence is None:
+        return f"breaks the schema's {keyword!r}"
+    return sentence(asked) if callable(sentence) else sentence.format(asked)
+
+
+def _types(asked: Any) -> str:
+    names = {"string": "a string", "integer": "an integer", "array": "an array", "object": "an object"}
+    names |= {"number": "a number", "boolean": "true or false"}
+    types = [asked] if isinstance(asked, str) else asked
+    return "must be " + listed((names.get(name, name) for name in types), "or")
+
+
+def _options(asked: Sequence[Any]) -> str:
+    options = [_json(option) for option in asked]
+    if len(options) > _MOST_OPTIONS or max(map(len, options), default=0) > _LONGEST_OPTION:
+        return f"must be one of the {len(options)} values that the schema lists"
+    return "must be " + ("one of " if len(options) > 1 else "") + listed(options, "or")
+
+
+def _constant(asked: Any) -> str:
+    text = _json(asked)
+    return f"must be {text}" if len(text) <= _LONGEST_OPTION else "must be the value that the schema names"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _bound(words: str, noun: str) -> Callable[[Any], str]:
+    return lambda asked: f"must have {words} {asked} {noun}" + ("" if asked == 1 else "s")
+
+
+def _format(asked: Any) -> str:
+    known = {
+        "date": "a date, such as 2031-12-31",
+        "date-time": "a date and time, such as 2031-12-31T23:59:59Z",
+        "email": "an e-mail address",
+        "time": "a time, such as 23:59:59Z",
+        "uri": "a URI",
+        "uuid": "a UUID",
+    }
+    return f"must be {known[asked]}" if asked in known else f"must have the format {asked!r}"
+
+
+_SENTENCES: Mapping[str, str | Callable[[Any], str]] = {
+    "anyOf": lambda asked: f"must have at least one of {len(asked)} forms",
+    "const": _constant,
+    "contains": "must hold an item of the kind that the schema names",
+    "enum": _options,
+    FALSE: "isn't allowed",
+    "exclusiveMaximum": "must be less than {}",
+    "exclusiveMinimum": "must be greater than {}",
+    "format": _format,
+    "maxContains": "must hold at most {} of the kind that the schema names",
+    "maximum": "must be at most {}",
+    "maxItems": _bound("at most", "item"),
+    "maxLength": _bound("at most", "character"),
+    "maxProperties": _bound("at most", "member"),
+    "minContains": "must hold at least {} of the kind that the schema names",
+    "minimum": "must be at least {}",
+    "minItems": _bound("at least", "item"),
+    "minLength": _bound("at least", "character"),
+    "minProperties": _bound("at least", "member"),
+    "multipleOf": "must be a multiple of {}",
+    "not": "must not have the form that the schema rules out",
+    "oneOf": lambda asked: f"must have exactly one of {len(asked)} forms",
+    "pattern": "must match the pattern {}",
+    "type": _types,
+    "unevaluatedItems": "has more items than are allowed",
+    "unevaluatedProperties": "has a member that isn't allowed",
+    "uniqueItems": "must not hold the same item twice",
+}
+
+
+# -- Keywords with several faults, or with one elsewhere ---------------------------
+# Each yields (path below the error's, what the schema says of that path, detail).
+
+_Several = Iterator[tuple[Path, Path, str]]
+
+
+def _required(error: Any) -> _Several:
+    """jsonschema reports each missing member by itself, but names it only in its text."""
+    missing = [name for name in error.validator_value if name not in error.instance]
+    yield from (([name], ["properties", name], "is required") for name in missing)
+
+
+def _dependent(error: Any) -> _Several:
+    for given, others in error.validator_value.items():
+        if given in error.instance and isinstance(others, list):
+            missing = [other for other in others if other not in error.instance]
+            yield from (([o], ["properties", o], f"is required where {_json(given)} is given") for o in missing)
+
+
+def _unexpected(error: Any) -> _Several:
+    """Members that the schema doesn't know: their names come from the sender, and only
+    harmless ones are repeated."""
+    properties, patterns = error.schema.get("properties", {}), error.schema.get("patternProperties", {})
+    names = [n for n in error.instance if n not in properties and not any(re.search(p, n) for p in patterns)]
+    harmless = [name for name in names if _HARMLESS.fullmatch(name)]
+    yield from (([name], [], "isn't allowed") for name in harmless)
+    if len(harmless) < len(names):
+        yield [], [], "has a member that isn't allowed"
+
+
+def _items(error: Any) -> _Several:
+    allowed = len(error.schema.get("prefixItems", []))
+    yield [], [], _bound("at most", "item")(allowed)
+
+
+_SEVERAL: Mapping[str, Callable[[Any], _Several]] = {
+    "additionalProperties": _unexpected,
+    "dependentRequired": _dependent,
+    "items": _items,
+    "required": _required,
+}

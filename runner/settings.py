@@ -1,0 +1,172 @@
+"""A setting from the YAML → what a parameter's annotation asks for.
+
+`str`, `int`, `float`, `bool`, `None`, `Path`, lists, mappings, `Literal` and unions of
+them are checked; any other annotation takes whatever comes.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from runner.wording import listed, shown
+
+Texts = Any
+"""What stands in the file, in the shape of the value: a text for each scalar, a list for
+a list, a mapping for a mapping. None where it isn't known."""
+
+_LISTS = (list, Sequence, Iterable, Collection, tuple, set, frozenset)
+_MAPPINGS = (dict, Mapping)
+
+
+class MisfitError(ValueError):
+    """A value isn't what its annotation asks for. `trail` leads to it, from the setting."""
+
+    def __init__(self, value: Any, annotation: Any, trail: tuple[str | int, ...] = ()) -> None:
+        super().__init__(f"must be {described(annotation)}")
+        self.value = value
+        self.annotation = annotation
+        self.trail = trail
+
+
+def fit(value: Any, annotation: Any, texts: Texts = None, *, folder: Path | None = None) -> Any:
+    """`value` as `annotation` asks for it. Raises MisfitError.
+
+    Where it asks for text, a plain scalar arrives as it is written (`0123`, an empty
+    one), for which `texts` is needed. A `Path` starts at `folder`.
+    """
+    return _Fitting(folder).fit(value, annotation, texts, ())
+
+
+class _Fitting:
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def fit(self, value: Any, annotation: Any, texts: Texts, trail: tuple[str | int, ...]) -> Any:
+        annotation = _bare(annotation)
+        origin = typing.get_origin(annotation) or annotation
+        if origin in (typing.Union, types.UnionType):
+            return self._union(value, annotation, texts, trail)
+        if origin is typing.Literal:
+            return _literal(value, annotation, texts, trail)
+        if origin in _LISTS:
+            return self._list(value, annotation, texts, trail)
+        if origin in _MAPPINGS:
+            return self._mapping(value, annotation, texts, trail)
+        if origin is Path:
+            return (self._folder or Path()) / _text(value, annotation, texts, trail)
+        check = _SCALARS.get(origin) if isinstance(origin, type) else None
+        return check(value, annotation, texts, trail) if check else value
+
+    def _union(self, value: Any, annotation: Any, texts: Texts, trail: tuple[str | int, ...]) -> Any:
+        """The first member that the value fits as it is, else the first that takes its text."""
+        misfits = []
+        for known in (None, texts):
+            for member in typing.get_args(annotation):
+                try:
+                    return self.fit(value, member, known, trail)
+                except MisfitError as error:
+                    misfits.append(error)
+        deeper = [error for error in misfits if len(error.trail) > len(trail)]
+        raise deeper[0] if deeper else MisfitError(value, annotation, trail)
+
+    def _list(self, value: Any, annotation: Any, texts: Texts, trail: tuple[str | int, ...]) -> list[Any]:
+        if not isinstance(value, list):
+            raise MisfitError(value, annotation, trail)
+        item = _item(annotation)
+        written = texts if isinstance(texts, list) else [None] * len(value)
+        return [self.fit(v, item, t, (*trail, i)) for i, (v, t) in enumerate(zip(value, written, strict=True))]
+
+    def _mapping(self, value: Any, annotation: Any, texts: Texts, trail: tuple[str | int, ...]) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise MisfitError(value, annotation, trail)
+        member = (typing.get_args(annotation) or (str, Any))[1]
+        written = texts if isinstance(texts, dict) else {}
+        return {name: self.fit(v, member, written.get(name), (*trail, name)) for name, v in value.items()}
+
+
+def _bare(annotation: Any) -> Any:
+    while typing.get_origin(annotation) in (typing.Annotated, typing.Final):
+        annotation = typing.get_args(annotation)[0]
+    return type(None) if annotation is None else annotation
+
+
+def _item(annotation: Any) -> Any:
+    """What a list's items are to be; a tuple of fixed length isn't looked into."""
+    arguments = typing.get_args(annotation)
+    if typing.get_origin(annotation) is tuple and arguments[1:] != (...,):
+        return Any
+    return arguments[0] if arguments else Any
+
+
+# -- Scalars ----------------------------------------------------------------------
+
+
+def _text(value: Any, annotation: Any, texts: Texts, trail: tuple[str | int, ...]) -> str:
+    if isinstance(value, str):
+        return value
+    written_null = value is None and texts != ""
+    if not isinstance(texts, str) or written_null:
+        raise MisfitError(value, annotation, trail)
+    return texts
+
+
+def _of_type(*kinds: type) -> Callable[[Any, Any, Texts, tuple[str | int, ...]], Any]:
+    def check(value: Any, annotation: Any, _texts: Texts, trail: tuple[str | int, ...]) -> Any:
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise MisfitError(value, annotation, trail)
+        return value
+
+    return check
+
+
+_SCALARS: Mapping[type, Callable[[Any, Any, Texts, tuple[str | int, ...]], Any]] = {
+    str: _text,
+    bool: _of_type(bool),
+    int: _of_type(int),
+    float: _of_type(int, float),
+    type(None): _of_type(type(None)),
+}
+
+
+def _literal(value: Any, annotation: Any, texts: Texts, trail: tuple[str | int, ...]) -> Any:
+    options = typing.get_args(annotation)
+    for candidate in (value, texts):
+        if any(candidate == option and type(candidate) is type(option) for option in options):
+            return candidate
+    raise MisfitError(value, annotation, trail)
+
+
+# -- In words ---------------------------------------------------------------------
+
+
+def described(annotation: Any) -> str:
+    """What an annotation asks for, as a sentence says it: `text`, `a whole number or nothing`."""
+    annotation = _bare(annotation)
+    origin = typing.get_origin(annotation) or annotation
+    if origin in (typing.Union, types.UnionType):
+        return listed(dict.fromkeys(described(member) for member in typing.get_args(annotation)), "or")
+    if origin is typing.Literal:
+        return listed(_options(annotation), "or")
+    if origin in _LISTS:
+        return "a list"
+    if origin in _MAPPINGS:
+        return "a mapping"
+    return _DESCRIBED.get(origin, "something else")
+
+
+_DESCRIBED = {
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    type(None): "empty",
+    Path: "a path",
+}
+
+
+def _options(annotation: Any) -> Iterator[str]:
+    yield from (shown(option) for option in typing.get_args(annotation))

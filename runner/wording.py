@@ -1,0 +1,62 @@
+"""Words that several parts need when they tell a person what is wrong with a file.
+
+Only phrases; whole sentences are written where the fault is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+_LONGEST = 60
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """` (did you mean 'x'?)` for the nearest of `known`; empty where none is near."""
+    nearest = nearest_name(name, known)
+    return f" (did you mean {quoted(nearest)}?)" if nearest else ""
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that `name` was probably meant to be: the same but for case
+    and separators, or else a few letters apart."""
+    import difflib  # only needed when something is wrong
+
+    candidates = sorted(set(known) - {name})
+    if plain := [candidate for candidate in candidates if _bare(candidate) == _bare(name)]:
+        return plain[0]
+    return next(iter(difflib.get_close_matches(name, candidates, n=1, cutoff=0.7)), None)
+
+
+def _bare(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())
+
+
+def quoted(text: str) -> str:
+    """`text` in quotes and on one line, cut where it is long."""
+    cut = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return "'" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut) + "'"
+
+
+def shown(value: Any) -> str:
+    """A value as a sentence names it: `'abc'`, `5`, `true`, `empty`, `a list`."""
+    if isinstance(value, str):
+        return quoted(value) if value else "empty text"
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return _number(value)
+    return "a list" if isinstance(value, list) else "a mapping"
+
+
+def _number(value: float) -> str:
+    text = format(value, "g") if isinstance(value, float) else str(value)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def listed(names: Iterable[object], last: str = "and") -> str:
+    """`a, b and c`."""
+    texts = [str(name) for name in names]
+    return f" {last} ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
