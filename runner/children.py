@@ -1,0 +1,155 @@
+"""The three kinds of child processes of `runner run`: intake, worker, mailbox.
+
+Each is built from the pipeline that the supervisor has loaded, after the fork, and
+imports what it alone needs: a worker pays nothing for the HTTP server.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import multiprocessing.util
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Any
+
+from runner.brokers import connect
+from runner.brokers.base import Broker
+from runner.config.loader import LoadedPipeline
+from runner.config.model import Address
+from runner.errors import BrokerSetupError, StartError
+from runner.supervisor import START_FAILED, Child, Supervision
+from runner.topology import plan
+
+log = logging.getLogger("runner.children")
+
+INTAKE_THREADS = 32
+"""Requests that may wait for a confirm at the same time. Each costs a thread."""
+READY_POLL = 0.01
+"""Seconds between looks at whether the consumers are registered."""
+
+
+def children(
+    loaded: LoadedPipeline, *, only: Collection[str] = (), processes: int = 1, log_level: str = "info"
+) -> list[Child]:
+    """The children that `runner run` starts. `only` names the parts to start: `intake`
+    and stages (nothing: everything that the file has)."""
+    pipeline = loaded.pipeline
+    stages = [name for name in pipeline.stages if not only or name in only]
+    found: list[Child] = []
+    if pipeline.mailbox is not None and not only:
+        found.append(Child("mailbox", partial(run_mailbox, loaded), last=True))
+    if pipeline.http is not None and (not only or "intake" in only):
+        found.append(Child("intake", partial(run_intake, loaded), forks=True))
+    names = ["worker"] if processes == 1 else [f"worker-{number}" for number in range(1, processes + 1)]
+    if stages:
+        found += [Child(name, partial(run_worker, loaded, name, stages)) for name in names]
+    return found
+
+
+def run_worker(loaded: LoadedPipeline, name: str, stages: Collection[str], supervision: Supervision) -> None:
+    """Handle deliveries until `Stop`; then finish what is in hand and let its acks leave."""
+    from runner.worker import Worker
+
+    broker = connect(loaded.pipeline, name)
+    worker = Worker(loaded, broker, stages)
+    try:
+        broker.start(plan(loaded.pipeline))
+        worker.start()
+        while not worker.ready:
+            time.sleep(READY_POLL)
+        supervision.up()
+        signal.pause()
+    finally:
+        worker.stop(loaded.pipeline.shutdown_timeout)
+        broker.close()
+
+
+def run_mailbox(loaded: LoadedPipeline, supervision: Supervision) -> None:
+    """Keep every mail until `Stop`."""
+    from runner.mailbox import MailboxServer
+
+    assert loaded.pipeline.mailbox is not None
+    with MailboxServer(loaded.pipeline.mailbox.listen, loaded.pipeline.mailbox.folder):
+        supervision.up()
+        signal.pause()
+
+
+def run_intake(loaded: LoadedPipeline, supervision: Supervision) -> None:
+    """Serve the intake until SIGTERM: granian, with the app in a process that it forks."""
+    from granian.constants import Interfaces
+    from granian.server import MPServer
+
+    assert loaded.pipeline.http is not None
+    address = loaded.pipeline.http.listen
+    check_free(address, "http: listen", "LISTEN")
+    multiprocessing.set_start_method("fork", force=True)
+    server = MPServer(
+        "runner.intake",
+        address=address.host,
+        port=address.port,
+        interface=Interfaces.WSGI,
+        blocking_threads=INTAKE_THREADS,
+        websockets=False,
+        log_dictconfig={"loggers": {"_granian": {"level": "CRITICAL", "handlers": [], "propagate": False}}},
+    )
+    server.serve(target_loader=partial(_load_app, loaded, supervision), wrap_loader=False)
+
+
+def _load_app(loaded: LoadedPipeline, supervision: Supervision) -> Any:
+    """In granian's own process: the app, whose broker connects meanwhile. It serves at
+    once, and answers 503 until the broker is there."""
+    from runner.intake import create_app
+
+    supervision.watch()
+    broker = connect(loaded.pipeline, "intake")
+    multiprocessing.util.Finalize(None, broker.close, exitpriority=10)
+    threading.Thread(target=_start_broker, args=(loaded, broker, supervision), name="broker-start", daemon=True).start()
+    return create_app(loaded, broker)
+
+
+def _start_broker(loaded: LoadedPipeline, broker: Broker, supervision: Supervision) -> None:
+    assert loaded.pipeline.http is not None
+    try:
+        broker.start(plan(loaded.pipeline))
+    except BrokerSetupError as error:
+        supervision.fault(str(error))
+        os._exit(START_FAILED)
+    wait_until_answered(loaded.pipeline.http.listen)
+    supervision.up()
+
+
+def check_free(address: Address, key: str, variable: str) -> None:
+    """Raises StartError where nothing can listen on `address`, which stands at `key` of
+    the pipeline. The HTTP server itself would share a port with another one of its kind."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address.host, address.port))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise StartError(
+            f"can't listen on {address}: {reason}; stop the other program, or listen elsewhere "
+            f"({variable}=127.0.0.1:{address.port + 1}, or {key} in the pipeline)"
+        ) from None
+
+
+def wait_until_answered(
+    address: Address, *, clock: Callable[[], float] = time.monotonic, timeout: float = 10.0
+) -> None:
+    """Return when something accepts connections on `address`, or after `timeout` seconds."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
+    deadline = clock() + timeout
+    while clock() < deadline:
+        try:
+            socket.create_connection((host, address.port), timeout=1.0).close()
+        except OSError:
+            time.sleep(READY_POLL)
+        else:
+            return

@@ -1,0 +1,171 @@
+"""A handler's result or error → what becomes of the delivery. Decides only.
+
+There is one way out of a worker: an `Outcome`, whose messages are published and
+confirmed before the delivery is acked.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from runner import duration
+from runner.config.model import Stage
+from runner.errors import Pause, PublishError, Reject, Retry
+from runner.masking import mask
+from runner.message import ATTEMPT, ERROR, QUEUE, STAGE, TIME, TRACEBACK, Delivery, Destination, Outgoing
+from runner.routing import Router
+from runner.schemas import Fault, Schema
+from runner.topology import dead_letter_queue
+
+LONGEST_ERROR = 1_000
+LONGEST_TRACEBACK = 8_000
+"""Characters. AMQP headers have to fit into one frame (128 KiB by default)."""
+
+
+class Outcome(NamedTuple):
+    """What is published in a delivery's place, and why."""
+
+    fate: str
+    """done, retry, dead or pause (it is given back, and the stage rests for `delay`)."""
+    messages: Sequence[Outgoing] = ()
+    reason: str = ""
+    delay: float = 0.0
+    trace: str = ""
+
+
+class Decider:
+    """What becomes of one stage's deliveries; `schema` is that of the queue it consumes."""
+
+    def __init__(self, stage: Stage, schema: Schema | None, router: Router) -> None:
+        self._stage = stage
+        self._schema = schema
+        self._router = router
+        self.publishes = bool(stage.publish)
+
+    def read(self, delivery: Delivery) -> Any:
+        """The body of a delivery, checked. Raises Reject: others may publish here too."""
+        try:
+            body = orjson.loads(delivery.payload)
+        except orjson.JSONDecodeError as error:
+            raise Reject(f"the body is no JSON: {error}") from None
+        if self._schema is not None and not self._schema.is_valid(body):
+            raise Reject(f"the body breaks the schema of {delivery.queue}: {word(self._schema.faults(body))}")
+        return body
+
+    def done(self, delivery: Delivery, result: Any) -> Outcome:
+        """The handler has returned `result`. Raises Reject where it can't be passed on."""
+        if not self.publishes:
+            return _DONE
+        if isinstance(result, (list, tuple)):
+            numbered = enumerate(result, start=1)
+            return Outcome(
+                "done", [m for n, body in numbered for m in self._outgoing(f"{delivery.id}.{n}", delivery, body)]
+            )
+        return Outcome("done", self._outgoing(delivery.id, delivery, result))
+
+    def failed(self, delivery: Delivery, error: BaseException) -> Outcome:
+        """The handler has raised `error`, or its result couldn't be passed on."""
+        if isinstance(error, Pause):
+            return Outcome("pause", (), mask(error.reason), error.delay)
+        if isinstance(error, Reject):
+            return self._bury(delivery, error.reason)
+        if isinstance(error, Retry):
+            return self._retry(delivery, error.reason, error.delay)
+        trace = "".join(traceback.format_exception(error))
+        return self._retry(delivery, f"{type(error).__name__}: {error}", trace=trace)
+
+    def unpublishable(self, delivery: Delivery, error: PublishError) -> Outcome:
+        """The broker has refused what should come of the delivery: like any other failure."""
+        return self._retry(delivery, f"the result could not be published: {error}")
+
+    def exhausted(self, delivery: Delivery) -> Outcome | None:
+        """The dead letter for a delivery that has had all of its attempts, without an
+        answer from any: its worker died each time. None where it may be tried."""
+        attempts = self._stage.retry.attempts
+        if delivery.attempt <= attempts:
+            return None
+        made = delivery.attempt - 1
+        reason = f"no attempt came to an end: the worker died with it (attempt {made} of {attempts})"
+        return self._bury(delivery, reason, attempt=made)
+
+    def _outgoing(self, id: str, delivery: Delivery, body: Any) -> list[Outgoing]:
+        if body is None:
+            raise Reject("the handler returned None, but its stage publishes (a forgotten return?)")
+        try:
+            payload = orjson.dumps(body, default=_plain)
+        except (TypeError, orjson.JSONEncodeError) as error:
+            raise Reject(f"the handler returned what JSON can't hold: {error}") from None
+        destinations = self._router.destinations(body)
+        if not destinations:
+            raise Reject("no route of the stage matches the body that the handler returned")
+        for destination in destinations:
+            for queue, schema in self._router.schemas(destination):
+                if not _is_valid(schema, body, payload):
+                    faults = word(schema.faults(orjson.loads(payload)))
+                    raise Reject(f"the handler returned what breaks the schema of {queue}: {faults}")
+        return [Outgoing(destination, id, payload, delivery.headers) for destination in destinations]
+
+    def _retry(self, delivery: Delivery, reason: str, delay: float | None = None, trace: str = "") -> Outcome:
+        policy = self._stage.retry
+        if delivery.attempt >= policy.attempts:
+            return self._bury(delivery, reason, trace=trace)
+        wait = policy.delay_after(delivery.attempt) if delay is None else max(delay, 0.001)
+        headers = {**delivery.headers, ATTEMPT: delivery.attempt}
+        home = Destination("", delivery.queue)
+        message = Outgoing(home, delivery.id, delivery.payload, headers, delay=wait, origin=delivery)
+        return Outcome("retry", [message], mask(reason), wait, mask(trace))
+
+    def _bury(self, delivery: Delivery, reason: str, *, attempt: int | None = None, trace: str = "") -> Outcome:
+        reason, trace = mask(reason), mask(trace)
+        headers: dict[str, Any] = {
+            **delivery.headers,
+            ATTEMPT: delivery.attempt if attempt is None else attempt,
+            STAGE: self._stage.name,
+            ERROR: reason[:LONGEST_ERROR],
+            QUEUE: delivery.queue,
+            TIME: datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
+        if trace:
+            headers[TRACEBACK] = trace[-LONGEST_TRACEBACK:]
+        home = Destination("", dead_letter_queue(delivery.queue))
+        message = Outgoing(home, delivery.id, delivery.payload, headers, origin=delivery)
+        return Outcome("dead", [message], reason, 0.0, trace)
+
+
+_DONE = Outcome("done")
+
+
+def word(faults: Sequence[Fault]) -> str:
+    """Faults in one line for a log or a dead letter."""
+    return "; ".join(str(fault) for fault in faults[:5])
+
+
+def describe(outcome: Outcome, delivery: Delivery, attempts: int) -> str:
+    """One line for the log."""
+    what = f"{delivery.queue} message {delivery.id}, attempt {delivery.attempt} of {attempts}"
+    if outcome.fate == "retry":
+        return f"{what}: {outcome.reason}; again in {duration.format(outcome.delay)}"
+    if outcome.fate == "dead":
+        return f"{what}: {outcome.reason}; moved to {dead_letter_queue(delivery.queue)}"
+    return f"{what}: {outcome.reason}"
+
+
+def _is_valid(schema: Schema, body: object, payload: bytes) -> bool:
+    """Of the body as it is, which spares a second parse; unless it holds what is only
+    JSON once it is written (a date, another mapping than dict)."""
+    try:
+        return schema.is_valid(body)
+    except (TypeError, ValueError):
+        return schema.is_valid(orjson.loads(payload))
+
+
+def _plain(value: object) -> object:
+    """Other mappings than dict are passed on as what they are: mappings."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"a value of type {type(value).__name__}")

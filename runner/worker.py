@@ -1,0 +1,260 @@
+"""Deliveries → handlers → outcomes → settle: the stages at work in one process.
+
+Each stage has `concurrency` slots, threads that call its handler; the broker's own
+thread hands deliveries over and never waits for a slot, so that a slow or stuck
+handler holds up neither another stage nor the broker connection. What becomes of
+a delivery is decided in `outcome`, not here.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from runner.brokers.base import Broker
+from runner.config.loader import LoadedPipeline
+from runner.config.model import Stage
+from runner.errors import PublishError, StartError
+from runner.handlers import HandlerFactory
+from runner.message import HEADER_PREFIX, NO_HEADERS, Delivery, Message
+from runner.outcome import Decider, Outcome, describe
+from runner.routing import Router
+from runner.topology import plan
+
+log = logging.getLogger("runner.worker")
+
+STRANDED_DELAY = 1.0
+"""Seconds until settling is tried again where the broker took neither the result, nor
+the retry, nor the dead letter. Until then the delivery stays in hand, unacked."""
+
+
+class Worker:
+    """All the stages of `names` (None: of the whole pipeline) in this process."""
+
+    def __init__(self, loaded: LoadedPipeline, broker: Broker, names: Iterable[str] | None = None) -> None:
+        topology = plan(loaded.pipeline)
+        wanted = set(loaded.pipeline.stages if names is None else names)
+
+        def decider(stage: Stage) -> Decider:
+            router = Router(stage.publish, topology, loaded.schemas)
+            return Decider(stage, loaded.schemas.get(stage.consume), router)
+
+        self._stages = [
+            StageWorker(stage, loaded.handlers[stage.name], decider(stage), broker)
+            for stage in loaded.pipeline.stages.values()
+            if stage.name in wanted
+        ]
+
+    @property
+    def ready(self) -> bool:
+        """Whether every stage is registered as a consumer right now."""
+        return all(stage.consuming for stage in self._stages)
+
+    def start(self) -> None:
+        """Build and enter every handler, then begin to consume.
+
+        Raises StartError where a handler can't be entered; nothing was consumed then.
+        """
+        try:
+            for stage in self._stages:
+                stage.enter()
+        except StartError:
+            self.stop(timeout=1.0)
+            raise
+        for stage in self._stages:
+            stage.consume()
+
+    def stop(self, timeout: float) -> bool:
+        """Take nothing more, give back what no handler has begun, and wait up to
+        `timeout` seconds for what one has. False where some handler is still busy."""
+        deadline = time.monotonic() + timeout
+        for stage in self._stages:
+            stage.stop()
+        finished = [stage.join(deadline) for stage in self._stages]
+        return all(finished)
+
+
+class StageWorker:
+    """One stage: its slots, and the deliveries that wait for one. A `Consumer`."""
+
+    def __init__(self, stage: Stage, factory: HandlerFactory, decider: Decider, broker: Broker) -> None:
+        self._stage = stage
+        self._factory = factory
+        self._decider = decider
+        self._broker = broker
+        self._waiting: SimpleQueue[Delivery | None] = SimpleQueue()
+        self._slots = [
+            threading.Thread(target=self._run_slot, name=f"{stage.name}-{number}", daemon=True)
+            for number in range(1, stage.concurrency + 1)
+        ]
+        self._entered: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        """Guards the three below."""
+        self._stopping = False
+        self._resume: threading.Timer | None = None
+        self._stranded: list[Delivery] = []
+        self._warned = False
+
+    @property
+    def consuming(self) -> bool:
+        return self._broker.consuming(self._stage.consume)
+
+    # -- life ---------------------------------------------------------------------------
+
+    def enter(self) -> None:
+        """Start the slots; each builds and enters a handler of its own, on its own thread."""
+        for slot in self._slots:
+            slot.start()
+        faults = [fault for _ in self._slots if (fault := self._entered.get()) is not None]
+        if faults:
+            name, fault = self._stage.name, faults[0]
+            raise StartError(f"stage {name}: its handler can't start: {type(fault).__name__}: {fault}")
+
+    def consume(self) -> None:
+        self._broker.consume(self._stage.consume, self._stage.prefetch, self)
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopping = True
+            if self._resume is not None:
+                self._resume.cancel()
+        self._broker.cancel(self._stage.consume)
+        self._give_back_waiting()
+        for _ in self._slots:
+            self._waiting.put(None)
+
+    def join(self, deadline: float) -> bool:
+        for slot in self._slots:
+            if slot.ident is not None:
+                slot.join(max(0.0, deadline - time.monotonic()))
+        busy = [slot.name for slot in self._slots if slot.is_alive()]
+        if busy:
+            log.warning("%s: still busy, its message will be delivered again: %s", self._stage.name, ", ".join(busy))
+        return not busy
+
+    # -- on the broker's thread -------------------------------------------------------------
+
+    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        if self._stopping or self._resume is not None:
+            self._broker.release(deliveries)
+            return
+        put = self._waiting.put
+        for delivery in deliveries:
+            put(delivery)
+
+    def settle_failed(self, delivery: Delivery, error: PublishError) -> None:
+        outcome = self._decider.unpublishable(delivery, error)
+        if any(message.origin is None for message, _ in error.refused):
+            self._settle(delivery, outcome)
+            return
+        # The retry or the dead letter itself was refused: nowhere to go for now.
+        with self._lock:
+            self._stranded.append(delivery)
+            if len(self._stranded) > 1:
+                return
+        log.error("%s; trying again every %g s, and holding it until then", error, STRANDED_DELAY)
+        timer = threading.Timer(STRANDED_DELAY, self._settle_stranded, [error])
+        timer.daemon = True
+        timer.start()
+
+    def _settle_stranded(self, error: PublishError) -> None:
+        with self._lock:
+            stranded, self._stranded = self._stranded, []
+        for delivery in stranded:
+            self._settle(delivery, self._decider.unpublishable(delivery, error))
+
+    # -- on a slot's thread ---------------------------------------------------------------------
+
+    def _run_slot(self) -> None:
+        with ExitStack() as entered:
+            try:
+                handler = self._factory.build()
+                if isinstance(handler, AbstractContextManager):
+                    entered.enter_context(handler)
+            except BaseException as fault:  # noqa: BLE001 - reported to `enter`, whatever it is
+                self._entered.put(fault)
+                return
+            self._entered.put(None)
+            for delivery in self._deliveries():
+                self._settle(delivery, self._handle(handler, delivery))
+
+    def _deliveries(self) -> Iterator[Delivery]:
+        """What waits for a slot, until the stage stops."""
+        while (delivery := self._waiting.get()) is not None:
+            if delivery.session.open:  # else the broker has given it to somebody else
+                yield delivery
+
+    def _handle(self, handler: Callable[[Message], object], delivery: Delivery) -> Outcome:
+        decider = self._decider
+        try:
+            if delivery.attempt > 1 and (exhausted := decider.exhausted(delivery)) is not None:
+                return exhausted
+            body = decider.read(delivery)
+            result = handler(
+                Message(delivery.id, body, delivery.queue, delivery.attempt, _sender_headers(delivery.headers))
+            )
+            if result is not None and not decider.publishes:
+                self._warn_of_unused_result()
+            return decider.done(delivery, result)
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: no handler may end its slot
+            return decider.failed(delivery, error)
+
+    def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        if outcome.fate == "done":
+            self._broker.settle(delivery, outcome.messages)
+            return
+        line = describe(outcome, delivery, self._stage.retry.attempts)
+        if outcome.fate == "pause":
+            self._pause(outcome)
+            self._broker.release([delivery])
+            return
+        level = logging.ERROR if outcome.fate == "dead" else logging.WARNING
+        log.log(level, "%s: %s%s", self._stage.name, line, f"\n{outcome.trace}" if outcome.trace else "")
+        self._broker.settle(delivery, outcome.messages)
+
+    def _warn_of_unused_result(self) -> None:
+        if not self._warned:
+            self._warned = True
+            log.warning("%s: its handler returns a body, but the stage has no publish: not passed on", self._stage.name)
+
+    # -- pausing ------------------------------------------------------------------------------
+
+    def _pause(self, outcome: Outcome) -> None:
+        """Stop taking for a while. The first of several slots that ask for it decides."""
+        with self._lock:
+            if self._stopping or self._resume is not None:
+                return
+            self._resume = threading.Timer(outcome.delay, self._end_pause)
+            self._resume.daemon = True
+        log.error("%s is paused for %g s: %s", self._stage.name, outcome.delay, outcome.reason)
+        self._broker.cancel(self._stage.consume)
+        self._give_back_waiting()
+        self._resume.start()
+
+    def _end_pause(self) -> None:
+        with self._lock:
+            self._resume = None
+            if self._stopping:
+                return
+        log.info("%s goes on", self._stage.name)
+        self.consume()
+
+    def _give_back_waiting(self) -> None:
+        waiting: list[Delivery] = []
+        try:
+            while True:
+                if (delivery := self._waiting.get_nowait()) is not None:
+                    waiting.append(delivery)
+        except Empty:
+            self._broker.release(waiting)
+
+
+def _sender_headers(headers: Any) -> Any:
+    if not headers:
+        return NO_HEADERS
+    return {name: value for name, value in headers.items() if not name.startswith(HEADER_PREFIX)}
