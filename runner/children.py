@@ -34,9 +34,7 @@ READY_POLL = 0.01
 """Seconds between looks at whether the consumers are registered."""
 
 
-def children(
-    loaded: LoadedPipeline, *, only: Collection[str] = (), processes: int = 1, log_level: str = "info"
-) -> list[Child]:
+def children(loaded: LoadedPipeline, *, only: Collection[str] = (), processes: int = 1) -> list[Child]:
     """The children that `runner run` starts. `only` names the parts to start: `intake`
     and stages (nothing: everything that the file has)."""
     pipeline = loaded.pipeline

@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
+from typing import NoReturn
 
 from runner.errors import RunnerError
 
@@ -66,7 +67,218 @@ class Supervision:
 
         threading.Thread(target=watch, name="lifeline", daemon=True).start()
 
-    def _pipe() -> tuple[int, int]:
+    def _tell(self, **message: object) -> None:
+        os.write(self._report, json.dumps(message).encode() + b"\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A kind of child process. `run` is its whole life: it calls `Supervision.up()` when it
+    is up, raises RunnerError where it can't start, and ends on `Stop`."""
+
+    name: str
+    run: Callable[[Supervision], None]
+    forks: bool = False
+    """Whether it forks processes of its own: it then stays without threads until it has,
+    and calls `Supervision.watch()` itself."""
+    last: bool = False
+    """Whether the others may need it while they stop, so that it is stopped after them."""
+
+
+class _Process:
+    """A child that has been started, perhaps more than once."""
+
+    def __init__(self, child: Child) -> None:
+        self.child = child
+        self.pid = 0
+        self.up = False
+        self.fault = ""
+        self.report = -1
+        self.started = 0.0
+        self.backoff = FIRST_BACKOFF
+        self.due: float | None = 0.0
+        """When to start it (monotonic); None while it runs, or where it shall not."""
+
+
+class Supervisor:
+    """Runs `children` until a signal or a child that can't start ends the run.
+
+    `configure_child(name)` is called first in each child (its logging); `on_up()` once,
+    when all of them are up.
+    """
+
+    def __init__(
+        self,
+        children: Sequence[Child],
+        *,
+        shutdown_timeout: float,
+        configure_child: Callable[[str], None],
+        on_up: Callable[[], None],
+    ) -> None:
+        self._processes = [_Process(child) for child in children]
+        self._shutdown_timeout = shutdown_timeout
+        self._configure_child = configure_child
+        self._on_up = on_up
+        self._selector = selectors.DefaultSelector()
+        self._signals: list[int] = []
+        self._announced = False
+        self._fault = ""
+        self._wake_read, self._wake_write = _pipe()
+        self._lifeline_read, self._lifeline_write = _pipe()
+        os.set_blocking(self._lifeline_read, True)
+        self._selector.register(self._wake_read, selectors.EVENT_READ)
+
+    def run(self) -> int:
+        """Returns the exit status: 0 after a clean stop, 1 where a part could not start
+        or had to be killed."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+            signal.signal(number, self._on_signal)
+        gc.freeze()  # what is loaded by now stays shared between the children
+        while not self._stopping:
+            self._start_due()
+            self._wait(self._next_due())
+        return self._stop()
+
+    @property
+    def _stopping(self) -> bool:
+        return bool(self._signals or self._fault)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if number != signal.SIGCHLD:
+            self._signals.append(number)
+        with contextlib.suppress(BlockingIOError):  # a full pipe wakes the loop as well
+            os.write(self._wake_write, b".")
+
+    # -- the loop ----------------------------------------------------------------------
+
+    def _next_due(self) -> float | None:
+        due = [process.due for process in self._processes if process.due is not None]
+        return max(0.0, min(due) - time.monotonic()) if due else None
+
+    def _wait(self, timeout: float | None) -> None:
+        for key, _ in self._selector.select(timeout):
+            if key.fd == self._wake_read:
+                _drain(self._wake_read)
+            else:
+                self._read_report(key.data)
+        self._reap()
+        if not self._announced and all(process.up for process in self._processes):
+            self._announced = True
+            self._on_up()
+
+    @staticmethod
+    def _read_report(process: _Process) -> None:
+        for line in _drain(process.report).splitlines():
+            message = json.loads(line)
+            process.up = message.get("up", process.up)
+            process.fault = message.get("fault", process.fault)
+
+    def _reap(self) -> None:
+        for process in self._processes:
+            if process.pid:
+                pid, status = os.waitpid(process.pid, os.WNOHANG)
+                if pid:
+                    self._ended(process, os.waitstatus_to_exitcode(status))
+
+    def _ended(self, process: _Process, status: int) -> None:
+        self._read_report(process)
+        self._selector.unregister(process.report)
+        os.close(process.report)
+        _kill_group(process.pid)  # what it may have left behind holds its port and its messages
+        was_up, process.up, process.pid = process.up, False, 0
+        if self._stopping:
+            return
+        if status == START_FAILED or process.fault:
+            self._fault = process.fault or f"{process.child.name} can't start"
+            return
+        if time.monotonic() - process.started > STEADY:
+            process.backoff = FIRST_BACKOFF
+        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        when = "" if was_up else " before it was up"
+        log.error("%s %s%s; starting it again in %g s", process.child.name, how, when, process.backoff)
+        process.due = time.monotonic() + process.backoff
+        process.backoff = min(process.backoff * 2, LONGEST_BACKOFF)
+
+    # -- starting ------------------------------------------------------------------------
+
+    def _start_due(self) -> None:
+        now = time.monotonic()
+        for process in self._processes:
+            if process.due is not None and process.due <= now:
+                process.due = None
+                self._start(process)
+
+    def _start(self, process: _Process) -> None:
+        process.report, write = _pipe()
+        process.started = time.monotonic()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        process.pid = os.fork()
+        if not process.pid:
+            self._be_child(process.child, write)
+        os.close(write)
+        self._selector.register(process.report, selectors.EVENT_READ, process)
+
+    def _be_child(self, child: Child, report: int) -> NoReturn:
+        supervision = Supervision(report, self._lifeline_read)
+        status = 0
+        try:
+            os.setpgid(0, 0)  # Ctrl-C reaches the supervisor alone, which stops all in order
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, _raise_stop)
+            os.close(self._lifeline_write)
+            if not child.forks:
+                supervision.watch()
+            self._configure_child(child.name)
+            child.run(supervision)
+        except Stop:
+            pass
+        except RunnerError as error:
+            supervision.fault(str(error))
+            status = START_FAILED
+        except BaseException:  # a child ends here, whatever it was
+            log.exception("%s has failed", child.name)
+            status = 1
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)  # a handler that is stuck must not hold the process
+
+    # -- stopping ---------------------------------------------------------------------------
+
+    def _stop(self) -> int:
+        """First those that take and handle messages, then those that they may need."""
+        killed = False
+        for last in (False, True):
+            deadline = time.monotonic() + self._shutdown_timeout + KILL_GRACE
+            group = [process for process in self._processes if process.child.last == last]
+            for process in group:
+                if process.pid:
+                    _signal(process.pid, signal.SIGTERM)
+            while any(process.pid for process in group):
+                if time.monotonic() > deadline or len(self._signals) > 1:
+                    killed = self._kill(group) or killed
+                self._wait(min(1.0, max(0.01, deadline - time.monotonic())))
+        if self._fault:
+            log.error("%s", self._fault)
+        return 1 if self._fault or killed else 0
+
+    @staticmethod
+    def _kill(group: Sequence[_Process]) -> bool:
+        alive = [process for process in group if process.pid]
+        for process in alive:
+            log.error("%s doesn't stop; killing it. What it had in hand is delivered again", process.child.name)
+            _kill_group(process.pid)
+        return bool(alive)
+
+
+def _raise_stop(_number: int, _frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Stop
+
+
+def _pipe() -> tuple[int, int]:
     read, write = os.pipe()
     os.set_blocking(read, False)
     os.set_blocking(write, False)
