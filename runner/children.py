@@ -10,7 +10,6 @@ import logging
 import multiprocessing
 import multiprocessing.util
 import os
-import signal
 import socket
 import threading
 import time
@@ -23,7 +22,7 @@ from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.config.model import Address
 from runner.errors import BrokerSetupError, StartError
-from runner.supervisor import START_FAILED, Child, Supervision
+from runner.supervisor import START_FAILED, Child, Supervision, rest
 from runner.topology import plan
 
 log = logging.getLogger("runner.children")
@@ -62,7 +61,7 @@ def run_worker(loaded: LoadedPipeline, name: str, stages: Collection[str], super
         while not worker.ready:
             time.sleep(READY_POLL)
         supervision.up()
-        signal.pause()
+        rest()
     finally:
         worker.stop(loaded.pipeline.shutdown_timeout)
         broker.close()
@@ -75,7 +74,7 @@ def run_mailbox(loaded: LoadedPipeline, supervision: Supervision) -> None:
     assert loaded.pipeline.mailbox is not None
     with MailboxServer(loaded.pipeline.mailbox.listen, loaded.pipeline.mailbox.folder):
         supervision.up()
-        signal.pause()
+        rest()
 
 
 def run_intake(loaded: LoadedPipeline, supervision: Supervision) -> None:

@@ -50,13 +50,13 @@ def configure(part: str, *, level: str = "info", form: str = "text") -> None:
     """Log everything of this process to stderr; `part` (of the program) stands in each line.
 
     Libraries only speak from `warning` on, and pika not at all: it logs each lost
-    connection five times over, and we say it once.
+    connection five times over, and we say it once. A user's own handlers are heard.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(FORMATS[form](part))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
-    logging.getLogger("runner").setLevel(level.upper())
-    logging.getLogger("stages").setLevel(level.upper())
+    root.setLevel(level.upper())
+    for library in ("asyncio", "mail", "werkzeug"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     logging.getLogger("pika").setLevel(logging.CRITICAL)

@@ -42,6 +42,12 @@ class Stop(BaseException):
     """Raised in a child's main thread by SIGTERM: stop, in good order."""
 
 
+def rest() -> NoReturn:
+    """Until `Stop`. In short naps: a signal that comes just before a sleep shows only after it."""
+    while True:
+        time.sleep(0.25)
+
+
 class Supervision:
     """What a child has of its supervisor: somewhere to report to, and a sign of life."""
 

@@ -1,0 +1,62 @@
+"""What `runner run` says when everything is up: what runs where, and how to try it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterator
+
+import orjson
+
+from runner.brokers import EMBEDDED
+from runner.config.loader import LoadedPipeline
+from runner.config.model import Address, HttpRoute
+from runner.redaction import hide_password
+from runner.schemas import read
+
+
+def lines(loaded: LoadedPipeline, *, only: Collection[str], processes: int, took: float) -> Iterator[str]:
+    """The lines, one for each part that was started."""
+    pipeline = loaded.pipeline
+    yield f"{pipeline.name} is up after {took:.1f} s"
+    http = pipeline.http if not only or "intake" in only else None
+    for route in http.routes if http else ():
+        assert http is not None
+        targets = dict.fromkeys(str(to) for one in route.publish for to in one.to)
+        yield f"  intake   {route.method} {url(http.listen)}{route.path} → {', '.join(targets)}"
+    yield f"  broker   {_broker(pipeline.broker)}"
+    if pipeline.mailbox is not None and not only:
+        yield f"  mailbox  smtp://{pipeline.mailbox.listen} → {pipeline.mailbox.folder} (read it: runner mail)"
+    stages = [stage for name, stage in pipeline.stages.items() if not only or name in only]
+    workers = f", in {processes} processes" if processes > 1 else ""
+    if stages:
+        yield f"  stages   {', '.join(f'{stage.name} ×{stage.concurrency}' for stage in stages)}{workers}"
+    if http and http.routes:
+        yield f"  try      {_curl(loaded, http.listen, http.routes[0])}"
+    yield "  stop     Ctrl-C"
+
+
+def url(address: Address) -> str:
+    """How a browser or curl on this machine reaches `address`."""
+    local = {"127.0.0.1", "0.0.0.0", "::", "::1"}  # noqa: S104 - compared, not bound
+    return f"http://localhost:{address.port}" if address.host in local else f"http://{address}"
+
+
+def _broker(urls: Collection[str]) -> str:
+    first = next(iter(urls))
+    if first.startswith(EMBEDDED):
+        return f"embedded, {first.removeprefix(EMBEDDED)} (one machine; BROKER_URL=amqp://… for RabbitMQ)"
+    return ", ".join(hide_password(one) for one in urls)
+
+
+def _curl(loaded: LoadedPipeline, listen: Address, route: HttpRoute) -> str:
+    """A request to copy, with the first example of the schema where it has one."""
+    body = "{}"
+    first = route.publish[0].to[0]
+    queue = loaded.pipeline.queues.get(first.key) if not first.exchange else None
+    if queue is not None and queue.schema is not None:
+        document = read(queue.schema)
+        examples = document.get("examples") if isinstance(document, dict) else None
+        if examples:
+            body = orjson.dumps(examples[0]).decode()
+    method = "" if route.method == "POST" else f"-X {route.method} "
+    return f"curl -i {method}{url(listen)}{route.path} -H 'Content-Type: application/json' -d {shlex.quote(body)}"

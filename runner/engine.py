@@ -1,0 +1,100 @@
+"""A whole pipeline in this one process, as a context manager: for tests and notebooks.
+
+    with Engine(load(Path("pipeline.yaml"))) as engine:
+        requests.post(engine.url + "/make-payment", json={...})
+
+The parts are those of `runner run`; only the HTTP server differs (Werkzeug's, which
+needs no processes of its own), and nothing is started again when it dies.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection
+from contextlib import ExitStack
+from typing import Self
+
+from runner.brokers import connect
+from runner.brokers.base import Broker
+from runner.config.loader import LoadedPipeline
+from runner.errors import StartError
+from runner.topology import plan
+
+READY_POLL = 0.005
+"""Seconds between looks at whether the consumers are registered."""
+
+
+class Engine:
+    """`only` names the parts to start: `mailbox`, `intake` and stages (nothing: all there are).
+
+    Entering raises RunnerError where a part can't start, or isn't ready in `timeout` seconds.
+    """
+
+    def __init__(self, loaded: LoadedPipeline, *, only: Collection[str] = (), timeout: float = 30.0) -> None:
+        self._loaded = loaded
+        self._only = only
+        self._timeout = timeout
+        self._parts = ExitStack()
+        self.url = ""
+        """Where the intake answers: `http://127.0.0.1:5000`; empty without one."""
+        self.broker: Broker
+        """The one connection to the broker that all parts share."""
+
+    def __enter__(self) -> Self:
+        with ExitStack() as parts:
+            self._start(parts)
+            self._parts = parts.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._parts.close()
+
+    def _wants(self, part: str) -> bool:
+        return not self._only or part in self._only
+
+    def _start(self, parts: ExitStack) -> None:
+        pipeline = self._loaded.pipeline
+        if pipeline.mailbox is not None and self._wants("mailbox"):
+            from runner.mailbox import MailboxServer
+
+            parts.enter_context(MailboxServer(pipeline.mailbox.listen, pipeline.mailbox.folder))
+        self.broker = connect(pipeline, "engine")
+        self.broker.start(plan(pipeline), timeout=self._timeout)
+        parts.callback(self.broker.close)
+        self._start_worker(parts)
+        if pipeline.http is not None and self._wants("intake"):
+            self._start_intake(parts)
+
+    def _start_worker(self, parts: ExitStack) -> None:
+        from runner.worker import Worker
+
+        pipeline = self._loaded.pipeline
+        worker = Worker(self._loaded, self.broker, [name for name in pipeline.stages if self._wants(name)])
+        worker.start()
+        parts.callback(worker.stop, pipeline.shutdown_timeout)
+        deadline = time.monotonic() + self._timeout
+        while not worker.ready:
+            if time.monotonic() > deadline:
+                raise StartError(f"the stages are not registered as consumers after {self._timeout:g} s")
+            time.sleep(READY_POLL)
+
+    def _start_intake(self, parts: ExitStack) -> None:
+        from werkzeug.serving import WSGIRequestHandler, make_server
+
+        from runner.intake import create_app
+
+        class Quiet(WSGIRequestHandler):
+            def log_request(self, code: int | str = "-", size: int | str = "-") -> None: ...
+
+        assert self._loaded.pipeline.http is not None
+        listen = self._loaded.pipeline.http.listen
+        app = create_app(self._loaded, self.broker)
+        try:
+            server = make_server(listen.host, listen.port, app, threaded=True, request_handler=Quiet)
+        except (OSError, SystemExit) as error:  # Werkzeug exits where the port is taken
+            raise StartError(f"can't listen on {listen}: {error}") from error
+        parts.callback(server.server_close)
+        parts.callback(server.shutdown)
+        threading.Thread(target=server.serve_forever, args=(0.05,), name="intake", daemon=True).start()
+        self.url = f"http://{listen.host}:{server.port}"

@@ -1,0 +1,69 @@
+"""How `runner status` shows the queues; the counting is the broker's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import orjson
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from runner.brokers.base import Broker, Depth
+from runner.config.loader import LoadedPipeline
+from runner.errors import BrokerUnavailableError
+
+WATCH_EVERY = 1.0
+"""Seconds."""
+
+
+def as_json(loaded: LoadedPipeline, broker: Broker) -> str:
+    """Queue → its depth, as one JSON object."""
+    return orjson.dumps({queue: asdict(depth) for queue, depth in _depths(loaded, broker).items()}).decode()
+
+
+def show(loaded: LoadedPipeline, broker: Broker) -> None:
+    Console().print(_table(loaded, _depths(loaded, broker)))
+
+
+def watch(loaded: LoadedPipeline, broker: Broker) -> None:
+    """The table, drawn anew every second; a broker that goes away is waited for."""
+    with Live(_table(loaded, _depths(loaded, broker)), auto_refresh=False) as live:
+        try:
+            while True:
+                time.sleep(WATCH_EVERY)
+                try:
+                    live.update(_table(loaded, _depths(loaded, broker)), refresh=True)
+                except BrokerUnavailableError as error:
+                    live.update(str(error), refresh=True)
+        except KeyboardInterrupt:
+            pass
+
+
+def _depths(loaded: LoadedPipeline, broker: Broker) -> Mapping[str, Depth]:
+    return broker.depths(loaded.pipeline.queues)
+
+
+def _table(loaded: LoadedPipeline, depths: Mapping[str, Depth]) -> Table:
+    consumers = {stage.consume: stage.name for stage in loaded.pipeline.stages.values()}
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("queue")
+    for heading in ("ready", "in hand", "delayed", "dead"):
+        table.add_column(heading, justify="right")
+    table.add_column("consumed by")
+    for queue in loaded.pipeline.queues:
+        table.add_row(*_row(queue, depths.get(queue), consumers.get(queue)))
+    return table
+
+
+def _row(queue: str, depth: Depth | None, stage: str | None) -> tuple[str, ...]:
+    if depth is None:
+        return (queue, "-", "-", "-", "-", "[yellow]not declared yet[/]")
+    workers = f"{depth.consumers} worker{'' if depth.consumers == 1 else 's'}"
+    by = f"{stage} ({workers})" if stage else "nobody here"
+    if stage and not depth.consumers:
+        by = f"[yellow]{stage}: no worker runs[/]"
+    dead = f"[red]{depth.dead:,}[/]" if depth.dead else "0"
+    return (queue, f"{depth.ready:,}", f"{depth.in_hand:,}", f"{depth.delayed:,}", dead, by)

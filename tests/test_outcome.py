@@ -1,0 +1,246 @@
+"""What becomes of a delivery, decided without a broker."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from runner.config.model import Pipeline, Queue, Route, Stage
+from runner.errors import Pause, PublishError, Reject, Retry
+from runner.message import ATTEMPT, ERROR, QUEUE, STAGE, TIME, TRACEBACK, Delivery, Destination, Outgoing, Session
+from runner.outcome import LONGEST_ERROR, LONGEST_TRACEBACK, Decider, describe
+from runner.retry import RetryPolicy
+from runner.routing import Router
+from runner.schemas import Schema
+from runner.topology import plan
+
+POLICY = RetryPolicy(attempts=3, delay=2.0, factor=3.0, max_delay=300.0)
+CARD = "4111111111111111"
+
+
+def to(*names: str, when: Mapping[str, Any] | None = None) -> Route:
+    return Route(tuple(Destination("", name) for name in names), when)
+
+
+def decider(*routes: Route, schemas: Mapping[str, Schema] | None = None) -> Decider:
+    stage = Stage("charge", "in", "module:handler", publish=routes, retry=POLICY)
+    queues = {name: Queue(name) for name in ("in", "out", "other")}
+    pipeline = Pipeline("test", Path("/p.yaml"), ("embedded:/x",), queues, {"charge": stage})
+    schemas = schemas or {}
+    return Decider(stage, schemas.get("in"), Router(routes, plan(pipeline), schemas))
+
+
+def delivery(body: object = None, *, attempt: int = 1, headers: Mapping[str, Any] | None = None) -> Delivery:
+    payload = body if isinstance(body, bytes) else json.dumps(body if body is not None else {"n": 1}).encode()
+    return Delivery("in", "id-1", payload, headers or {}, attempt, Session(), 1)
+
+
+def the_only(messages: Any) -> Outgoing:
+    (message,) = messages
+    assert isinstance(message, Outgoing)
+    return message
+
+
+# -- done -------------------------------------------------------------------------------
+
+
+def test_a_body_goes_on_under_its_own_id_with_its_senders_headers() -> None:
+    outcome = decider(to("out")).done(delivery(headers={"trace": "abc"}), {"ok": True})
+    message = the_only(outcome.messages)
+    assert outcome.fate == "done"
+    assert (message.destination, message.id, message.payload) == (Destination("", "out"), "id-1", b'{"ok":true}')
+    assert message.headers == {"trace": "abc"}
+
+
+def test_a_body_goes_to_every_queue_of_its_route() -> None:
+    outcome = decider(to("out", "other")).done(delivery(), {})
+    assert [message.destination.key for message in outcome.messages] == ["out", "other"]
+    assert {message.id for message in outcome.messages} == {"id-1"}
+
+
+def test_several_bodies_get_numbered_ids_which_are_the_same_every_time() -> None:
+    for _ in range(2):
+        outcome = decider(to("out")).done(delivery(), [{"n": 1}, {"n": 2}])
+        assert [(message.id, message.payload) for message in outcome.messages] == [
+            ("id-1.1", b'{"n":1}'),
+            ("id-1.2", b'{"n":2}'),
+        ]
+
+
+def test_an_empty_list_passes_nothing_on() -> None:
+    outcome = decider(to("out")).done(delivery(), [])
+    assert (outcome.fate, list(outcome.messages)) == ("done", [])
+
+
+def test_the_first_route_that_matches_is_taken() -> None:
+    routed = decider(to("other", when={"required": ["refusal"]}), to("out"))
+    assert the_only(routed.done(delivery(), {"refusal": "x"}).messages).destination.key == "other"
+    assert the_only(routed.done(delivery(), {"fine": "x"}).messages).destination.key == "out"
+
+
+def test_a_body_that_no_route_takes_is_refused_and_not_dropped() -> None:
+    with pytest.raises(Reject, match="no route of the stage matches"):
+        decider(to("out", when={"required": ["never"]})).done(delivery(), {})
+
+
+@pytest.mark.parametrize("result", [None, [None], [{"n": 1}, None]])
+def test_a_forgotten_return_is_refused_where_the_stage_publishes(result: object) -> None:
+    with pytest.raises(Reject, match="forgotten return"):
+        decider(to("out")).done(delivery(), result)
+
+
+@pytest.mark.parametrize("result", [None, {"a": 1}, object(), [object()]])
+def test_at_the_end_of_the_line_any_result_is_fine(result: object) -> None:
+    outcome = decider().done(delivery(), result)
+    assert (outcome.fate, list(outcome.messages)) == ("done", [])
+
+
+@pytest.mark.parametrize("result", [object(), {"a": object()}, {1: {2: object()}}, (n for n in ()), 1 << 70])
+def test_what_json_cannot_hold_is_refused(result: object) -> None:
+    with pytest.raises(Reject, match="JSON can't hold"):
+        decider(to("out")).done(delivery(), result)
+
+
+@pytest.mark.parametrize("body", [MappingProxyType({"day": "x"}), OrderedDict(day="x")])
+def test_any_mapping_is_a_body(body: Mapping[str, str]) -> None:
+    assert the_only(decider(to("out")).done(delivery(), body).messages).payload == b'{"day":"x"}'
+
+
+def test_a_body_is_checked_against_the_schema_of_the_queue_it_goes_on() -> None:
+    schema = Schema({"properties": {"card": {"maxLength": 4}}, "required": ["card"]})
+    routed = decider(to("out"), schemas={"out": schema})
+    assert routed.done(delivery(), {"card": "1234"}).fate == "done"
+    with pytest.raises(Reject, match=r"breaks the schema of out: /card must have at most 4") as refusal:
+        routed.done(delivery(), {"card": CARD})
+    assert CARD not in str(refusal.value)
+
+
+def test_the_schema_sees_a_date_as_the_text_it_becomes() -> None:
+    schema = Schema({"properties": {"day": {"type": "string"}}})
+    outcome = decider(to("out"), schemas={"out": schema}).done(delivery(), {"day": date(2031, 12, 31)})
+    assert the_only(outcome.messages).payload == b'{"day":"2031-12-31"}'
+
+
+# -- read ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("payload", [b"", b"{", b"\xff\xfe", b'{"a": NaN}', b"[" * 5000])
+def test_what_is_not_json_is_refused_not_retried(payload: bytes) -> None:
+    with pytest.raises(Reject, match="no JSON"):
+        decider().read(delivery(payload))
+
+
+def test_a_body_that_breaks_its_queues_schema_is_refused_with_every_fault() -> None:
+    schema = Schema({"required": ["a", "b"]})
+    with pytest.raises(Reject, match=r"breaks the schema of in: /a is required; /b is required"):
+        decider(schemas={"in": schema}).read(delivery({}))
+
+
+# -- failed -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("attempt", "wait"), [(1, 2.0), (2, 6.0)])
+def test_a_retry_waits_as_the_table_says_and_counts_its_attempt(attempt: int, wait: float) -> None:
+    origin = delivery(attempt=attempt, headers={"trace": "abc"})
+    outcome = decider().failed(origin, Retry("gateway is down"))
+    message = the_only(outcome.messages)
+    assert (outcome.fate, outcome.delay) == ("retry", wait)
+    assert (message.destination, message.delay, message.id) == (Destination("", "in"), wait, "id-1")
+    assert message.payload == origin.payload
+    assert message.headers == {"trace": "abc", ATTEMPT: attempt}
+    assert message.origin is origin
+
+
+def test_a_handler_may_ask_for_another_wait() -> None:
+    outcome = decider().failed(delivery(), Retry("limit reached", delay=3600))
+    assert (outcome.delay, the_only(outcome.messages).delay) == (3600, 3600)
+
+
+def test_after_the_last_attempt_comes_the_dead_letter() -> None:
+    origin = delivery(attempt=3, headers={"trace": "abc"})
+    outcome = decider().failed(origin, Retry("gateway is down"))
+    message = the_only(outcome.messages)
+    assert outcome.fate == "dead"
+    assert message.destination == Destination("", "in.dlq")
+    assert (message.payload, message.id, message.delay) == (origin.payload, "id-1", 0.0)
+    assert message.headers[TIME].endswith("+00:00")
+    assert {name: value for name, value in message.headers.items() if name != TIME} == {
+        "trace": "abc",
+        ATTEMPT: 3,
+        STAGE: "charge",
+        ERROR: "gateway is down",
+        QUEUE: "in",
+    }
+
+
+def test_a_rejected_message_goes_straight_to_the_dead_letters() -> None:
+    outcome = decider().failed(delivery(), Reject("no such customer"))
+    assert (outcome.fate, outcome.reason) == ("dead", "no such customer")
+    assert the_only(outcome.messages).headers[ATTEMPT] == 1
+
+
+def test_any_other_exception_is_retried_and_its_traceback_kept() -> None:
+    def fail() -> None:
+        raise KeyError("amount")
+
+    for attempt, fate in ((1, "retry"), (3, "dead")):
+        with pytest.raises(KeyError) as raised:
+            fail()
+        outcome = decider().failed(delivery(attempt=attempt), raised.value)
+        assert (outcome.fate, outcome.reason) == (fate, "KeyError: 'amount'")
+        assert "in fail" in outcome.trace
+    assert "in fail" in the_only(outcome.messages).headers[TRACEBACK]
+
+
+def test_texts_in_a_dead_letter_fit_into_a_header() -> None:
+    outcome = decider().failed(delivery(attempt=3), ValueError("x" * 100_000))
+    headers = the_only(outcome.messages).headers
+    assert (len(headers[ERROR]), len(headers[TRACEBACK])) == (LONGEST_ERROR, LONGEST_TRACEBACK)
+
+
+@pytest.mark.parametrize("error", [ValueError(CARD), Retry(CARD), Reject(f"card {CARD} unknown"), Pause(CARD)])
+def test_a_card_number_in_an_error_is_cut_down_to_its_last_four(error: Exception) -> None:
+    outcome = decider().failed(delivery(attempt=3), error)
+    texts = [outcome.reason, outcome.trace, *(str(value) for m in outcome.messages for value in m.headers.values())]
+    assert "••••1111" in outcome.reason
+    assert not any(CARD in text for text in texts)
+
+
+def test_a_pause_publishes_nothing() -> None:
+    outcome = decider().failed(delivery(), Pause("password refused", delay=90))
+    assert (outcome.fate, list(outcome.messages), outcome.delay) == ("pause", [], 90)
+
+
+def test_a_result_that_the_broker_refuses_is_retried_and_in_the_end_dead_lettered() -> None:
+    error = PublishError([(Outgoing(Destination("", "out"), "id-1", b""), "the queue is full")])
+    assert decider().unpublishable(delivery(attempt=1), error).fate == "retry"
+    outcome = decider().unpublishable(delivery(attempt=3), error)
+    assert (outcome.fate, outcome.reason) == ("dead", "the result could not be published: out: the queue is full")
+
+
+@pytest.mark.parametrize(("attempt", "dead"), [(1, False), (3, False), (4, True), (9, True)])
+def test_a_message_whose_every_attempt_killed_its_worker_is_dead(attempt: int, dead: bool) -> None:
+    outcome = decider().exhausted(delivery(attempt=attempt))
+    assert (outcome is not None) == dead
+    if outcome is not None:
+        headers = the_only(outcome.messages).headers
+        assert headers[ATTEMPT] == attempt - 1
+        assert "the worker died" in headers[ERROR]
+
+
+# -- the log ------------------------------------------------------------------------------------
+
+
+def test_the_log_says_what_happened_and_what_comes_next() -> None:
+    first, last = delivery(attempt=1), delivery(attempt=3)
+    retried = decider().failed(first, Retry("gateway is down"))
+    buried = decider().failed(last, Retry("gateway is down"))
+    assert describe(retried, first, 3) == "in message id-1, attempt 1 of 3: gateway is down; again in 2s"
+    assert describe(buried, last, 3) == "in message id-1, attempt 3 of 3: gateway is down; moved to in.dlq"

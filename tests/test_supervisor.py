@@ -1,0 +1,208 @@
+"""The supervisor with small children of its own, each run as a real program."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.waiting import wait_until
+
+PROGRAM = """
+import logging, os, sys, time
+from pathlib import Path
+from runner.errors import StartError
+from runner.supervisor import Child, Supervisor, Stop, rest
+
+folder = Path(sys.argv[1])
+logging.basicConfig(format="%(message)s")
+
+def note(name, text):
+    with (folder / "events").open("a") as events:
+        events.write(f"{name} {text} {os.getpid()}\\n")
+
+def steady(name):
+    def run(supervision):
+        supervision.up()
+        note(name, "up")
+        try:
+            rest()
+        finally:
+            note(name, "stopping")
+    return run
+
+CHILDREN
+
+sys.exit(Supervisor(children, shutdown_timeout=0.5, configure_child=lambda name: None,
+                    on_up=lambda: note("all", "up")).run())
+"""
+
+Run = Callable[[str], "Program"]
+
+
+class Program:
+    """A supervisor that runs in a process of its own, and what it and its children noted."""
+
+    def __init__(self, children: str, folder: Path) -> None:
+        self._events = folder / "events"
+        source = PROGRAM.replace("CHILDREN", textwrap.dedent(children))
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", source, str(folder)], stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+
+    @property
+    def events(self) -> list[str]:
+        """`name event`, in the order in which they happened."""
+        return [" ".join(line.split()[:2]) for line in self._lines()]
+
+    def pids(self, name: str) -> list[int]:
+        return [int(line.split()[2]) for line in self._lines() if line.startswith(f"{name} up ")]
+
+    def _lines(self) -> list[str]:
+        return self._events.read_text().splitlines() if self._events.exists() else []
+
+    def end(self) -> tuple[int, str]:
+        """Wait for the supervisor's end; its exit status and what it said."""
+        _, said = self.process.communicate(timeout=30)
+        return self.process.returncode, said
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Run]:
+    started: list[Program] = []
+
+    def run(children: str) -> Program:
+        started.append(Program(children, tmp_path))
+        return started[-1]
+
+    yield run
+    for one in started:
+        one.process.kill()
+        one.process.wait()
+        assert one.process.stderr is not None
+        one.process.stderr.close()
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_every_child_and_the_run_ends_well(program: Run, number: signal.Signals) -> None:
+    running = program("children = [Child('a', steady('a')), Child('b', steady('b'))]")
+    wait_until(lambda: "all up" in running.events)
+    running.process.send_signal(number)
+    assert running.end() == (0, "")
+    assert {"a stopping", "b stopping"} <= set(running.events)
+
+
+def test_what_others_need_is_stopped_after_them(program: Run) -> None:
+    running = program("children = [Child('mailbox', steady('mailbox'), last=True), Child('worker', steady('worker'))]")
+    wait_until(lambda: "all up" in running.events)
+    running.process.terminate()
+    running.end()
+    assert running.events[-2:] == ["worker stopping", "mailbox stopping"]
+
+
+def test_a_child_that_is_killed_is_started_again(program: Run) -> None:
+    running = program("children = [Child('a', steady('a')), Child('b', steady('b'))]")
+    wait_until(lambda: "all up" in running.events)
+    for _ in range(2):
+        pid = running.pids("a")[-1]
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda pid=pid: running.pids("a")[-1] != pid)
+    running.process.terminate()
+    status, said = running.end()
+    assert status == 0
+    assert "a was killed by SIGKILL; starting it again in 0.25 s" in said
+    assert "a was killed by SIGKILL; starting it again in 0.5 s" in said
+    assert len(running.pids("b")) == 1
+
+
+def test_a_child_that_fails_later_is_started_again(program: Run) -> None:
+    running = program("""
+        def fail(supervision):
+            supervision.up()
+            note('a', 'up')
+            if len((folder / 'events').read_text().splitlines()) < 2:
+                raise ValueError('once')
+            rest()
+        children = [Child('a', fail)]
+    """)
+    wait_until(lambda: len(running.pids("a")) == 2)
+    running.process.terminate()
+    status, said = running.end()
+    assert status == 0
+    assert "ValueError: once" in said
+    assert "a ended with status 1; starting it again" in said
+
+
+def test_a_child_that_cannot_start_ends_the_run_with_its_reason(program: Run) -> None:
+    running = program("""
+        def refuse(supervision):
+            while 'b up' not in (folder / 'events').read_text() if (folder / 'events').exists() else True:
+                time.sleep(0.01)
+            raise StartError('port 5000 is taken; stop the other program')
+        children = [Child('a', refuse), Child('b', steady('b'))]
+    """)
+    assert running.end() == (1, "port 5000 is taken; stop the other program\n")
+    assert "b stopping" in running.events
+    assert "all up" not in running.events
+
+
+def test_a_child_that_does_not_stop_is_killed(program: Run) -> None:
+    running = program("""
+        def stubborn(supervision):
+            supervision.up()
+            note('a', 'up')
+            while True:
+                try:
+                    rest()
+                except Stop:
+                    pass
+        children = [Child('a', stubborn)]
+    """)
+    wait_until(lambda: "all up" in running.events)
+    running.process.send_signal(signal.SIGINT)
+    running.process.send_signal(signal.SIGINT)  # a second Ctrl-C: now
+    status, said = running.end()
+    assert status == 1
+    assert "a doesn't stop; killing it" in said
+    assert not alive(running.pids("a")[0])
+
+
+def test_no_child_outlives_a_supervisor_that_was_killed(program: Run) -> None:
+    running = program("children = [Child('a', steady('a')), Child('b', steady('b'))]")
+    wait_until(lambda: "all up" in running.events)
+    pids = running.pids("a") + running.pids("b")
+    running.process.kill()
+    running.process.wait()
+    wait_until(lambda: not any(map(alive, pids)))
+    assert {"a stopping", "b stopping"} <= set(running.events)
+
+
+def test_what_a_killed_child_leaves_behind_goes_with_it(program: Run) -> None:
+    running = program("""
+        def forker(supervision):
+            if not os.fork():
+                note('grandchild', 'up')
+                time.sleep(600)
+            supervision.up()
+            note('a', 'up')
+            rest()
+        children = [Child('a', forker, forks=True)]
+    """)
+    wait_until(lambda: "grandchild up" in running.events and "all up" in running.events)
+    grandchild = running.pids("grandchild")[0]
+    os.kill(running.pids("a")[0], signal.SIGKILL)
+    wait_until(lambda: not alive(grandchild))
