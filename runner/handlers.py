@@ -10,6 +10,7 @@ import copy
 import importlib
 import inspect
 import pkgutil
+import re
 import sys
 import traceback
 import typing
@@ -17,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from runner.message import Message
 from runner.redaction import is_secret
@@ -31,12 +32,20 @@ WHOLE = "settings"
 """A handler with a parameter of this name gets its settings as one mapping, unchecked."""
 
 
-class HandlerError(ValueError):
-    """A handler can't be had: each problem with the trail that leads to it in the
-    settings (empty: the handler itself), and a sentence."""
+class HandlerProblem(NamedTuple):
+    """A sentence, and the trail that leads to what it is about in the settings, or to
+    its name (empty: the handler itself)."""
 
-    def __init__(self, problems: Sequence[tuple[Trail, str]]) -> None:
-        super().__init__("; ".join(sentence for _, sentence in problems))
+    message: str
+    trail: Trail = ()
+    is_name: bool = False
+
+
+class HandlerError(ValueError):
+    """A handler can't be had, for these reasons."""
+
+    def __init__(self, problems: Sequence[HandlerProblem]) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
         self.problems = tuple(problems)
 
 
@@ -75,6 +84,17 @@ class HandlerFactory:
         if inspect.isclass(self._target):
             return typing.cast(Handler, self._target(**settings))
         return partial(self._target, **settings) if settings else self._target
+
+    def try_build(self) -> None:
+        """Build one and let it go: the class may refuse its settings. Raises HandlerError."""
+        try:
+            self.build()
+        except (Exception, SystemExit) as error:
+            deliberate = isinstance(error, ValueError) and str(error)
+            reason = str(error) if deliberate else _reason(error)
+            named = [name for name in self.settings if re.search(rf"\b{re.escape(name)}\b", str(error))]
+            message = f"{_name(self._target)} refuses its settings: {reason}"
+            raise HandlerError([HandlerProblem(message, tuple(named) if len(named) == 1 else ())]) from error
 
 
 def bind(
@@ -124,7 +144,7 @@ def _find(reference: str) -> Callable[..., Any]:
 
 
 def _fault(sentence: str) -> HandlerError:
-    return HandlerError([((), sentence)])
+    return HandlerError([HandlerProblem(sentence)])
 
 
 def _kind(target: Any) -> str:
@@ -236,30 +256,32 @@ def _takes_whole(parameters: Mapping[str, inspect.Parameter], settings: Mapping[
 
 def _misnamed(
     target: Callable[..., Any], parameters: Mapping[str, inspect.Parameter], settings: Mapping[str, Any]
-) -> list[tuple[Trail, str]]:
+) -> list[HandlerProblem]:
     """Settings that the signature doesn't know, and those that it lacks."""
     known = [name for name, parameter in parameters.items() if parameter.kind in _BY_NAME]
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    problems: list[tuple[Trail, str]] = []
+    problems: list[HandlerProblem] = []
     for name in settings if not takes_any else ():
         if name not in known:
             all_known = f"it takes {listed(known)}" if known else "it takes none"
             hint = did_you_mean(name, known) or f"; {all_known}"
-            problems.append(((name,), f"{_name(target)} has no setting {quoted(name)}{hint}"))
+            problems.append(
+                HandlerProblem(f"{_name(target)} has no setting {quoted(name)}{hint}", (name,), is_name=True)
+            )
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and parameter.kind not in _VARIADIC and name not in settings:
-            problems.append(((), f"{_name(target)} needs the setting {quoted(name)}"))
+            problems.append(HandlerProblem(f"{_name(target)} needs the setting {quoted(name)}"))
     return problems
 
 
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
-def _misfit(trail: Trail, error: MisfitError) -> tuple[Trail, str]:
+def _misfit(trail: Trail, error: MisfitError) -> HandlerProblem:
     """The value is named, unless its setting's name says that it is a secret."""
     name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in trail).removeprefix(".")
     value = "" if any(isinstance(part, str) and is_secret(part) for part in trail) else f" is {shown(error.value)}, but"
-    return trail, f"setting {name}{value} {error}"
+    return HandlerProblem(f"setting {name}{value} {error}", trail)
 
 
 def _name(target: Callable[..., Any]) -> str:

@@ -8,12 +8,11 @@ leads to a place in the same file or to a file beside it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 import jsonschema_rs
 
@@ -28,7 +27,17 @@ __all__ = ["Fault", "Schema", "SchemaError"]
 
 
 class SchemaError(ValueError):
-    """A schema can't be used; the text says why, for its author."""
+    """A schema can't be used; the text says why, for its author.
+
+    `trail` leads to the part of the schema that is to blame, as far as that is known;
+    `line` and `column`, from 1, to the place in a file that isn't JSON (else 0).
+    """
+
+    def __init__(self, reason: str, *, trail: Sequence[str | int] = (), line: int = 0, column: int = 0) -> None:
+        super().__init__(reason)
+        self.trail = tuple(trail)
+        self.line = line
+        self.column = column
 
 
 class Schema:
@@ -81,7 +90,7 @@ def read(path: Path) -> JsonSchema:
     except OSError as error:
         raise SchemaError(f"can't be read: {error.strerror}") from error
     except json.JSONDecodeError as error:
-        raise SchemaError(f"isn't JSON: line {error.lineno}, column {error.colno}: {error.msg}") from error
+        raise SchemaError(f"isn't JSON: {error.msg}", line=error.lineno, column=error.colno) from error
     except UnicodeDecodeError as error:
         raise SchemaError(f"isn't UTF-8 text: byte {error.start}") from error
     except RecursionError as error:
@@ -104,7 +113,7 @@ def _compile(document: dict[str, Any] | bool, base_uri: str) -> jsonschema_rs.Va
     try:
         return jsonschema_rs.validator_for(document, validate_formats=True, retriever=_retrieve, **options)
     except jsonschema_rs.ValidationError as error:
-        raise SchemaError(_why(error)) from None
+        raise SchemaError(_why(error), trail=error.instance_path) from None
     except (jsonschema_rs.ReferencingError, ValueError) as error:
         raise SchemaError(f"can't be compiled: {error}") from None
 
@@ -114,7 +123,7 @@ def _retrieve(uri: str) -> Any:
     parts = urlsplit(uri)
     if parts.scheme != "file":
         raise ValueError(f"only files are read, nothing is fetched from {uri}")
-    return read(Path(url2pathname(parts.path)))
+    return read(Path(unquote(parts.path)))
 
 
 def _why(error: jsonschema_rs.ValidationError) -> str:

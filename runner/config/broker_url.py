@@ -1,0 +1,61 @@
+"""The `broker` of a pipeline file: URLs, checked without a connection.
+
+No part of a URL is ever repeated in an error: what was taken for the host may be
+half a password.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+EMBEDDED = "embedded:"
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_AMQP = re.compile(
+    r"(?P<scheme>amqps?)://(?:(?P<user>[^@/?#]*)@)?(?P<hosts>[^@/?#]*)(?P<vhost>/[^@?#]*)?(?P<query>\?[^#]*)?"
+)
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%25[\w.-]+)?\]|[^\s:\[\]]+)(?::(?P<port>\d{1,5}))?")
+
+
+def parse(text: str, folder: Path) -> tuple[str, ...]:
+    """The URLs that `text` stands for: one for each host of `amqp://a,b/vhost`, or one
+    `embedded:` with an absolute path, relative ones starting at `folder`.
+
+    Raises ValueError with a sentence for the user.
+    """
+    if text.startswith(EMBEDDED):
+        return (EMBEDDED + str(_database(text.removeprefix(EMBEDDED), folder)),)
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        raise ValueError("is no URL; write embedded:PATH, amqp://user:password@host/vhost or amqps://…")
+    if scheme[1] not in ("amqp", "amqps"):
+        raise ValueError(f"has the scheme '{scheme[1]}', which isn't known; known are embedded:, amqp:// and amqps://")
+    return _nodes(text)
+
+
+def _database(path: str, folder: Path) -> Path:
+    if not path or path.startswith("//"):
+        raise ValueError("needs a path behind 'embedded:', such as embedded:var/broker.db")
+    database = folder / path
+    if database.is_dir():
+        raise ValueError(f"names the folder {database}; write the path of a file")
+    return database
+
+
+def _nodes(text: str) -> tuple[str, ...]:
+    match = _AMQP.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            "can't be read as a URL; in a user or password write '@' as %40, '/' as %2F, '?' as %3F, '#' as %23"
+        )
+    user = f"{match['user']}@" if match["user"] is not None else ""
+    hosts = match["hosts"].split(",")
+    for host in hosts:
+        node = _HOST.fullmatch(host)
+        if node is None or not 0 < int(node["port"] or 1) < 65_536:
+            raise ValueError(
+                "needs a host, or several parted by commas, each with a port or without, such as amqp://a:5672,b/vhost"
+            )
+    rest = (match["vhost"] or "") + (match["query"] or "")
+    return tuple(f"{match['scheme']}://{user}{host}{rest}" for host in hosts)

@@ -1,0 +1,339 @@
+"""What is wrong, or doubtful, in a pipeline that the grammar allows.
+
+Names that nothing declares, messages that go nowhere or round in circles, limits that
+contradict each other. Each check takes a draft and yields problems; none of them
+imports a handler or reads a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+
+from runner import duration, topology
+from runner.config.document import Trail
+from runner.config.draft import Draft, WrittenRoute
+from runner.config.grammar import subject
+from runner.config.graph import Edge, circles, edges, way
+from runner.config.model import Http, Mailbox, Stage
+from runner.errors import Problem
+from runner.message import Destination
+from runner.retry import RetryPolicy
+from runner.topology import dead_letter_queue, quarantine_queue
+from runner.wording import did_you_mean, quoted
+
+MOST_RUNGS = 12
+"""Distinct waits of one stage: each is a queue on the broker."""
+
+Check = Callable[[Draft], Iterator[Problem]]
+
+
+def check(draft: Draft) -> Iterator[Problem]:
+    """Every problem of `draft`; those of the graph only where all of it is known."""
+    unknown = list(_undeclared(draft))
+    yield from unknown
+    for one in _CHECKS:
+        yield from one(draft)
+    if not unknown and not draft.has_gaps:
+        for one in _GRAPH_CHECKS:
+            yield from one(draft)
+
+
+# -- Names ------------------------------------------------------------------------
+
+
+def _undeclared(draft: Draft) -> Iterator[Problem]:
+    for trail, sentence, kind, name in _mentions(draft):
+        known = draft.pipeline.queues if kind == "queue" else draft.pipeline.exchanges
+        is_there = draft.document.node((f"{kind}s", name)) is not None
+        if name and not is_there:
+            hint = did_you_mean(name, known) or f"; add it under {kind}s"
+            yield draft.document.problem(trail, f"{sentence} {quoted(name)}, which no {kind} declares{hint}")
+
+
+def _mentions(draft: Draft) -> Iterator[tuple[Trail, str, str, str]]:
+    """Each use of a name: where, the sentence up to it, queue or exchange, the name."""
+    for stage in draft.pipeline.stages.values():
+        yield ("stages", stage.name, "consume"), f"stage {stage.name} consumes", "queue", stage.consume
+    for owner, _, destination, trail in _destinations(draft):
+        if destination.exchange:
+            yield (*trail, "exchange"), f"{subject(owner)} publishes to", "exchange", destination.exchange
+        else:
+            yield trail, f"{subject(owner)} publishes to", "queue", destination.key
+    for queue in draft.pipeline.queues.values():
+        for index, binding in enumerate(queue.bind):
+            trail = ("queues", queue.name, "bind", index, "exchange")
+            yield trail, f"queue {queue.name} binds to", "exchange", binding.exchange
+
+
+def _destinations(draft: Draft) -> Iterator[tuple[Trail, WrittenRoute, Destination, Trail]]:
+    for owner, routes in draft.routes.items():
+        for route in routes:
+            for destination, trail in route.to:
+                yield owner, route, destination, trail
+
+
+def _companions(draft: Draft) -> Iterator[Problem]:
+    """A queue may not have the name of one that the runner makes for another."""
+    names = list(draft.pipeline.queues)
+    for home in names:
+        taken = (dead_letter_queue(home), quarantine_queue(home))
+        for name in names:
+            if name in taken or name.startswith(f"{home}.retry."):
+                message = f"queue {name} has a name that the runner gives to a companion of {home}; choose another"
+                yield draft.document.problem(("queues", name), message, key=True)
+
+
+def _http_paths(draft: Draft) -> Iterator[Problem]:
+    seen: dict[tuple[str, str], str] = {}
+    for route in draft.pipeline.http.routes if draft.pipeline.http else ():
+        trail = ("http", "routes", str(route))
+        path = route.path.rstrip("/")
+        if path == "/health" or path.startswith("/health/"):
+            message = f"route {route}: /health is where the runner tells whether it is well; choose another path"
+            yield draft.document.problem(trail, message, key=True)
+        first = seen.setdefault((route.method, path), str(route))
+        if first != str(route):
+            message = f"route {route} is the same as {first}, but for the '/' at the end; remove one"
+            yield draft.document.problem(trail, message, key=True)
+
+
+# -- Routes -----------------------------------------------------------------------
+
+
+def _route_order(draft: Draft) -> Iterator[Problem]:
+    for owner, routes in draft.routes.items():
+        for before, route in pairwise(routes):
+            if before.when in (None, True):
+                message = f"{subject(owner)}: this route is never reached, for the one before it takes every body"
+                yield draft.document.problem(route.trail, message, severity="warning")
+        if routes and routes[-1].when not in (None, True):
+            fate = "is dead-lettered" if owner[0] == "stages" else "is refused"
+            message = f"{subject(owner)}: a body that matches no route {fate}; end with a route without 'when'"
+            yield draft.document.problem((*routes[-1].trail, "when"), message, key=True, severity="warning")
+
+
+def _same_destination_twice(draft: Draft) -> Iterator[Problem]:
+    for owner, routes in draft.routes.items():
+        for route in routes:
+            seen: set[Destination] = set()
+            for destination, trail in route.to:
+                if destination in seen and str(destination):
+                    message = f"{subject(owner)} publishes to {quoted(str(destination))} twice; remove one"
+                    yield draft.document.problem(trail, message)
+                seen.add(destination)
+
+
+def _keys(draft: Draft) -> Iterator[Problem]:
+    """A direct or topic exchange goes by the key; without one nothing would arrive."""
+    exchanges = draft.pipeline.exchanges
+    for _, _, destination, trail in _destinations(draft):
+        kind = exchanges[destination.exchange].type if destination.exchange in exchanges else ""
+        if kind in ("direct", "topic") and draft.document.node((*trail, "key")) is None:
+            message = f"the {kind} exchange {quoted(destination.exchange)} goes by the key; add 'key'"
+            yield draft.document.problem(trail, message)
+    for queue in draft.pipeline.queues.values():
+        for index, binding in enumerate(queue.bind):
+            trail = ("queues", queue.name, "bind", index)
+            kind = exchanges[binding.exchange].type if binding.exchange in exchanges else ""
+            if kind in ("direct", "topic") and draft.document.node((*trail, "key")) is None:
+                message = f"the {kind} exchange {quoted(binding.exchange)} goes by the key; add 'key'"
+                yield draft.document.problem(trail, message)
+
+
+# -- Queues -----------------------------------------------------------------------
+
+
+def _consumed_twice(draft: Draft) -> Iterator[Problem]:
+    consumers: dict[str, Stage] = {}
+    for stage in draft.pipeline.stages.values():
+        first = consumers.setdefault(stage.consume, stage)
+        if first is not stage and stage.consume:
+            message = (
+                f"queue {stage.consume} is consumed by stage {first.name} already, and each message would go "
+                "to only one of the two; publish to two queues instead"
+            )
+            yield draft.document.problem(("stages", stage.name, "consume"), message)
+
+
+def _classic(draft: Draft) -> Iterator[Problem]:
+    for queue in draft.pipeline.queues.values():
+        trail = ("queues", queue.name, "delivery_limit")
+        if queue.type == "classic" and draft.document.node(trail) is not None:
+            message = f"queue {queue.name}: a classic queue has no delivery_limit; remove it, or the type"
+            yield draft.document.problem(trail, message, key=True)
+
+
+def _delivery_limits(draft: Draft) -> Iterator[Problem]:
+    """Each death of a worker is a delivery and an attempt: the runner's own count has to
+    come first, or the broker would take messages away that it still means to retry."""
+    for stage in draft.pipeline.stages.values():
+        queue = draft.pipeline.queues.get(stage.consume)
+        if queue is None or queue.delivery_limit > stage.retry.attempts:
+            continue
+        own = ("queues", queue.name, "delivery_limit")
+        trail = own if draft.document.node(own) is not None else _retry_trail(draft, stage, "attempts")
+        message = (
+            f"queue {queue.name} has a delivery_limit of {queue.delivery_limit}, and stage {stage.name} makes "
+            f"{stage.retry.attempts} attempts; the limit must be more than the attempts"
+        )
+        yield draft.document.problem(trail, message)
+
+
+def _unchecked(draft: Draft) -> Iterator[Problem]:
+    """What strangers send is worth a schema."""
+    plan = topology.plan(draft.pipeline)
+    for owner, _, destination, trail in _destinations(draft):
+        if owner[0] != "http":
+            continue
+        for name in plan.queues_of(destination):
+            queue = draft.pipeline.queues.get(name)
+            if queue is not None and draft.document.node(("queues", name, "schema")) is None:
+                message = f"{subject(owner)} publishes to {quoted(name)}, which has no schema: any body is taken"
+                yield draft.document.problem(trail, message, severity="warning")
+
+
+# -- Stages -----------------------------------------------------------------------
+
+
+def _retry_trail(draft: Draft, stage: Stage, key: str) -> Trail:
+    """Where a stage's word on retries stands: with itself, or with the defaults."""
+    trails: tuple[Trail, ...] = (("stages", stage.name, "retry", key), ("defaults", "retry", key))
+    return next((trail for trail in trails if draft.document.node(trail) is not None), ("stages", stage.name, "retry"))
+
+
+def _retries(draft: Draft) -> Iterator[Problem]:
+    """Each said once, where several stages share the words of `defaults`."""
+    said: set[Trail] = set()
+    for stage in draft.pipeline.stages.values():
+        for trail, sentence in _retry_faults(draft, stage):
+            if trail not in said:
+                yield draft.document.problem(trail, f"{_of(trail, stage)}{sentence}")
+            said.add(trail)
+
+
+def _of(trail: Trail, stage: Stage) -> str:
+    return f"stage {stage.name}: " if trail[0] == "stages" else "defaults: "
+
+
+def _retry_faults(draft: Draft, stage: Stage) -> Iterator[tuple[Trail, str]]:
+    policy: RetryPolicy = stage.retry
+    if policy.attempts > 1 and policy.delay > policy.max_delay:
+        waits = f"{duration.format(policy.delay)} is longer than max_delay {duration.format(policy.max_delay)}"
+        yield _retry_trail(draft, stage, "delay"), f"retry.delay {waits}; lower it or raise max_delay"
+    if (rungs := len(policy.rungs())) > MOST_RUNGS:
+        sentence = f"retry has {rungs} different waits, each of which is a queue; {MOST_RUNGS} are the most: "
+        yield _retry_trail(draft, stage, "attempts"), sentence + "raise factor, or lower attempts or max_delay"
+
+
+def _idle_slots(draft: Draft) -> Iterator[Problem]:
+    for stage in draft.pipeline.stages.values():
+        if stage.prefetch < stage.concurrency:
+            trail: Trail = ("stages", stage.name, "prefetch")
+            if draft.document.node(trail) is None:
+                trail = ("stages", stage.name)
+            idle = f"prefetch {stage.prefetch} is less than concurrency {stage.concurrency}"
+            message = f"stage {stage.name}: {idle}, which leaves slots idle; raise it"
+            yield draft.document.problem(trail, message, severity="warning")
+
+
+def _ports(draft: Draft) -> Iterator[Problem]:
+    http, mailbox = draft.pipeline.http, draft.pipeline.mailbox
+    if http and mailbox and _clash(http, mailbox):
+        trail: Trail = ("mailbox", "listen")
+        message = f"mailbox and http both listen on port {mailbox.listen.port}; give one of them another"
+        yield draft.document.problem(trail if draft.document.node(trail) else ("http", "listen"), message)
+
+
+def _clash(http: Http, mailbox: Mailbox) -> bool:
+    one, other = http.listen, mailbox.listen
+    every = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not listened on
+    return one.port == other.port != 0 and (one.host == other.host or bool(every & {one.host, other.host}))
+
+
+_CHECKS: tuple[Check, ...] = (
+    _companions,
+    _http_paths,
+    _route_order,
+    _same_destination_twice,
+    _keys,
+    _consumed_twice,
+    _classic,
+    _delivery_limits,
+    _unchecked,
+    _retries,
+    _idle_slots,
+    _ports,
+)
+
+
+# -- The graph --------------------------------------------------------------------
+
+
+def _ends(draft: Draft) -> Iterator[Problem]:
+    """Queues that nothing feeds, that nobody consumes, or neither."""
+    pipeline = draft.pipeline
+    fed = {edge.target for edge in edges(draft)} | {queue.name for queue in pipeline.queues.values() if queue.bind}
+    consumed = {stage.consume for stage in pipeline.stages.values()}
+    for name in pipeline.queues:
+        if name not in fed and name not in consumed:
+            message = f"queue {name} is used by nothing; remove it, or consume it and publish to it"
+        elif name not in consumed:
+            message = f"queue {name} is consumed by no stage: its messages stay where they are"
+        elif name not in fed:
+            message = f"queue {name} is fed by nothing in this file: no stage or route publishes to it"
+        else:
+            continue
+        yield draft.document.problem(("queues", name), message, key=True, severity="warning")
+
+
+def _exchanges(draft: Draft) -> Iterator[Problem]:
+    pipeline, plan = draft.pipeline, topology.plan(draft.pipeline)
+    used = {binding.exchange for queue in pipeline.queues.values() for binding in queue.bind}
+    for owner, _, destination, trail in _destinations(draft):
+        used.add(destination.exchange)
+        if destination.exchange and not plan.queues_of(destination):
+            key = f" with the key {quoted(destination.key)}" if destination.key else ""
+            message = (
+                f"{subject(owner)} publishes to the exchange {quoted(destination.exchange)}{key}, which leads to no "
+                "queue of this file; unless another program binds one, each publish is refused"
+            )
+            yield draft.document.problem(trail, message, severity="warning")
+    for name in pipeline.exchanges:
+        if name not in used:
+            message = f"exchange {name} is used by nothing; remove it, or bind a queue to it"
+            yield draft.document.problem(("exchanges", name), message, key=True, severity="warning")
+
+
+def _circles(draft: Draft) -> Iterator[Problem]:
+    every = list(edges(draft))
+    for circle in circles(every):
+        inside = [edge for edge in every if edge.source in circle and edge.target in circle]
+        closing = _closing(draft, inside)
+        path = " → ".join([closing.source, *way(inside, closing.target, closing.source)])
+        if _leaves(draft, circle):
+            message = f"messages may go round in a circle here: {path}"
+            yield draft.document.problem(closing.trail, message, severity="warning")
+        else:
+            message = f"messages go round in a circle that no route leaves: {path}; give one of its stages a way out"
+            yield draft.document.problem(closing.trail, message)
+
+
+def _closing(draft: Draft, inside: Iterable[Edge]) -> Edge:
+    """The edge that leads back: the first one to the queue of a stage that isn't below its own."""
+    order = {stage.consume: index for index, stage in enumerate(draft.pipeline.stages.values())}
+    return next(edge for edge in inside if order[edge.target] <= order[edge.source])
+
+
+def _leaves(draft: Draft, circle: frozenset[str]) -> bool:
+    plan = topology.plan(draft.pipeline)
+    for stage in draft.pipeline.stages.values():
+        for route in stage.publish if stage.consume in circle else ():
+            for destination in route.to:
+                targets = plan.queues_of(destination)
+                if not targets or not circle.issuperset(targets):
+                    return True
+    return False
+
+
+_GRAPH_CHECKS: tuple[Check, ...] = (_ends, _exchanges, _circles)

@@ -1,0 +1,307 @@
+"""A document → a pipeline, as far as it can be read.
+
+What breaks the grammar is left out here, and the rest is read all the same, so that
+everything that is wrong with a file can be said at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from runner import duration, size
+from runner.config import broker_url, grammar
+from runner.config.document import Document, Trail
+from runner.config.model import (
+    Address,
+    Binding,
+    Exchange,
+    Http,
+    HttpRoute,
+    JsonSchema,
+    Mailbox,
+    Pipeline,
+    Queue,
+    Route,
+    Stage,
+)
+from runner.errors import Problem
+from runner.message import Destination
+from runner.retry import RetryPolicy
+
+T = TypeVar("T")
+
+LONGEST_WAIT = 30 * 86_400.0
+"""Seconds. RabbitMQ's limit of a time-to-live is 2^32 ms, some 49 days."""
+LARGEST_BODY = 16 << 20
+"""Bytes. RabbitMQ 4 takes no larger message unless it is told to."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenRoute:
+    """A route of a `publish`, and where it stands."""
+
+    trail: Trail
+    to: tuple[tuple[Destination, Trail], ...]
+    when: JsonSchema | None = None
+
+    @property
+    def route(self) -> Route:
+        return Route(tuple(destination for destination, _ in self.to), self.when)
+
+
+@dataclass(slots=True)
+class Draft:
+    """A pipeline that may have gaps. `routes` holds the `publish` of each stage and HTTP
+    route, by the trail of its owner."""
+
+    document: Document
+    pipeline: Pipeline
+    routes: Mapping[Trail, tuple[WrittenRoute, ...]]
+    problems: list[Problem] = field(default_factory=list)
+    has_gaps: bool = False
+    """Whether something is missing that says which queue leads where."""
+
+
+def read(document: Document, file: Path, invalid: frozenset[Trail]) -> Draft:
+    """The pipeline in `document`, without the values that `invalid` leads to."""
+    return _Reader(document, file, invalid).draft()
+
+
+class _Reader:
+    def __init__(self, document: Document, file: Path, invalid: frozenset[Trail]) -> None:
+        self._document = document
+        self._file = file
+        self._invalid = invalid
+        self._problems: list[Problem] = []
+        self._routes: dict[Trail, tuple[WrittenRoute, ...]] = {}
+        self._has_gaps = False
+        self._default_retry = self._retry(("defaults", "retry"))
+
+    def draft(self) -> Draft:
+        pipeline = Pipeline(
+            name=self._value(("name",)) or self._file.stem,
+            file=self._file,
+            broker=self._broker(),
+            queues={name: self._queue(("queues", name)) for name in self._entries(("queues",))},
+            stages={name: self._stage(("stages", name)) for name in self._entries(("stages",))},
+            exchanges={name: self._exchange(("exchanges", name)) for name in self._entries(("exchanges",))},
+            http=self._http() if self._value(("http",)) is not None else None,
+            mailbox=self._mailbox() if self._value(("mailbox",)) is not None else None,
+            **_given(shutdown_timeout=self._duration(("shutdown_timeout",), 0.0, 3600.0)),
+        )
+        return Draft(self._document, pipeline, self._routes, self._problems, self._has_gaps)
+
+    # -- reading values
+
+    def _value(self, trail: Trail) -> Any:
+        """What stands there, if the grammar allows it; else None."""
+        node = self._document.node(trail)
+        if node is None or node.broken or trail in self._invalid:
+            return None
+        return node.value
+
+    def _wiring(self, trail: Trail, *, needed: bool = False) -> Any:
+        """A value that says which queue leads where: if it can't be read, the draft has a gap."""
+        value = self._value(trail)
+        if value is None and (needed or self._document.node(trail) is not None):
+            self._has_gaps = True
+        return value
+
+    def _entries(self, trail: Trail) -> Iterator[str]:
+        """The names of the entries of a mapping that can be read."""
+        node = self._document.node(trail)
+        if node is not None and not isinstance(self._wiring(trail), dict):
+            self._has_gaps = node.value is not None
+            return
+        for name, child in node.children.items() if node is not None else ():
+            if (*trail, name) in self._invalid or child.broken:
+                self._has_gaps = True
+            else:
+                yield str(name)
+
+    def _parsed(self, trail: Trail, parse: Callable[[Any], T]) -> T | None:
+        """The value there as `parse` reads it. A ValueError of its is a problem."""
+        value = self._value(trail)
+        if value is None:
+            return None
+        try:
+            return parse(value)
+        except ValueError as error:
+            self._problem(trail, f"{grammar.subject(trail)} {error}")
+            return None
+
+    def _duration(self, trail: Trail, lowest: float, highest: float) -> float | None:
+        def parse(value: Any) -> float:
+            seconds = duration.parse(value)
+            if not lowest <= seconds <= highest:
+                bounds = f"from {duration.format(lowest)} to {duration.format(highest)}"
+                raise ValueError(f"is {duration.format(seconds)}, but must be {bounds}")
+            return round(seconds, 3)
+
+        return self._parsed(trail, parse)
+
+    def _problem(self, trail: Trail, message: str, *, key: bool = False) -> None:
+        self._problems.append(self._document.problem(trail, message, key=key))
+
+    def _path(self, text: str) -> Path:
+        return self._file.parent / text
+
+    # -- the parts
+
+    def _broker(self) -> tuple[str, ...]:
+        trail: Trail = ("broker",)
+        written = self._value(trail) if self._document.node(trail) is not None else grammar.default("broker")
+        if not isinstance(written, list):
+            return self._urls(trail, written)
+        urls = [self._urls((*trail, index), text) for index, text in enumerate(written)]
+        for index, url in enumerate(urls):
+            if len(urls) > 1 and url and url[0].startswith(broker_url.EMBEDDED):
+                message = "an embedded broker is one file on one machine, and can't be one of several; name it alone"
+                self._problem((*trail, index), message)
+        return tuple(url for one in urls for url in one)
+
+    def _urls(self, trail: Trail, text: str | None) -> tuple[str, ...]:
+        node = self._document.node(trail)
+        if text is None or trail in self._invalid or (node is not None and node.broken):
+            return ()
+        try:
+            return broker_url.parse(text, self._file.parent)
+        except ValueError as error:
+            self._problem(trail, f"{grammar.subject(trail)} {error}")
+            return ()
+
+    def _http(self) -> Http:
+        routes = self._entries(("http", "routes"))
+        return Http(
+            listen=self._listen("http"),
+            routes=tuple(self._http_route(route) for route in routes),
+            **_given(
+                max_body=self._parsed(("http", "max_body"), _body_size),
+                confirm_timeout=self._duration(("http", "confirm_timeout"), 0.001, 600.0),
+            ),
+        )
+
+    def _http_route(self, route: str) -> HttpRoute:
+        method, _, path = route.partition(" ")
+        return HttpRoute(method, path, self._publish(("http", "routes", route)))
+
+    def _mailbox(self) -> Mailbox:
+        folder = self._value(("mailbox", "folder")) or grammar.default("mailbox", "folder")
+        return Mailbox(self._listen("mailbox"), self._path(folder))
+
+    def _listen(self, part: str) -> Address:
+        return self._parsed((part, "listen"), _address) or _address(grammar.default(part, "listen"))
+
+    def _exchange(self, trail: Trail) -> Exchange:
+        return Exchange(str(trail[-1]), self._wiring((*trail, "type"), needed=True) or "")
+
+    def _queue(self, trail: Trail) -> Queue:
+        schema = self._value((*trail, "schema"))
+        limits = {name: self._value((*trail, name)) for name in ("type", "max_length", "delivery_limit")}
+        bindings = tuple(self._binding((*trail, "bind", i)) for i in self._indexes((*trail, "bind")))
+        return Queue(str(trail[-1]), None if schema is None else self._path(schema), bind=bindings, **_given(**limits))
+
+    def _binding(self, trail: Trail) -> Binding:
+        exchange = self._wiring((*trail, "exchange"), needed=True)
+        return Binding(exchange or "", self._wiring((*trail, "key")) or "")
+
+    def _indexes(self, trail: Trail) -> Iterator[int]:
+        """The indexes of a list's items that can be read."""
+        for index in range(len(self._wiring(trail) or ())):
+            if self._wiring((*trail, index), needed=True) is not None:
+                yield index
+
+    # -- stages
+
+    def _stage(self, trail: Trail) -> Stage:
+        return Stage(
+            name=str(trail[-1]),
+            consume=self._wiring((*trail, "consume"), needed=True) or "",
+            handler=self._value((*trail, "handler")) or "",
+            settings=self._value((*trail, "settings")) or {},
+            publish=self._publish(trail),
+            retry=RetryPolicy(**{**self._default_retry, **self._retry((*trail, "retry"))}),
+            **_given(
+                concurrency=self._own_or_default(trail, "concurrency"),
+                prefetch=self._own_or_default(trail, "prefetch"),
+            ),
+        )
+
+    def _own_or_default(self, stage: Trail, key: str) -> Any:
+        own = self._value((*stage, key))
+        return own if own is not None else self._value(("defaults", key))
+
+    def _retry(self, trail: Trail) -> dict[str, Any]:
+        """The keys of a `retry` that are given."""
+        waits = {key: self._duration((*trail, key), 0.001, LONGEST_WAIT) for key in ("delay", "max_delay")}
+        return _given(attempts=self._value((*trail, "attempts")), factor=self._value((*trail, "factor")), **waits)
+
+    # -- publish
+
+    def _publish(self, owner: Trail) -> tuple[Route, ...]:
+        routes = tuple(self._written(owner))
+        self._routes[owner] = routes
+        return tuple(written.route for written in routes)
+
+    def _written(self, owner: Trail) -> Iterator[WrittenRoute]:
+        trail = (*owner, "publish")
+        value = self._wiring(trail, needed=owner[0] == "http")
+        if isinstance(value, str):
+            yield WrittenRoute(trail, ((Destination("", value), trail),))
+        indexes = list(self._indexes(trail)) if isinstance(value, list) else []
+        if any(isinstance(value[index], dict) for index in indexes):
+            yield from (self._route((*trail, index)) for index in indexes)
+        elif indexes:
+            yield WrittenRoute(trail, tuple((Destination("", value[i]), (*trail, i)) for i in indexes))
+
+    def _route(self, trail: Trail) -> WrittenRoute:
+        to = (*trail, "to")
+        value = self._wiring(to, needed=True)
+        trails: list[Trail] = [(*to, i) for i in self._indexes(to)] if isinstance(value, list) else [to]
+        destinations = tuple((self._destination(one), one) for one in trails if self._value(one) is not None)
+        return WrittenRoute(trail, destinations, self._when((*trail, "when")))
+
+    def _when(self, trail: Trail) -> JsonSchema | None:
+        """A `$ref` in it starts at the file, wherever it is compiled."""
+        when = self._value(trail)
+        if isinstance(when, dict) and "$id" not in when and _refers_to_file(when):
+            return {"$id": self._file.as_uri(), **when}
+        return when if isinstance(when, (dict, bool)) else None
+
+    def _destination(self, trail: Trail) -> Destination:
+        value = self._value(trail)
+        if isinstance(value, str):
+            return Destination("", value)
+        exchange = self._wiring((*trail, "exchange"), needed=True)
+        return Destination(exchange or "", self._wiring((*trail, "key")) or "")
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """Those that are given; the others keep the model's defaults."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _address(text: str) -> Address:
+    host, _, port = text.rpartition(":")
+    if int(port) > 65_535:
+        raise ValueError(f"has the port {port}, but ports end at 65535")
+    return Address(re.sub(r"^\[(.*)\]$", r"\1", host), int(port))
+
+
+def _body_size(written: str | int) -> int:
+    count = size.parse(written)
+    if not 1 <= count <= LARGEST_BODY:
+        raise ValueError(f"is {size.format(count)}, but must be from 1B to {size.format(LARGEST_BODY)}")
+    return count
+
+
+def _refers_to_file(schema: Any) -> bool:
+    if isinstance(schema, dict):
+        reference = schema.get("$ref")
+        is_file = isinstance(reference, str) and not reference.startswith("#")
+        return is_file or any(_refers_to_file(value) for value in schema.values())
+    return isinstance(schema, list) and any(_refers_to_file(value) for value in schema)

@@ -1,0 +1,144 @@
+"""A document against the grammar, `pipeline.schema.json`: what breaks it, in words.
+
+The same file serves editors. Its `errorMessage`s are part of the sentences here, as
+they are in an editor's. What the names in a pipeline refer to is not its business.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+
+from runner.config.document import Document, Trail
+from runner.wording import did_you_mean, listed, quoted, shown
+
+FILE = Path(__file__).parent.parent / "pipeline.schema.json"
+
+_ENTRIES = {"stages": "stage", "queues": "queue", "exchanges": "exchange"}
+_TYPES = {
+    "string": "text",
+    "object": "a mapping",
+    "array": "a list",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "empty",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Something that the grammar doesn't allow: the value that `trail` leads to, or its key."""
+
+    trail: Trail
+    message: str
+    key: bool = False
+    usable: bool = False
+    """Whether the value can be read all the same (a mapping with an unknown key, say)."""
+
+
+@cache
+def grammar() -> Mapping[str, Any]:
+    """The grammar itself, a JSON Schema."""
+    document: Mapping[str, Any] = json.loads(FILE.read_bytes())
+    return document
+
+
+@cache
+def _validator() -> jsonschema_rs.Validator:
+    return jsonschema_rs.Draft202012Validator(dict(grammar()))
+
+
+def default(*keys: str) -> Any:
+    """The grammar's default of a key, named by those above it: `default("http", "listen")`."""
+    schema = grammar()
+    for key in keys:
+        schema = schema["properties"][key]
+    return schema["default"]
+
+
+def subject(trail: Trail) -> str:
+    """What a sentence calls the value that `trail` leads to: `stage x: retry.delay`."""
+    if trail[:2] == ("http", "routes") and len(trail) > 2:
+        entry, rest = f"route {trail[2]}", trail[3:]
+    elif trail and trail[0] in _ENTRIES and len(trail) > 1:
+        entry, rest = f"{_ENTRIES[str(trail[0])]} {trail[1]}", trail[2:]
+    else:
+        entry, rest = "", trail
+    below = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in rest).removeprefix(".")
+    return ": ".join(part for part in (entry, below) if part) or "the file"
+
+
+def violations(document: Document) -> Iterator[Violation]:
+    """Everything in `document` that the grammar doesn't allow; for each value one thing."""
+    seen: set[Trail] = set()
+    for error in _validator().iter_errors(document.root.value):
+        trail: Trail = tuple(error.instance_path)
+        node = document.node(trail)
+        if node is None or node.broken:
+            continue
+        for violation in _worded(error, trail):
+            if violation.usable or violation.trail not in seen:
+                seen.add(violation.trail)
+                yield violation
+
+
+def _worded(error: jsonschema_rs.ValidationError, trail: Trail) -> Iterator[Violation]:
+    kind, schema = error.kind, _schema_at(error.schema_path[:-1])
+    match kind:
+        case jsonschema_rs.ValidationErrorKind.AdditionalProperties():
+            for name in kind.unexpected:
+                message = f"{_inside(trail)}unknown key {quoted(name)}{_key_hint(name, schema)}"
+                yield Violation((*trail, name), message, key=True, usable=True)
+        case jsonschema_rs.ValidationErrorKind.Required():
+            yield Violation(trail, f"{subject(trail)} needs the key {quoted(kind.property)}", key=True, usable=True)
+        case jsonschema_rs.ValidationErrorKind.PropertyNames():
+            name = str(kind.error.instance)
+            asked = _schema_at(kind.error.schema_path[:-1])["errorMessage"]
+            what = _ENTRIES.get(str(trail[0]), "route")
+            yield Violation((*trail, name), f"{what} {quoted(name)} {asked}", key=True)
+        case _:
+            yield Violation(trail, f"{_sentence(error, trail, schema)}")
+
+
+def _schema_at(path: Sequence[str | int]) -> Mapping[str, Any]:
+    schema: Any = grammar()
+    for step in path:
+        schema = schema[step]
+    return schema  # type: ignore[no-any-return]
+
+
+def _inside(trail: Trail) -> str:
+    return f"{subject(trail)}: " if trail else ""
+
+
+def _key_hint(name: str, schema: Mapping[str, Any]) -> str:
+    known = list(schema["properties"])
+    key, colon, rest = name.partition(":")
+    if colon and key in known:
+        return f" (a space is missing: write '{key}: {rest}')"
+    return did_you_mean(name, known) or f"; known here: {listed(known)}"
+
+
+def _sentence(error: jsonschema_rs.ValidationError, trail: Trail, schema: Mapping[str, Any]) -> str:
+    value = error.instance
+    is_said = trail[0] != "broker" if trail else True  # a broker's URL may hold a password
+    begin = f"{subject(trail)} is {shown(value)}, but" if is_said else subject(trail)
+    if isinstance(value, (list, dict)) and not value:
+        begin = f"{subject(trail)} is empty, but"
+    if error.kind.name == "enum":
+        return f"{begin} must be {listed(schema['enum'], 'or')}{_near(value, schema['enum'])}"
+    if "errorMessage" in schema:
+        return f"{begin} {schema['errorMessage']}"
+    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    return f"{begin} must be {listed((_TYPES[one] for one in types if one != 'null'), 'or')}"
+
+
+def _near(value: Any, known: Sequence[str]) -> str:
+    return did_you_mean(value, known) if isinstance(value, str) else ""

@@ -1,0 +1,166 @@
+"""`pipeline.yaml` → a pipeline whose handlers, schemas and routes are known to work.
+
+`runner check` and `runner run` both come through here: what the one accepts, the
+other starts (the network apart).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.config import checks, document, draft, grammar
+from runner.config.document import Document, Trail, UnreadableError
+from runner.config.draft import Draft
+from runner.config.model import Pipeline, Stage
+from runner.errors import ConfigError, Problem
+from runner.handlers import HandlerError, HandlerFactory, bind
+from runner.schemas import Schema, SchemaError
+
+LARGEST_FILE = 1 << 20
+"""Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPipeline:
+    """A pipeline, and what it names, ready for use."""
+
+    pipeline: Pipeline
+    handlers: Mapping[str, HandlerFactory]
+    """By the name of the stage."""
+    schemas: Mapping[str, Schema]
+    """By the name of the queue, for those that have one."""
+    warnings: tuple[Problem, ...] = ()
+
+
+def load(path: Path, *, environ: Mapping[str, str] = os.environ) -> LoadedPipeline:
+    """The pipeline in the file at `path`, its variables replaced from `environ`.
+
+    The file's folder is put first on `sys.path`; the handlers are imported, and each is
+    built once (and let go), so that it has seen its settings. Raises ConfigError with
+    every problem there is, the warnings too, in the order of the file.
+    """
+    read = document_at(path, environ)
+    violations = list(grammar.violations(read))
+    invalid = frozenset(violation.trail for violation in violations if not violation.usable)
+    written = draft.read(read, path.absolute(), invalid)
+    parts = _Parts(written)
+    problems = [
+        *read.problems,
+        *(read.problem(violation.trail, violation.message, key=violation.key) for violation in violations),
+        *written.problems,
+        *checks.check(written),
+        *parts.problems(),
+    ]
+    problems.sort()
+    if any(problem.severity == "error" for problem in problems):
+        raise ConfigError(problems)
+    return LoadedPipeline(parts.pipeline(), parts.handlers, parts.schemas, tuple(problems))
+
+
+def document_at(path: Path, environ: Mapping[str, str]) -> Document:
+    """The YAML document in the file at `path`. Raises ConfigError where it is none."""
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, f"can't be read: {error.strerror}") from None
+    if len(source) > LARGEST_FILE:
+        raise _unreadable(path, f"is {len(source)} bytes large; a pipeline file has at most {LARGEST_FILE}")
+    try:
+        read = document.parse(source, str(path), environ)
+    except UnreadableError as error:
+        raise ConfigError(error.problems) from None
+    if read.root.value is None and not read.problems:
+        raise _unreadable(path, "is empty; a pipeline has at least 'queues'")
+    return read
+
+
+def _unreadable(path: Path, reason: str) -> ConfigError:
+    return ConfigError([Problem(str(path), 0, 0, reason)])
+
+
+class _Parts:
+    """What a draft names: schemas, routes and handlers, and what is wrong with them."""
+
+    def __init__(self, written: Draft) -> None:
+        self._pipeline = written.pipeline
+        self._routes = written.routes
+        self._document = written.document
+        self.handlers: dict[str, HandlerFactory] = {}
+        self.schemas: dict[str, Schema] = {}
+
+    def problems(self) -> Iterator[Problem]:
+        yield from self._schemas()
+        yield from self._whens()
+        yield from self._handlers()
+
+    def pipeline(self) -> Pipeline:
+        """The draft's pipeline, with settings as their handlers take them."""
+        stages = {
+            name: dataclasses.replace(stage, settings=self.handlers[name].settings)
+            for name, stage in self._pipeline.stages.items()
+        }
+        return dataclasses.replace(self._pipeline, stages=stages)
+
+    def _schemas(self) -> Iterator[Problem]:
+        loaded: dict[Path, Schema] = {}
+        for queue in self._pipeline.queues.values():
+            if queue.schema is None:
+                continue
+            try:
+                schema = loaded.get(queue.schema) or Schema.load(queue.schema)
+            except SchemaError as error:
+                trail: Trail = ("queues", queue.name, "schema")
+                yield self._document.problem(trail, f"queue {queue.name}: {self._shown(queue.schema, error)}")
+            else:
+                self.schemas[queue.name] = loaded[queue.schema] = schema
+
+    def _shown(self, path: Path, error: SchemaError) -> str:
+        """The file as it was named, with the place in it where there is one."""
+        name = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+        place = f":{error.line}:{error.column}" if error.line else ""
+        return f"schema {name}{place} {error}"
+
+    def _whens(self) -> Iterator[Problem]:
+        for owner, routes in self._routes.items():
+            for route in routes:
+                try:
+                    Schema(True if route.when is None else route.when)
+                except SchemaError as error:
+                    trail = (*route.trail, "when", *error.trail)
+                    yield self._document.problem(trail, f"{grammar.subject(owner)}: this 'when' {error}")
+
+    def _handlers(self) -> Iterator[Problem]:
+        folder = str(self._pipeline.folder)
+        if sys.path[0] != folder:
+            sys.path.insert(0, folder)
+        importlib.invalidate_caches()
+        for stage in self._pipeline.stages.values():
+            if stage.handler:
+                yield from self._bind(stage)
+
+    def _bind(self, stage: Stage) -> Iterator[Problem]:
+        trail: Trail = ("stages", stage.name)
+        settings = self._document.node((*trail, "settings"))
+        texts = settings.texts if settings is not None and stage.settings else {}
+        try:
+            factory = bind(stage.handler, stage.settings, texts=texts, folder=self._pipeline.folder)
+            factory.try_build()
+        except HandlerError as error:
+            for problem in error.problems:
+                place = (*trail, "settings", *problem.trail) if problem.trail else (*trail, "handler")
+                if not self._is_reported(place):
+                    message = f"stage {stage.name}: {problem.message}"
+                    yield self._document.problem(place, message, key=problem.is_name)
+        else:
+            self.handlers[stage.name] = factory
+
+    def _is_reported(self, trail: Trail) -> bool:
+        """Whether something else is wrong there (a variable that isn't set)."""
+        node = self._document.node(trail)
+        return node is not None and node.broken
