@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from runner.redaction import hide_password
+
 EMBEDDED = "embedded:"
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -32,6 +34,14 @@ def parse(text: str, folder: Path) -> tuple[str, ...]:
     if scheme[1] not in ("amqp", "amqps"):
         raise ValueError(f"has the scheme '{scheme[1]}', which isn't known; known are embedded:, amqp:// and amqps://")
     return _nodes(text)
+
+
+def shown(url: str, folder: Path) -> str:
+    """A URL fit to be shown: without its password, a path below `folder` relative to it."""
+    if not url.startswith(EMBEDDED):
+        return hide_password(url)
+    path = Path(url.removeprefix(EMBEDDED))
+    return EMBEDDED + str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 
 def _database(path: str, folder: Path) -> Path:

@@ -1,0 +1,332 @@
+"""A pipeline as a drawing: lines for a terminal, Mermaid for a document.
+
+In the terminal the queues stand below each other in the order that messages pass them,
+each with the stage that consumes it. What doesn't go straight down to the next queue
+takes a lane at the right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runner import duration, topology
+from runner.config import broker_url
+from runner.config.graph import Edge, circles
+from runner.config.loader import LoadedPipeline
+from runner.config.model import HttpRoute, JsonSchema, Pipeline, Route, Stage
+from runner.config.yaml_text import inline
+from runner.message import Destination
+from runner.topology import Topology, dead_letter_queue
+
+_LONGEST_LABEL = 44
+_MOST_WAITS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrow:
+    """From a stage or an HTTP route to a queue (None: to an exchange that leads to none here)."""
+
+    target: str | None
+    label: str
+
+
+def _arrows(routes: Sequence[Route], plan: Topology) -> Iterator[_Arrow]:
+    for index, route in enumerate(routes):
+        condition = "otherwise" if route.when is None and index else condensed(route.when)
+        for destination in route.to:
+            label = ", ".join(part for part in (condition, _via(destination)) if part)
+            for queue in plan.queues_of(destination) or [None]:
+                yield _Arrow(queue, label)
+
+
+def _via(destination: Destination) -> str:
+    return f"exchange {destination}".removesuffix("/") if destination.exchange else ""
+
+
+# -- Conditions -------------------------------------------------------------------
+
+
+def condensed(when: JsonSchema | None) -> str:
+    """A `when` as short as it can be said: `has refusal`, `amount ≥ 100`."""
+    if when is None or when is True:
+        return ""
+    if when is False:
+        return "never"
+    phrases = list(_phrases(when))
+    text = " and ".join(phrases) if None not in phrases and phrases else inline(dict(when))
+    return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"
+
+
+def _phrases(when: Mapping[str, Any]) -> Iterator[Any]:
+    """None for each part that has no short form."""
+    properties = when.get("properties", {})
+    for keyword, asked in when.items():
+        if keyword == "required":
+            absent = [str(name) for name in asked if name not in properties]
+            yield from [f"has {', '.join(absent)}"] if absent else []
+        elif keyword == "properties":
+            for name, schema in asked.items():
+                yield from (_comparison(name, one, value) for one, value in _members(schema))
+        elif keyword not in ("$id", "description", "title", "type"):
+            yield None
+
+
+def _members(schema: Any) -> Iterable[tuple[str, Any]]:
+    return schema.items() if isinstance(schema, dict) else [("", schema)]
+
+
+def _comparison(name: str, keyword: str, asked: Any) -> str | None:
+    signs = {"const": "=", "minimum": "≥", "maximum": "≤", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
+    if keyword in signs:
+        return f"{name} {signs[keyword]} {inline(asked)}"
+    return f"{name} in {inline(asked)}" if keyword == "enum" else None
+
+
+# -- The order --------------------------------------------------------------------
+
+
+def _order(queues: Iterable[str], outgoing: Mapping[str, Sequence[_Arrow]]) -> list[str]:
+    """The queues as messages pass them: each after those that lead to it (in a circle,
+    after those above it in the file), and right behind one of them where that can be."""
+    left = list(queues)
+    leads = _without_ways_back(left, outgoing)
+    order: list[str] = []
+    while left:
+        waiting = {target for queue in left for target in leads[queue]}
+        ready = [queue for queue in left if queue not in waiting]
+        order.append(next((queue for queue in ready if order and queue in leads[order[-1]]), ready[0]))
+        left.remove(order[-1])
+    return order
+
+
+def _without_ways_back(queues: Sequence[str], outgoing: Mapping[str, Sequence[_Arrow]]) -> Mapping[str, set[str]]:
+    """Queue → those that it leads to, but for those that lead back to it from further down."""
+    place = {queue: index for index, queue in enumerate(queues)}
+    edges = [Edge(queue, a.target, ()) for queue in queues for a in outgoing.get(queue, ()) if a.target is not None]
+    turns = list(circles(edges))
+    leads: dict[str, set[str]] = {queue: set() for queue in queues}
+    for edge in edges:
+        in_circle = any(edge.source in turn and edge.target in turn for turn in turns)
+        if not (in_circle and place[edge.target] <= place[edge.source]):
+            leads[edge.source].add(edge.target)
+    return leads
+
+
+# -- For a terminal ---------------------------------------------------------------
+
+
+def graph_text(loaded: LoadedPipeline) -> str:
+    """The pipeline drawn with lines."""
+    return "\n".join(_Drawing(loaded.pipeline).lines()) + "\n"
+
+
+class _Drawing:
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._plan = topology.plan(pipeline)
+        self._stages = {stage.consume: stage for stage in pipeline.stages.values()}
+        self._canvas = _Canvas()
+
+    def lines(self) -> list[str]:
+        first, *others = [broker_url.shown(url, self._pipeline.folder) for url in self._pipeline.broker]
+        self._canvas.add(f"{self._pipeline.name} on {first}" + (f" and {len(others)} more" if others else ""))
+        outgoing = {queue: list(_arrows(stage.publish, self._plan)) for queue, stage in self._stages.items()}
+        order = _order(self._pipeline.queues, outgoing)
+        sources = self._http_sources(order)
+        falls = False
+        for queue, following in zip(order, [*order[1:], None], strict=True):
+            for route, arrows in sources.get(queue, ()):
+                self._separate(falls)
+                is_last = route is sources[queue][-1][0]
+                falls = self._source([f"  {route}"], arrows, queue if is_last else None)
+            self._separate(falls)
+            falls = self._queue(queue, outgoing.get(queue, ()), None if following in sources else following)
+        for route, arrows in sources.get(None, ()):
+            self._separate(falls)
+            falls = self._source([f"  {route}"], arrows, None)
+        return self._canvas.lines()
+
+    def _http_sources(self, order: Sequence[str]) -> Mapping[str | None, list[tuple[HttpRoute, list[_Arrow]]]]:
+        """The HTTP routes above the queue that is the first they lead to; None: to none here."""
+        sources: dict[str | None, list[tuple[HttpRoute, list[_Arrow]]]] = {}
+        for route in self._pipeline.http.routes if self._pipeline.http else ():
+            arrows = list(_arrows(route.publish, self._plan))
+            targets = {arrow.target for arrow in arrows}
+            sources.setdefault(next((queue for queue in order if queue in targets), None), []).append((route, arrows))
+        return sources
+
+    def _separate(self, falls: bool) -> None:
+        if not falls:
+            self._canvas.add()
+
+    def _queue(self, name: str, arrows: Sequence[_Arrow], following: str | None) -> bool:
+        """A queue and its stage; whether that leads straight to the `following` queue."""
+        queue = self._pipeline.queues[name]
+        notes = [queue.schema.name] if queue.schema else []
+        notes += [queue.type] if queue.type != "quorum" else []
+        notes += [f"at most {queue.max_length}"] if queue.max_length else []
+        notes += [f"bound to {bind.exchange}" + (f"/{bind.key}" if bind.key else "") for bind in queue.bind]
+        self._canvas.arrive(queue.name, f"  ({queue.name})" + (f"  {', '.join(notes)}" if notes else ""))
+        stage = self._stages.get(queue.name)
+        if stage is None:
+            return False
+        self._canvas.add("    │")
+        return self._source(_box(stage), arrows, following)
+
+    def _source(self, rows: Sequence[str], arrows: Sequence[_Arrow], following: str | None) -> bool:
+        """A stage or a route, and its arrows; whether one leads straight to `following`."""
+        for row in rows:
+            self._canvas.add(row)
+        straight = next((arrow for arrow in arrows if arrow.target == following is not None), None)
+        aside = [arrow for arrow in arrows if arrow is not straight]
+        for arrow in aside:
+            corner = "└" if straight is None and arrow is aside[-1] else "├"
+            self._canvas.leave(arrow.target, f"    {corner}─{f' {arrow.label} ' if arrow.label else ''}")
+        if straight is not None:
+            self._canvas.add(f"    │ {straight.label}".rstrip())
+            self._canvas.add("    ▼")
+        return straight is not None
+
+
+def _box(stage: Stage) -> list[str]:
+    """A stage in a box: its name, its retries, where its dead letters go."""
+    waits = [duration.format(wait) for wait in stage.retry.table()]
+    shown = waits if len(waits) <= _MOST_WAITS else [*waits[: _MOST_WAITS - 2], "…", waits[-1]]
+    lines = [
+        stage.name + (f" × {stage.concurrency}" if stage.concurrency > 1 else ""),
+        _attempts(stage) + (f", waits {' '.join(shown)}" if waits else ""),
+        f"then {dead_letter_queue(stage.consume)}",
+    ]
+    width = max(map(len, lines))
+    top, bottom = f"  ┌─┴{'─' * width}┐", f"  └─{'┬' if stage.publish else '─'}{'─' * width}┘"
+    return [top, *(f"  │ {line.ljust(width)} │" for line in lines), bottom]
+
+
+def _attempts(stage: Stage) -> str:
+    return f"{stage.retry.attempts} attempt" + ("" if stage.retry.attempts == 1 else "s")
+
+
+class _Canvas:
+    """Rows of text, and to the right of them wires in lanes: each from some rows to one."""
+
+    def __init__(self) -> None:
+        self._rows: list[str] = []
+        self._leaving: dict[str, list[int]] = {}
+        self._arriving: dict[str, int] = {}
+
+    def add(self, row: str = "") -> None:
+        """A row that no wire touches."""
+        self._rows.append(row)
+
+    def leave(self, target: str | None, row: str) -> None:
+        """A row from which a wire leads to `target`; None: to nothing in this drawing."""
+        if target is not None:
+            self._leaving.setdefault(target, []).append(len(self._rows))
+        self._rows.append(row if target is not None else f"{row}▶ no queue of this file")
+
+    def arrive(self, target: str, row: str) -> None:
+        """The row that the wires to `target` lead to."""
+        self._arriving[target] = len(self._rows)
+        self._rows.append(row)
+
+    def lines(self) -> list[str]:
+        wires = _Wires()
+        start = max(map(len, self._rows)) + 2
+        for target, lane in self._lanes().items():
+            self._wire(wires, target, start + 3 * lane)
+        return [f"{row}{wires.row(index, len(row))}".rstrip() for index, row in enumerate(self._rows)]
+
+    def _lanes(self) -> dict[str, int]:
+        """The lane of each target that has wires: short ones inside, no two in one place."""
+        spans = {t: (min(*rows, self._arriving[t]), max(*rows, self._arriving[t])) for t, rows in self._leaving.items()}
+        taken: list[list[tuple[int, int]]] = []
+        lanes: dict[str, int] = {}
+        for target, (top, bottom) in sorted(spans.items(), key=lambda item: item[1][1] - item[1][0]):
+            free = (lane for lane, used in enumerate(taken) if all(bottom < t or b < top for t, b in used))
+            lanes[target] = next(free, len(taken))
+            if lanes[target] == len(taken):
+                taken.append([])
+            taken[lanes[target]].append((top, bottom))
+        return lanes
+
+    def _wire(self, wires: _Wires, target: str, column: int) -> None:
+        goal = self._arriving[target]
+        rows = sorted({goal, *self._leaving[target]})
+        wires.down(column, rows[0], rows[-1])
+        for row in rows:
+            wires.across(row, len(self._rows[row]) + (1 if row == goal else 0), column)
+        wires.point(goal, len(self._rows[goal]) + 1)
+
+
+class _Wires:
+    """Lines drawn on a grid, which join where they meet and cross where they must."""
+
+    _UP, _DOWN, _LEFT, _RIGHT = 1, 2, 4, 8
+    _CHARACTERS = " │││─┘┐┤─└┌├─┴┬┼"
+
+    def __init__(self) -> None:
+        self._cells: dict[int, dict[int, int]] = {}
+        self._points: set[tuple[int, int]] = set()
+
+    def down(self, column: int, top: int, bottom: int) -> None:
+        for row in range(top, bottom + 1):
+            self._add(row, column, (self._UP if row > top else 0) | (self._DOWN if row < bottom else 0))
+
+    def across(self, row: int, left: int, right: int) -> None:
+        for column in range(left, right + 1):
+            self._add(row, column, (self._LEFT if column > left else 0) | (self._RIGHT if column < right else 0))
+
+    def point(self, row: int, column: int) -> None:
+        """An arrow's head, to the left."""
+        self._points.add((row, column))
+
+    def _add(self, row: int, column: int, directions: int) -> None:
+        cells = self._cells.setdefault(row, {})
+        cells[column] = cells.get(column, 0) | directions
+
+    def row(self, row: int, start: int) -> str:
+        """What is drawn on a row from the column `start` on."""
+        cells = self._cells.get(row, {})
+        columns = range(start, max(cells, default=start - 1) + 1)
+        return "".join("◀" if (row, c) in self._points else self._CHARACTERS[cells.get(c, 0)] for c in columns)
+
+
+# -- For a document ---------------------------------------------------------------
+
+
+def graph_mermaid(loaded: LoadedPipeline) -> str:
+    """The pipeline as a Mermaid flowchart."""
+    return "\n".join(_mermaid(loaded.pipeline)) + "\n"
+
+
+def _mermaid(pipeline: Pipeline) -> Iterator[str]:
+    plan = topology.plan(pipeline)
+    queues = {name: f"queue{index}" for index, name in enumerate(pipeline.queues)}
+    yield "flowchart TD"
+    for name, node in queues.items():
+        yield f"  {node}([{_label(name)}])"
+    for index, route in enumerate(pipeline.http.routes if pipeline.http else ()):
+        yield f"  route{index}[/{_label(str(route))}/]"
+        yield from _mermaid_arrows(f"route{index}", route.publish, plan, queues)
+    for index, stage in enumerate(pipeline.stages.values()):
+        yield f"  stage{index}[{_label(stage.name)}]"
+        yield f"  {queues[stage.consume]} --> stage{index}"
+        yield from _mermaid_arrows(f"stage{index}", stage.publish, plan, queues)
+        yield f"  stage{index} -. {_label(f'after {stage.retry.attempts} attempts')} .-> dead{index}"
+        yield f"  dead{index}([{_label(dead_letter_queue(stage.consume))}])"
+
+
+def _mermaid_arrows(source: str, routes: Sequence[Route], plan: Topology, queues: Mapping[str, str]) -> Iterator[str]:
+    for index, arrow in enumerate(_arrows(routes, plan)):
+        label = f"-- {_label(arrow.label)} " if arrow.label else ""
+        if arrow.target is None:
+            yield f"  {source} {label}--> {source}_out{index}(( ))"
+        else:
+            yield f"  {source} {label}--> {queues[arrow.target]}"
+
+
+def _label(text: str) -> str:
+    """Quoted for Mermaid, which reads HTML's entities."""
+    return '"' + text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;") + '"'

@@ -1,0 +1,175 @@
+"""A loaded pipeline as a person reads it: the whole file with every default filled in.
+
+Secrets are hidden; where there are none, the text loads as the same pipeline. How the
+pipeline is drawn is in `runner.drawing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from runner import duration, size
+from runner.config import broker_url
+from runner.config.loader import LoadedPipeline
+from runner.config.model import Http, Pipeline, Queue, Route, Stage
+from runner.config.yaml_text import block, inline, key, scalar
+from runner.drawing import graph_mermaid, graph_text
+from runner.handlers import HandlerFactory
+from runner.message import Destination
+from runner.redaction import HIDDEN, hide_password, is_secret
+from runner.retry import RetryPolicy
+
+__all__ = ["full", "graph_mermaid", "graph_text"]
+
+Lines = Iterator[str]
+
+
+def full(loaded: LoadedPipeline) -> str:
+    """The pipeline as YAML, with what each default comes to, and the retry tables as comments."""
+    return "\n".join(_pipeline(loaded)) + "\n"
+
+
+def _pipeline(loaded: LoadedPipeline) -> Lines:
+    pipeline = loaded.pipeline
+    yield f"name: {scalar(pipeline.name)}"
+    yield ""
+    yield from _entry("broker", _broker(pipeline))
+    if pipeline.http is not None:
+        yield from _http(pipeline.http)
+    if pipeline.mailbox is not None:
+        yield from ("", "mailbox:", f"  listen: {scalar(str(pipeline.mailbox.listen))}")
+        yield f"  folder: {scalar(_relative(pipeline.mailbox.folder, pipeline))}"
+    if pipeline.exchanges:
+        yield from ("", "exchanges:")
+        yield from (
+            f"  {key(name)}: {inline({'type': exchange.type})}" for name, exchange in pipeline.exchanges.items()
+        )
+    yield from ("", "queues:")
+    for queue in pipeline.queues.values():
+        yield from _queue(queue, pipeline)
+    if pipeline.stages:
+        yield from ("", "stages:")
+    for index, stage in enumerate(pipeline.stages.values()):
+        yield from [""] if index else []
+        yield from _stage(stage, loaded.handlers[stage.name], pipeline)
+    yield from ("", f"shutdown_timeout: {duration.format(pipeline.shutdown_timeout)}")
+
+
+def _entry(name: str, value: Any, indent: int = 0) -> Lines:
+    first, *rest = block(value, indent + 2)
+    yield f"{' ' * indent}{key(name)}:{first}"
+    yield from rest
+
+
+def _relative(path: Path, pipeline: Pipeline) -> str:
+    return str(path.relative_to(pipeline.folder) if path.is_relative_to(pipeline.folder) else path)
+
+
+def _broker(pipeline: Pipeline) -> str | list[str]:
+    urls = [broker_url.shown(url, pipeline.folder) for url in pipeline.broker]
+    return urls[0] if len(urls) == 1 else urls
+
+
+def _http(http: Http) -> Lines:
+    yield from ("", "http:", f"  listen: {scalar(str(http.listen))}")
+    yield f"  max_body: {size.format(http.max_body)}"
+    yield f"  confirm_timeout: {duration.format(http.confirm_timeout)}"
+    yield "  routes:"
+    for route in http.routes:
+        yield f"    {key(str(route))}:"
+        yield from _entry("publish", _publish(route.publish), 6)
+
+
+def _queue(queue: Queue, pipeline: Pipeline) -> Lines:
+    yield f"  {key(queue.name)}:"
+    if queue.schema is not None:
+        yield f"    schema: {scalar(_relative(queue.schema, pipeline))}"
+    yield f"    type: {queue.type}"
+    if queue.max_length is not None:
+        yield f"    max_length: {queue.max_length}"
+    if queue.type != "classic":  # which has none
+        yield f"    delivery_limit: {queue.delivery_limit}"
+    if queue.bind:
+        yield from _entry("bind", [{"exchange": binding.exchange, "key": binding.key} for binding in queue.bind], 4)
+
+
+# -- Stages -----------------------------------------------------------------------
+
+
+def _stage(stage: Stage, handler: HandlerFactory, pipeline: Pipeline) -> Lines:
+    yield f"  {key(stage.name)}:"
+    yield f"    consume: {scalar(stage.consume)}"
+    yield f"    handler: {scalar(stage.handler)}"
+    yield from _settings(stage.settings, handler.defaults, pipeline)
+    if stage.publish:
+        yield from _entry("publish", _publish(stage.publish), 4)
+    yield f"    concurrency: {stage.concurrency}"
+    yield f"    prefetch: {stage.prefetch}"
+    yield from _retry(stage.retry)
+
+
+def _settings(settings: Mapping[str, Any], defaults: Mapping[str, Any], pipeline: Pipeline) -> Lines:
+    """Those given, and as comments those that the handler adds."""
+    yield "    settings:" if settings or defaults else "    settings: {}"
+    for name, value in settings.items():
+        hidden = _hidden(name, value, pipeline)
+        first, *rest = _entry(name, hidden, 6)
+        yield first + ("  # hidden" if hidden == HIDDEN else "")
+        yield from rest
+    for name, value in defaults.items():
+        yield f"      # {key(name)}: {_default(_hidden(name, value, pipeline))} (the handler's default)"
+
+
+def _hidden(name: str, value: Any, pipeline: Pipeline) -> Any:
+    """A setting's value, fit to be shown."""
+    if isinstance(value, Mapping):
+        return {inner: _hidden(inner, member, pipeline) for inner, member in value.items()}
+    if is_secret(name) and not isinstance(value, bool) and value not in (None, "", []):
+        return HIDDEN
+    if isinstance(value, (list, tuple)):
+        return [_hidden("", item, pipeline) for item in value]
+    if isinstance(value, Path):
+        return _relative(value, pipeline)
+    return hide_password(value) if isinstance(value, str) else value
+
+
+def _default(value: Any) -> str:
+    try:
+        return inline(value)
+    except TypeError:  # it is no JSON value
+        return " ".join(repr(value).split())
+
+
+def _publish(routes: Sequence[Route]) -> Any:
+    """In the shortest form: a name, names, or routes."""
+    only = routes[0]
+    if len(routes) == 1 and only.when is None and not any(destination.exchange for destination in only.to):
+        names = [destination.key for destination in only.to]
+        return names[0] if len(names) == 1 else names
+    return [_route(route) for route in routes]
+
+
+def _route(route: Route) -> dict[str, Any]:
+    to = [_destination(destination) for destination in route.to]
+    when = {} if route.when is None else {"when": route.when}
+    return {**when, "to": to[0] if len(to) == 1 else to}
+
+
+def _destination(destination: Destination) -> Any:
+    if not destination.exchange:
+        return destination.key
+    return {"exchange": destination.exchange, "key": destination.key}
+
+
+def _retry(policy: RetryPolicy) -> Lines:
+    yield "    retry:"
+    yield f"      attempts: {policy.attempts}"
+    yield f"      delay: {duration.format(policy.delay)}"
+    yield f"      factor: {inline(policy.factor).removesuffix('.0')}"
+    yield f"      max_delay: {duration.format(policy.max_delay)}"
+    waits = policy.table()
+    table = ", ".join(duration.format(wait) for wait in waits)
+    total = f"waits: [{table}]; {duration.format(sum(waits))} in all" if waits else "no second attempt"
+    yield f"      # {total}, then the dead letters"
