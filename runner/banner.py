@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterator
+from pathlib import Path
 
 import orjson
 
@@ -25,7 +26,7 @@ def lines(loaded: LoadedPipeline, *, only: Collection[str], processes: int, took
         yield f"  intake   {route.method} {url(http.listen)}{route.path} → {', '.join(targets)}"
     yield f"  broker   {_broker(pipeline.broker)}"
     if pipeline.mailbox is not None and not only:
-        yield f"  mailbox  smtp://{pipeline.mailbox.listen} → {pipeline.mailbox.folder} (read it: runner mail)"
+        yield f"  mailbox  smtp://{pipeline.mailbox.listen} → {_near(pipeline.mailbox.folder)} (read it: runner mail)"
     stages = [stage for name, stage in pipeline.stages.items() if not only or name in only]
     workers = f", in {processes} processes" if processes > 1 else ""
     if stages:
@@ -44,8 +45,13 @@ def url(address: Address) -> str:
 def _broker(urls: Collection[str]) -> str:
     first = next(iter(urls))
     if first.startswith(EMBEDDED):
-        return f"embedded, {first.removeprefix(EMBEDDED)} (one machine; BROKER_URL=amqp://… for RabbitMQ)"
+        return f"embedded, {_near(Path(first.removeprefix(EMBEDDED)))} (one machine; BROKER_URL=amqp://… for RabbitMQ)"
     return ", ".join(hide_password(one) for one in urls)
+
+
+def _near(path: Path) -> Path:
+    """As it would be typed here, where it lies below the working folder."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _curl(loaded: LoadedPipeline, listen: Address, route: HttpRoute) -> str:

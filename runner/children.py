@@ -29,6 +29,11 @@ log = logging.getLogger("runner.children")
 
 INTAKE_THREADS = 32
 """Requests that may wait for a confirm at the same time. Each costs a thread."""
+SILENT = {
+    "handlers": {"none": {"class": "logging.NullHandler"}},
+    "loggers": {"_granian": {"handlers": ["none"], "propagate": False}},
+}
+"""What granian has to say (its processes, its threads) is no news to an operator of ours."""
 READY_POLL = 0.01
 """Seconds between looks at whether the consumers are registered."""
 
@@ -93,7 +98,7 @@ def run_intake(loaded: LoadedPipeline, supervision: Supervision) -> None:
         interface=Interfaces.WSGI,
         blocking_threads=INTAKE_THREADS,
         websockets=False,
-        log_dictconfig={"loggers": {"_granian": {"level": "CRITICAL", "handlers": [], "propagate": False}}},
+        log_dictconfig=SILENT,
     )
     server.serve(target_loader=partial(_load_app, loaded, supervision), wrap_loader=False)
 

@@ -25,7 +25,10 @@ def as_json(loaded: LoadedPipeline, broker: Broker) -> str:
 
 
 def show(loaded: LoadedPipeline, broker: Broker) -> None:
-    Console().print(_table(loaded, _depths(loaded, broker)))
+    console = Console()
+    if not console.is_terminal:
+        console.width = 200  # a file or a pipe has no edge to wrap at
+    console.print(_table(loaded, _depths(loaded, broker)))
 
 
 def watch(loaded: LoadedPipeline, broker: Broker) -> None:

@@ -353,8 +353,7 @@ class RabbitBroker:
             return
         earlier.cancelled = False
         if self._up:
-            for queue, session in list(earlier.sessions.items()):
-                earlier.attach(queue, session.channel)
+            self._consume(earlier)
 
     def _consume(self, subscription: Subscription) -> None:
         assert self._pika is not None
@@ -362,10 +361,15 @@ class RabbitBroker:
             self._answering = True
             answer_roll_calls(self._pika, self._in_hand)
         for queue in (subscription.queue, subscription.quarantine):
-            self._consume_on_new_channel(subscription, queue)
+            self._consume_queue(subscription, queue)
 
-    def _consume_on_new_channel(self, subscription: Subscription, queue: str) -> None:
+    def _consume_queue(self, subscription: Subscription, queue: str) -> None:
+        """On the channel that it has been consumed on before, where that is still open: what
+        was delivered there can then still be settled. Else on a new one."""
         if self._pika is None or subscription.cancelled:
+            return
+        if (session := subscription.sessions.get(queue)) is not None:
+            subscription.attach(queue, session.channel)
             return
 
         def begin(channel: Channel) -> None:
@@ -377,13 +381,13 @@ class RabbitBroker:
             subscription.detach(queue)
             if self._pika is not None and self._pika.is_open and not self._closing:
                 log.warning("the consumer of %s was closed: %s; consuming again", queue, explain(error))
-                self._repair(lambda: self._consume_on_new_channel(subscription, queue))
+                self._repair(lambda: self._consume_queue(subscription, queue))
 
-        def cancelled(frame: Any) -> None:
+        def cancelled(_frame: Any) -> None:
             """The queue was deleted or moved. What is in hand can still be finished."""
-            channel, _ = subscription.tags.pop(queue)
+            subscription.tags.pop(queue, None)
             log.warning("the broker has cancelled the consumer of %s (deleted?); declaring it again", queue)
-            self._repair(lambda: subscription.attach(queue, channel))
+            self._repair(lambda: self._consume_queue(subscription, queue))
 
         self._pika.channel(on_open_callback=begin)
 
