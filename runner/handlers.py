@@ -90,9 +90,9 @@ class HandlerFactory:
         try:
             self.build()
         except (Exception, SystemExit) as error:
-            deliberate = isinstance(error, ValueError) and str(error)
-            reason = str(error) if deliberate else _reason(error)
             named = [name for name in self.settings if re.search(rf"\b{re.escape(name)}\b", str(error))]
+            is_meant = isinstance(error, ValueError) or (isinstance(error, TypeError) and named)
+            reason = str(error) if is_meant and str(error) else _reason(error)
             message = f"{_name(self._target)} refuses its settings: {reason}"
             raise HandlerError([HandlerProblem(message, tuple(named) if len(named) == 1 else ())]) from error
 

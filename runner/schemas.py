@@ -8,8 +8,8 @@ leads to a place in the same file or to a file beside it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -19,6 +19,7 @@ import jsonschema_rs
 from runner import faults
 from runner.config.model import JsonSchema
 from runner.faults import Fault
+from runner.wording import did_you_mean, quoted, shown
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -48,9 +49,9 @@ class Schema:
     """
 
     def __init__(self, document: JsonSchema, *, base: Path | None = None) -> None:
-        self._document = document if isinstance(document, bool) else dict(document)
+        self.document = document if isinstance(document, bool) else dict(document)
         self._base_uri = "" if base is None else _uri(base)
-        self._compiled = _compile(self._document, self._base_uri)
+        self._compiled = _compile(self.document, self._base_uri)
         self.is_valid: Callable[[Any], bool] = self._compiled.is_valid
         """Whether a body (as JSON is parsed: dict, list, str, …) is valid."""
 
@@ -80,7 +81,9 @@ class Schema:
 
     @cached_property
     def _explainer(self) -> Validator:
-        return _explainer(self._document, self._base_uri)
+        from runner.explainer import explainer
+
+        return explainer(self.document, self._base_uri, _Files())
 
 
 def read(path: Path) -> JsonSchema:
@@ -109,73 +112,81 @@ def _uri(base: Path) -> str:
 
 
 def _compile(document: dict[str, Any] | bool, base_uri: str) -> jsonschema_rs.Validator:
+    files = _Files()
     options: dict[str, Any] = {"base_uri": base_uri} if base_uri else {}
     try:
-        return jsonschema_rs.validator_for(document, validate_formats=True, retriever=_retrieve, **options)
+        return jsonschema_rs.validator_for(document, validate_formats=True, retriever=files, **options)
     except jsonschema_rs.ValidationError as error:
-        raise SchemaError(_why(error), trail=error.instance_path) from None
-    except (jsonschema_rs.ReferencingError, ValueError) as error:
+        raise SchemaError(files.failure or _why(error), trail=error.instance_path) from None
+    except ValueError as error:
         raise SchemaError(f"can't be compiled: {error}") from None
 
 
-def _retrieve(uri: str) -> Any:
-    """A schema that another one refers to: a file, and nothing else."""
-    parts = urlsplit(uri)
-    if parts.scheme != "file":
-        raise ValueError(f"only files are read, nothing is fetched from {uri}")
-    return read(Path(unquote(parts.path)))
+class _Files:
+    """Where a schema finds those that it refers to: in files, and nowhere else."""
+
+    def __init__(self) -> None:
+        self.failure = ""
+        """Why the last one wasn't found; jsonschema_rs words it differently."""
+
+    def __call__(self, uri: str) -> Any:
+        parts = urlsplit(uri)
+        try:
+            if parts.scheme != "file":
+                raise SchemaError("isn't fetched: only files are read")
+            return read(Path(unquote(parts.path)))
+        except SchemaError as error:
+            self.failure = f"refers to {uri}, which {error}"
+            raise
 
 
 def _why(error: jsonschema_rs.ValidationError) -> str:
-    """jsonschema_rs shows the whole schema; a line is enough."""
-    place = "".join(f"/{part}" for part in error.instance_path)
-    return f"doesn't compile: {error.message}" + (f" (at {place})" if place else "")
+    """In a line, where jsonschema_rs would show the whole schema."""
+    pointer = "".join(f"/{part}" for part in error.instance_path)
+    match error.kind:
+        case jsonschema_rs.ValidationErrorKind.Referencing():
+            return f"refers to what there isn't: {error.message}"
+        case jsonschema_rs.ValidationErrorKind.Pattern() | jsonschema_rs.ValidationErrorKind.Format():
+            return f"is no JSON Schema: {pointer} is {shown(error.instance)}, which is no regular expression"
+    known = (
+        did_you_mean(error.instance, _TYPES) if isinstance(error.instance, str) and pointer.endswith("/type") else ""
+    )
+    return f"is no JSON Schema: {pointer} is {shown(error.instance)}, which isn't allowed there{known}"
 
 
-# -- The words ----------------------------------------------------------------------
+_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
-def _explainer(document: JsonSchema, base_uri: str) -> Validator:
-    """A validator of the package jsonschema that sees formats and patterns as
-    jsonschema_rs does, and reads the same files."""
-    from jsonschema import Draft202012Validator, validators
-    from referencing import Registry
-    from referencing.jsonschema import DRAFT202012, specification_with
-
-    kind: Any = validators.validator_for(document, default=Draft202012Validator)
-    draft = specification_with(kind.META_SCHEMA["$schema"], default=DRAFT202012)
-    keywords = {"format": _asks("format"), "pattern": _asks("pattern"), "properties": _properties}
-    kind = validators.extend(kind, keywords)  # type: ignore[no-untyped-call]
-    if not base_uri:
-        return kind(document)  # type: ignore[no-any-return]
-    files: Registry[Any] = Registry(retrieve=lambda uri: draft.create_resource(_retrieve(uri)))  # type: ignore[call-arg]
-    resource = draft.create_resource(document)
-    return kind({"$ref": base_uri}, registry=files.with_resource(base_uri, resource))  # type: ignore[no-any-return]
+def misspelt_formats(document: Any) -> Iterator[str]:
+    """The formats that a schema names, and that nothing checks, but whose names are
+    nearly those of some that are checked; each with that hint. (Any name is allowed.)"""
+    if isinstance(document, dict):
+        name = document.get("format")
+        if isinstance(name, str) and name not in _FORMATS and (hint := did_you_mean(name, _FORMATS)):
+            yield quoted(name) + hint
+        yield from (found for member in document.values() for found in misspelt_formats(member))
+    elif isinstance(document, list):
+        yield from (found for item in document for found in misspelt_formats(item))
 
 
-def _asks(keyword: str) -> Callable[..., Iterator[Any]]:
-    """The keyword for jsonschema, as jsonschema_rs understands it."""
-
-    def check(_validator: Validator, asked: Any, instance: Any, _schema: Any) -> Iterator[Any]:
-        if isinstance(instance, str) and not _keyword(keyword, asked).is_valid(instance):
-            from jsonschema import ValidationError
-
-            yield ValidationError("")
-
-    return check
-
-
-def _properties(validator: Any, asked: Mapping[str, Any], instance: Any, _schema: Any) -> Iterator[Any]:
-    """As jsonschema has it, but that a member whose schema is `false` is named."""
-    from jsonschema import ValidationError
-
-    for name in [name for name in asked if name in instance] if isinstance(instance, dict) else ():
-        if asked[name] is False:
-            yield ValidationError("", validator=faults.FALSE, path=[name], schema_path=[name])
-        else:
-            yield from validator.descend(instance[name], asked[name], path=name, schema_path=name)
-
-
-@lru_cache(maxsize=256)
-def _keyword(keyword: str, asked: str) -> jsonschema_rs.Validator:
-    return jsonschema_rs.validator_for({keyword: asked}, validate_formats=True)
+_FORMATS = (
+    "date",
+    "date-time",
+    "duration",
+    "email",
+    "hostname",
+    "idn-email",
+    "idn-hostname",
+    "ipv4",
+    "ipv6",
+    "iri",
+    "iri-reference",
+    "json-pointer",
+    "regex",
+    "relative-json-pointer",
+    "time",
+    "uri",
+    "uri-reference",
+    "uri-template",
+    "uuid",
+)

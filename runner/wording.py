@@ -25,7 +25,7 @@ def nearest_name(name: str, known: Iterable[str]) -> str | None:
     candidates = sorted(set(known) - {name})
     if plain := [candidate for candidate in candidates if _bare(candidate) == _bare(name)]:
         return plain[0]
-    return next(iter(difflib.get_close_matches(name, candidates, n=1, cutoff=0.7)), None)
+    return next(iter(difflib.get_close_matches(name, candidates, n=1, cutoff=0.6)), None)
 
 
 def _bare(name: str) -> str:

@@ -7,6 +7,7 @@ file's business.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ Place = tuple[int, int]
 MOST_VALUES = 50_000
 DEEPEST = 50
 _STR_TAG = "tag:yaml.org,2002:str"
-_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,30})|0o[0-7]{1,30}|0x[0-9a-fA-F]{1,30}")
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,30})|0o[0-7]{1,20}|0x[0-9a-fA-F]{1,16}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,3})?")
 _CONSTANTS: Mapping[str, Any] = (
     dict.fromkeys(["", "~", "null", "Null", "NULL"])
@@ -351,6 +352,6 @@ def resolve(text: str) -> Any:
         return _CONSTANTS[text]
     if _INT.fullmatch(text):
         return int(text, 0)
-    if _FLOAT.fullmatch(text):
-        return float(text)
+    if _FLOAT.fullmatch(text) and math.isfinite(number := float(text)):
+        return number
     return text

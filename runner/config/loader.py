@@ -17,10 +17,10 @@ from pathlib import Path
 from runner.config import checks, document, draft, grammar
 from runner.config.document import Document, Trail, UnreadableError
 from runner.config.draft import Draft
-from runner.config.model import Pipeline, Stage
+from runner.config.model import Pipeline, Queue, Stage
 from runner.errors import ConfigError, Problem
 from runner.handlers import HandlerError, HandlerFactory, bind
-from runner.schemas import Schema, SchemaError
+from runner.schemas import Schema, SchemaError, misspelt_formats
 
 LARGEST_FILE = 1 << 20
 """Bytes."""
@@ -115,16 +115,18 @@ class _Parts:
             try:
                 schema = loaded.get(queue.schema) or Schema.load(queue.schema)
             except SchemaError as error:
-                trail: Trail = ("queues", queue.name, "schema")
-                yield self._document.problem(trail, f"queue {queue.name}: {self._shown(queue.schema, error)}")
-            else:
-                self.schemas[queue.name] = loaded[queue.schema] = schema
+                place = f":{error.line}:{error.column}" if error.line else ""
+                yield self._of_schema(queue, f"{place} {error}")
+                continue
+            self.schemas[queue.name] = loaded[queue.schema] = schema
+            for name in misspelt_formats(schema.document):
+                yield self._of_schema(queue, f" has the format {name}, which nothing checks", "warning")
 
-    def _shown(self, path: Path, error: SchemaError) -> str:
-        """The file as it was named, with the place in it where there is one."""
-        name = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
-        place = f":{error.line}:{error.column}" if error.line else ""
-        return f"schema {name}{place} {error}"
+    def _of_schema(self, queue: Queue, message: str, severity: str = "error") -> Problem:
+        trail: Trail = ("queues", queue.name, "schema")
+        file = self._document.node(trail)
+        name = Path(self._document.file).parent / (file.value if file else "")
+        return self._document.problem(trail, f"queue {queue.name}: schema {name}{message}", severity=severity)
 
     def _whens(self) -> Iterator[Problem]:
         for owner, routes in self._routes.items():

@@ -117,6 +117,11 @@ _REASONS: tuple[tuple[str, str, bool, str], ...] = (
     ),
     ("while parsing a block collection", "", False, "the indentation doesn't fit the list that begins in line {line}"),
     ("while parsing a block mapping", "", False, "the indentation doesn't fit the mapping that begins in line {line}"),
-    ("while parsing", "expected the node content", False, "a value is missing here"),
+    (
+        "while parsing",
+        "expected the node content",
+        False,
+        "a value is missing here; quote text that has '[' or ': ' in it",
+    ),
     ("", "<document start>", False, "this doesn't belong to what stands above; mend the indentation"),
 )

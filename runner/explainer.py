@@ -1,0 +1,88 @@
+"""A validator of the package jsonschema that judges as jsonschema_rs does.
+
+It is here to find the faults of a body that was refused already, and imported for that
+only: jsonschema takes as long to import as all the rest of a check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+from jsonschema import Draft202012Validator, ValidationError, validators
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012, specification_with
+
+from runner.config.model import JsonSchema
+from runner.faults import FALSE
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+Errors = Iterator[ValidationError]
+
+
+def explainer(document: JsonSchema, base_uri: str, read: Callable[[str], Any]) -> Validator:
+    """A validator for `document`, whose `$ref`s start at `base_uri` and are resolved by
+    `read`: URI → document."""
+    kind: Any = validators.validator_for(document, default=Draft202012Validator)
+    draft = specification_with(kind.META_SCHEMA["$schema"], default=DRAFT202012)
+    kind = validators.extend(kind, _KEYWORDS)  # type: ignore[no-untyped-call]
+    if not base_uri:
+        return kind(document)  # type: ignore[no-any-return]
+    files: Registry[Any] = Registry(retrieve=lambda uri: draft.create_resource(read(uri)))  # type: ignore[call-arg]
+    resource = draft.create_resource(document)
+    return kind({"$ref": base_uri}, registry=files.with_resource(base_uri, resource))  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=256)
+def _asked(keyword: str, value: str) -> Callable[[Any], bool]:
+    """Whether a text keeps one keyword, as jsonschema_rs sees it: formats and regular
+    expressions (ECMA 262's) aren't Python's."""
+    return jsonschema_rs.validator_for({keyword: value}, validate_formats=True).is_valid
+
+
+def _by_text(keyword: str) -> Callable[..., Errors]:
+    def check(_validator: Validator, value: Any, instance: Any, _schema: Any) -> Errors:
+        if isinstance(instance, str) and not _asked(keyword, value)(instance):
+            yield ValidationError("")
+
+    return check
+
+
+def _properties(validator: Any, value: Mapping[str, Any], instance: Any, _schema: Any) -> Errors:
+    """As jsonschema has it, but that a member whose schema is `false` is named."""
+    for name in value if isinstance(instance, dict) else ():
+        if name in instance and value[name] is False:
+            yield ValidationError("", validator=FALSE, path=[name], schema_path=[name])
+        elif name in instance:
+            yield from validator.descend(instance[name], value[name], path=name, schema_path=name)
+
+
+def _pattern_properties(validator: Any, value: Mapping[str, Any], instance: Any, _schema: Any) -> Errors:
+    for pattern, schema in value.items() if isinstance(instance, dict) else ():
+        for name in filter(_asked("pattern", pattern), instance):
+            yield from validator.descend(instance[name], schema, path=name, schema_path=pattern)
+
+
+def _additional_properties(validator: Any, value: Any, instance: Any, schema: Mapping[str, Any]) -> Errors:
+    """One error for each member too many, in the body's order; its text is the name."""
+    known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    for name in instance if isinstance(instance, dict) else ():
+        if name in known or any(_asked("pattern", pattern)(name) for pattern in patterns):
+            continue
+        if value is False:
+            yield ValidationError(name)
+        else:
+            yield from validator.descend(instance[name], value, path=name)
+
+
+_KEYWORDS = {
+    "additionalProperties": _additional_properties,
+    "format": _by_text("format"),
+    "pattern": _by_text("pattern"),
+    "patternProperties": _pattern_properties,
+    "properties": _properties,
+}
