@@ -38,15 +38,15 @@ def explainer(document: JsonSchema, base_uri: str, read: Callable[[str], Any]) -
 
 
 @lru_cache(maxsize=256)
-def _asked(keyword: str, value: str) -> Callable[[Any], bool]:
-    """Whether a text keeps one keyword, as jsonschema_rs sees it: formats and regular
-    expressions (ECMA 262's) aren't Python's."""
+def _asked(keyword: str, value: Any) -> Callable[[Any], bool]:
+    """Whether a value keeps one keyword, as jsonschema_rs sees it: formats and regular
+    expressions (ECMA 262's) aren't Python's, nor is 0.07 a multiple of 0.01 there."""
     return jsonschema_rs.validator_for({keyword: value}, validate_formats=True).is_valid
 
 
-def _by_text(keyword: str) -> Callable[..., Errors]:
+def _asking(keyword: str) -> Callable[..., Errors]:
     def check(_validator: Validator, value: Any, instance: Any, _schema: Any) -> Errors:
-        if isinstance(instance, str) and not _asked(keyword, value)(instance):
+        if isinstance(instance, (str, int, float)) and not _asked(keyword, value)(instance):
             yield ValidationError("")
 
     return check
@@ -81,8 +81,9 @@ def _additional_properties(validator: Any, value: Any, instance: Any, schema: Ma
 
 _KEYWORDS = {
     "additionalProperties": _additional_properties,
-    "format": _by_text("format"),
-    "pattern": _by_text("pattern"),
+    "format": _asking("format"),
+    "multipleOf": _asking("multipleOf"),
+    "pattern": _asking("pattern"),
     "patternProperties": _pattern_properties,
     "properties": _properties,
 }

@@ -71,9 +71,9 @@ def _meant(error: ValidationError) -> list[ValidationError]:
     type, constant or list of values rules out. None where that can't be told."""
     forms: dict[Any, list[ValidationError]] = {}
     for inner in error.context or ():
-        forms.setdefault(inner.schema_path[0], []).append(inner)
-    ruled_out = {"const", "enum", "type"}
-    likely = [inner for inner in forms.values() if ruled_out.isdisjoint(str(one.validator) for one in inner)]
+        forms.setdefault(next(iter(inner.schema_path), None), []).append(inner)
+    rules_out = {"const", "enum", "type", "None"}
+    likely = [inner for inner in forms.values() if rules_out.isdisjoint(str(one.validator) for one in inner)]
     return likely[0] if len(likely) == 1 else []
 
 

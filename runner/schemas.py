@@ -89,7 +89,7 @@ class Schema:
 def read(path: Path) -> JsonSchema:
     """The JSON Schema document in a file. Raises SchemaError."""
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise SchemaError(f"can't be read: {error.strerror}") from error
     except json.JSONDecodeError as error:
