@@ -1,0 +1,114 @@
+"""`EmbeddedBroker`: the contract over a SQLite file, as any thread may call it.
+
+What is asked for here is done by the broker's own thread (`service`).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from runner.brokers.base import Consumer, Depth
+from runner.brokers.embedded.inbox import Publication, Question, Request, packed
+from runner.brokers.embedded.service import Service
+from runner.brokers.embedded.store import Store
+from runner.errors import BrokerError, BrokerSetupError, BrokerUnavailableError
+from runner.message import Delivery, Outgoing
+from runner.topology import Topology, dead_letter_queue
+
+
+class EmbeddedBroker:
+    """A durable queue in the SQLite file `path`, for the processes of one machine.
+
+    `name` tells people which of several processes this is. To be made after a fork, not
+    before it. Beside the file there are SQLite's own, and the folder `<path>.run`.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        self._path = path
+        self._name = name
+        self._service: Service | None = None
+
+    @property
+    def available(self) -> bool:
+        return self._service is not None and self._service.fault is None
+
+    def start(self, topology: Topology, *, timeout: float | None = None) -> None:
+        if sys.platform == "win32":
+            raise BrokerSetupError("the embedded broker needs Linux or macOS; name a RabbitMQ as the broker")
+        service = self._service = Service(self._path, self._name, topology)
+        service.thread.start()
+        try:
+            if not service.opened.wait(threading.TIMEOUT_MAX if timeout is None else timeout):
+                raise BrokerUnavailableError(str(service.fault))
+        except BrokerError:
+            service.close(timeout=0.0)
+            raise
+
+    def publish(self, messages: Sequence[Outgoing], *, timeout: float = 5.0) -> None:
+        if not messages:
+            return
+        service = self._reach()
+        publication = Publication(packed(messages))
+        service.inbox.publications.append(publication)
+        self._wait(service, publication, timeout)
+
+    def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
+        self._started().consume(queue, prefetch, consumer)
+
+    def cancel(self, queue: str) -> None:
+        self._started().cancel(queue)
+
+    def consuming(self, queue: str) -> bool:
+        subscription = self._service and self._service.subscriptions.get(queue)
+        return bool(subscription and subscription.registered)
+
+    def settle(self, delivery: Delivery, messages: Sequence[Outgoing]) -> None:
+        inbox = self._started().inbox
+        inbox.settlements.append((delivery, packed(messages) if messages else []))
+        inbox.wake()
+
+    def release(self, deliveries: Iterable[Delivery]) -> None:
+        inbox = self._started().inbox
+        inbox.releases.extend(deliveries)
+        inbox.wake()
+
+    def depths(self, queues: Iterable[str], *, timeout: float = 5.0) -> Mapping[str, Depth]:
+        counts: dict[str, tuple[int, int, int]] = {}
+        consumers: dict[str, int] = {}
+
+        def look(store: Store) -> None:
+            counts.update(store.depths())
+            consumers.update(store.consumer_counts())
+
+        service = self._reach()
+        question = Question(look)
+        service.inbox.questions.append(question)
+        self._wait(service, question, timeout)
+        return {
+            queue: Depth(*counts[queue], sum(counts.get(dead_letter_queue(queue), ())), consumers.get(queue, 0))
+            for queue in queues
+            if queue in counts
+        }
+
+    def close(self, *, timeout: float = 5.0) -> None:
+        if self._service is not None:
+            self._service.close(timeout)
+
+    def _started(self) -> Service:
+        if self._service is None:
+            raise BrokerUnavailableError(f"{self._path}: not started")
+        return self._service
+
+    def _reach(self) -> Service:
+        service = self._started()
+        if (fault := service.fault) is not None:
+            raise BrokerUnavailableError(str(fault))
+        return service
+
+    def _wait(self, service: Service, request: Request, timeout: float) -> None:
+        service.inbox.wake()
+        if not request.wait(timeout):
+            raise BrokerUnavailableError(f"{self._path}: no answer in {timeout:g} s; another process may hold it up")

@@ -1,0 +1,167 @@
+"""What threads ask of the broker's thread, piled up until its next turn.
+
+Whoever asks rings the bell if the broker sleeps; handing in takes no lock otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from runner.brokers.embedded.presence import Presence
+from runner.brokers.embedded.store import Store
+from runner.errors import BrokerUnavailableError
+from runner.message import Delivery, Outgoing
+
+T = TypeVar("T")
+Parcel = tuple[Outgoing, str | None]
+"""A message with its headers as JSON (None: it has none)."""
+
+
+def packed(messages: Iterable[Outgoing]) -> list[Parcel]:
+    """Messages ready to be stored. Raises TypeError for a header that JSON can't hold."""
+    return [
+        (message, json.dumps(dict(message.headers), separators=(",", ":")) if message.headers else None)
+        for message in messages
+    ]
+
+
+class Request:
+    """Something that a thread waits for."""
+
+    __slots__ = ("_answered", "_error", "abandoned", "answered")
+
+    def __init__(self) -> None:
+        self.answered = False
+        self.abandoned = False
+        self._error: Exception | None = None
+        self._answered = threading.Lock()
+        self._answered.acquire()
+
+    def answer(self, error: Exception | None = None) -> None:
+        self._error = error
+        self.answered = True
+        self._answered.release()
+
+    def wait(self, timeout: float) -> bool:
+        """Whether the answer came in time (seconds); raises the error that it is."""
+        if not self._answered.acquire(timeout=max(0.0, timeout)):
+            self.abandoned = True
+            return False
+        if self._error is not None:
+            raise self._error
+        return True
+
+
+class Publication(Request):
+    """A call of `publish`."""
+
+    __slots__ = ("parcels",)
+
+    def __init__(self, parcels: list[Parcel]) -> None:
+        super().__init__()
+        self.parcels = parcels
+
+
+class Question(Request):
+    """Something to read from the file, between two transactions."""
+
+    __slots__ = ("ask",)
+
+    def __init__(self, ask: Callable[[Store], None]) -> None:
+        super().__init__()
+        self.ask = ask
+
+
+@dataclass(slots=True)
+class Work:
+    """What one turn has to do."""
+
+    publications: Sequence[Publication] = ()
+    settlements: Sequence[tuple[Delivery, list[Parcel]]] = ()
+    releases: Sequence[Delivery] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.publications or self.settlements or self.releases)
+
+    @property
+    def durable(self) -> bool:
+        """Whether somebody relies on it once it is done."""
+        return bool(self.publications or self.settlements)
+
+
+class Inbox:
+    """What has been asked for, in order."""
+
+    def __init__(self) -> None:
+        self.publications: deque[Publication] = deque()
+        self.settlements: deque[tuple[Delivery, list[Parcel]]] = deque()
+        self.releases: deque[Delivery] = deque()
+        self.questions: deque[Question] = deque()
+        self._asleep = False
+        self._presence: Presence | None = None
+        self._lock = threading.Lock()
+        """Guards the two above: a bell that is closed must not be rung."""
+
+    @property
+    def empty(self) -> bool:
+        return not (self.publications or self.settlements or self.releases or self.questions)
+
+    def collect(self) -> Work:
+        """Take out what a turn has to do."""
+        return Work(_drained(self.publications), _drained(self.settlements), _drained(self.releases))
+
+    def put_back(self, work: Work) -> None:
+        """The turn failed: what nobody waits for is to be done by a later one."""
+        self.settlements.extendleft(reversed(work.settlements))
+        self.releases.extendleft(reversed(work.releases))
+
+    def refuse(self, reason: str) -> None:
+        """Tell everybody who waits that the broker is away, and forget the rest."""
+        waiting: list[Request] = [*_drained(self.publications), *_drained(self.questions)]
+        for request in waiting:
+            request.answer(BrokerUnavailableError(reason))
+        self.settlements.clear()
+        self.releases.clear()
+
+    # -- waking -------------------------------------------------------------------------
+
+    def hang(self, presence: Presence | None) -> None:
+        """Have the bell of `presence` rung from now on."""
+        with self._lock:
+            self._presence = presence
+
+    def wake(self) -> None:
+        """Something has been put in."""
+        if self._asleep:
+            with self._lock:
+                if self._asleep and self._presence is not None:
+                    self._asleep = False
+                    os.write(self._presence.bell, b"\0")
+
+    def sleep(self, timeout: float) -> bool:
+        """Wait until something is put in or another process rings, for up to `timeout`
+        seconds; whether anybody rang."""
+        if self._presence is None:
+            raise RuntimeError("no bell to wait for")
+        bell = self._presence.bell
+        self._asleep = True
+        if not self.empty:
+            timeout = 0.0  # it was put in before it could be seen that we sleep
+        poll = select.poll()
+        poll.register(bell, select.POLLIN)
+        rung = bool(poll.poll(max(0.0, timeout) * 1000))
+        self._asleep = False
+        if rung:
+            os.read(bell, 65_536)
+        return rung
+
+
+def _drained(items: deque[T]) -> list[T]:
+    return [items.popleft() for _ in range(len(items))]

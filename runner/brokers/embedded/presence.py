@@ -1,0 +1,189 @@
+"""Who is alive, and how to wake them: lock files and FIFOs in a folder beside the database.
+
+A process shows that it lives by a lock that the kernel drops when it dies; there are no
+time leases, so one that is slow, stuck or stopped keeps what it holds. Knows no SQL.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+import uuid
+import weakref
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+_WRITE_LOCK = "write.lock"
+_present: weakref.WeakSet[Presence] = weakref.WeakSet()
+
+
+class Presence:
+    """One broker object's sign of life: `<token>.lock`, held for as long as it lives, and
+    `<token>.wake`, a FIFO into which others write a byte when there is something to take.
+
+    Raises OSError where the folder can't be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._writing = os.open(folder / _WRITE_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._bells: dict[str, int] = {}
+        self.token, self._lock = self._lock_new_file()
+        fifo = folder / f"{self.token}.wake"
+        os.mkfifo(fifo)
+        self.bell = os.open(fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        """Readable when somebody has rung."""
+        _present.add(self)
+
+    def _lock_new_file(self) -> tuple[str, int]:
+        while True:
+            token = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+            lock = os.open(self._folder / f"{token}.lock", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            # Another process that was just clearing leftovers may have been quicker than we.
+            if _try_lock(lock) and os.fstat(lock).st_nlink:
+                return token, lock
+            os.close(lock)
+
+    @property
+    def intact(self) -> bool:
+        """Whether others can still see us: False once somebody has removed our lock file."""
+        return self._lock >= 0 and os.fstat(self._lock).st_nlink > 0
+
+    # -- the write lock -----------------------------------------------------------------
+
+    def lock(self) -> None:
+        """Wait for the lock under which processes write, one at a time.
+
+        The kernel wakes the next one at once, where SQLite itself would sleep and poll.
+        """
+        fcntl.flock(self._writing, fcntl.LOCK_EX)
+
+    def unlock(self) -> None:
+        fcntl.flock(self._writing, fcntl.LOCK_UN)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the write lock."""
+        self.lock()
+        try:
+            yield
+        finally:
+            self.unlock()
+
+    # -- the others ---------------------------------------------------------------------
+
+    def alive(self, token: str) -> bool:
+        """Whether the owner `token` lives."""
+        grave = self.seize(token)
+        if grave is None:
+            return True
+        grave.close()
+        return False
+
+    def seize(self, token: str) -> Grave | None:
+        """Take the lock of an owner that has died; None if it lives (or another has just
+        taken it). An owner whose lock file is gone counts as dead."""
+        path = self._folder / f"{token}.lock"
+        try:
+            lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return Grave(path, -1)
+        if _try_lock(lock):
+            return Grave(path, lock)
+        os.close(lock)
+        return None
+
+    def clear_leftovers(self, known: Iterable[str]) -> None:
+        """Remove the files of processes that died before they were `known` as owners."""
+        for file in self._folder.iterdir():
+            stray = file.suffix in (".lock", ".wake") and file.stem not in {*known, self.token}
+            if stray and file.name != _WRITE_LOCK and (grave := self.seize(file.stem)) is not None:
+                grave.bury()
+
+    def ring(self, tokens: Iterable[str]) -> None:
+        """Wake these owners."""
+        for token in tokens:
+            with contextlib.suppress(BlockingIOError):  # full: it has been rung for long
+                try:
+                    os.write(self._bell_of(token), b"\0")
+                except OSError as error:
+                    if error.errno not in (errno.ENXIO, errno.ENOENT, errno.EPIPE):
+                        raise
+                    self._forget(token)  # it has gone
+
+    def _bell_of(self, token: str) -> int:
+        bell = self._bells.get(token)
+        if bell is None:
+            path = self._folder / f"{token}.wake"
+            bell = self._bells[token] = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return bell
+
+    def _forget(self, token: str) -> None:
+        bell = self._bells.pop(token, None)
+        if bell is not None:
+            os.close(bell)
+
+    def forget_all_but(self, tokens: Iterable[str]) -> None:
+        """Close the bells of owners that have gone."""
+        for token in self._bells.keys() - set(tokens):
+            self._forget(token)
+
+    # -- the end ------------------------------------------------------------------------
+
+    def withdraw(self) -> None:
+        """Remove our files and let go of our lock. The folder and the write lock stay."""
+        for suffix in (".wake", ".lock"):
+            (self._folder / f"{self.token}{suffix}").unlink(missing_ok=True)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close every descriptor, and leave the files."""
+        self.forget_all_but(())
+        for descriptor in (self.bell, self._lock, self._writing):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.bell = self._lock = self._writing = -1
+        _present.discard(self)
+
+
+class Grave:
+    """A dead owner's lock, held by us so that nobody else returns its claims as well."""
+
+    def __init__(self, path: Path, lock: int) -> None:
+        self._path = path
+        self._lock = lock
+
+    def bury(self) -> None:
+        """Remove the dead owner's files: its claims have been returned."""
+        self._path.with_suffix(".wake").unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
+        self.close()
+
+    def close(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _let_go_in_child() -> None:
+    """A forked child shares our locks: left open there, they would outlive us."""
+    for presence in list(_present):
+        presence.let_go()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_let_go_in_child)

@@ -1,0 +1,294 @@
+"""The broker's thread: opens the file, does turn after turn, and begins anew when that fails.
+
+It sleeps until something is asked for, another process rings, or something falls due.
+What a turn does is in `turn`.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from runner.brokers.base import Consumer
+from runner.brokers.embedded.file import explain, explained
+from runner.brokers.embedded.inbox import Inbox, Request, Work
+from runner.brokers.embedded.presence import Presence
+from runner.brokers.embedded.store import LostTouchError, Store
+from runner.brokers.embedded.turn import Hand, Router, Subscription, Turn
+from runner.errors import BrokerError, BrokerSetupError, BrokerUnavailableError
+from runner.message import Session
+from runner.topology import Topology
+
+log = logging.getLogger("runner.broker")
+
+TICK = 1.0
+"""Seconds between two looks for what no bell announces: the death of another process,
+a file that was removed, free space to give back."""
+RETRY = 0.5
+"""Seconds until a file that couldn't be opened or written is tried again."""
+SHRINK_IDLE, SHRINK_BUSY = 2000, 200
+"""Free pages to give back at a tick, beside no other work and beside some."""
+
+_PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+"""Faults after which the file is as it was, and what is in hand stays so."""
+
+
+class Service:
+    """The thread and what it knows. Other threads use `inbox`, `fault`, `consume` and `cancel`."""
+
+    def __init__(self, path: Path, name: str, topology: Topology) -> None:
+        self.inbox = Inbox()
+        self.fault: BrokerError | None = BrokerUnavailableError(f"{path}: still being opened")
+        """Why the broker isn't available; None: it is."""
+        self.opened = Request()
+        """Answered when the file is open, or with the BrokerSetupError that prevents it."""
+        self._path = path
+        self._name = name
+        self._topology = topology
+        self._presence: Presence | None = None
+        self._session = Session()
+        self._hand = Hand()
+        self._look = False
+        """Whether there may be something to take that nobody here has asked for."""
+        self._lock = threading.Lock()
+        """Guards the two below."""
+        self.subscriptions: dict[str, Subscription] = {}
+        self._unregistered = True
+        self._closing = threading.Event()
+        self._deadline = 0.0
+        self.thread = threading.Thread(target=self._run, name="embedded-broker", daemon=True)
+
+    # -- called from any thread ---------------------------------------------------------
+
+    def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
+        with self._lock:
+            if queue in self.subscriptions:
+                raise ValueError(f"{queue} is consumed already")
+            self.subscriptions[queue] = Subscription(queue, prefetch, consumer)
+            self._unregistered = True
+        self.inbox.wake()
+
+    def cancel(self, queue: str) -> None:
+        with self._lock:
+            subscription = self.subscriptions.pop(queue, None)
+            self._unregistered = True
+        if subscription is not None:
+            with subscription.lock:  # what is just being handed over was not stopped in time
+                subscription.cancelled = True
+            self.inbox.wake()
+
+    def close(self, timeout: float) -> None:
+        """Do what was asked for, for up to `timeout` seconds, and end."""
+        self._deadline = time.monotonic() + timeout
+        self._closing.set()
+        self.inbox.wake()
+        self.thread.join(timeout)
+
+    # -- the thread's life --------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._closing.is_set():
+                try:
+                    self._live()
+                except BrokerError as error:
+                    if isinstance(error, BrokerSetupError) and not self.opened.answered:
+                        self.opened.answer(error)
+                        return
+                    self._end_session(error)
+                except Exception:
+                    log.exception("the broker's thread failed; it begins anew")
+                    self._end_session(BrokerUnavailableError(f"{self._path}: an internal error, see the log"))
+                self._closing.wait(RETRY)
+        finally:
+            self._end_session(BrokerUnavailableError(f"{self._path}: closed"))
+            self._hang_bell(None)
+
+    def _live(self) -> None:
+        """Open the file and serve until it is lost (raises BrokerError) or we are to end."""
+        with explained(self._path):
+            presence = self._presence
+            if presence is None or not presence.intact:
+                presence = Presence(self._path.with_name(self._path.name + ".run"))
+                self._hang_bell(presence)
+            store = Store(self._path, presence, self._name)
+            try:
+                self._join(store)
+                self._serve(store)
+                self._leave(store)
+            except LostTouchError as error:
+                raise BrokerUnavailableError(str(error)) from error
+            finally:
+                store.close()
+
+    def _join(self, store: Store) -> None:
+        """Declare the queues, and begin a session with nothing in hand."""
+        store.begin(durable=True)
+        try:
+            store.declare(self._topology)
+            store.return_own_claims()
+            store.commit()
+        except BaseException:
+            store.rollback()
+            raise
+        store.presence.clear_leftovers(store.owners())
+        self._session, self._hand = Session(), Hand()
+        self._router = Router(self._topology, store)
+        self._unregistered = True
+        self._set_fault(None)
+        if not self.opened.answered:
+            self.opened.answer()
+
+    def _leave(self, store: Store) -> None:
+        """Give back what is still in hand, and be gone."""
+        self._session.open = False
+        store.begin(durable=False)
+        try:
+            store.leave()
+            to_wake = store.all_consumers()
+            store.commit()
+        except BaseException:
+            store.rollback()
+            raise
+        store.presence.ring(to_wake)
+
+    def _hang_bell(self, presence: Presence | None) -> None:
+        before, self._presence = self._presence, presence
+        self.inbox.hang(presence)
+        if before is not None:
+            before.withdraw()
+
+    def _end_session(self, error: BrokerError) -> None:
+        self._session.open = False
+        self._set_fault(error)
+        for subscription in self.subscriptions.values():
+            subscription.registered = False
+            subscription.in_hand = 0
+        self.inbox.refuse(str(error))
+
+    def _set_fault(self, error: BrokerError | None) -> None:
+        before, self.fault = self.fault, error
+        if self._closing.is_set() or str(before) == str(error):
+            return
+        if error is not None:
+            log.error("the broker is not available: %s", error)
+        elif self.opened.answered:
+            log.info("%s: the broker is available again", self._path)
+
+    # -- turn after turn ----------------------------------------------------------------
+
+    def _serve(self, store: Store) -> None:
+        """Returns when we are to end and everything that was asked for is done."""
+        next_tick = time.monotonic()
+        while not self._is_over():
+            work = self.inbox.collect()
+            tick = time.monotonic() >= next_tick
+            if work or tick or self._look or self._unregistered:
+                self._turn(store, work, tick=tick)
+            self._answer_questions(store)
+            if tick:
+                self._tidy(store, busy=bool(work))
+                next_tick = time.monotonic() + TICK
+            elif not work:
+                self._sleep(store, next_tick)
+
+    def _is_over(self) -> bool:
+        if not self._closing.is_set():
+            return False
+        return self.inbox.empty or time.monotonic() > self._deadline
+
+    def _turn(self, store: Store, work: Work, *, tick: bool) -> None:
+        """One transaction. Where it fails nothing has happened, and what nobody waits
+        for is tried again."""
+        turn = Turn(store, self._router, self._hand, self._session)
+        self._look = False
+        try:
+            store.begin(durable=work.durable or self.fault is not None)
+            if self.fault is not None:
+                store.touch()
+            if tick:
+                turn.bring_back()
+            subscriptions = self._register(store)
+            turn.run(work, subscriptions)
+            store.commit()
+        except sqlite3.Error as error:
+            store.rollback()
+            turn.undo()
+            self._failed(work, error)
+        except BaseException:
+            store.rollback()
+            raise
+        else:
+            self._set_fault(None)
+            self._tell(store, turn, subscriptions)
+
+    def _failed(self, work: Work, error: sqlite3.Error) -> None:
+        fault = explain(self._path, error)
+        for publication in work.publications:
+            publication.answer(BrokerUnavailableError(str(fault)))
+        if error.sqlite_errorcode & 0xFF not in _PASSING:
+            raise fault
+        self.inbox.put_back(work)
+        self._unregistered = True
+        self._set_fault(fault)
+        time.sleep(RETRY)
+
+    def _register(self, store: Store) -> list[Subscription]:
+        with self._lock:
+            changed, self._unregistered = self._unregistered, False
+            subscriptions = [s for s in self.subscriptions.values() if s.queue in store.queues]
+        if changed:
+            store.consume(subscription.queue for subscription in subscriptions)
+        return subscriptions
+
+    def _tell(self, store: Store, turn: Turn, subscriptions: list[Subscription]) -> None:
+        """It is committed: tell those whom it concerns."""
+        for subscription in subscriptions:
+            subscription.registered = True
+        store.presence.ring(turn.to_wake)
+        for publication, refusal in turn.answers:
+            publication.answer(refusal)
+        for delivery, refusal in turn.refused:
+            self._call(delivery.properties.consumer.settle_failed, delivery, refusal)
+        for subscription, deliveries in turn.taken:
+            with subscription.lock:
+                if subscription.cancelled:
+                    self.inbox.releases.extend(deliveries)
+                else:
+                    self._call(subscription.consumer.deliver, deliveries)
+        for grave in turn.graves:
+            grave.bury()
+        self._look = turn.more
+
+    @staticmethod
+    def _call(function: Callable[..., None], *arguments: object) -> None:
+        try:
+            function(*arguments)
+        except Exception:
+            log.exception("a consumer failed; what it was handed stays in its hand")
+
+    def _answer_questions(self, store: Store) -> None:
+        while self.inbox.questions:
+            question = self.inbox.questions.popleft()
+            try:
+                question.ask(store)
+            except sqlite3.Error as error:
+                question.answer(BrokerUnavailableError(str(explain(self._path, error))))
+            else:
+                question.answer()
+
+    def _tidy(self, store: Store, *, busy: bool) -> None:
+        if self.fault is None and store.shrink(SHRINK_BUSY if busy else SHRINK_IDLE):
+            self._look = True  # there may be more of it: no sleep before the next look
+        store.presence.forget_all_but(store.owners())
+
+    def _sleep(self, store: Store, until: float) -> None:
+        due = [store.queues[name].next_due for name in list(self.subscriptions) if name in store.queues]
+        next_due = min((moment / 1000 for moment in due if moment is not None), default=math.inf)
+        rung = self.inbox.sleep(min(until - time.monotonic(), next_due - time.time()))
+        self._look = rung or time.time() >= next_due

@@ -1,0 +1,438 @@
+"""Messages and queues as rows: what can be done in one transaction on the broker's file.
+
+Every message has a *place*: its queue's number and, behind it, a number that counts up.
+A queue's head parts what was never taken (at it and after) from what was: a row in
+`taken` says who has such a message in hand, or that it waits again. So publishing
+writes one row and taking another small one, and neither depends on how many wait.
+
+Statements work on many messages each, not on one: with every step of SQLite Python lets
+go of its global lock, and busy handlers would make the broker wait for it each time.
+Knows SQL, and nothing of threads.
+"""
+
+# ruff: noqa: S608 - what is put into statements here are constants and question marks, never a value
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from runner.brokers.embedded.file import identity, open_file, shrink
+from runner.brokers.embedded.presence import Grave, Presence
+from runner.topology import Topology
+
+PLACES = 40
+"""Bits of a place that count within the queue: enough for a million a second for 12 days,
+or for a thousand a second for 34 years; what is above them is the queue's number."""
+CLAIM_BYTES = 64 * 1024 * 1024
+"""Payload to load into memory at once, about; a single message may be larger."""
+DUE_AT_ONCE = 1000
+"""Delayed messages that come due in one transaction."""
+
+_SIZES = [2**power for power in reversed(range(9))]
+_INSERT = {n: f"INSERT INTO message VALUES {','.join(['(?,?,?,?)'] * n)}" for n in _SIZES}
+_DELAY = {
+    n: f"INSERT INTO delayed (queue, due, id, headers, payload) VALUES {','.join(['(?,?,?,?,?)'] * n)}" for n in _SIZES
+}
+_PACKED = """
+SELECT json_group_array(json_array(place, id, headers, crashes, length(payload))),
+       CAST(group_concat(payload, '') AS BLOB)
+FROM ({})
+"""
+_TAKE_FRESH = _PACKED.format(
+    "SELECT place, id, headers, 0 AS crashes, payload FROM message WHERE place BETWEEN ? AND ? ORDER BY place LIMIT ?"
+)
+_TAKE_RETURNED = _PACKED.format(
+    "SELECT place, id, headers, crashes, payload FROM message JOIN taken USING (place)"
+    " WHERE place IN (SELECT value FROM json_each(?))"
+)
+_LOAD = """
+SELECT
+  (SELECT json_group_array(json_array(number, name, max_length, head, tail, returned, held, delayed, next_due, largest))
+   FROM queue),
+  (SELECT json_group_array(json_array(number, token)) FROM owner),
+  (SELECT json_group_array(json_array(queue, owner)) FROM consumer)
+"""
+_SAVE = """
+UPDATE queue SET head = ?, tail = ?, returned = ?, held = ?, delayed = ?, next_due = ?, largest = ? WHERE number = ?
+"""
+
+
+class Taken(NamedTuple):
+    """A message that has just been taken in hand."""
+
+    place: int
+    id: str
+    headers: str | None
+    crashes: int
+    payload: bytes
+
+
+class Queue:
+    """A queue's row, as the transaction that is under way sees and changes it."""
+
+    __slots__ = (
+        "changed",
+        "delayed",
+        "head",
+        "held",
+        "largest",
+        "max_length",
+        "name",
+        "next_due",
+        "number",
+        "returned",
+        "tail",
+    )
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def load(
+        self,
+        number: int,
+        max_length: int | None,
+        head: int,
+        tail: int,
+        returned: int,
+        held: int,
+        delayed: int,
+        next_due: int | None,
+        largest: int,
+    ) -> None:
+        self.number, self.max_length = number, max_length
+        self.head, self.tail = head, tail
+        self.returned, self.held, self.delayed = returned, held, delayed
+        self.next_due, self.largest = next_due, largest
+        self.changed = False
+
+    @property
+    def ready(self) -> int:
+        return self.tail - self.head + self.returned
+
+    @property
+    def first(self) -> int:
+        """The lowest place that a message of this queue may have."""
+        return self.number << PLACES
+
+    def add(self, size: int) -> int:
+        """The place of a message of `size` bytes that is put on the queue."""
+        place = self.tail
+        self.tail = place + 1
+        self.changed = True
+        if size > self.largest:
+            self.largest = size
+        return place
+
+    def add_delayed(self, size: int, due: int) -> None:
+        """A message of `size` bytes will be put on the queue when it is due."""
+        self.delayed += 1
+        self.next_due = due if self.next_due is None else min(due, self.next_due)
+        self.largest = max(self.largest, size)
+        self.changed = True
+
+    def row(self) -> tuple[int | None, ...]:
+        empty = not (self.ready or self.held or self.delayed)
+        largest = 0 if empty else self.largest
+        return self.head, self.tail, self.returned, self.held, self.delayed, self.next_due, largest, self.number
+
+
+class LostTouchError(Exception):
+    """The file isn't the one that was opened, or somebody has declared us dead."""
+
+
+class Store:
+    """The broker's file, opened by one owner. Every method but `begin` and the last three
+    belongs into a transaction; whatever SQLite raises is passed on."""
+
+    def __init__(self, path: Path, presence: Presence, name: str) -> None:
+        self._path = path
+        self.presence = presence
+        with presence.writing():
+            self._connection = open_file(path)
+            self._execute = self._connection.execute
+            self._identity = identity(path)
+            self._durable = True
+            self._owner = self._register(name)
+        self.queues: dict[str, Queue] = {}
+        self._numbers: dict[int, Queue] = {}
+        self._owners: dict[int, str] = {}
+        self._consumers: list[tuple[int, int]] = []
+
+    def _register(self, name: str) -> int:
+        """Become an owner; what we held in a former session waits again, uncounted."""
+        self._execute("INSERT OR IGNORE INTO owner (token, name) VALUES (?, ?)", (self.presence.token, name))
+        row = self._execute("SELECT number FROM owner WHERE token = ?", (self.presence.token,)).fetchone()
+        return int(row[0])
+
+    # -- A transaction ------------------------------------------------------------------
+
+    def begin(self, *, durable: bool) -> None:
+        """Begin to write, alone. What isn't `durable` may be undone by a loss of power,
+        whole and in order, but by nothing less. Raises LostTouchError; to be followed by
+        `rollback` when it fails."""
+        if identity(self._path) != self._identity:
+            raise LostTouchError(f"{self._path}: was removed or replaced while it was in use")
+        self.presence.lock()
+        if durable != self._durable:
+            self._execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
+        self._execute("BEGIN IMMEDIATE")
+        self._load()
+
+    def commit(self) -> None:
+        changed = [queue.row() for queue in self.queues.values() if queue.changed]
+        if changed:
+            self._connection.executemany(_SAVE, changed)
+        self._execute("COMMIT")
+        self.presence.unlock()
+
+    def rollback(self) -> None:
+        try:
+            if self._connection.in_transaction:
+                self._execute("ROLLBACK")
+        finally:
+            self.presence.unlock()
+
+    def _load(self) -> None:
+        queues, owners, consumers = self._execute(_LOAD).fetchone()
+        for number, name, *rest in json.loads(queues):
+            queue = self.queues.get(name)
+            if queue is None:
+                queue = self.queues[name] = self._numbers[number] = Queue(name)
+            queue.load(number, *rest)
+        self._owners = dict(json.loads(owners))
+        self._consumers = json.loads(consumers)
+        if self._owners.get(self._owner) != self.presence.token:
+            raise LostTouchError(f"{self._path}: another process took this one for dead")
+
+    # -- Queues and owners --------------------------------------------------------------
+
+    def declare(self, topology: Topology) -> None:
+        """Make the queues that messages rest on; delays and quarantine need none of their own."""
+        for planned in topology.queues:
+            if planned.kind not in ("work", "dead"):
+                continue
+            if planned.name in self.queues:
+                self._execute("UPDATE queue SET max_length = ? WHERE name = ?", (planned.max_length, planned.name))
+            else:
+                number = 1 + max((queue.number for queue in self.queues.values()), default=0)
+                first = number << PLACES
+                self._execute(
+                    "INSERT INTO queue (number, name, max_length, head, tail) VALUES (?, ?, ?, ?, ?)",
+                    (number, planned.name, planned.max_length, first, first),
+                )
+            self._load()
+
+    def consume(self, queues: Iterable[str]) -> None:
+        """Be known as the consumer of exactly these queues."""
+        self._execute("DELETE FROM consumer WHERE owner = ?", (self._owner,))
+        numbers = [(self.queues[name].number, self._owner) for name in queues]
+        self._connection.executemany("INSERT INTO consumer VALUES (?, ?)", numbers)
+
+    def consumers(self, queue: Queue) -> list[str]:
+        """The other owners that consume `queue`."""
+        others = (owner for number, owner in self._consumers if number == queue.number and owner != self._owner)
+        return [self._owners[owner] for owner in others if owner in self._owners]
+
+    def all_consumers(self) -> set[str]:
+        """The other owners that consume anything."""
+        return {token for queue in self.queues.values() for token in self.consumers(queue)}
+
+    def owners(self) -> Iterator[str]:
+        """Every owner but us."""
+        return (token for number, token in self._owners.items() if number != self._owner)
+
+    def return_claims_of_the_dead(self) -> list[Grave]:
+        """What dead owners held waits again, one death counted against each message.
+        The graves are to be buried after the commit."""
+        graves = []
+        for number, token in self._owners.items():
+            if number != self._owner and (grave := self.presence.seize(token)) is not None:
+                self._return_claims(number, crashes=1)
+                self._execute("DELETE FROM consumer WHERE owner = ?", (number,))
+                self._execute("DELETE FROM owner WHERE number = ?", (number,))
+                graves.append(grave)
+        return graves
+
+    def return_own_claims(self) -> None:
+        """All that we hold waits again, uncounted."""
+        self._return_claims(self._owner, crashes=0)
+
+    def leave(self) -> None:
+        """Be an owner no more; what we held waits again, uncounted."""
+        self.return_own_claims()
+        self._execute("DELETE FROM consumer WHERE owner = ?", (self._owner,))
+        self._execute("DELETE FROM owner WHERE number = ?", (self._owner,))
+
+    def _return_claims(self, owner: int, *, crashes: int) -> None:
+        held = self._execute(f"SELECT place >> {PLACES}, count(*) FROM taken WHERE owner = ? GROUP BY 1", (owner,))
+        for number, count in held.fetchall():
+            self._wait_again(self._numbers[number], count)
+        self._execute("UPDATE taken SET owner = NULL, crashes = crashes + ? WHERE owner = ?", (crashes, owner))
+
+    @staticmethod
+    def _wait_again(queue: Queue, count: int) -> None:
+        queue.held -= count
+        queue.returned += count
+        queue.changed = True
+
+    # -- Messages in --------------------------------------------------------------------
+
+    def insert(self, rows: Sequence[tuple[int, str, str | None, bytes]]) -> None:
+        """Store messages: (place, id, headers, payload), the places given out by `Queue.add`."""
+        self._in_bulk(_INSERT, rows)
+
+    def delay(self, rows: Sequence[tuple[int, int, str, str | None, bytes]]) -> None:
+        """Keep messages until they are due: (queue's number, due, id, headers, payload), each
+        of them made known by `Queue.add_delayed`. Their places are given them then."""
+        self._in_bulk(_DELAY, rows)
+
+    def _in_bulk(self, statements: dict[int, str], rows: Sequence[tuple[Any, ...]]) -> None:
+        start = 0
+        for size, statement in statements.items():
+            while len(rows) - start >= size:
+                self._execute(statement, list(chain.from_iterable(rows[start : start + size])))
+                start += size
+
+    def come_due(self, queue: Queue) -> bool:
+        """Put the delayed messages whose time has come at the tail of `queue`; whether there were any."""
+        now = int(time.time() * 1000)
+        if queue.next_due is None or queue.next_due > now:
+            return False
+        first = "FROM delayed WHERE queue = ? AND due <= ? ORDER BY due, number LIMIT ?"
+        which = (queue.number, now, DUE_AT_ONCE)
+        count = self._execute(
+            "INSERT INTO message SELECT ? - 1 + row_number() OVER (ORDER BY due, number), id, headers, payload"
+            f" FROM (SELECT * {first})",
+            (queue.tail, *which),
+        ).rowcount
+        self._execute(f"DELETE FROM delayed WHERE number IN (SELECT number {first})", which)
+        query = "SELECT min(due) FROM delayed WHERE queue = ?"
+        queue.next_due = self._execute(query, (queue.number,)).fetchone()[0]
+        queue.tail += count
+        queue.delayed -= count
+        queue.changed = True
+        return True
+
+    # -- Messages out -------------------------------------------------------------------
+
+    def take(self, queue: Queue, room: int, in_hand: int) -> list[Taken]:
+        """Take up to `room` messages in hand: first those that wait again, then fresh ones.
+
+        One whose holder died is taken alone, and only by an owner that has none of the
+        queue in hand, so that the next death tells which message it was.
+        """
+        room = min(room, max(1, CLAIM_BYTES // max(1, queue.largest)))
+        taken: list[Taken] = []
+        if queue.returned:
+            places, suspects = self._returned(queue, room, in_hand)
+            if places:
+                taken = self._take_returned(queue, places)
+            if suspects:
+                return taken
+        if room > len(taken) and queue.head < queue.tail:
+            taken += self._take_fresh(queue, room - len(taken))
+        return taken
+
+    def _returned(self, queue: Queue, room: int, in_hand: int) -> tuple[list[int], bool]:
+        """The places to take of those that wait again, and whether suspects are among
+        (or before) those that are left."""
+        last = queue.first | (1 << PLACES) - 1
+        waiting = self._execute(
+            "SELECT json_group_array(json_array(place, crashes)) FROM (SELECT place, crashes FROM taken"
+            " WHERE owner IS NULL AND place BETWEEN ? AND ? ORDER BY place LIMIT ?)",
+            (queue.first, last, room + 1),
+        ).fetchone()[0]
+        innocent: list[int] = []
+        for place, crashes in json.loads(waiting):
+            if crashes:
+                alone = not in_hand and not innocent
+                return ([place] if alone else innocent), True
+            if len(innocent) < room:
+                innocent.append(place)
+        return innocent, False
+
+    def _take_returned(self, queue: Queue, places: list[int]) -> list[Taken]:
+        chosen = json.dumps(places)
+        taken = sorted(_unpacked(self._execute(_TAKE_RETURNED, (chosen,)).fetchone()))
+        self._execute(
+            "UPDATE taken SET owner = ? WHERE place IN (SELECT value FROM json_each(?))", (self._owner, chosen)
+        )
+        queue.returned -= len(places)
+        queue.held += len(places)
+        queue.changed = True
+        return taken
+
+    def _take_fresh(self, queue: Queue, room: int) -> list[Taken]:
+        taken = list(_unpacked(self._execute(_TAKE_FRESH, (queue.head, queue.tail - 1, room)).fetchone()))
+        last = taken[-1].place
+        self._execute(
+            "INSERT INTO taken SELECT place, ?, 0 FROM message WHERE place BETWEEN ? AND ?",
+            (self._owner, queue.head, last),
+        )
+        queue.head = last + 1
+        queue.held += len(taken)
+        queue.changed = True
+        return taken
+
+    def remove(self, queue: Queue, places: list[int]) -> None:
+        """Forget messages that were in our hand: they are settled."""
+        places.sort()
+        first, last = places[0], places[-1]
+        for table in ("message", "taken"):
+            if last - first + 1 == len(places):
+                self._execute(f"DELETE FROM {table} WHERE place BETWEEN ? AND ?", (first, last))
+            else:
+                chosen = "(SELECT value FROM json_each(?))"
+                self._execute(f"DELETE FROM {table} WHERE place IN {chosen}", (json.dumps(places),))
+        queue.held -= len(places)
+        queue.changed = True
+
+    def release(self, queue: Queue, places: list[int]) -> None:
+        """Messages that were in our hand wait again at their place, uncounted."""
+        chosen = "(SELECT value FROM json_each(?))"
+        self._execute(f"UPDATE taken SET owner = NULL WHERE place IN {chosen}", (json.dumps(places),))
+        self._wait_again(queue, len(places))
+
+    def touch(self) -> None:
+        """Write something, to learn whether the disk takes it."""
+        self._execute("UPDATE owner SET name = name WHERE number = ?", (self._owner,))
+
+    # -- Outside of a transaction -------------------------------------------------------
+
+    def depths(self) -> dict[str, tuple[int, int, int]]:
+        """Every queue's messages that are ready, in hand and delayed."""
+        rows = self._execute("SELECT name, tail - head + returned, held, delayed FROM queue").fetchall()
+        return {name: (ready, held, delayed) for name, ready, held, delayed in rows}
+
+    def consumer_counts(self) -> dict[str, int]:
+        """How many living owners consume each queue."""
+        counts: dict[str, int] = {}
+        rows = self._execute(
+            "SELECT queue.name, owner.token FROM consumer JOIN owner ON owner.number = consumer.owner"
+            " JOIN queue ON queue.number = consumer.queue"
+        ).fetchall()
+        for name, token in rows:
+            counts[name] = counts.get(name, 0) + (token == self.presence.token or self.presence.alive(token))
+        return counts
+
+    def shrink(self, pages: int) -> bool:
+        """Give free pages back to the file system; whether there were any to give."""
+        with self.presence.writing():
+            return shrink(self._connection, pages)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _unpacked(packed: tuple[str, bytes]) -> Iterator[Taken]:
+    """The messages in one row that holds many: their fields in JSON, their payloads in a row."""
+    fields, payloads = packed
+    start = 0
+    for place, message_id, headers, crashes, length in json.loads(fields):
+        yield Taken(place, message_id, headers, crashes, payloads[start : start + length])
+        start += length

@@ -1,0 +1,250 @@
+"""One transaction's work: what has piled up is settled and published, and more is taken.
+
+A turn changes the file and the hand; the broker's thread commits it, and only then
+tells anybody. Decides nothing about when, and starts no threads.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from runner.brokers.base import Consumer
+from runner.brokers.embedded.inbox import Parcel, Publication, Work
+from runner.brokers.embedded.presence import Grave
+from runner.brokers.embedded.store import Queue, Store, Taken
+from runner.errors import PublishError
+from runner.message import ATTEMPT, NO_HEADERS, Delivery, Destination, Outgoing, Session, new_id
+from runner.topology import Topology
+
+MAX_PAYLOAD = 128 * 1024 * 1024
+"""Bytes; the limit that RabbitMQ 3 has by default."""
+_KEPT_ROUTES = 1000
+
+
+class Subscription:
+    """One call of `consume`: what its consumer has in hand, and may have."""
+
+    __slots__ = ("cancelled", "consumer", "in_hand", "lock", "prefetch", "queue", "registered")
+
+    def __init__(self, queue: str, prefetch: int, consumer: Consumer) -> None:
+        self.queue = queue
+        self.prefetch = prefetch
+        self.consumer = consumer
+        self.in_hand = 0
+        self.registered = False
+        self.cancelled = False
+        self.lock = threading.RLock()
+        """Held while deliveries are handed over, so that `cancel` can wait for that."""
+
+
+class Hand:
+    """The deliveries that this process has in hand."""
+
+    def __init__(self) -> None:
+        self._places: set[int] = set()
+        self._alone: set[str] = set()
+        """Queues of which a suspect is in hand, and nothing else."""
+        self.count: Counter[str] = Counter()
+
+    def __contains__(self, delivery: Delivery) -> bool:
+        return delivery.tag in self._places
+
+    def put(self, delivery: Delivery, *, alone: bool = False) -> None:
+        self._places.add(delivery.tag)
+        self.count[delivery.queue] += 1
+        delivery.properties.in_hand += 1
+        if alone:
+            self._alone.add(delivery.queue)
+
+    def drop(self, delivery: Delivery) -> None:
+        self._places.discard(delivery.tag)
+        self.count[delivery.queue] -= 1
+        delivery.properties.in_hand -= 1
+        self._alone.discard(delivery.queue)
+
+    def may_take(self, queue: str) -> bool:
+        return queue not in self._alone
+
+
+class Router:
+    """Destinations → the queues of the file that they lead to."""
+
+    def __init__(self, topology: Topology, store: Store) -> None:
+        self._topology = topology
+        self._store = store
+        self._known: dict[Destination, tuple[Queue, ...]] = {}
+
+    def queues(self, destination: Destination) -> tuple[Queue, ...]:
+        """None: nothing takes a message for `destination`."""
+        found = self._known.get(destination)
+        if found is None:
+            names = self._topology.queues_of(destination)
+            found = tuple(self._store.queues[name] for name in names if name in self._store.queues)
+            if len(self._known) >= _KEPT_ROUTES:  # routing keys may be made up of anything
+                self._known.clear()
+            if found:
+                self._known[destination] = found
+        return found
+
+    def refusal(self, message: Outgoing, planned: Mapping[Queue, int]) -> str | None:
+        """Why `message` can't be taken, when so many more are `planned` for each queue."""
+        queues = self.queues(message.destination)
+        if not queues:
+            exchange, key = message.destination
+            return f"no queue is bound to exchange {exchange} for key {key!r}" if exchange else "no queue of that name"
+        if len(message.payload) > MAX_PAYLOAD:
+            return f"larger than {MAX_PAYLOAD} bytes"
+        if message.delay > 0:
+            return None  # what only waits isn't on the queue yet
+        for queue in queues:
+            if queue.max_length is not None and queue.ready + planned.get(queue, 0) >= queue.max_length:
+                return f"the queue is full (max_length {queue.max_length})"
+        return None
+
+
+class Turn:
+    """The work of one transaction, from `begin` to `commit`, and what came of it."""
+
+    def __init__(self, store: Store, router: Router, hand: Hand, session: Session) -> None:
+        self._store = store
+        self._router = router
+        self._hand = hand
+        self._session = session
+        self._rows: list[tuple[int, str, str | None, bytes]] = []
+        self._delayed_rows: list[tuple[int, int, str, str | None, bytes]] = []
+        self._dropped: list[tuple[Delivery, bool]] = []
+        self._fed: set[Queue] = set()
+        self.answers: list[tuple[Publication, PublishError | None]] = []
+        self.refused: list[tuple[Delivery, PublishError]] = []
+        self.taken: list[tuple[Subscription, list[Delivery]]] = []
+        self.graves: list[Grave] = []
+        self.to_wake: set[str] = set()
+        self.more = False
+        """Whether there is more to take at once."""
+
+    def run(self, work: Work, subscriptions: Sequence[Subscription]) -> None:
+        settled: dict[str, list[int]] = {}
+        for delivery, parcels in work.settlements:
+            self._settle(delivery, parcels, settled)
+        for publication in work.publications:
+            if not publication.abandoned:
+                self.answers.append((publication, self._publish(publication.parcels)))
+        self._store.insert(self._rows)
+        self._store.delay(self._delayed_rows)
+        for name, places in settled.items():
+            self._store.remove(self._store.queues[name], places)
+        self._release(work.releases)
+        for subscription in subscriptions:
+            self._take(subscription)
+        self.to_wake.update(*(self._store.consumers(queue) for queue in self._fed if queue.ready))
+
+    def bring_back(self) -> None:
+        """Return what the dead held to its queues."""
+        self.graves = self._store.return_claims_of_the_dead()
+        if self.graves:
+            self._fed.update(self._store.queues.values())
+
+    def undo(self) -> None:
+        """The transaction failed: have in hand again what was, and no more."""
+        for _, deliveries in self.taken:
+            for delivery in deliveries:
+                self._hand.drop(delivery)
+        for delivery, alone in self._dropped:
+            self._hand.put(delivery, alone=alone)
+        for grave in self.graves:
+            grave.close()
+
+    # -- out of hand --------------------------------------------------------------------
+
+    def _settle(self, delivery: Delivery, parcels: list[Parcel], settled: dict[str, list[int]]) -> None:
+        if delivery.session is not self._session or delivery not in self._hand:
+            return
+        if parcels:
+            planned: Counter[Queue] = Counter()
+            refused = []
+            for message, _ in parcels:
+                reason = self._router.refusal(message, planned)
+                if reason is not None:
+                    refused.append((message, reason))
+                elif message.delay <= 0:
+                    planned.update(self._router.queues(message.destination))
+            if refused:
+                self.refused.append((delivery, PublishError(refused)))
+                return
+            for parcel in parcels:
+                self._add(parcel)
+        self._drop(delivery)
+        settled.setdefault(delivery.queue, []).append(delivery.tag)
+
+    def _release(self, deliveries: Iterable[Delivery]) -> None:
+        released: dict[str, list[int]] = {}
+        for delivery in deliveries:
+            if delivery.session is self._session and delivery in self._hand:
+                self._drop(delivery)
+                released.setdefault(delivery.queue, []).append(delivery.tag)
+        for name, places in released.items():
+            queue = self._store.queues[name]
+            self._store.release(queue, places)
+            self._fed.add(queue)
+
+    def _drop(self, delivery: Delivery) -> None:
+        self._dropped.append((delivery, not self._hand.may_take(delivery.queue)))
+        self._hand.drop(delivery)
+
+    # -- in -----------------------------------------------------------------------------
+
+    def _publish(self, parcels: list[Parcel]) -> PublishError | None:
+        refused = []
+        for parcel in parcels:
+            reason = self._router.refusal(parcel[0], {})
+            if reason is None:
+                self._add(parcel)
+            else:
+                refused.append((parcel[0], reason))
+        return PublishError(refused) if refused else None
+
+    def _add(self, parcel: Parcel) -> None:
+        message, headers = parcel
+        size = len(message.payload)
+        message_id = message.id or new_id()
+        for queue in self._router.queues(message.destination):
+            if message.delay > 0:
+                due = math.ceil((time.time() + message.delay) * 1000)
+                queue.add_delayed(size, due)
+                self._delayed_rows.append((queue.number, due, message_id, headers, message.payload))
+            else:
+                self._rows.append((queue.add(size), message_id, headers, message.payload))
+                self._fed.add(queue)
+
+    # -- into the hand ------------------------------------------------------------------
+
+    def _take(self, subscription: Subscription) -> None:
+        queue = self._store.queues[subscription.queue]
+        if self._store.come_due(queue):
+            self._fed.add(queue)
+        room = subscription.prefetch - subscription.in_hand
+        if room <= 0 or not queue.ready or not self._hand.may_take(queue.name):
+            return
+        taken = self._store.take(queue, room, self._hand.count[queue.name])
+        if not taken:
+            return
+        deliveries = [self._delivery(message, subscription) for message in taken]
+        for message, delivery in zip(taken, deliveries, strict=True):
+            self._hand.put(delivery, alone=message.crashes > 0)
+        self.taken.append((subscription, deliveries))
+        self.more |= queue.ready > 0 and subscription.in_hand < subscription.prefetch
+
+    def _delivery(self, message: Taken, subscription: Subscription) -> Delivery:
+        place, message_id, headers_text, crashes, payload = message
+        headers: Mapping[str, Any] = NO_HEADERS if headers_text is None else json.loads(headers_text)
+        attempts = headers.get(ATTEMPT, 0) if headers else 0
+        if not isinstance(attempts, int) or attempts < 0:
+            attempts = 0
+        attempt = attempts + crashes + 1
+        return Delivery(subscription.queue, message_id, payload, headers, attempt, self._session, place, subscription)
