@@ -1,0 +1,45 @@
+"""Is a text exactly one e-mail address that can be mailed to?
+
+Asked before anything is sent: smtplib takes the first of `a@x, b@y` without a word,
+and turns an empty text into `RCPT TO:<>`.
+"""
+
+from __future__ import annotations
+
+import re
+
+_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+"""RFC 5321, `Dot-string`; quoted ones, which nobody has, are refused."""
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+
+
+def bare_address(text: object) -> str:
+    """`text` as it is given to SMTP: an international domain in its xn-- form.
+
+    Raises ValueError with the reason, which doesn't repeat the text.
+    """
+    if not isinstance(text, str) or not text:
+        raise ValueError("there is no address")
+    local, at, domain = text.rpartition("@")
+    if not at:
+        raise ValueError("the address has no @")
+    if not text.isprintable() or re.search(r"[\s,;<>\"()\\\[\]@:]", local + domain):
+        raise ValueError("the text is not one bare address (it has a space, a comma, brackets or a control character)")
+    if not local.isascii():
+        raise ValueError("the part before the @ is not ASCII, which few mail servers take (RFC 6531)")
+    if len(local) > 64 or not _LOCAL.fullmatch(local):
+        raise ValueError("the part before the @ is not as RFC 5321 wants it")
+    address = f"{local}@{_ascii(domain)}"
+    if len(address) > 254:
+        raise ValueError("the address is longer than 254 characters")
+    return address
+
+
+def _ascii(domain: str) -> str:
+    try:
+        name = domain if domain.isascii() else domain.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise ValueError("the part after the @ is no domain name") from error
+    if not all(_LABEL.fullmatch(label) for label in name.split(".")):
+        raise ValueError("the part after the @ is no domain name")
+    return name

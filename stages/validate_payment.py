@@ -1,0 +1,68 @@
+"""Is a payment worth taking to a gateway?
+
+What a JSON Schema can say (members, types, lengths) has been said before: by the
+schema of the queue. Here is the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from runner import Message
+from stages.cards import is_expired, passes_luhn
+from stages.notification import notification
+
+_LAST_TO_TURN_THE_PAGE = timezone(timedelta(hours=-12))
+"""A card is taken for as long as its month lasts anywhere: the gateway has the last word."""
+
+
+class ValidatePayment:
+    """The payment itself where it is valid; otherwise a notification with its `refusal`,
+    to be routed by `when: {required: [refusal]}`. A refusal is an outcome, not a fault:
+    its payer is told.
+
+    `payment_types`: those that are taken, as they are to be written; case and spaces
+    don't matter in a payment (`creditcard` is a `Credit Card`).
+    `test_cards`: card numbers that are taken though their check digit is wrong.
+    """
+
+    def __init__(
+        self,
+        *,
+        payment_types: Sequence[str] = ("Credit Card", "Debit Card"),
+        test_cards: Sequence[str] = (),
+    ) -> None:
+        self._payment_types = {_plain(name): name for name in payment_types}
+        if not self._payment_types or "" in self._payment_types:
+            raise ValueError("payment_types must list at least one name, and none that is empty")
+        self._test_cards = frozenset(test_cards)
+
+    def __call__(self, message: Message) -> dict[str, object]:
+        payment: Mapping[str, Any] = message.body
+        refusal = self._refusal(payment)
+        if refusal is not None:
+            code, reason = refusal
+            return notification("refused", message.id, payment, refusal={"code": code, "reason": reason})
+        valid = {**payment, "paymentType": self._payment_types[_plain(payment["paymentType"])]}
+        if "amount" in valid:
+            valid["amount"] = int(valid["amount"])  # 1999.0 is an integer in JSON Schema's eyes
+        return valid
+
+    def _refusal(self, payment: Mapping[str, Any]) -> tuple[str, str] | None:
+        """A word for programs and a sentence for the payer, which never says the number."""
+        if _plain(payment["paymentType"]) not in self._payment_types:
+            return (
+                "payment_type",
+                f"We don't take this type of payment, only: {', '.join(self._payment_types.values())}.",
+            )
+        if not (passes_luhn(payment["cardNo"]) or payment["cardNo"] in self._test_cards):
+            return "card_number", "The card number is not right. Please check its digits."
+        if "expiry" in payment and is_expired(payment["expiry"], datetime.now(_LAST_TO_TURN_THE_PAGE).date()):
+            return "card_expired", "The card has expired."
+        return None
+
+
+def _plain(name: str) -> str:
+    return "".join(name.split()).casefold()

@@ -1,0 +1,192 @@
+"""Mail servers to test against: real SMTP on loopback, each on a port of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import threading
+import warnings
+from collections.abc import Callable, Mapping
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from types import TracebackType
+from typing import Any, Self
+
+from aiosmtpd.smtp import SMTP, AuthResult
+
+HANG_UP = "hang up"
+SILENCE = "silence"
+
+Answer = str | Callable[[int], str]
+"""What to answer: an SMTP answer, HANG_UP or SILENCE; or a function of how often it was asked, from 1."""
+
+
+class ScriptedRelay:
+    """A mail server that answers as told, and remembers the conversation.
+
+    `answers` goes by verb: `CONNECT`, `EHLO`, `MAIL`, `RCPT`, `DATA`, and `.` for the end
+    of the mail. What isn't told is answered as a good server would.
+    """
+
+    _GOOD: Mapping[str, str] = {
+        "CONNECT": "220 ready",
+        "EHLO": "250 hello",
+        "DATA": "354 go ahead",
+        ".": "250 2.0.0 taken",
+        "QUIT": "221 bye",
+    }
+
+    def __init__(self, answers: Mapping[str, Answer] | None = None) -> None:
+        self.answers = dict(answers or {})
+        self.said: list[str] = []
+        self.mails: list[bytes] = []
+        """Every mail that came in whole, whatever was answered to it."""
+        self.connections = 0
+        self._asked: dict[str, int] = {}
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._open: list[socket.socket] = []
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def verbs(self) -> list[str]:
+        return [line.split(" ", 1)[0].split(":", 1)[0].upper() for line in self.said]
+
+    def hang_up(self) -> None:
+        """Close every connection, as a server does that is restarted."""
+        for connection in self._open:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._over.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.hang_up()
+        for thread in self._threads:
+            thread.join()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self._open.append(connection)
+            thread = threading.Thread(target=self._talk, args=(connection,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _talk(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as lines, contextlib.suppress(OSError):
+            if not self._answer(connection, "CONNECT"):
+                return
+            for line in lines:
+                command = line.decode("utf-8", "replace").rstrip("\r\n")
+                self.said.append(command)
+                verb = command[:4].upper()
+                answer = self._answer(connection, verb)
+                if verb == "DATA" and answer.startswith("354"):
+                    self.mails.append(_mail(lines))
+                    answer = self._answer(connection, ".")
+                if not answer or verb == "QUIT":
+                    return
+
+    def _answer(self, connection: socket.socket, verb: str) -> str:
+        """What was answered; empty if the connection is over."""
+        self._asked[verb] = self._asked.get(verb, 0) + 1
+        answer = self.answers.get(verb, self._GOOD.get(verb, "250 2.0.0 ok"))
+        text = answer if isinstance(answer, str) else answer(self._asked[verb])
+        if text == SILENCE:
+            self._over.wait()
+        if text in (SILENCE, HANG_UP):
+            return ""
+        connection.sendall("".join(f"{line}\r\n" for line in text.splitlines()).encode())
+        return "" if text.startswith("421") else text
+
+
+def _mail(lines: Any) -> bytes:
+    mail = b""
+    for line in lines:
+        if line == b".\r\n":
+            break
+        mail += line.removeprefix(b".")
+    return mail
+
+
+class Relay:
+    """aiosmtpd: a mail server that keeps what it gets. `tls` offers STARTTLS, or with
+    `from_the_first_byte` speaks nothing but TLS; `login` is the one user name and
+    password that it takes."""
+
+    def __init__(
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        from_the_first_byte: bool = False,
+        login: tuple[str, str] | None = None,
+    ) -> None:
+        self.mails: list[bytes] = []
+        self.envelopes: list[tuple[str, list[str]]] = []
+        self.logins: list[tuple[str, str]] = []
+        """Every user name and password that a client has shown, right or wrong."""
+        self._login = login
+        self._options: dict[str, Any] = {"auth_required": login is not None, "authenticator": self._authenticate}
+        if tls is not None and not from_the_first_byte:
+            self._options |= {"tls_context": tls, "require_starttls": True}
+        else:
+            self._options["auth_require_tls"] = False
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = listener.getsockname()[1]
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, args=(listener, tls if from_the_first_byte else None))
+        self._thread.start()
+
+    def parsed(self) -> list[EmailMessage]:
+        return [message_from_bytes(mail, policy=policy.default) for mail in self.mails]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def _serve(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(self._loop.create_server(self._protocol, sock=listener, ssl=context))
+        self._loop.run_forever()
+        server.close()
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.close()
+
+    def _protocol(self) -> SMTP:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # it takes TLS from the first byte for none at all
+            return SMTP(self, hostname="relay.test", loop=self._loop, **self._options)
+
+    def _authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        shown = (data.login.decode(), data.password.decode())
+        self.logins.append(shown)
+        return AuthResult(success=shown == self._login, handled=False)
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        self.mails.append(envelope.content)
+        self.envelopes.append((envelope.mail_from, list(envelope.rcpt_tos)))
+        return "250 2.0.0 taken"

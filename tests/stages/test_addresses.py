@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.addresses import bare_address
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("test-user@example.com", "test-user@example.com"),
+        ("o'hara+shop=1@mail.example.co.uk", "o'hara+shop=1@mail.example.co.uk"),
+        ("someone@localhost", "someone@localhost"),
+        ("someone@bücher.example", "someone@xn--bcher-kva.example"),
+        ("a" * 64 + "@example.com", "a" * 64 + "@example.com"),
+    ],
+)
+def test_an_address_that_can_be_mailed_to(text: str, address: str) -> None:
+    assert bare_address(text) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "there is no address"),
+        (None, "there is no address"),
+        (["a@example.com"], "there is no address"),
+        ("nobody", "has no @"),
+        ("a@example.com, b@example.com", "not one bare address"),
+        ("a@example.com,b@example.com", "not one bare address"),
+        ("a@example.com;b@example.com", "not one bare address"),
+        ("A <a@example.com>", "not one bare address"),
+        ("a@b@example.com", "not one bare address"),
+        ("a @example.com", "not one bare address"),
+        ("a@example.com\n", "not one bare address"),
+        ("a@example.com\r\nBcc: b@example.com", "not one bare address"),
+        ("a@example.com\x00", "not one bare address"),
+        ("a@example.com\u2028", "not one bare address"),
+        ('"a b"@example.com', "not one bare address"),
+        ("a@[127.0.0.1]", "not one bare address"),
+        ("ü@example.com", "not ASCII"),
+        (".a@example.com", "before the @"),
+        ("a..b@example.com", "before the @"),
+        ("a" * 65 + "@example.com", "before the @"),
+        ("@example.com", "before the @"),
+        ("a@", "no domain name"),
+        ("a@.example.com", "no domain name"),
+        ("a@example..com", "no domain name"),
+        ("a@-example.com", "no domain name"),
+        ("a@" + "b" * 64 + ".com", "no domain name"),
+        ("a@ex_ample.com", "no domain name"),
+        ("a@" + "ü" * 64 + ".com", "no domain name"),
+        ("a@" + "b." * 126 + "com", "longer than 254"),
+    ],
+)
+def test_a_text_that_is_no_such_address(text: object, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        bare_address(text)
+
+
+@given(st.text(max_size=30) | st.from_regex(r"[^@]{1,10}@[^@]{1,10}", fullmatch=True))
+def test_what_passes_can_stand_in_an_smtp_command_and_in_a_header(text: str) -> None:
+    try:
+        address = bare_address(text)
+    except ValueError:
+        return
+    assert address.isascii()
+    assert address.isprintable()
+    assert not set(address) & set(' ,;<>"()[]\\:')
+    assert address.count("@") == 1
