@@ -104,6 +104,8 @@ class Inbox:
         self.settlements: deque[tuple[Delivery, list[Parcel]]] = deque()
         self.releases: deque[Delivery] = deque()
         self.questions: deque[Question] = deque()
+        self._stirred = False
+        """Whether `wake` was called since the last `collect`."""
         self._asleep = False
         self._presence: Presence | None = None
         self._lock = threading.Lock()
@@ -115,6 +117,7 @@ class Inbox:
 
     def collect(self) -> Work:
         """Take out what a turn has to do."""
+        self._stirred = False
         return Work(_drained(self.publications), _drained(self.settlements), _drained(self.releases))
 
     def put_back(self, work: Work) -> None:
@@ -138,7 +141,8 @@ class Inbox:
             self._presence = presence
 
     def wake(self) -> None:
-        """Something has been put in."""
+        """Something has been put in, or the broker's thread has to look around."""
+        self._stirred = True
         if self._asleep:
             with self._lock:
                 if self._asleep and self._presence is not None:
@@ -152,8 +156,8 @@ class Inbox:
             raise RuntimeError("no bell to wait for")
         bell = self._presence.bell
         self._asleep = True
-        if not self.empty:
-            timeout = 0.0  # it was put in before it could be seen that we sleep
+        if self._stirred:
+            timeout = 0.0  # by somebody who could not see yet that we sleep
         poll = select.poll()
         poll.register(bell, select.POLLIN)
         rung = bool(poll.poll(max(0.0, timeout) * 1000))

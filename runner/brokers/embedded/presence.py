@@ -142,6 +142,13 @@ class Presence:
             (self._folder / f"{self.token}{suffix}").unlink(missing_ok=True)
         self.let_go()
 
+    def remove_folder(self) -> None:
+        """Remove the folder, unless another process is in it."""
+        with contextlib.suppress(OSError):
+            if [file.name for file in self._folder.iterdir()] == [_WRITE_LOCK]:
+                (self._folder / _WRITE_LOCK).unlink()
+                self._folder.rmdir()
+
     def let_go(self) -> None:
         """Close every descriptor, and leave the files."""
         self.forget_all_but(())

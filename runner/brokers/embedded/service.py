@@ -31,11 +31,12 @@ TICK = 1.0
 a file that was removed, free space to give back."""
 RETRY = 0.5
 """Seconds until a file that couldn't be opened or written is tried again."""
-SHRINK_IDLE, SHRINK_BUSY = 2000, 200
-"""Free pages to give back at a tick, beside no other work and beside some."""
+SHRINK_BUSY = 200
+"""Free pages to give back at a tick beside other work."""
+SHRINK_IDLE, SHRINK_STEPS = 2000, 10
+"""The same beside none, in so many steps, between which others may write."""
 
 _PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-"""Faults after which the file is as it was, and what is in hand stays so."""
 
 
 class Service:
@@ -98,7 +99,7 @@ class Service:
                     self._live()
                 except BrokerError as error:
                     if isinstance(error, BrokerSetupError) and not self.opened.answered:
-                        self.opened.answer(error)
+                        self._give_up(error)
                         return
                     self._end_session(error)
                 except Exception:
@@ -125,6 +126,14 @@ class Service:
                 raise BrokerUnavailableError(str(error)) from error
             finally:
                 store.close()
+
+    def _give_up(self, error: BrokerSetupError) -> None:
+        """The file can't be used, and no waiting helps: leave nothing beside it."""
+        presence, self._presence = self._presence, None
+        if presence is not None:
+            presence.withdraw()
+            presence.remove_folder()
+        self.opened.answer(error)
 
     def _join(self, store: Store) -> None:
         """Declare the queues, and begin a session with nothing in hand."""
@@ -166,9 +175,10 @@ class Service:
     def _end_session(self, error: BrokerError) -> None:
         self._session.open = False
         self._set_fault(error)
-        for subscription in self.subscriptions.values():
-            subscription.registered = False
-            subscription.in_hand = 0
+        with self._lock:
+            for subscription in self.subscriptions.values():
+                subscription.registered = False
+                subscription.in_hand = 0
         self.inbox.refuse(str(error))
 
     def _set_fault(self, error: BrokerError | None) -> None:
@@ -192,7 +202,8 @@ class Service:
                 self._turn(store, work, tick=tick)
             self._answer_questions(store)
             if tick:
-                self._tidy(store, busy=bool(work))
+                if self.fault is None:
+                    self._tidy(store, busy=bool(work))
                 next_tick = time.monotonic() + TICK
             elif not work:
                 self._sleep(store, next_tick)
@@ -203,8 +214,7 @@ class Service:
         return self.inbox.empty or time.monotonic() > self._deadline
 
     def _turn(self, store: Store, work: Work, *, tick: bool) -> None:
-        """One transaction. Where it fails nothing has happened, and what nobody waits
-        for is tried again."""
+        """One transaction. Where it fails nothing has happened."""
         turn = Turn(store, self._router, self._hand, self._session)
         self._look = False
         try:
@@ -216,27 +226,24 @@ class Service:
             subscriptions = self._register(store)
             turn.run(work, subscriptions)
             store.commit()
-        except sqlite3.Error as error:
-            store.rollback()
-            turn.undo()
-            self._failed(work, error)
-        except BaseException:
-            store.rollback()
-            raise
+        except Exception as error:
+            self._undo(store, turn, work, error)
+            if not _will_pass(error):
+                raise
+            time.sleep(RETRY)
         else:
             self._set_fault(None)
             self._tell(store, turn, subscriptions)
 
-    def _failed(self, work: Work, error: sqlite3.Error) -> None:
-        fault = explain(self._path, error)
+    def _undo(self, store: Store, turn: Turn, work: Work, error: Exception) -> None:
+        fault = explain(self._path, error) if isinstance(error, sqlite3.Error) else BrokerUnavailableError(str(error))
         for publication in work.publications:
             publication.answer(BrokerUnavailableError(str(fault)))
-        if error.sqlite_errorcode & 0xFF not in _PASSING:
-            raise fault
+        turn.undo()
         self.inbox.put_back(work)
         self._unregistered = True
         self._set_fault(fault)
-        time.sleep(RETRY)
+        store.rollback()
 
     def _register(self, store: Store) -> list[Subscription]:
         with self._lock:
@@ -273,7 +280,7 @@ class Service:
             log.exception("a consumer failed; what it was handed stays in its hand")
 
     def _answer_questions(self, store: Store) -> None:
-        while self.inbox.questions:
+        while self.inbox.questions and not self._unregistered:
             question = self.inbox.questions.popleft()
             try:
                 question.ask(store)
@@ -283,12 +290,25 @@ class Service:
                 question.answer()
 
     def _tidy(self, store: Store, *, busy: bool) -> None:
-        if self.fault is None and store.shrink(SHRINK_BUSY if busy else SHRINK_IDLE):
-            self._look = True  # there may be more of it: no sleep before the next look
         store.presence.forget_all_but(store.owners())
+        try:
+            if busy:
+                store.shrink(SHRINK_BUSY)
+            else:
+                for _ in range(SHRINK_STEPS):
+                    if not self.inbox.empty or not store.shrink(SHRINK_IDLE):
+                        break
+        except sqlite3.Error as error:
+            if not _will_pass(error):
+                raise
 
     def _sleep(self, store: Store, until: float) -> None:
         due = [store.queues[name].next_due for name in list(self.subscriptions) if name in store.queues]
         next_due = min((moment / 1000 for moment in due if moment is not None), default=math.inf)
         rung = self.inbox.sleep(min(until - time.monotonic(), next_due - time.time()))
         self._look = rung or time.time() >= next_due
+
+
+def _will_pass(error: Exception) -> bool:
+    """Whether the file is as it was, and what is in hand stays so."""
+    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF in _PASSING
