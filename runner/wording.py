@@ -34,8 +34,13 @@ def _bare(name: str) -> str:
 
 def quoted(text: str) -> str:
     """`text` in quotes and on one line, cut where it is long."""
+    return f"'{printable(text)}'"
+
+
+def printable(text: str) -> str:
+    """`text` on one line, cut where it is long."""
     cut = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
-    return "'" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut) + "'"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
 
 
 def shown(value: Any) -> str:

@@ -42,7 +42,9 @@ MOST_VALUES = 50_000
 DEEPEST = 50
 _STR_TAG = "tag:yaml.org,2002:str"
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,30})|0o[0-7]{1,20}|0x[0-9a-fA-F]{1,16}")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,3})?")
+_WHOLE = r"(?:0|[1-9][0-9]*)"
+_EXPONENT = r"[eE][-+]?[0-9]{1,3}"
+_FLOAT = re.compile(rf"[-+]?(?:(?:\.[0-9]+|{_WHOLE}\.[0-9]*)(?:{_EXPONENT})?|{_WHOLE}{_EXPONENT})")
 _CONSTANTS: Mapping[str, Any] = (
     dict.fromkeys(["", "~", "null", "Null", "NULL"])
     | dict.fromkeys(["true", "True", "TRUE"], True)
@@ -126,7 +128,7 @@ def parse(source: bytes, file: str, environ: Mapping[str, str]) -> Document:
         root = _Composer(text, file, environ, problems).document()
     except syntax.YamlSyntaxError as error:
         problems.append(Problem(file, error.line, error.column, error.reason))
-        raise UnreadableError(problems) from None
+        raise UnreadableError(sorted(problems)) from None
     return Document(file, root, problems)
 
 
@@ -233,9 +235,7 @@ class _Composer:
             return True
         if event.tag not in (None, "!"):
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-            self._report(
-                event.start_mark, f"the tag {quoted(tag)} isn't understood here; quote a value to make it text"
-            )
+            self._report(event, f"the tag {quoted(tag)} isn't understood here; quote a value to make it text")
         return False
 
     # -- scalars

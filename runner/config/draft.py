@@ -277,7 +277,7 @@ class _Reader:
         if isinstance(value, str):
             return Destination("", value)
         exchange = self._wiring((*trail, "exchange"), needed=True)
-        return Destination(exchange or "", self._wiring((*trail, "key")) or "")
+        return Destination("", "") if exchange is None else Destination(exchange, self._wiring((*trail, "key")) or "")
 
 
 def _given(**values: Any) -> dict[str, Any]:

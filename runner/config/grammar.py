@@ -16,7 +16,7 @@ from typing import Any
 import jsonschema_rs
 
 from runner.config.document import Document, Trail
-from runner.wording import did_you_mean, listed, quoted, shown
+from runner.wording import did_you_mean, listed, printable, quoted, shown
 
 FILE = Path(__file__).parent.parent / "pipeline.schema.json"
 
@@ -66,9 +66,9 @@ def default(*keys: str) -> Any:
 def subject(trail: Trail) -> str:
     """What a sentence calls the value that `trail` leads to: `stage x: retry.delay`."""
     if trail[:2] == ("http", "routes") and len(trail) > 2:
-        entry, rest = f"route {trail[2]}", trail[3:]
+        entry, rest = f"route {printable(str(trail[2]))}", trail[3:]
     elif trail and trail[0] in _ENTRIES and len(trail) > 1:
-        entry, rest = f"{_ENTRIES[str(trail[0])]} {trail[1]}", trail[2:]
+        entry, rest = f"{_ENTRIES[str(trail[0])]} {printable(str(trail[1]))}", trail[2:]
     else:
         entry, rest = "", trail
     below = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in rest).removeprefix(".")
@@ -122,7 +122,7 @@ def _key_hint(name: str, schema: Mapping[str, Any]) -> str:
     known = list(schema["properties"])
     key, colon, rest = name.partition(":")
     if colon and key in known:
-        return f" (a space is missing: write '{key}: {rest}')"
+        return f" (a space is missing: write {quoted(f'{key}: {rest}')})"
     return did_you_mean(name, known) or f"; known here: {listed(known)}"
 
 

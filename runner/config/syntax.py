@@ -38,6 +38,8 @@ def explained(text: str, here: Callable[[], yaml.Mark | None]) -> Iterator[None]
         raise YamlSyntaxError(*place_in(text, error.position), reason) from None
     except yaml.MarkedYAMLError as error:
         mark, reason = _explain(error)
+        if mark is not None and text[mark.index - 1 : mark.index + 1] == "${":
+            reason = 'inside of [ ] and { } a variable needs quotes: "${NAME}"'
         raise YamlSyntaxError(*_place(mark or here()), reason) from None
     except (yaml.YAMLError, ValueError, OverflowError, IndexError, RecursionError):
         raise YamlSyntaxError(*_place(here()), "this can't be read as YAML") from None

@@ -38,7 +38,7 @@ def expand(text: str, environ: Mapping[str, str]) -> tuple[str, tuple[VariableFa
 
 def escape(text: str) -> str:
     """The text that `expand` turns into `text`."""
-    return re.sub(r"\$(?=[${])", "$$$$", text)
+    return re.sub(r"\$(?=[${])", "$$", text)
 
 
 class _MalformedError(Exception):

@@ -1,0 +1,343 @@
+"""A pipeline file as it is loaded: the values that come of it, and what it names."""
+
+# ruff: noqa: E501 - a case a line: what is written, and what is said
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from runner import Message
+from runner.config.loader import load
+from runner.config.model import Address, Binding, Exchange, Http, HttpRoute, Mailbox, Pipeline, Queue, Route, Stage
+from runner.errors import ConfigError
+from runner.message import Destination
+from runner.retry import RetryPolicy
+from tests.config.files import check_problems, loaded, problems_of
+
+ROOT = Path(__file__).parent.parent.parent
+TAKE = "tests.config.handlers:take"
+QUEUES = "queues: {a: {}}\n"
+
+
+# -- the whole ------------------------------------------------------------------------
+
+
+def test_a_file_with_everything_in_it_becomes_a_pipeline(folder: Path) -> None:
+    (folder / "any.json").write_text("true")
+    text = f"""
+name: orders
+broker: [amqp://a/v, "amqps://u:p@b:5673,[::1]/v"]
+shutdown_timeout: 1m
+defaults: {{retry: {{attempts: 3, delay: 1s}}, concurrency: 2, prefetch: 10}}
+http:
+  listen: "[::1]:0"
+  max_body: 1MiB
+  confirm_timeout: 500ms
+  routes:
+    PUT /orders/new: {{publish: [orders, audit]}}
+mailbox: {{listen: "localhost:2525", folder: /tmp/mails}}
+exchanges: {{events: {{type: topic}}}}
+queues:
+  orders: {{schema: any.json, max_length: 10, delivery_limit: 30}}
+  audit: {{type: classic, schema: any.json, bind: [{{exchange: events, key: "order.*"}}]}}
+stages:
+  ship:
+    consume: orders
+    handler: {TAKE}
+    publish:
+      - {{when: {{required: [late]}}, to: audit}}
+      - to: [{{exchange: events, key: order.shipped}}, audit]
+    retry: {{attempts: 4, max_delay: 1h30m}}
+    concurrency: 8
+  keep: {{consume: audit, handler: "{TAKE}"}}
+"""
+    retry = RetryPolicy(attempts=3, delay=1.0)
+    when = Route((Destination("", "audit"),), {"required": ["late"]})
+    otherwise = Route((Destination("events", "order.shipped"), Destination("", "audit")))
+    expected = Pipeline(
+        name="orders",
+        file=folder / "pipeline.yaml",
+        broker=("amqp://a/v", "amqps://u:p@b:5673/v", "amqps://u:p@[::1]/v"),
+        queues={
+            "orders": Queue("orders", folder / "any.json", max_length=10, delivery_limit=30),
+            "audit": Queue("audit", folder / "any.json", type="classic", bind=(Binding("events", "order.*"),)),
+        },
+        stages={
+            "ship": Stage(
+                "ship",
+                "orders",
+                TAKE,
+                publish=(when, otherwise),
+                concurrency=8,
+                prefetch=10,
+                retry=RetryPolicy(attempts=4, delay=1.0, max_delay=5400.0),
+            ),
+            "keep": Stage("keep", "audit", TAKE, concurrency=2, prefetch=10, retry=retry),
+        },
+        exchanges={"events": Exchange("events", "topic")},
+        http=Http(
+            Address("::1", 0),
+            (HttpRoute("PUT", "/orders/new", (Route((Destination("", "orders"), Destination("", "audit"))),)),),
+            max_body=1 << 20,
+            confirm_timeout=0.5,
+        ),
+        mailbox=Mailbox(Address("localhost", 2525), Path("/tmp/mails")),
+        shutdown_timeout=60.0,
+    )
+    result = loaded(text)
+    assert result.pipeline == expected
+    assert result.warnings == ()
+    assert sorted(result.schemas) == ["audit", "orders"]
+    assert sorted(result.handlers) == ["keep", "ship"]
+
+
+def test_what_is_left_out_has_defaults(folder: Path) -> None:
+    pipeline = loaded(f"{QUEUES}stages: {{s: {{consume: a, handler: '{TAKE}'}}}}\nmailbox: {{}}\n").pipeline
+    assert pipeline.name == "pipeline"
+    assert pipeline.broker == (f"embedded:{folder}/var/broker.db",)
+    assert pipeline.http is None
+    assert pipeline.mailbox == Mailbox(Address("127.0.0.1", 1025), folder / "var/mailbox")
+    assert pipeline.queues == {"a": Queue("a")}
+    assert pipeline.stages == {"s": Stage("s", "a", TAKE)}
+
+
+def test_the_address_of_the_intake_has_a_default() -> None:
+    http = loaded(f"http: {{routes: {{POST /: {{publish: a}}}}}}\n{QUEUES}").pipeline.http
+    assert http is not None
+    assert http.listen == Address("127.0.0.1", 5000)
+
+
+def test_the_environment_is_put_in_and_nothing_else_is_looked_at() -> None:
+    text = f"name: ${{NAME}}\nbroker: ${{BROKER_URL:-embedded:x.db}}\n{QUEUES}"
+    assert loaded(text, {"NAME": "n", "BROKER_URL": "amqp://h"}).pipeline.broker == ("amqp://h",)
+    check_problems(
+        text.replace("$", "¦$", 1), ["the variable NAME isn't set; set it, or give a default: ${NAME:-...}"], "error"
+    )
+
+
+def test_the_shipped_pipeline_loads_without_a_word() -> None:
+    result = load(ROOT / "pipeline.yaml", environ={})
+    assert result.warnings == ()
+    assert [queue.name for queue in result.pipeline.queues.values() if queue.name not in result.schemas] == []
+
+
+# -- files that can't be read -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "pipeline.yaml: can't be read: No such file or directory"),
+        (b"", "pipeline.yaml: is empty; a pipeline has at least 'queues'"),
+        (b"# nothing\n", "pipeline.yaml: is empty; a pipeline has at least 'queues'"),
+        (b"a: [1", "pipeline.yaml:1:6: the list that begins with '[' in line 1 lacks a ',' or a ']' here"),
+        (b" " * (1 << 20) + b"x", "pipeline.yaml: is 1048577 bytes large; a pipeline file has at most 1048576"),
+    ],
+)
+def test_a_file_that_is_no_pipeline_is_told_in_a_line(folder: Path, content: bytes | None, message: str) -> None:
+    if content is not None:
+        (folder / "pipeline.yaml").write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        load(Path("pipeline.yaml"), environ={})
+    assert str(caught.value) == message
+
+
+def test_a_folder_is_no_pipeline(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^\.: can't be read: Is a directory$"):
+        load(Path(), environ={})
+
+
+# -- brokers ----------------------------------------------------------------------------
+
+
+def test_a_path_of_an_embedded_broker_starts_at_the_file(folder: Path) -> None:
+    (folder / "deep").mkdir()
+    (folder / "deep/p.yaml").write_text(f"broker: embedded:b.db\n{QUEUES}")
+    assert load(Path("deep/p.yaml"), environ={}).pipeline.broker == (f"embedded:{folder}/deep/b.db",)
+
+
+@pytest.mark.parametrize(
+    ("marked", "message"),
+    [
+        (
+            "broker: ¦redis://user:hunter2@h/0\n",
+            "broker has the scheme 'redis', which isn't known; known are embedded:, amqp:// and amqps://",
+        ),
+        ("broker: ¦hunter2\n", "broker is no URL; write embedded:PATH, amqp://user:password@host/vhost or amqps://…"),
+        ("broker: ¦'embedded:'\n", "broker needs a path behind 'embedded:', such as embedded:var/broker.db"),
+        ("broker: ¦embedded://x\n", "broker needs a path behind 'embedded:', such as embedded:var/broker.db"),
+        ("broker: ¦embedded:.\n", "broker names the folder {folder}; write the path of a file"),
+        (
+            "broker: ¦amqp://user:hun/ter2@h/v\n",
+            "broker can't be read as a URL; in a user or password write '@' as %40, '/' as %2F, '?' as %3F, '#' as %23",
+        ),
+        (
+            "broker: ¦amqp://u:p@a,,b/v\n",
+            "broker needs a host, or several parted by commas, each with a port or without, such as amqp://a:5672,b/vhost",
+        ),
+        (
+            "broker: ¦amqp://u:p@a:70000\n",
+            "broker needs a host, or several parted by commas, each with a port or without, such as amqp://a:5672,b/vhost",
+        ),
+        (
+            "broker: [amqp://a, ¦embedded:x.db]\n",
+            "an embedded broker is one file on one machine, and can't be one of several; name it alone",
+        ),
+        (
+            "broker: [amqp://a, ¦http://b]\n",
+            "broker[1] has the scheme 'http', which isn't known; known are embedded:, amqp:// and amqps://",
+        ),
+    ],
+)
+def test_a_broker_that_cannot_be_is_told_without_its_password(folder: Path, marked: str, message: str) -> None:
+    check_problems(marked + QUEUES, [message.format(folder=folder)], "error")
+
+
+# -- schemas and conditions ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "queue a: schema s/x.json can't be read: No such file or directory"),
+        ('{\n  "type": }', "queue a: schema s/x.json:2:11 isn't JSON: Expecting value"),
+        ('{"type": "strin"}', "queue a: schema s/x.json is no JSON Schema: /type is 'strin', which isn't allowed there (did you mean 'string'?)"),
+    ],
+)  # fmt: skip
+def test_a_schema_that_cannot_be_used_is_told_at_its_name(folder: Path, content: str | None, message: str) -> None:
+    (folder / "s").mkdir()
+    if content is not None:
+        (folder / "s/x.json").write_text(content)
+    check_problems("queues: {a: {schema: ¦s/x.json}}\n", [message], "error")
+
+
+def test_a_schema_is_named_as_seen_from_the_working_directory(folder: Path) -> None:
+    (folder / "deep").mkdir()
+    (folder / "deep/p.yaml").write_text("queues: {a: {schema: x.json}}")
+    with pytest.raises(ConfigError, match=r"\ndeep/p.yaml:1:22: queue a: schema deep/x.json can't be read: No such"):
+        load(Path("deep/p.yaml"), environ={})
+
+
+def test_a_misspelt_format_in_a_schema_is_doubtful(folder: Path) -> None:
+    (folder / "x.json").write_text('{"properties": {"to": {"format": "e-mail"}}}')
+    message = "queue a: schema x.json has the format 'e-mail' (did you mean 'email'?), which nothing checks"
+    found = [problem for problem in problems_of("queues: {a: {schema: x.json}}\n") if "format" in problem.message]
+    assert [(str(problem)) for problem in found] == [f"pipeline.yaml:1:22: warning: {message}"]
+
+
+WHEN = f"queues: {{a: {{}}, b: {{}}}}\nstages: {{s: {{consume: a, handler: '{TAKE}', publish: [{{when: %s, to: b}}, {{to: b}}]}}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("when", "message"),
+    [
+        ("{type: ¦strin}", "stage s: this 'when' is no JSON Schema: /type is 'strin', which isn't allowed there (did you mean 'string'?)"),
+        ("{properties: {x: {pattern: ¦(}}}", "stage s: this 'when' is no JSON Schema: /properties/x/pattern is '(', which is no regular expression"),
+        ("¦{$ref: '#/$defs/x'}", "stage s: this 'when' refers to what there isn't: Pointer '/$defs/x' does not exist"),
+    ],
+)  # fmt: skip
+def test_a_condition_that_cannot_be_used_is_told_at_the_part_that_is_to_blame(when: str, message: str) -> None:
+    check_problems(WHEN % when, [message], "error")
+
+
+def test_a_condition_may_refer_to_a_file(folder: Path) -> None:
+    (folder / "late.json").write_text('{"required": ["late"]}')
+    pipeline = loaded(WHEN % "{$ref: late.json}").pipeline
+    assert pipeline.stages["s"].publish[0].when == {"$id": (folder / "pipeline.yaml").as_uri(), "$ref": "late.json"}
+
+
+# -- handlers -----------------------------------------------------------------------------
+
+
+def stage(settings: str, handler: str = "tests.config.handlers:Send") -> str:
+    return f"{QUEUES}stages:\n  s:\n    consume: a\n    handler: {handler}\n    settings: {settings}\n"
+
+
+@pytest.mark.parametrize(
+    ("marked", "message"),
+    [
+        (stage("{server: x, ¦prot: 1}"), "stage s: Send has no setting 'prot' (did you mean 'port'?)"),
+        (stage("{server: x, port: ¦a}"), "stage s: setting port is 'a', but must be a whole number"),
+        (stage("{server: x, cards: [a, ¦{}]}"), "stage s: setting cards[1] is a mapping, but must be text"),
+        (stage("{server: x, timeout: ¦0}"), "stage s: Send refuses its settings: timeout must be more than 0 seconds"),
+        (stage("{}", "¦tests.config.handlers:Send"), "stage s: Send needs the setting 'server'"),
+        (stage("{}", "¦tests.config.handlers:Snd"), "stage s: module tests.config.handlers has no 'Snd' (did you mean 'Send'?)"),
+        (stage("{}", "¦tests.config.handler:Send"), "stage s: there is no module 'tests.config.handler' (did you mean 'tests.config.handlers'?)"),
+        (stage("{}", "¦Send"), "stage s: handler 'Send' must be module:callable, such as stages.send_email:SendEmail"),
+    ],
+)  # fmt: skip
+def test_a_handler_that_does_not_fit_is_told_at_the_token_that_is_to_blame(marked: str, message: str) -> None:
+    check_problems(marked, [message], "error")
+
+
+def test_a_handler_that_cannot_be_built_is_told_with_the_line_of_its_code() -> None:
+    [problem] = [p for p in problems_of(stage("{server: nowhere}")) if p.severity == "error"]
+    assert problem.column == len("    handler: ") + 1
+    assert problem.message.startswith("stage s: Send refuses its settings: ")
+    assert problem.message.endswith("OSError: no such place")
+    assert "tests/config/handlers.py:" in problem.message
+
+
+def test_a_missing_variable_is_not_a_wrong_setting_too() -> None:
+    marked = f"{QUEUES}stages:\n  s:\n    consume: a\n    handler: tests.config.handlers:Send\n    settings:\n      server: x\n"
+    marked += "      port: ¦${PORT}\n"
+    check_problems(marked, ["the variable PORT isn't set; set it, or give a default: ${PORT:-...}"], "error")
+
+
+def test_text_arrives_as_it_is_written(folder: Path) -> None:
+    environ: Mapping[str, str] = {"PASSWORD": "0123456"}
+    text = f"""{QUEUES}stages:
+  s:
+    consume: a
+    handler: tests.config.handlers:Send
+    settings:
+      server: ${{SERVER:-}}
+      password: ${{PASSWORD}}
+      cards: [0123, 4111111111111111, 1.50, "x"]
+      headers: {{X-Count: 007}}
+      templates: letters
+      anything: 007
+"""
+    assert loaded(text, environ).pipeline.stages["s"].settings == {
+        "server": "",
+        "password": "0123456",
+        "cards": ["0123", "4111111111111111", "1.50", "x"],
+        "headers": {"X-Count": "007"},
+        "templates": folder / "letters",
+        "anything": "007",
+    }
+
+
+def test_modules_beside_the_file_are_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "there").mkdir()
+    (folder / "there/steps_of_a_user.py").write_text("def step(message):\n    return {'seen': message.body}\n")
+    (folder / "there/p.yaml").write_text(f"{QUEUES}stages: {{s: {{consume: a, handler: 'steps_of_a_user:step'}}}}")
+    handler = load(Path("there/p.yaml"), environ={}).handlers["s"].build()
+    assert handler(Message("1", 5)) == {"seen": 5}
+    load(Path("there/p.yaml"), environ={})
+    assert sys.path[0] == str(folder / "there")
+    assert sys.path.count(str(folder / "there")) == 1
+
+
+def test_a_module_that_breaks_is_told_with_the_line_that_broke(folder: Path) -> None:
+    (folder / "broken_step.py").write_text("import json\n\nimport there_is_no_such_thing\n")
+    marked = f"{QUEUES}stages: {{s: {{consume: a, handler: ¦broken_step:x}}}}\n"
+    reason = "No module named 'there_is_no_such_thing'"
+    check_problems(marked, [f"stage s: module broken_step can't be imported: broken_step.py:3: {reason}"], "error")
+
+
+# -- what a check costs -------------------------------------------------------------------
+
+
+def test_a_check_imports_neither_a_broker_nor_a_server_nor_what_words_refusals() -> None:
+    program = (
+        "import sys; from pathlib import Path; from runner.config.loader import load; load(Path('pipeline.yaml'))\n"
+        "print(*sorted({'flask', 'granian', 'jsonschema', 'pika', 'rich', 'urllib.request'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout == "\n"
