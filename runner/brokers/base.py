@@ -14,8 +14,8 @@ over both (`tests/brokers`). What they promise:
 - **release** gives a delivery back uncounted, as if it had never been taken.
 - A delivery's **attempt** counts the attempts in its header, the deliveries that
   died with their holder, and itself. A message whose holder died is afterwards handed
-  out on its own (no second one of the same queue beside it to the same consumer), so
-  that the next death is counted against the message that caused it.
+  out on its own: a process has at most one such message in hand, over all of its queues,
+  so that the next death is counted against the message that caused it.
 - A message published with a **delay** is kept by the broker at least that long, over
   restarts of everything.
 

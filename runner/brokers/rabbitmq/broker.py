@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from runner.brokers.rabbitmq.consuming import ChannelSession, Subscription
 from runner.brokers.rabbitmq.declaring import declare
 from runner.brokers.rabbitmq.nodes import parameters
 from runner.brokers.rabbitmq.publishing import Publisher, WaitingTicket
+from runner.brokers.rabbitmq.quarantine import QuarantineReader
 from runner.brokers.rabbitmq.status import Inquiry, answer_roll_calls
 from runner.errors import BrokerSetupError, BrokerUnavailableError, PublishError
 from runner.message import ATTEMPT, Delivery, Destination, Outgoing
@@ -44,6 +46,7 @@ class SettleTicket:
     def __init__(
         self, broker: RabbitBroker, delivery: Delivery, pending: int, failed: Callable[[Delivery, PublishError], None]
     ) -> None:
+        _session(delivery).leaving.add(delivery.tag)
         self._broker = broker
         self._delivery = delivery
         self._pending = pending
@@ -57,7 +60,10 @@ class SettleTicket:
         if not self._refused:
             # Ack last: a crash before this line repeats the work, never loses it.
             self._broker.ack(self._delivery)
-        elif self._delivery.session.open:
+            return
+        session = _session(self._delivery)
+        session.leaving.discard(self._delivery.tag)
+        if session.open:
             self._failed(self._delivery, PublishError(self._refused))
 
     def refused(self, message: Outgoing, reason: str) -> None:
@@ -90,6 +96,8 @@ class RabbitBroker:
         self._reason = "not connected yet"
         self._declared: list[Callable[[], None]] = []
         self._unflushed: set[ChannelSession] = set()
+        self._moved = False
+        self._quarantines = QuarantineReader(self._subscriptions.values, self._connection.later)
 
     # -- the contract -------------------------------------------------------------------
 
@@ -216,9 +224,9 @@ class RabbitBroker:
         self._pika = None
         self._declared.clear()
         self._unflushed.clear()
+        self._quarantines.detach()
         for subscription in self._subscriptions.values():
-            for queue in (subscription.queue, subscription.quarantine):
-                subscription.detach(queue)
+            subscription.detach()
         self._publisher.detach(
             f"the connection was lost before the broker confirmed; the message may have been stored ({reason})"
         )
@@ -263,15 +271,12 @@ class RabbitBroker:
         if channel is not self._publisher.channel:
             return
         self._publisher.detach(f"the channel was closed: {explain(error)}")
-        if self._pika is not None and self._pika.is_open and not self._closing:
-            log.warning("the publishing channel was closed: %s", explain(error))
-            self._repair(self._open_channels)
+        self._mend(f"the publishing channel was closed: {explain(error)}", self._open_channels)
 
     def _on_unroutable(self) -> None:
         if not self._repairing:
             self._repairing = True
-            log.warning("a queue or a binding is gone from the broker; declaring it again")
-            self._repair(self._repaired)
+            self._mend("a queue or a binding is gone from the broker", self._repaired)
 
     def _repaired(self) -> None:
         self._repairing = False
@@ -296,8 +301,7 @@ class RabbitBroker:
         self._publisher.send(messages, SettleTicket(self, delivery, len(messages), consumer.settle_failed))
 
     def ack(self, delivery: Delivery) -> None:
-        session = delivery.session
-        assert isinstance(session, ChannelSession)
+        session = _session(delivery)
         session.settled(delivery.tag)
         if not self._unflushed:
             self._connection.call(self._flush)
@@ -309,8 +313,12 @@ class RabbitBroker:
         for session in sessions:
             if session.flush():
                 self._connection.later(GAP_DELAY, session.flush_singly)
+        if self._moved or self._quarantines.session in sessions:
+            self._moved = False
+            self._quarantines.look()
 
     def _move(self, delivery: Delivery, message: Outgoing) -> None:
+        self._moved = True
         subscription = self._subscriptions[delivery.queue]
         ticket = SettleTicket(self, delivery, 1, lambda delivery, _error: subscription.arrive(delivery))
         self._publisher.send([message], ticket)
@@ -327,19 +335,21 @@ class RabbitBroker:
                 # connection ends, and then comes again, counted.
                 self._publisher.send([message], SettleTicket(self, delivery, 1, _leave))
 
+    def _sessions(self) -> list[ChannelSession]:
+        sessions = [self._quarantines.session, *(s.session for s in self._subscriptions.values())]
+        return [session for session in sessions if session is not None]
+
     def _release_everything(self) -> None:
-        for subscription in self._subscriptions.values():
-            for session in subscription.sessions.values():
-                self._release(list(session.in_hand.values()))
+        for session in self._sessions():
+            self._release([held for tag, held in session.in_hand.items() if tag not in session.leaving])
 
     def _when_idle(self, done: Callable[[], None]) -> None:
         """Call `done` once nothing is outstanding and every ack has been written."""
         if self._up and (self._publisher.outstanding or self._unflushed):
             self._connection.later(0.005, lambda: self._when_idle(done))
             return
-        for subscription in self._subscriptions.values():
-            for session in subscription.sessions.values():
-                session.flush_singly()
+        for session in self._sessions():
+            session.flush_singly()
         done()
 
     # -- on the I/O thread: consuming ------------------------------------------------------------
@@ -356,40 +366,53 @@ class RabbitBroker:
             self._consume(earlier)
 
     def _consume(self, subscription: Subscription) -> None:
-        assert self._pika is not None
-        if not self._answering:
-            self._answering = True
-            answer_roll_calls(self._pika, self._in_hand)
-        for queue in (subscription.queue, subscription.quarantine):
-            self._consume_queue(subscription, queue)
-
-    def _consume_queue(self, subscription: Subscription, queue: str) -> None:
         """On the channel that it has been consumed on before, where that is still open: what
         was delivered there can then still be settled. Else on a new one."""
         if self._pika is None or subscription.cancelled:
             return
-        if (session := subscription.sessions.get(queue)) is not None:
-            subscription.attach(queue, session.channel)
+        if not self._answering:
+            self._answering = True
+            answer_roll_calls(self._pika, self._in_hand)
+            self._pika.channel(on_open_callback=self._read_quarantines_on)
+        if subscription.session is not None:
+            subscription.attach(subscription.session.channel)
             return
 
         def begin(channel: Channel) -> None:
             channel.add_on_close_callback(closed)
             channel.add_on_cancel_callback(cancelled)
-            subscription.attach(queue, channel)
+            subscription.attach(channel)
 
         def closed(_channel: Channel, error: BaseException) -> None:
-            subscription.detach(queue)
-            if self._pika is not None and self._pika.is_open and not self._closing:
-                log.warning("the consumer of %s was closed: %s; consuming again", queue, explain(error))
-                self._repair(lambda: self._consume_queue(subscription, queue))
+            subscription.detach()
+            self._mend(f"the consumer of {subscription.queue} was closed: {explain(error)}", again)
 
-        def cancelled(_frame: Any) -> None:
-            """The queue was deleted or moved. What is in hand can still be finished."""
-            subscription.tags.pop(queue, None)
-            log.warning("the broker has cancelled the consumer of %s (deleted?); declaring it again", queue)
-            self._repair(lambda: self._consume_queue(subscription, queue))
+        def cancelled(_frame: object) -> None:
+            subscription.lose_consumer()
+            self._mend(f"the broker has cancelled the consumer of {subscription.queue} (deleted?)", again)
+
+        def again() -> None:
+            self._consume(subscription)
 
         self._pika.channel(on_open_callback=begin)
+
+    def _read_quarantines_on(self, channel: Channel) -> None:
+        def closed(_channel: Channel, error: BaseException) -> None:
+            self._quarantines.detach()
+            self._mend(f"the channel of the quarantines was closed: {explain(error)}", again)
+
+        def again() -> None:
+            if self._pika is not None:
+                self._pika.channel(on_open_callback=self._read_quarantines_on)
+
+        channel.add_on_close_callback(closed)
+        self._quarantines.attach(channel)
+
+    def _mend(self, what: str, then: Callable[[], None]) -> None:
+        """Something is gone though the connection is not: declare again, and go on."""
+        if self._pika is not None and self._pika.is_open and not self._closing:
+            log.warning("%s; declaring again", what)
+            self._repair(then)
 
     def _cancel(self, queue: str, done: Callable[[], None]) -> None:
         subscription = self._subscriptions.get(queue)
@@ -399,11 +422,18 @@ class RabbitBroker:
             subscription.cancel(done)
 
     def _in_hand(self) -> Mapping[str, int]:
-        return {queue: s.in_hand for queue, s in self._subscriptions.items() if s.registered}
+        held = Counter(delivery.queue for session in self._sessions() for delivery in session.in_hand.values())
+        return {queue: held[queue] for queue, s in self._subscriptions.items() if s.registered}
 
     def _inquire(self, planned: Sequence[Any], done: Callable[[Mapping[str, Depth]], None]) -> None:
         if self._pika is not None:
             Inquiry(self._pika, planned, later=self._connection.later, done=done)
+
+
+def _session(delivery: Delivery) -> ChannelSession:
+    session = delivery.session
+    assert isinstance(session, ChannelSession)
+    return session
 
 
 def _leave(_delivery: Delivery, error: PublishError) -> None:

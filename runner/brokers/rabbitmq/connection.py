@@ -104,6 +104,8 @@ class Connection:
             except Exception as error:  # a fault of ours must not end the thread
                 log.exception("fault on the broker connection")
                 self.restart(f"internal fault: {error!r}")
+        self._awake = True  # nobody wakes a loop that has ended
+        self._loop.close()
 
     def _drain(self) -> None:
         self._awake = False  # before the first call: what is added from here on wakes us again

@@ -1,9 +1,7 @@
 """Consuming a queue: deliveries in batches, acks in batches, each queue on a channel of its own.
 
-Here also stands how a message is kept from taking others down with it. A delivery
-whose earlier holder died is moved to the queue's quarantine, which is consumed
-with a prefetch of one: a next death counts against the one message that was in
-hand, not against the hundreds that happened to be prefetched beside it.
+A delivery whose earlier holder died is not handled from here: it is moved to the
+queue's quarantine (see `quarantine`). Neither is a retry that isn't due yet.
 """
 
 from __future__ import annotations
@@ -29,7 +27,9 @@ from runner.message import (
 )
 from runner.topology import PlannedQueue
 
-BROKER_HEADERS = ("x-death", "x-delivery-count", "x-acquired-count", "x-first-death-", "x-last-death-", HEADER_PREFIX)
+DELIVERY_COUNT = "x-delivery-count"
+"""How often a quorum queue has delivered a message before (absent: never)."""
+BROKER_HEADERS = ("x-death", DELIVERY_COUNT, "x-acquired-count", "x-first-death-", "x-last-death-", HEADER_PREFIX)
 """What the broker or the runner wrote, as opposed to the message's sender."""
 
 
@@ -41,7 +41,7 @@ class ChannelSession(Session):
     later, so that a slow message holds nobody's place.
     """
 
-    __slots__ = ("_lowest", "_settled", "_single", "channel", "in_hand")
+    __slots__ = ("_lowest", "_settled", "_single", "channel", "in_hand", "leaving")
 
     def __init__(self, channel: Channel) -> None:
         super().__init__()
@@ -50,11 +50,20 @@ class ChannelSession(Session):
         self._settled: set[int] = set()
         self._single: set[int] = set()
         self.in_hand: dict[int, Delivery] = {}
+        """By tag: delivered, and not acked yet."""
+        self.leaving: set[int] = set()
+        """The tags of those whose ack only waits for confirms."""
 
     def settled(self, tag: int) -> None:
         """The delivery may be acked; `flush` sends it."""
         if self.in_hand.pop(tag, None) is not None:
+            self.leaving.discard(tag)
             self._settled.add(tag)
+
+    def end(self) -> None:
+        """The channel is gone."""
+        self.open = False
+        self.in_hand.clear()
 
     def flush(self) -> bool:
         """Ack the contiguous prefix. True where something is left behind a gap."""
@@ -84,7 +93,7 @@ class ChannelSession(Session):
 
 
 class Subscription:
-    """A work queue that is consumed, with its quarantine, over any number of connections.
+    """A work queue that is consumed, over any number of connections.
 
     `move(delivery, message)` publishes a delivery elsewhere and then acks it; where that is
     refused it is to call `arrive`. `later(function)` calls `function` after what has been
@@ -104,114 +113,63 @@ class Subscription:
         self.queue = planned.name
         self.quarantine = quarantine
         self.consumer = consumer
+        self.session: ChannelSession | None = None
+        self.cancelled = False
+        self._tag = ""
         self._prefetch = prefetch
         self._counts_deliveries = planned.arguments["x-queue-type"] == "quorum"
         self._move = move
         self._later = later
         self._arrived: list[Delivery] = []
-        self.sessions: dict[str, ChannelSession] = {}
-        self.tags: dict[str, tuple[Channel, str]] = {}
-        self.cancelled = False
 
     @property
     def registered(self) -> bool:
-        """Whether the broker has confirmed both consumers."""
-        return len(self.tags) == 2 and not self.cancelled
+        """Whether the broker has confirmed the consumer."""
+        return bool(self._tag) and not self.cancelled
 
-    @property
-    def in_hand(self) -> int:
-        return sum(len(session.in_hand) for session in self.sessions.values() if session.open)
-
-    def attach(self, queue: str, channel: Channel) -> None:
-        """Consume `queue` (the work queue or its quarantine) on this channel, whether it is
-        freshly opened or has lost its consumer."""
-        in_quarantine = queue == self.quarantine
-        session = self.sessions.get(queue) or ChannelSession(channel)
-        self.sessions[queue] = session
+    def attach(self, channel: Channel) -> None:
+        """Consume on this channel, whether it is freshly opened or has lost its consumer."""
+        session = self.session = self.session or ChannelSession(channel)
 
         def deliver(_channel: object, method: Any, properties: BasicProperties, body: bytes) -> None:
-            self._on_deliver(session, in_quarantine, method, properties, body)
+            self._on_deliver(session, method, properties, body)
 
         def consuming(frame: Any) -> None:
-            self.tags[queue] = (channel, frame.method.consumer_tag)
+            self._tag = frame.method.consumer_tag
             if self.cancelled:
                 self.cancel(_nothing)
 
-        channel.basic_qos(prefetch_count=1 if in_quarantine else self._prefetch)
-        channel.basic_consume(queue, deliver, callback=consuming)
+        channel.basic_qos(prefetch_count=self._prefetch)
+        channel.basic_consume(self.queue, deliver, callback=consuming)
 
-    def detach(self, queue: str) -> None:
+    def lose_consumer(self) -> None:
+        """The broker has cancelled it; the channel, and what is in hand, are still good."""
+        self._tag = ""
+
+    def detach(self) -> None:
         """The channel is gone; what it delivered belongs to the broker again."""
-        self.tags.pop(queue, None)
-        if (session := self.sessions.pop(queue, None)) is not None:
-            session.open = False
-            session.in_hand.clear()
+        self._tag = ""
+        if self.session is not None:
+            self.session.end()
+            self.session = None
 
     def cancel(self, done: Callable[[], None]) -> None:
         """Take nothing more; `done` is called when nothing more can come."""
         self.cancelled = True
-        waiting = set(self.tags)
-        if not waiting:
+        tag, self._tag = self._tag, ""
+        if not tag or self.session is None:
+            done()
+            return
+
+        def cancelled(_frame: Any) -> None:
+            self._hand_over()
             done()
 
-        def cancelled(queue: str) -> Callable[[Any], None]:
-            def on_cancelled(_frame: Any) -> None:
-                waiting.discard(queue)
-                if not waiting:
-                    self._hand_over()
-                    done()
-
-            return on_cancelled
-
-        for queue, (channel, tag) in self.tags.items():
-            channel.basic_cancel(tag, cancelled(queue))
-            # pika rejects what is delivered until the cancel is confirmed, and on a
-            # quorum queue a reject counts as an attempt. We take it and release it.
-            channel._cancelled.discard(tag)  # noqa: SLF001 - pika has no public way to keep these
-        self.tags.clear()
-
-    def _on_deliver(
-        self, session: ChannelSession, in_quarantine: bool, method: Any, properties: BasicProperties, body: bytes
-    ) -> None:
-        headers = properties.headers
-        delivery = Delivery(
-            self.queue,
-            properties.message_id or new_id(),
-            body,
-            _sender_headers(headers) if headers else NO_HEADERS,
-            1,
-            session,
-            method.delivery_tag,
-            properties,
-        )
-        session.in_hand[delivery.tag] = delivery
-        if headers or method.redelivered:
-            deaths = self._deaths(in_quarantine, method.redelivered, headers or NO_HEADERS)
-            delivery.attempt = _number(headers, ATTEMPT) + deaths + 1
-            if not in_quarantine and (elsewhere := self._elsewhere(delivery, deaths, headers or NO_HEADERS)):
-                self._move(delivery, elsewhere)
-                return
-        self.arrive(delivery)
-
-    def _deaths(self, in_quarantine: bool, redelivered: bool, headers: Mapping[str, Any]) -> int:
-        """How many deliveries from this very queue have died with their holder. A classic
-        queue can only tell that there was one before."""
-        if in_quarantine or self._counts_deliveries:
-            return _number(headers, "x-delivery-count")
-        return int(redelivered)
-
-    def _elsewhere(self, delivery: Delivery, deaths: int, headers: Mapping[str, Any]) -> Outgoing | None:
-        """Where a delivery has to go before it may be handled: to the quarantine, or back
-        to wait where its retry isn't due yet."""
-        if deaths:
-            return self._moved(delivery, Destination("", self.quarantine))
-        wait = _number(headers, NOT_BEFORE) / 1000 - time.time()
-        return self._moved(delivery, Destination("", self.queue), wait) if wait > 0 else None
-
-    @staticmethod
-    def _moved(delivery: Delivery, destination: Destination, delay: float = 0.0) -> Outgoing:
-        headers = {**delivery.headers, ATTEMPT: delivery.attempt - 1}
-        return Outgoing(destination, delivery.id, delivery.payload, headers, delay=delay, origin=delivery)
+        channel = self.session.channel
+        channel.basic_cancel(tag, cancelled)
+        # pika rejects what is delivered until the cancel is confirmed, and on a quorum
+        # queue a reject counts as an attempt. We take it, and it is released.
+        channel._cancelled.discard(tag)  # noqa: SLF001 - pika has no public way to keep these
 
     def arrive(self, delivery: Delivery) -> None:
         """Hand this delivery to the consumer, together with those read beside it."""
@@ -224,6 +182,43 @@ class Subscription:
         if arrived:
             self.consumer.deliver(arrived)
 
+    def _on_deliver(self, session: ChannelSession, method: Any, properties: BasicProperties, body: bytes) -> None:
+        delivery = read(self.queue, session, method.delivery_tag, properties, body)
+        headers = properties.headers
+        if (headers or method.redelivered) and (elsewhere := self._elsewhere(delivery, method.redelivered, headers)):
+            self._move(delivery, elsewhere)
+        else:
+            self.arrive(delivery)
+
+    def _elsewhere(self, delivery: Delivery, redelivered: bool, headers: Mapping[str, Any] | None) -> Outgoing | None:
+        """Where a delivery has to go before it may be handled: to the quarantine, or back
+        to wait where its retry isn't due yet."""
+        died = number(headers, DELIVERY_COUNT) > 0 if self._counts_deliveries else redelivered
+        if died:
+            # At most one attempt, however often it was delivered: only its first delivery
+            # can have come to a handler, for the later ones were on their way to the quarantine.
+            delivery.attempt += 1
+            return _moved(delivery, Destination("", self.quarantine))
+        wait = number(headers, NOT_BEFORE) / 1000 - time.time()
+        return _moved(delivery, Destination("", self.queue), wait) if wait > 0 else None
+
+
+def read(
+    queue: str, session: ChannelSession, tag: int, properties: BasicProperties, body: bytes, deaths: int = 0
+) -> Delivery:
+    """What the broker has delivered, in hand from now on; `deaths` deliveries of it came to nothing."""
+    headers = properties.headers
+    sent, attempted = (_sender_headers(headers), number(headers, ATTEMPT)) if headers else (NO_HEADERS, 0)
+    message_id = properties.message_id or new_id()
+    delivery = Delivery(queue, message_id, body, sent, attempted + deaths + 1, session, tag, properties)
+    session.in_hand[tag] = delivery
+    return delivery
+
+
+def _moved(delivery: Delivery, destination: Destination, delay: float = 0.0) -> Outgoing:
+    headers = {**delivery.headers, ATTEMPT: delivery.attempt - 1}
+    return Outgoing(destination, delivery.id, delivery.payload, headers, delay=delay, origin=delivery)
+
 
 def _nothing() -> None: ...
 
@@ -232,7 +227,7 @@ def _sender_headers(headers: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in headers.items() if not name.startswith(BROKER_HEADERS)}
 
 
-def _number(headers: Mapping[str, Any] | None, name: str) -> int:
+def number(headers: Mapping[str, Any] | None, name: str) -> int:
     """A header's number; a foreign program's nonsense counts as none."""
     value = headers.get(name, 0) if headers else 0
     return value if isinstance(value, int) and value > 0 else 0

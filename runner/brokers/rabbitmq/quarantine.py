@@ -1,0 +1,95 @@
+"""How a message is kept from taking others down with it.
+
+When a worker dies, everything that it had prefetched is delivered again, and all the
+broker knows is that each of these deliveries came to nothing. Which of them killed
+the worker? To find out, each is moved to its queue's quarantine, and a process takes
+from all of its quarantines together *one message at a time*: the next death counts
+against the one that was in hand. So a message that kills its workers is counted
+exactly, and the hundreds that were beside it lose one attempt at most.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import pika
+from pika.channel import Channel
+from pika.spec import BasicProperties
+
+from runner.brokers.rabbitmq.consuming import DELIVERY_COUNT, ChannelSession, Subscription, number, read
+
+LOOK_EVERY = 1.0
+"""Seconds between looks into quarantines that were empty."""
+PATIENCE = 10.0
+"""Seconds after which a message that is still in hand holds up no other one any more:
+it is slow, and need not be deadly."""
+
+
+class QuarantineReader:
+    """Takes from the quarantines of `subscriptions()` by basic.get, which hands out one."""
+
+    def __init__(
+        self, subscriptions: Callable[[], Iterable[Subscription]], later: Callable[[float, Callable[[], None]], None]
+    ) -> None:
+        self._subscriptions = subscriptions
+        self._later = later
+        self.session: ChannelSession | None = None
+        self._left: list[Subscription] = []
+        self._asking = False
+        self._taken = 0.0
+
+    def attach(self, channel: Channel) -> None:
+        """Use this freshly opened channel."""
+        self.session = ChannelSession(channel)
+        self._asking = False
+        channel.add_callback(self._on_empty, [pika.spec.Basic.GetEmpty], one_shot=False)
+        self._look_from_time_to_time(self.session)
+
+    def detach(self) -> None:
+        if self.session is not None:
+            self.session.end()
+            self.session = None
+
+    def look(self) -> None:
+        """Take the next one, unless one is in hand or being asked for."""
+        if self._asking or self.session is None:
+            return
+        if self.session.in_hand and time.monotonic() - self._taken < PATIENCE:
+            return
+        self._left = list(self._subscriptions())
+        self._ask()
+
+    def _look_from_time_to_time(self, session: ChannelSession) -> None:
+        if session is self.session:
+            self.look()
+            self._later(LOOK_EVERY, lambda: self._look_from_time_to_time(session))
+
+    def _ask(self) -> None:
+        session = self.session
+        while self._left and session is not None:
+            subscription = self._left.pop()
+            if subscription.registered:
+                self._asking = True
+                session.channel.basic_get(subscription.quarantine, partial(self._on_got, session, subscription))
+                return
+
+    def _on_empty(self, _frame: object) -> None:
+        self._asking = False
+        self._ask()
+
+    def _on_got(
+        self,
+        session: ChannelSession,
+        subscription: Subscription,
+        _channel: Channel,
+        method: Any,
+        properties: BasicProperties,
+        body: bytes,
+    ) -> None:
+        self._asking = False
+        self._taken = time.monotonic()
+        deaths = number(properties.headers, DELIVERY_COUNT)
+        subscription.arrive(read(subscription.queue, session, method.delivery_tag, properties, body, deaths))
