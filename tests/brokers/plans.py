@@ -1,0 +1,90 @@
+"""The topology that the contract suite runs on, and what it consumes with."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from runner.config.model import Binding, Exchange, Pipeline, Queue, Stage
+from runner.errors import PublishError
+from runner.message import Delivery, Destination, Outgoing, new_id
+from runner.retry import RetryPolicy
+from runner.topology import Topology, plan
+from tests.waiting import TIMEOUT
+
+RETRY_DELAY = 0.3
+"""Seconds; the one delay that WORK's retries wait."""
+
+WORK = "work"
+"""The queue that is consumed; a second one, `more`, is as well."""
+MORE = "more"
+NEXT = "next"
+"""A queue that nobody consumes: what is published on it stays to be looked at."""
+
+
+def topology(*queues: Queue, exchanges: Sequence[Exchange] = ()) -> Topology:
+    """A pipeline's with a stage each on `work` and `more`; with `queues` besides or instead."""
+    named = {queue.name: queue for queue in (Queue(WORK), Queue(MORE), Queue(NEXT), *queues)}
+    policy = RetryPolicy(attempts=5, delay=RETRY_DELAY, factor=1.0)
+    stages = {f"on_{name}": Stage(f"on_{name}", name, "unused:unused", retry=policy) for name in (WORK, MORE)}
+    kinds = {exchange.name: exchange for exchange in exchanges}
+    return plan(Pipeline("contract", Path("pipeline.yaml"), (), named, stages, kinds))
+
+
+def bound(name: str, exchange: str, *keys: str) -> Queue:
+    return Queue(name, bind=tuple(Binding(exchange, key) for key in keys))
+
+
+def to(queue: str, payload: bytes = b"{}", **properties: object) -> Outgoing:
+    """A message for `queue`, with a fresh id unless `id` is given."""
+    message_id = str(properties.pop("id", "")) or new_id()
+    return Outgoing(Destination("", queue), message_id, payload, **properties)  # type: ignore[arg-type]
+
+
+class HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+def ids(items: Iterable[HasId]) -> list[str]:
+    return [item.id for item in items]
+
+
+class Collector:
+    """A consumer that keeps what it is handed, and can be waited for."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self.deliveries: list[Delivery] = []
+        self.failures: list[tuple[Delivery, PublishError]] = []
+
+    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        with self._changed:
+            self.deliveries.extend(deliveries)
+            self._changed.notify_all()
+
+    def settle_failed(self, delivery: Delivery, error: PublishError) -> None:
+        with self._changed:
+            self.failures.append((delivery, error))
+            self._changed.notify_all()
+
+    def wait(self, count: int) -> list[Delivery]:
+        """The deliveries, once there are `count` of them in all."""
+        with self._changed:
+            enough = self._changed.wait_for(lambda: len(self.deliveries) >= count, TIMEOUT)
+            assert enough, f"{len(self.deliveries)} of {count} deliveries came within {TIMEOUT:g} s"
+            return list(self.deliveries)
+
+    def next(self) -> Delivery:
+        """Wait for one delivery, and forget it."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.deliveries, TIMEOUT), "no delivery came"
+            return self.deliveries.pop(0)
+
+    def failure(self) -> tuple[Delivery, PublishError]:
+        """Wait for a settlement that failed, and forget it."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.failures, TIMEOUT), "no settlement failed"
+            return self.failures.pop(0)

@@ -1,0 +1,597 @@
+"""The contract of `runner.brokers.base`, sentence by sentence, on both brokers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from runner.brokers.base import Broker, Depth
+from runner.config.model import Exchange, Queue
+from runner.errors import BrokerUnavailableError, PublishError
+from runner.message import ATTEMPT, Destination, Outgoing, new_id
+from tests.brokers.conftest import Opener
+from tests.brokers.holder import Holder
+from tests.brokers.places import Place
+from tests.brokers.plans import MORE, NEXT, RETRY_DELAY, WORK, Collector, bound, ids, to, topology
+from tests.waiting import wait_until
+
+Hold = Callable[..., Holder]
+
+
+def consume(broker: Broker, queue: str = WORK, prefetch: int = 100) -> Collector:
+    collector = Collector()
+    broker.consume(queue, prefetch, collector)
+    return collector
+
+
+def depth(broker: Broker, queue: str = WORK) -> Depth:
+    return broker.depths([queue])[queue]
+
+
+def fill(broker: Broker, queue: str) -> list[str]:
+    """Publish until the queue is full (RabbitMQ's limit is approximate): what was confirmed."""
+    confirmed: list[str] = []
+    for message in [to(queue) for _ in range(20)]:
+        try:
+            broker.publish([message])
+        except PublishError:
+            return confirmed
+        confirmed.append(message.id)
+    raise AssertionError(f"{queue} is never full")
+
+
+# -- publish ---------------------------------------------------------------------------------
+
+
+def test_a_published_message_outlives_the_broker_object(open_broker: Opener, place: Place) -> None:
+    broker = open_broker()
+    broker.publish([to(NEXT, b'{"paid": true}', id="p1")])
+    broker.close()
+    assert place.contents(NEXT) == [("p1", b'{"paid": true}', {})]
+
+
+def test_a_confirmed_message_outlives_a_publisher_that_is_killed(broker: Broker, hold: Hold, place: Place) -> None:
+    publisher = hold()
+    publisher.order(f"publish {NEXT} p1")
+    assert next(publisher.lines()) == {"published": "p1"}
+    publisher.kill()
+    assert ids(place.contents(NEXT)) == ["p1"]
+
+
+def test_a_message_for_a_queue_that_does_not_exist_is_refused_by_name(broker: Broker) -> None:
+    with pytest.raises(PublishError, match=r"nowhere: .*no queue"):
+        broker.publish([to("nowhere")])
+
+
+def test_only_the_refused_are_named_and_all_others_are_stored(broker: Broker, place: Place) -> None:
+    lost = [to("nowhere"), to("nirgends")]
+    with pytest.raises(PublishError) as caught:
+        broker.publish([to(NEXT, id="p1"), lost[0], to(NEXT, id="p2"), lost[1], to(NEXT, id="p3")])
+    assert {message.id for message, _ in caught.value.refused} == {message.id for message in lost}
+    assert ids(place.contents(NEXT)) == ["p1", "p2", "p3"]
+
+
+def test_a_full_queue_refuses_and_holds_exactly_what_it_confirmed(open_broker: Opener, place: Place) -> None:
+    broker = open_broker(topology(Queue("small", max_length=3)))
+    confirmed = fill(broker, "small")
+    assert len(confirmed) >= 3
+    assert ids(place.contents("small")) == confirmed
+
+
+def test_a_message_for_an_exchange_that_leads_nowhere_is_refused(open_broker: Opener) -> None:
+    broker = open_broker(topology(bound("invoices", "events", "invoice.*"), exchanges=[Exchange("events", "topic")]))
+    with pytest.raises(PublishError, match=r"events/order\.paid"):
+        broker.publish([Outgoing(Destination("events", "order.paid"), new_id(), b"{}")])
+
+
+ROUTES = [
+    ("direct", ["red"], "red", True),
+    ("direct", ["red"], "red.dark", False),
+    ("direct", ["red", "blue"], "blue", True),
+    ("direct", ["*"], "red", False),
+    ("fanout", [""], "anything", True),
+    ("topic", ["order.*"], "order.paid", True),
+    ("topic", ["order.*"], "order", False),
+    ("topic", ["order.*"], "order.paid.late", False),
+    ("topic", ["order.#"], "order", True),
+    ("topic", ["order.#"], "order.paid.late", True),
+    ("topic", ["#.late"], "order.paid.late", True),
+    ("topic", ["*.paid.#"], "order.paid", True),
+    ("topic", ["#"], "", True),
+    ("topic", ["order.paid", "order.#"], "order.paid", True),
+    ("topic", ["order+paid"], "orderxpaid", False),
+]
+
+
+def test_exchanges_route_as_amqp_says(open_broker: Opener, place: Place) -> None:
+    exchanges = [Exchange(f"x{number}", kind) for number, (kind, *_) in enumerate(ROUTES)]
+    queues = [bound(f"q{number}", f"x{number}", *keys) for number, (_, keys, *_) in enumerate(ROUTES)]
+    broker = open_broker(topology(*queues, exchanges=exchanges))
+    led = []
+    for number, (_, _, key, _) in enumerate(ROUTES):
+        try:
+            broker.publish([Outgoing(Destination(f"x{number}", key), new_id(), b"{}")])
+        except PublishError:
+            led.append(False)
+        else:
+            led.append(True)
+    assert led == [expected for *_, expected in ROUTES]
+    assert [len(place.contents(queue.name)) for queue in queues] == [int(expected) for *_, expected in ROUTES]
+
+
+def test_a_message_reaches_every_queue_that_is_bound_to_its_exchange(open_broker: Opener, place: Place) -> None:
+    queues = [bound("mail", "paid", ""), bound("ledger", "paid", "")]
+    broker = open_broker(topology(*queues, exchanges=[Exchange("paid", "fanout")]))
+    broker.publish([Outgoing(Destination("paid", ""), "p1", b"{}")])
+    assert ids(place.contents("mail")) == ids(place.contents("ledger")) == ["p1"]
+
+
+def test_nothing_to_publish_is_published_at_once(broker: Broker) -> None:
+    broker.publish([])
+
+
+def test_ten_thousand_messages_are_published_by_one_call_in_order(broker: Broker) -> None:
+    sent = [to(WORK) for _ in range(10_000)]
+    broker.publish(sent, timeout=60)
+    assert depth(broker).ready == 10_000
+    assert ids(consume(broker, prefetch=10_000).wait(10_000)) == ids(sent)
+
+
+def test_many_threads_publish_at_the_same_time(broker: Broker, place: Place) -> None:
+    sent = [to(NEXT) for _ in range(400)]
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(lambda message: broker.publish([message], timeout=30), sent))
+    assert sorted(ids(place.contents(NEXT))) == sorted(ids(sent))
+
+
+# -- what travels ----------------------------------------------------------------------------
+
+
+BODIES = {
+    "empty": b"",
+    "a zero byte": b"\x00",
+    "not JSON": b"\xff\xfe\x00 not JSON \x80",
+    "unicode": '{"name": "Žofia Ünïcode 💳"}'.encode(),
+    "one MiB": bytes(range(256)) * 4096,
+}
+
+
+def test_bodies_travel_unharmed(broker: Broker) -> None:
+    broker.publish([to(WORK, body, id=name) for name, body in BODIES.items()])
+    arrived = consume(broker).wait(len(BODIES))
+    assert {delivery.id: delivery.payload for delivery in arrived} == BODIES
+
+
+HEADERS: dict[str, Any] = {
+    "text": "Žofia 💳",
+    "empty": "",
+    "whole": -7,
+    "large": 2**53 + 1,
+    "fraction": 0.1,
+    "yes": True,
+    "no": False,
+    "nothing": None,
+    "list": [1, "two", None],
+    "table": {"deep": {"deeper": [True]}},
+}
+
+
+def test_headers_travel_unharmed_through_a_settlement_and_a_retry(broker: Broker) -> None:
+    collector = consume(broker)
+    broker.publish([to(WORK, headers=HEADERS)])
+    first = collector.next()
+    broker.settle(first, [to(WORK, headers=first.headers, delay=RETRY_DELAY, origin=first)])
+    second = collector.next()
+    broker.settle(second, [to(MORE, headers=second.headers)])
+    assert first.headers == second.headers == HEADERS
+    assert consume(broker, MORE).next().headers == HEADERS
+
+
+def test_a_message_without_headers_has_none(broker: Broker) -> None:
+    broker.publish([to(WORK)])
+    assert dict(consume(broker).next().headers) == {}
+
+
+def test_ids_are_kept_whatever_they_are(broker: Broker) -> None:
+    names = ["1", "a b", "ž💳", "x" * 200]
+    broker.publish([to(WORK, id=name) for name in names])
+    assert ids(consume(broker).wait(len(names))) == names
+
+
+def test_a_foreign_message_without_an_id_gets_one(broker: Broker, place: Place) -> None:
+    for _ in range(2):
+        place.put_foreign(WORK, b"{}")
+    first, second = consume(broker).wait(2)
+    assert first.id
+    assert second.id
+    assert first.id != second.id
+
+
+# -- consume ---------------------------------------------------------------------------------
+
+
+def test_a_delivery_says_what_it_is(broker: Broker) -> None:
+    broker.publish([to(WORK, b'{"n": 1}', id="p1")])
+    delivery = consume(broker).next()
+    assert (delivery.queue, delivery.id, delivery.payload, delivery.attempt) == (WORK, "p1", b'{"n": 1}', 1)
+    assert delivery.session.open
+
+
+def test_no_more_than_prefetch_are_in_hand_and_settling_one_brings_the_next(broker: Broker) -> None:
+    broker.publish([to(WORK, id=str(number)) for number in range(10)])
+    collector = consume(broker, prefetch=3)
+    first = collector.wait(3)
+    wait_until(lambda: depth(broker).in_hand == 3)
+    assert depth(broker).ready == 7
+    broker.settle(first[0], [])
+    assert ids(collector.wait(4)) == ["0", "1", "2", "3"]
+    wait_until(lambda: depth(broker) == Depth(ready=6, in_hand=3, consumers=1))
+    assert len(collector.deliveries) == 4
+
+
+def test_what_arrives_later_is_delivered_without_being_asked_for(broker: Broker, open_broker: Opener) -> None:
+    collector = consume(broker)
+    wait_until(lambda: broker.consuming(WORK))
+    open_broker(name="another").publish([to(WORK, id="p1")])
+    assert collector.next().id == "p1"
+
+
+def test_two_consumers_share_a_queue_and_no_message_goes_to_both(broker: Broker, open_broker: Opener) -> None:
+    one, two = consume(broker, prefetch=20), consume(open_broker(name="another"), prefetch=20)
+    broker.publish([to(WORK, id=str(number)) for number in range(40)])
+    one.wait(20)
+    two.wait(20)
+    taken = ids(one.deliveries) + ids(two.deliveries)
+    assert sorted(taken, key=int) == [str(number) for number in range(40)]
+
+
+def test_two_queues_are_consumed_side_by_side(broker: Broker) -> None:
+    work, more = consume(broker, WORK), consume(broker, MORE)
+    broker.publish([to(WORK, id="w"), to(MORE, id="m")])
+    assert (work.next().id, more.next().id) == ("w", "m")
+
+
+def test_consuming_tells_whether_this_process_is_registered(broker: Broker, open_broker: Opener) -> None:
+    another = open_broker(name="another")
+    assert not broker.consuming(WORK)
+    consume(broker)
+    wait_until(lambda: broker.consuming(WORK))
+    assert not broker.consuming(MORE)
+    assert not another.consuming(WORK)
+    broker.cancel(WORK)
+    wait_until(lambda: not broker.consuming(WORK))
+
+
+def test_cancel_stops_deliveries_and_what_is_in_hand_can_still_be_settled(broker: Broker, place: Place) -> None:
+    collector = consume(broker)
+    broker.publish([to(WORK, id="before")])
+    delivery = collector.next()
+    broker.cancel(WORK)
+    broker.publish([to(WORK, id="after")])
+    broker.settle(delivery, [to(NEXT, id="result")])
+    wait_until(lambda: depth(broker) == Depth(ready=1))
+    assert not collector.deliveries
+    assert ids(place.contents(NEXT)) == ["result"]
+
+
+def test_a_queue_that_was_cancelled_can_be_consumed_again(broker: Broker) -> None:
+    first = consume(broker)
+    broker.publish([to(WORK, id="held")])
+    held = first.next()
+    broker.cancel(WORK)
+    second = consume(broker)
+    broker.publish([to(WORK, id="fresh")])
+    assert second.next().id == "fresh"
+    broker.settle(held, [])
+    wait_until(lambda: depth(broker) == Depth(in_hand=1, consumers=1))
+    assert not first.deliveries
+
+
+# -- settle ----------------------------------------------------------------------------------
+
+
+def test_settle_publishes_and_then_the_delivery_is_gone(open_broker: Opener, place: Place) -> None:
+    broker = open_broker()
+    collector = consume(broker)
+    broker.publish([to(WORK, id="p1")])
+    broker.settle(collector.next(), [to(NEXT, b"1", id="p1.1"), to(NEXT, b"2", id="p1.2")])
+    wait_until(lambda: depth(broker) == Depth(consumers=1))
+    broker.close()
+    assert [stored[:2] for stored in place.contents(NEXT)] == [("p1.1", b"1"), ("p1.2", b"2")]
+    assert place.contents(WORK) == []
+
+
+def test_a_refused_settlement_is_reported_and_the_delivery_can_be_settled_in_another_way(
+    broker: Broker, place: Place
+) -> None:
+    collector = consume(broker)
+    broker.publish([to(WORK, id="p1")])
+    delivery = collector.next()
+    bad = to("nowhere")
+    broker.settle(delivery, [bad])
+    failed, error = collector.failure()
+    assert failed is delivery
+    assert ids([message for message, _ in error.refused]) == [bad.id]
+    assert depth(broker).in_hand == 1
+    broker.settle(delivery, [to(f"{WORK}.dlq", id="p1")])
+    wait_until(lambda: depth(broker) == Depth(dead=1, consumers=1))
+    assert ids(place.contents(f"{WORK}.dlq")) == ["p1"]
+    assert not collector.deliveries
+
+
+def test_a_settlement_on_a_full_queue_is_refused_too(open_broker: Opener, place: Place) -> None:
+    broker = open_broker(topology(Queue("small", max_length=1)))
+    confirmed = fill(broker, "small")
+    collector = consume(broker)
+    broker.publish([to(WORK, id="p1")])
+    delivery = collector.next()
+    broker.settle(delivery, [to("small", id="p1")])
+    assert collector.failure()[0] is delivery
+    broker.settle(delivery, [])
+    wait_until(lambda: depth(broker) == Depth(consumers=1))
+    assert ids(place.contents("small")) == confirmed
+
+
+def test_settling_many_out_of_order_leaves_exactly_the_others(broker: Broker, open_broker: Opener) -> None:
+    broker.publish([to(WORK, id=str(number)) for number in range(100)])
+    collector = consume(broker)
+    for delivery in reversed(collector.wait(100)):
+        if int(delivery.id) % 3:
+            broker.settle(delivery, [])
+    wait_until(lambda: depth(broker).in_hand == 34)
+    broker.close()
+    left = consume(open_broker(name="another")).wait(34)
+    assert sorted(int(delivery.id) for delivery in left) == list(range(0, 100, 3))
+
+
+def test_settling_after_the_session_is_over_does_nothing(open_broker: Opener, place: Place) -> None:
+    broker = open_broker()
+    collector = consume(broker)
+    broker.publish([to(WORK, id="p1")])
+    delivery = collector.next()
+    broker.close()
+    assert not delivery.session.open
+    broker.settle(delivery, [to(NEXT)])
+    assert consume(open_broker(name="another")).next().id == "p1"
+    assert place.contents(NEXT) == []
+
+
+# -- delays ----------------------------------------------------------------------------------
+
+
+def retry_of(delivery: Any, attempts: int) -> Outgoing:
+    headers = {**delivery.headers, ATTEMPT: attempts}
+    return to(WORK, delivery.payload, id=delivery.id, headers=headers, delay=RETRY_DELAY, origin=delivery)
+
+
+def test_a_retry_comes_again_no_sooner_than_its_delay(broker: Broker) -> None:
+    collector = consume(broker)
+    broker.publish([to(WORK, b"[1]", id="p1")])
+    first = collector.next()
+    settled = time.time()
+    broker.settle(first, [retry_of(first, 1)])
+    second = collector.next()
+    assert time.time() - settled >= RETRY_DELAY
+    assert (second.id, second.payload, second.attempt) == ("p1", b"[1]", 2)
+
+
+def test_a_delay_is_kept_while_nobody_is_there(open_broker: Opener) -> None:
+    broker = open_broker()
+    collector = consume(broker)
+    broker.publish([to(WORK, id="p1")])
+    first = collector.next()
+    settled = time.time()
+    broker.settle(first, [retry_of(first, 1)])
+    wait_until(lambda: depth(broker).in_hand == 0)
+    broker.close()
+    second = consume(open_broker(name="another")).next()
+    assert time.time() - settled >= RETRY_DELAY
+    assert (second.id, second.attempt) == ("p1", 2)
+
+
+def test_what_waits_for_a_retry_holds_nothing_up(broker: Broker) -> None:
+    collector = consume(broker, prefetch=1)
+    broker.publish([to(WORK, id="again"), to(WORK, id="next")])
+    first = collector.next()
+    broker.settle(first, [retry_of(first, 1)])
+    following = collector.next()
+    broker.settle(following, [])
+    assert following.id == "next"
+    assert collector.next().id == "again"
+
+
+# -- attempts --------------------------------------------------------------------------------
+
+
+def test_the_attempts_in_the_header_are_counted(broker: Broker) -> None:
+    broker.publish([to(WORK, headers={ATTEMPT: 3})])
+    assert consume(broker).next().attempt == 4
+
+
+@pytest.mark.parametrize("garbage", ["many", -1, None, 1.5])
+def test_a_foreign_attempt_header_that_makes_no_sense_counts_nothing(broker: Broker, garbage: Any) -> None:
+    broker.publish([to(WORK, headers={ATTEMPT: garbage})])
+    assert consume(broker).next().attempt == 1
+
+
+def test_a_delivery_that_dies_with_its_holder_is_counted(broker: Broker, hold: Hold) -> None:
+    broker.publish([to(WORK, id="p1")])
+    for attempt in (1, 2, 3):
+        holder = hold(WORK)
+        assert holder.take(1) == {"p1": attempt}
+        holder.kill()
+    assert consume(broker).next().attempt == 4
+
+
+def test_retries_and_deaths_add_up_over_two_consumers(broker: Broker, hold: Hold) -> None:
+    broker.publish([to(WORK, id="p1", headers={ATTEMPT: 1})])
+    holder = hold(WORK)
+    assert holder.take(1) == {"p1": 2}
+    holder.kill()
+    collector = consume(broker)
+    third = collector.next()
+    assert third.attempt == 3
+    broker.cancel(WORK)
+    broker.settle(third, [retry_of(third, third.attempt)])
+    wait_until(lambda: depth(broker).in_hand == 0)
+    assert hold(WORK).take(1) == {"p1": 4}
+
+
+def test_a_message_that_kills_its_worker_is_counted_and_its_neighbours_hardly(broker: Broker, hold: Hold) -> None:
+    """The worker works on one message at a time and dies of one in the middle, again and again."""
+    sent = [f"n{number}" for number in range(25)] + ["killer"] + [f"n{number}" for number in range(25, 50)]
+    broker.publish([to(WORK, id=name) for name in sent])
+    deaths: list[int] = []
+    blamed: dict[str, int] = {}
+    while len(deaths) < 3:
+        holder = hold(WORK)
+        for line in holder.lines():
+            if line["id"] == "killer":
+                deaths.append(line["attempt"])
+                break
+            blamed[line["id"]] = max(line["attempt"], blamed.get(line["id"], 0))
+            holder.order(f"settle {line['id']}")
+        holder.kill()
+    assert deaths == [1, 2, 3]
+    collector = consume(broker)
+    while "killer" not in (got := collector.next()).id or got.attempt != 4:
+        blamed[got.id] = max(got.attempt, blamed.get(got.id, 0))
+        broker.settle(got, [])
+    assert max(blamed.values()) <= 2
+
+
+def test_what_a_killed_process_held_comes_to_the_others_while_they_run(broker: Broker, hold: Hold) -> None:
+    holder = hold(WORK, prefetch=5)
+    broker.publish([to(WORK, id=str(number)) for number in range(5)])
+    holder.take(5)
+    collector = consume(broker)
+    holder.kill()
+    seen = []
+    for _ in range(5):
+        delivery = collector.next()
+        seen.append((delivery.id, delivery.attempt))
+        broker.settle(delivery, [])
+    assert sorted(seen) == [(str(number), 2) for number in range(5)]
+
+
+def test_of_those_whose_holder_died_a_process_has_one_in_hand_over_all_its_queues(broker: Broker, hold: Hold) -> None:
+    broker.publish([to(queue, id=f"{queue}{number}") for queue in (WORK, MORE) for number in range(3)])
+    holder = hold(WORK, MORE)
+    holder.take(6)
+    holder.kill()
+    collector = Collector()
+    for queue in (WORK, MORE):
+        broker.consume(queue, 100, collector)
+    seen = set()
+    for count in range(6):
+        delivery = collector.next()
+        seen.add(delivery.id)
+        broker.publish([to(WORK, id=f"fresh{count}")])
+        fresh = collector.next()
+        assert (delivery.attempt, fresh.id) == (2, f"fresh{count}")
+        for settled in (fresh, delivery):
+            broker.settle(settled, [])
+    assert len(seen) == 6
+
+
+# -- release and close -------------------------------------------------------------------------
+
+
+def test_what_is_released_comes_again_uncounted(broker: Broker, open_broker: Opener) -> None:
+    collector = consume(broker)
+    broker.publish([to(WORK, b"[7]", id="p1", headers={"kept": 1, ATTEMPT: 1})])
+    first = collector.next()
+    broker.cancel(WORK)
+    broker.release([first])
+    second = consume(open_broker(name="another")).next()
+    assert (second.id, second.payload, second.attempt, second.headers["kept"]) == ("p1", b"[7]", 2, 1)
+
+
+def test_what_died_with_its_holder_and_is_released_keeps_its_count(broker: Broker, hold: Hold) -> None:
+    broker.publish([to(WORK, id="p1")])
+    holder = hold(WORK)
+    holder.take(1)
+    holder.kill()
+    collector = consume(broker)
+    suspect = collector.next()
+    broker.cancel(WORK)
+    broker.release([suspect])
+    assert hold(WORK).take(1) == {"p1": 2}
+
+
+def test_closing_gives_back_what_is_in_hand_uncounted(broker: Broker, hold: Hold) -> None:
+    broker.publish([to(WORK, id="p1"), to(WORK, id="p2")])
+    holder = hold(WORK)
+    holder.take(2)
+    holder.order("close")
+    assert next(holder.lines()) == {"closed": True}
+    again = consume(broker).wait(2)
+    assert sorted((delivery.id, delivery.attempt) for delivery in again) == [("p1", 1), ("p2", 1)]
+
+
+def test_closing_lets_what_was_settled_leave_first(open_broker: Opener, place: Place) -> None:
+    broker = open_broker()
+    broker.publish([to(WORK, id=str(number)) for number in range(200)])
+    for delivery in consume(broker, prefetch=200).wait(200):
+        broker.settle(delivery, [to(NEXT, id=delivery.id)])
+    broker.close()
+    assert sorted(ids(place.contents(NEXT)), key=int) == [str(number) for number in range(200)]
+    assert depth(open_broker(name="another")).ready == 0
+
+
+def test_closing_twice_is_closing(open_broker: Opener) -> None:
+    broker = open_broker()
+    broker.close()
+    broker.close()
+    assert not broker.available
+    with pytest.raises(BrokerUnavailableError):
+        broker.publish([to(WORK)])
+
+
+# -- what it says of itself --------------------------------------------------------------------
+
+
+def test_depths_count_what_is_ready_in_hand_delayed_and_dead(broker: Broker, open_broker: Opener) -> None:
+    broker.publish([to(WORK) for _ in range(6)])
+    first, second, *_ = consume(broker, prefetch=3).wait(3)
+    other = open_broker(name="another")
+    broker.settle(first, [to(f"{WORK}.dlq")])
+    wait_until(lambda: depth(other) == Depth(ready=2, in_hand=3, dead=1, consumers=1))
+    broker.cancel(WORK)
+    broker.settle(second, [retry_of(second, 1)])
+    broker.publish([to(MORE)])
+    seen: list[Depth] = []
+
+    def delayed_is_seen() -> bool:
+        seen.append(depth(other))
+        return seen[-1].delayed == 1 or seen[-1].ready == 3  # RabbitMQ puts it back when it is due
+
+    wait_until(delayed_is_seen)
+    assert seen[-1].ready + seen[-1].delayed == 3
+    assert (seen[-1].dead, seen[-1].consumers) == (1, 0)
+    assert depth(other, MORE) == Depth(ready=1)
+
+
+def test_depths_leave_out_a_queue_that_does_not_exist(broker: Broker) -> None:
+    assert broker.depths([WORK, "nowhere"]).keys() == {WORK}
+
+
+def test_every_process_that_consumes_is_counted_once(broker: Broker, hold: Hold) -> None:
+    consume(broker)
+    consume(broker, MORE)
+    holder = hold(WORK)
+    wait_until(lambda: depth(broker).consumers == 2)
+    assert depth(broker, MORE).consumers == 1
+    holder.kill()
+    wait_until(lambda: depth(broker).consumers == 1)
+
+
+def test_a_broker_that_is_started_is_available(open_broker: Opener, place: Place) -> None:
+    broker = open_broker()
+    assert broker.available
+    broker.close()
+    assert not broker.available
