@@ -13,7 +13,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,7 @@ from runner.brokers import connect
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.config.model import Address
-from runner.errors import BrokerSetupError, StartError
+from runner.errors import RunnerError, StartError
 from runner.supervisor import START_FAILED, Child, Supervision, rest
 from runner.topology import plan
 
@@ -109,21 +110,30 @@ def _load_app(loaded: LoadedPipeline, supervision: Supervision) -> Any:
     from runner.intake import create_app
 
     supervision.watch()
-    broker = connect(loaded.pipeline, "intake")
+    with _faults_reported(supervision):
+        broker = connect(loaded.pipeline, "intake")
+        app = create_app(loaded, broker)
     multiprocessing.util.Finalize(None, broker.close, exitpriority=10)
     threading.Thread(target=_start_broker, args=(loaded, broker, supervision), name="broker-start", daemon=True).start()
-    return create_app(loaded, broker)
+    return app
 
 
 def _start_broker(loaded: LoadedPipeline, broker: Broker, supervision: Supervision) -> None:
     assert loaded.pipeline.http is not None
-    try:
+    with _faults_reported(supervision):
         broker.start(plan(loaded.pipeline))
-    except BrokerSetupError as error:
-        supervision.fault(str(error))
-        os._exit(START_FAILED)
     wait_until_answered(loaded.pipeline.http.listen)
     supervision.up()
+
+
+@contextmanager
+def _faults_reported(supervision: Supervision) -> Iterator[None]:
+    """Granian's processes can't raise to the supervisor: they tell it, and end."""
+    try:
+        yield
+    except RunnerError as error:
+        supervision.fault(str(error))
+        os._exit(START_FAILED)
 
 
 def check_free(address: Address, key: str, variable: str) -> None:

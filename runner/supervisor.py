@@ -243,6 +243,8 @@ class Supervisor:
         except RunnerError as error:
             supervision.fault(str(error))
             status = START_FAILED
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else 1
         except BaseException:  # a child ends here, whatever it was
             log.exception("%s has failed", child.name)
             status = 1
