@@ -78,7 +78,8 @@ class RabbitPlace:
             channel = connection.channel()
             while (got := channel.basic_get(queue))[0] is not None:
                 _, properties, body = got
-                found.append(Stored(properties.message_id, body, dict(properties.headers or {})))
+                headers = {name: value for name, value in (properties.headers or {}).items() if name[:2] != "x-"}
+                found.append(Stored(properties.message_id, body, headers))
         return found
 
     def put_foreign(self, queue: str, payload: bytes) -> None:

@@ -561,19 +561,9 @@ def test_depths_count_what_is_ready_in_hand_delayed_and_dead(broker: Broker, ope
     other = open_broker(name="another")
     broker.settle(first, [to(f"{WORK}.dlq")])
     wait_until(lambda: depth(other) == Depth(ready=2, in_hand=3, dead=1, consumers=1))
-    broker.cancel(WORK)
     broker.settle(second, [retry_of(second, 1)])
-    broker.publish([to(MORE)])
-    seen: list[Depth] = []
-
-    def delayed_is_seen() -> bool:
-        seen.append(depth(other))
-        return seen[-1].delayed == 1 or seen[-1].ready == 3  # RabbitMQ puts it back when it is due
-
-    wait_until(delayed_is_seen)
-    assert seen[-1].ready + seen[-1].delayed == 3
-    assert (seen[-1].dead, seen[-1].consumers) == (1, 0)
-    assert depth(other, MORE) == Depth(ready=1)
+    wait_until(lambda: depth(other) in (Depth(1, 3, 1, 1, 1), Depth(2, 3, 0, 1, 1)))  # delayed, or due already
+    assert depth(other, MORE) == Depth()
 
 
 def test_depths_leave_out_a_queue_that_does_not_exist(broker: Broker) -> None:
