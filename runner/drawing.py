@@ -54,23 +54,26 @@ def condensed(when: JsonSchema | None) -> str:
         return ""
     if when is False:
         return "never"
-    phrases = list(_phrases(when))
-    text = " and ".join(phrases) if None not in phrases and phrases else inline(dict(when))
+    told = {keyword: asked for keyword, asked in when.items() if keyword not in _SAYS_NOTHING}
+    phrases = list(_phrases(told))
+    text = inline(told) if None in phrases or not phrases else " and ".join(phrases)
     return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"
+
+
+_SAYS_NOTHING = ("$id", "$schema", "description", "title", "type")
 
 
 def _phrases(when: Mapping[str, Any]) -> Iterator[Any]:
     """None for each part that has no short form."""
-    properties = when.get("properties", {})
+    compared = when.get("properties", {})
     for keyword, asked in when.items():
         if keyword == "required":
-            absent = [str(name) for name in asked if name not in properties]
-            yield from [f"has {', '.join(absent)}"] if absent else []
+            yield from (f"has {name}" for name in asked if name not in compared)
         elif keyword == "properties":
             for name, schema in asked.items():
                 yield from (_comparison(name, one, value) for one, value in _members(schema))
-        elif keyword not in ("$id", "description", "title", "type"):
-            yield None
+        else:
+            yield f"is valid under {asked}" if keyword == "$ref" else None
 
 
 def _members(schema: Any) -> Iterable[tuple[str, Any]]:

@@ -13,7 +13,7 @@ from typing import Any
 from runner.config.document import resolve
 from runner.config.variables import escape
 
-_PLAIN = re.compile(r"[A-Za-z0-9_./](?:[A-Za-z0-9_./@+%*~=!$-]|:(?=[A-Za-z0-9_./])| (?=[A-Za-z0-9_./]))*")
+_PLAIN = re.compile(r"[A-Za-z0-9_./](?:[A-Za-z0-9_./@+%*~=!$-]|:(?=[A-Za-z0-9_./*])| (?=[A-Za-z0-9_./]))*")
 _WIDTH = 72
 
 

@@ -1,0 +1,44 @@
+"""What must not be shown is not shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from runner.redaction import hide_password, is_secret
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("password", "PASSWORD", "mail_password", "smtpPassword", "passwd", "passphrase"),
+        *("secret", "client-secret", "api_key", "apiKey", "apikey", "private_key"),
+        *("token", "access_token", "credentials", "auth"),
+    ],
+)
+def test_a_name_that_says_so_is_secret(name: str) -> None:
+    assert is_secret(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["server", "port", "author", "keyboard", "monkey", "passenger", "tokenizer", "test_cards", "x"]
+)
+def test_other_names_are_not(name: str) -> None:
+    assert not is_secret(name)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("amqp://user:hunter2@host:5672/vhost", "amqp://user:********@host:5672/vhost"),
+        ("amqps://user:hunt:er2@a,b/v?x=1", "amqps://user:********@a,b/v?x=1"),
+        ("postgresql+psycopg://u:p@h/db", "postgresql+psycopg://u:********@h/db"),
+        ("amqp://user:hunter@2@host/", "amqp://user:********@host/"),
+        ("amqp://user@host/", "amqp://user@host/"),
+        ("amqp://host/", "amqp://host/"),
+        ("embedded:/var/broker.db", "embedded:/var/broker.db"),
+        ("at 10:30 mail a@b.example", "at 10:30 mail a@b.example"),
+        ("first amqp://a:b@c then redis://:d@e", "first amqp://a:********@c then redis://:********@e"),
+    ],
+)
+def test_the_password_of_a_url_is_hidden(url: str, shown: str) -> None:
+    assert hide_password(url) == shown

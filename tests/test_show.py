@@ -1,0 +1,152 @@
+"""A pipeline as it is shown: the whole file, with what its defaults come to."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from runner import show
+from runner.config.loader import LoadedPipeline, load
+
+ROOT = Path(__file__).parent.parent
+
+EVERYTHING = """
+name: orders
+broker: embedded:var/orders.db
+shutdown_timeout: 1m
+defaults: {retry: {attempts: 3, delay: 1s}, prefetch: 10}
+http:
+  listen: "[::1]:0"
+  max_body: 1000
+  confirm_timeout: 500ms
+  routes:
+    POST /orders: {publish: orders}
+    PUT /orders: {publish: [orders, audit]}
+    PATCH /orders:
+      publish:
+        - when: {properties: {why: {enum: [no, "1:30", "$${x}", 1]}, amount: {minimum: 1.5}}, required: [why, note]}
+          to: late
+        - to: [orders, {exchange: events, key: order.changed}]
+mailbox: {folder: /tmp/mails}
+exchanges: {events: {type: topic}, all: {type: fanout}}
+queues:
+  orders: {schema: any.json, max_length: 10}
+  audit: {type: classic, schema: any.json, bind: [{exchange: events, key: "order.*"}, {exchange: all}]}
+  late: {schema: any.json, delivery_limit: 50}
+stages:
+  ship:
+    consume: orders
+    handler: tests.config.handlers:Send
+    settings:
+      server: ""
+      timeout: 2
+      cards: ["0123", "no", "a: b", "x\\ny", "$${HOME}", "#"]
+      headers: {"1": "2", "a b": "c"}
+      templates: letters
+      anything: [1, 2.5, null, {deep: [true]}]
+    publish:
+      - when: {required: [again]}
+        to: orders
+      - when: {$ref: any.json}
+        to: [late, {exchange: all}]
+      - to: audit
+    retry: {attempts: 4, factor: 1.5}
+    concurrency: 8
+  sort: {consume: late, handler: "tests.config.handlers:take", retry: {attempts: 1}}
+  keep: {consume: audit, handler: "tests.config.handlers:take"}
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "any.json").write_text("true")
+    return tmp_path
+
+
+def loaded(text: str, file: str = "pipeline.yaml") -> LoadedPipeline:
+    Path(file).write_text(text)
+    return load(Path(file), environ={})
+
+
+def test_what_is_shown_loads_as_the_same_pipeline() -> None:
+    before = loaded(EVERYTHING)
+    after = loaded(show.full(before), "shown.yaml")
+    assert dataclasses.replace(after.pipeline, file=before.pipeline.file) == before.pipeline
+    assert show.full(after) == show.full(before)
+
+
+def test_what_is_shown_of_the_shipped_pipeline_loads_as_the_same() -> None:
+    before = load(ROOT / "pipeline.yaml", environ={})
+    beside = Path("pipeline.yaml")
+    beside.write_text(show.full(before))
+    Path("schemas").symlink_to(ROOT / "schemas")
+    after = load(beside, environ={}).pipeline
+    assert after.stages == before.pipeline.stages
+    assert list(after.queues) == list(before.pipeline.queues)
+
+
+def test_every_default_is_filled_in_and_the_waits_are_computed() -> None:
+    stage = "{consume: a, handler: tests.test_handlers:with_settings, settings: {gateway: g}}"
+    text = f"queues: {{a: {{}}}}\nstages: {{s: {stage}}}\n"
+    assert show.full(loaded(text)) == (
+        "name: pipeline\n"
+        "\n"
+        "broker: embedded:var/broker.db\n"
+        "\n"
+        "queues:\n"
+        "  a:\n"
+        "    type: quorum\n"
+        "    delivery_limit: 20\n"
+        "\n"
+        "stages:\n"
+        "  s:\n"
+        "    consume: a\n"
+        "    handler: tests.test_handlers:with_settings\n"
+        "    settings:\n"
+        "      gateway: g\n"
+        "      # timeout: 5.0 (the handler's default)\n"
+        "    concurrency: 1\n"
+        "    prefetch: 250\n"
+        "    retry:\n"
+        "      attempts: 5\n"
+        "      delay: 2s\n"
+        "      factor: 3\n"
+        "      max_delay: 5m\n"
+        "      # waits: [2s, 6s, 18s, 54s]; 1m20s in all, then the dead letters\n"
+        "\n"
+        "shutdown_timeout: 25s\n"
+    )
+
+
+def test_secrets_are_hidden_wherever_they_stand() -> None:
+    text = """
+broker: ["amqp://user:hunter2@a/v", "amqp://user:hunter2@b/v"]
+queues: {a: {}}
+stages:
+  s:
+    consume: a
+    handler: tests.test_handlers:with_all_settings
+    settings:
+      password: hunter2
+      api_key: 1234
+      no_token: ""
+      use_tokens: true
+      database: postgresql://user:hunter2@host/db
+      nested: {deep: [{secret: [hunter2]}]}
+"""
+    shown = show.full(loaded(text))
+    assert "hunter2" not in shown
+    assert "1234" not in shown
+    assert "broker: [amqp://user:********@a/v, amqp://user:********@b/v]\n" in shown
+    assert '      password: "********"  # hidden\n      api_key: "********"  # hidden\n' in shown
+    assert '      no_token: ""\n      use_tokens: true\n' in shown
+    assert "      database: postgresql://user:********@host/db\n" in shown
+    assert '      nested: {deep: [{secret: "********"}]}\n' in shown
+
+
+def test_a_stage_that_is_never_tried_again_says_so() -> None:
+    text = "queues: {a: {}}\nstages: {s: {consume: a, handler: 'tests.config.handlers:take', retry: {attempts: 1}}}\n"
+    assert "      # no second attempt, then the dead letters\n" in show.full(loaded(text))
