@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
-import pika
+from tests.brokers.places import EmbeddedPlace, Place, RabbitPlace
 
 
 class DeadLetter(NamedTuple):
@@ -19,24 +20,7 @@ class DeadLetter(NamedTuple):
 
 def dead_letters(broker: str, queue: str) -> list[DeadLetter]:
     """Those of `queue` on the broker with this URL, oldest first."""
-    name = f"{queue}.dlq"
-    return (
-        _embedded(broker.removeprefix("embedded:"), name) if broker.startswith("embedded:") else _rabbit(broker, name)
-    )
-
-
-def _rabbit(url: str, name: str) -> list[DeadLetter]:
-    connection = pika.BlockingConnection(pika.URLParameters(url))
-    letters = []
-    channel = connection.channel()
-    while True:
-        method, properties, body = channel.basic_get(name)
-        if method is None:
-            break
-        letters.append(DeadLetter(properties.message_id, json.loads(body), properties.headers))
-    connection.close()  # unacked: they stay where they are
-    return letters
-
-
-def _embedded(path: str, name: str) -> list[DeadLetter]:
-    raise NotImplementedError
+    path = Path(broker.removeprefix("embedded:"))
+    place: Place = EmbeddedPlace(path) if broker.startswith("embedded:") else RabbitPlace(broker)
+    stored = place.contents(f"{queue}.dlq")
+    return [DeadLetter(message.id, json.loads(message.payload), message.headers) for message in stored]
