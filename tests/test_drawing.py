@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from runner.config.loader import LoadedPipeline, load
+from runner.config.model import Pipeline, Queue, Route, Stage
 from runner.drawing import condensed, graph_mermaid, graph_text
+from runner.message import Destination
 
 ROOT = Path(__file__).parent.parent
 TAKE = "handler: tests.config.handlers:take, retry: {attempts: 1}"
@@ -233,3 +238,27 @@ flowchart TD
   dead2(["c.dlq"])
 """
     )
+
+
+NAMES = ["a", "b", "c", "d", "e"]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(NAMES), st.lists(st.sampled_from(NAMES), unique=True), min_size=1))
+def test_any_wiring_is_drawn_with_each_queue_and_stage_once(wiring: dict[str, list[str]]) -> None:
+    stages = {
+        f"from_{queue}": Stage(f"from_{queue}", queue, "m:f", publish=publish(targets))
+        for queue, targets in wiring.items()
+    }
+    queues = {name: Queue(name) for name in NAMES}
+    pipeline = Pipeline("any", Path("/there/p.yaml"), ("amqp://h",), queues, stages)
+    drawing = graph_text(LoadedPipeline(pipeline, {}, {}))
+    assert all(drawing.count(f"({name})") == 1 for name in NAMES)
+    assert all(drawing.count(f"│ {name} ") == 1 for name in stages)
+    assert len([row for row in drawing.splitlines() if re.match("    ([├└]─|▼)", row)]) == sum(
+        map(len, wiring.values())
+    )
+
+
+def publish(targets: list[str]) -> tuple[Route, ...]:
+    return (Route(tuple(Destination("", target) for target in targets)),) if targets else ()

@@ -34,9 +34,9 @@ def circles(every: Sequence[Edge]) -> Iterator[frozenset[str]]:
     """The sets of queues that all lead to each other (strongly connected components)."""
     forward, backward = _neighbours(every), _neighbours([Edge(e.target, e.source, e.trail) for e in every])
     found: set[str] = set()
-    for edge in every:
-        if edge.source and edge.source not in found:
-            circle = _reached(forward, edge.source) & _reached(backward, edge.source)
+    for source in filter(None, forward):
+        if source not in found:
+            circle = _reached(forward, source) & _reached(backward, source)
             found |= circle
             if circle:
                 yield frozenset(circle)
