@@ -1,12 +1,15 @@
 """A process that takes messages in hand and can be killed: `python -m tests.brokers.holder`.
 
 Writes a line of JSON for each delivery: its queue, id and attempt; obeys lines on stdin:
-`settle ID`, `publish QUEUE ID` (answered once it is confirmed) and `close`.
+`settle ID`, `publish QUEUE ID` (answered once it is confirmed), `fork` and `close`. With
+`--forward` it settles every delivery by publishing it on `next`, and says nothing.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -17,7 +20,7 @@ from typing import Any, Self
 from runner.brokers.base import Broker
 from runner.errors import PublishError
 from runner.message import Delivery
-from tests.brokers.plans import to, topology
+from tests.brokers.plans import NEXT, to, topology
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,8 +36,22 @@ def broker_at(address: str, name: str) -> Broker:
     return RabbitBroker([address], name)
 
 
+class Forwarder:
+    """A consumer that passes on whatever comes."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            self._broker.settle(delivery, [to(NEXT, delivery.payload, id=delivery.id)])
+
+    def settle_failed(self, delivery: Delivery, error: PublishError) -> None:
+        raise error
+
+
 class Reporter:
-    """The consumer in the child."""
+    """A consumer that tells what comes, and keeps it."""
 
     def __init__(self) -> None:
         self.in_hand: dict[str, Delivery] = {}
@@ -58,8 +75,10 @@ def main(address: str, prefetch: str, *queues: str) -> None:
     broker = broker_at(address, "holder")
     broker.start(topology(), timeout=30)
     reporter = Reporter()
+    forward = "--forward" in queues
     for queue in queues:
-        broker.consume(queue, int(prefetch), reporter)
+        if queue != "--forward":
+            broker.consume(queue, int(prefetch), Forwarder(broker) if forward else reporter)
     for line in sys.stdin:
         match line.split():
             case ["settle", message]:
@@ -67,6 +86,10 @@ def main(address: str, prefetch: str, *queues: str) -> None:
             case ["publish", queue, message]:
                 broker.publish([to(queue, id=message)])
                 reporter.say(published=message)
+            case ["fork"]:
+                if (child := os.fork()) == 0:
+                    signal.pause()
+                reporter.say(forked=child)
             case ["close"]:
                 broker.close()
                 reporter.say(closed=True)
@@ -77,7 +100,7 @@ class Holder:
 
     def __init__(self, address: str, *queues: str, prefetch: int = 100) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.brokers.holder", address, str(prefetch), *queues],
+            [sys.executable, "-W", "ignore", "-m", "tests.brokers.holder", address, str(prefetch), *queues],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -49,7 +49,8 @@ CREATE TABLE taken (                      -- every message before its queue's he
   owner   INTEGER,                        -- who has it in hand; NULL: nobody, it waits again
   crashes INTEGER NOT NULL                -- holders that died with it
 );
-CREATE INDEX returned ON taken (place) WHERE owner IS NULL;
+CREATE INDEX innocent ON taken (place) WHERE owner IS NULL AND crashes = 0;
+CREATE INDEX suspect ON taken (place) WHERE owner IS NULL AND crashes > 0;
 CREATE TABLE delayed (
   number  INTEGER PRIMARY KEY,
   queue   INTEGER NOT NULL,

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from runner.brokers.base import Consumer
-from runner.brokers.embedded.file import explain, explained
+from runner.brokers.embedded.file import explain, explained, identity
 from runner.brokers.embedded.inbox import Inbox, Request, Work
 from runner.brokers.embedded.presence import Presence
-from runner.brokers.embedded.store import LostTouchError, Store
+from runner.brokers.embedded.store import DeclaredDeadError, ReplacedError, Store
 from runner.brokers.embedded.turn import Hand, Router, Subscription, Turn
 from runner.errors import BrokerError, BrokerSetupError, BrokerUnavailableError
 from runner.message import Session
@@ -52,6 +52,7 @@ class Service:
         self._name = name
         self._topology = topology
         self._presence: Presence | None = None
+        self._identity: tuple[int, int] | None = None
         self._session = Session()
         self._hand = Hand()
         self._look = False
@@ -97,6 +98,12 @@ class Service:
             while not self._closing.is_set():
                 try:
                     self._live()
+                except ReplacedError as error:
+                    # To begin anew with an empty file would be wrong twice: it would look as if
+                    # nothing had been lost, and SQLite, closing the old file in other processes,
+                    # would remove the write-ahead log of the new one.
+                    self._end_session(BrokerSetupError(str(error)))
+                    self._closing.wait()
                 except BrokerError as error:
                     if isinstance(error, BrokerSetupError) and not self.opened.answered:
                         self._give_up(error)
@@ -113,16 +120,19 @@ class Service:
     def _live(self) -> None:
         """Open the file and serve until it is lost (raises BrokerError) or we are to end."""
         with explained(self._path):
+            if self._identity is not None and self._identity != identity(self._path):
+                raise ReplacedError(self._path)
             presence = self._presence
             if presence is None or not presence.intact:
                 presence = Presence(self._path.with_name(self._path.name + ".run"))
                 self._hang_bell(presence)
             store = Store(self._path, presence, self._name)
+            self._identity = store.identity
             try:
                 self._join(store)
                 self._serve(store)
                 self._leave(store)
-            except LostTouchError as error:
+            except DeclaredDeadError as error:
                 raise BrokerUnavailableError(str(error)) from error
             finally:
                 store.close()
@@ -205,7 +215,7 @@ class Service:
                 if self.fault is None:
                     self._tidy(store, busy=bool(work))
                 next_tick = time.monotonic() + TICK
-            elif not work:
+            elif not (work or self._look):
                 self._sleep(store, next_tick)
 
     def _is_over(self) -> bool:
@@ -280,7 +290,8 @@ class Service:
             log.exception("a consumer failed; what it was handed stays in its hand")
 
     def _answer_questions(self, store: Store) -> None:
-        while self.inbox.questions and not self._unregistered:
+        """Not before a `cancel` that came first has been carried out, where that is possible."""
+        while self.inbox.questions and (self.fault is not None or not self._unregistered):
             question = self.inbox.questions.popleft()
             try:
                 question.ask(store)

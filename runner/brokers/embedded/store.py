@@ -140,8 +140,17 @@ class Queue:
         return self.head, self.tail, self.returned, self.held, self.delayed, self.next_due, largest, self.number
 
 
-class LostTouchError(Exception):
-    """The file isn't the one that was opened, or somebody has declared us dead."""
+class ReplacedError(Exception):
+    """The file isn't the one any more that was opened."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path}: was removed or replaced while it was in use; stop every runner that uses it, and start again"
+        )
+
+
+class DeclaredDeadError(Exception):
+    """Another process couldn't see our lock, and has returned what we held."""
 
 
 class Store:
@@ -154,7 +163,7 @@ class Store:
         with presence.writing():
             self._connection = open_file(path)
             self._execute = self._connection.execute
-            self._identity = identity(path)
+            self.identity = identity(path)
             self._durable = True
             self._owner = self._register(name)
         self.queues: dict[str, Queue] = {}
@@ -172,10 +181,10 @@ class Store:
 
     def begin(self, *, durable: bool) -> None:
         """Begin to write, alone. What isn't `durable` may be undone by a loss of power,
-        whole and in order, but by nothing less. Raises LostTouchError; to be followed by
-        `rollback` when it fails."""
-        if identity(self._path) != self._identity:
-            raise LostTouchError(f"{self._path}: was removed or replaced while it was in use")
+        whole and in order, but by nothing less. Raises ReplacedError and DeclaredDeadError;
+        to be followed by `rollback` when it fails."""
+        if identity(self._path) != self.identity:
+            raise ReplacedError(self._path)
         self.presence.lock()
         if durable != self._durable:
             self._execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
@@ -207,7 +216,7 @@ class Store:
         self._owners = dict(json.loads(owners))
         self._consumers = json.loads(consumers)
         if self._owners.get(self._owner) != self.presence.token:
-            raise LostTouchError(f"{self._path}: another process took this one for dead")
+            raise DeclaredDeadError(f"{self._path}: another process took this one for dead")
 
     # -- Queues and owners --------------------------------------------------------------
 
@@ -320,43 +329,34 @@ class Store:
 
     # -- Messages out -------------------------------------------------------------------
 
-    def take(self, queue: Queue, room: int, in_hand: int) -> list[Taken]:
+    def take(self, queue: Queue, room: int, *, suspect: bool) -> list[Taken]:
         """Take up to `room` messages in hand: first those that wait again, then fresh ones.
 
-        One whose holder died is taken alone, and only by an owner that has none of the
-        queue in hand, so that the next death tells which message it was.
+        At most one of them is a suspect, a message whose holder died, and only where
+        `suspect` allows it.
         """
         room = min(room, max(1, CLAIM_BYTES // max(1, queue.largest)))
         taken: list[Taken] = []
         if queue.returned:
-            places, suspects = self._returned(queue, room, in_hand)
-            if places:
-                taken = self._take_returned(queue, places)
-            if suspects:
-                return taken
+            places = self._waiting_again(queue, "crashes > 0", 1) if suspect else []
+            places += self._waiting_again(queue, "crashes = 0", room - len(places))
+            taken = self._take_returned(queue, places)
         if room > len(taken) and queue.head < queue.tail:
             taken += self._take_fresh(queue, room - len(taken))
         return taken
 
-    def _returned(self, queue: Queue, room: int, in_hand: int) -> tuple[list[int], bool]:
-        """The places to take of those that wait again, and whether suspects are among
-        (or before) those that are left."""
-        last = queue.first | (1 << PLACES) - 1
-        waiting = self._execute(
-            "SELECT json_group_array(json_array(place, crashes)) FROM (SELECT place, crashes FROM taken"
-            " WHERE owner IS NULL AND place BETWEEN ? AND ? ORDER BY place LIMIT ?)",
-            (queue.first, last, room + 1),
+    def _waiting_again(self, queue: Queue, which: str, count: int) -> list[int]:
+        found = self._execute(
+            "SELECT json_group_array(place) FROM (SELECT place FROM taken"
+            f" WHERE owner IS NULL AND {which} AND place BETWEEN ? AND ? ORDER BY place LIMIT ?)",
+            (queue.first, queue.head, count),
         ).fetchone()[0]
-        innocent: list[int] = []
-        for place, crashes in json.loads(waiting):
-            if crashes:
-                alone = not in_hand and not innocent
-                return ([place] if alone else innocent), True
-            if len(innocent) < room:
-                innocent.append(place)
-        return innocent, False
+        places: list[int] = json.loads(found)
+        return places
 
     def _take_returned(self, queue: Queue, places: list[int]) -> list[Taken]:
+        if not places:
+            return []
         chosen = json.dumps(places)
         taken = sorted(_unpacked(self._execute(_TAKE_RETURNED, (chosen,)).fetchone()))
         self._execute(

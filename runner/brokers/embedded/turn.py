@@ -48,28 +48,23 @@ class Hand:
 
     def __init__(self) -> None:
         self._places: set[int] = set()
-        self._alone: set[str] = set()
-        """Queues of which a suspect is in hand, and nothing else."""
-        self.count: Counter[str] = Counter()
+        self.suspect: int | None = None
+        """The place of the one message among them whose former holder died."""
 
     def __contains__(self, delivery: Delivery) -> bool:
         return delivery.tag in self._places
 
-    def put(self, delivery: Delivery, *, alone: bool = False) -> None:
+    def put(self, delivery: Delivery, *, suspect: bool) -> None:
         self._places.add(delivery.tag)
-        self.count[delivery.queue] += 1
         delivery.properties.in_hand += 1
-        if alone:
-            self._alone.add(delivery.queue)
+        if suspect:
+            self.suspect = delivery.tag
 
     def drop(self, delivery: Delivery) -> None:
         self._places.discard(delivery.tag)
-        self.count[delivery.queue] -= 1
         delivery.properties.in_hand -= 1
-        self._alone.discard(delivery.queue)
-
-    def may_take(self, queue: str) -> bool:
-        return queue not in self._alone
+        if self.suspect == delivery.tag:
+            self.suspect = None
 
 
 class Router:
@@ -155,8 +150,8 @@ class Turn:
         for _, deliveries in self.taken:
             for delivery in deliveries:
                 self._hand.drop(delivery)
-        for delivery, alone in self._dropped:
-            self._hand.put(delivery, alone=alone)
+        for delivery, suspect in self._dropped:
+            self._hand.put(delivery, suspect=suspect)
         for grave in self.graves:
             grave.close()
 
@@ -194,7 +189,7 @@ class Turn:
             self._fed.add(queue)
 
     def _drop(self, delivery: Delivery) -> None:
-        self._dropped.append((delivery, not self._hand.may_take(delivery.queue)))
+        self._dropped.append((delivery, self._hand.suspect == delivery.tag))
         self._hand.drop(delivery)
 
     # -- in -----------------------------------------------------------------------------
@@ -229,14 +224,14 @@ class Turn:
         if self._store.come_due(queue):
             self._fed.add(queue)
         room = subscription.prefetch - subscription.in_hand
-        if room <= 0 or not queue.ready or not self._hand.may_take(queue.name):
+        if room <= 0 or not queue.ready:
             return
-        taken = self._store.take(queue, room, self._hand.count[queue.name])
+        taken = self._store.take(queue, room, suspect=self._hand.suspect is None)
         if not taken:
             return
         deliveries = [self._delivery(message, subscription) for message in taken]
         for message, delivery in zip(taken, deliveries, strict=True):
-            self._hand.put(delivery, alone=message.crashes > 0)
+            self._hand.put(delivery, suspect=message.crashes > 0)
         self.taken.append((subscription, deliveries))
         self.more |= queue.ready > 0 and subscription.in_hand < subscription.prefetch
 
