@@ -135,7 +135,7 @@ def _find(reference: str) -> Callable[..., Any]:
     for name in attributes.split("."):
         if not hasattr(target, name):
             known = did_you_mean(name, [known for known in dir(target) if not known.startswith("_")])
-            place = f"module {module_name}" if isinstance(target, ModuleType) else quoted(target.__name__)
+            place = f"module {module_name}" if isinstance(target, ModuleType) else _name(target)
             raise _fault(f"{place} has no {quoted(name)}{known}")
         target = getattr(target, name)
     if not callable(target):

@@ -39,8 +39,17 @@ def quoted(text: str) -> str:
 
 def printable(text: str) -> str:
     """`text` on one line, cut where it is long."""
-    cut = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+    return _escaped(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…")
+
+
+def one_line(text: str) -> str:
+    """`text` without line breaks and what a terminal would act on, which may be in an
+    exception's text that isn't ours."""
+    return _escaped(" ".join(text.split()))
+
+
+def _escaped(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def shown(value: Any) -> str:

@@ -281,7 +281,7 @@ def test_what_cannot_take_a_message_is_refused(name: str, reason: str) -> None:
         ("testz.x:x", "there is no module 'testz' (did you mean 'tests'?)"),
         ("tests.test_handlers.x:x", "there is no module 'tests.test_handlers.x'"),
         (f"{HERE}:plan", f"module {HERE} has no 'plan' (did you mean 'plain'?)"),
-        (f"{HERE}:Charge.innr", "'Charge' has no 'innr' (did you mean 'inner'?)"),
+        (f"{HERE}:Charge.innr", "Charge has no 'innr' (did you mean 'inner'?)"),
         ("tests:test_handlers", "handler 'tests:test_handlers' is a module, and can't be called"),
     ],
 )  # fmt: skip

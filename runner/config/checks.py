@@ -1,20 +1,20 @@
 """What is wrong, or doubtful, in a pipeline that the grammar allows.
 
-Names that nothing declares, messages that go nowhere or round in circles, limits that
-contradict each other. Each check takes a draft and yields problems; none of them
-imports a handler or reads a file.
+Names that nothing declares, routes that are never taken, limits that contradict each
+other; which way messages go is looked at in `runner.config.flow`. Each check takes a
+draft and yields problems; none of them imports a handler or reads a file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from runner import duration, topology
+from runner.config import flow
 from runner.config.document import Trail
-from runner.config.draft import Draft, WrittenRoute
+from runner.config.draft import Draft
 from runner.config.grammar import subject
-from runner.config.graph import Edge, circles, edges, way
 from runner.config.model import Http, Mailbox, Stage
 from runner.errors import Problem
 from runner.message import Destination
@@ -29,14 +29,13 @@ Check = Callable[[Draft], Iterator[Problem]]
 
 
 def check(draft: Draft) -> Iterator[Problem]:
-    """Every problem of `draft`; those of the graph only where all of it is known."""
+    """Every problem of `draft`; those of its flow only where all of the wiring is known."""
     unknown = list(_undeclared(draft))
     yield from unknown
     for one in _CHECKS:
         yield from one(draft)
     if not unknown and not draft.has_gaps:
-        for one in _GRAPH_CHECKS:
-            yield from one(draft)
+        yield from flow.check(draft)
 
 
 # -- Names ------------------------------------------------------------------------
@@ -55,7 +54,7 @@ def _mentions(draft: Draft) -> Iterator[tuple[Trail, str, str, str]]:
     """Each use of a name: where, the sentence up to it, queue or exchange, the name."""
     for stage in draft.pipeline.stages.values():
         yield ("stages", stage.name, "consume"), f"stage {stage.name} consumes", "queue", stage.consume
-    for owner, _, destination, trail in _destinations(draft):
+    for owner, destination, trail in draft.destinations():
         if destination.exchange:
             yield (*trail, "exchange"), f"{subject(owner)} publishes to", "exchange", destination.exchange
         else:
@@ -64,13 +63,6 @@ def _mentions(draft: Draft) -> Iterator[tuple[Trail, str, str, str]]:
         for index, binding in enumerate(queue.bind):
             trail = ("queues", queue.name, "bind", index, "exchange")
             yield trail, f"queue {queue.name} binds to", "exchange", binding.exchange
-
-
-def _destinations(draft: Draft) -> Iterator[tuple[Trail, WrittenRoute, Destination, Trail]]:
-    for owner, routes in draft.routes.items():
-        for route in routes:
-            for destination, trail in route.to:
-                yield owner, route, destination, trail
 
 
 def _companions(draft: Draft) -> Iterator[Problem]:
@@ -127,7 +119,7 @@ def _same_destination_twice(draft: Draft) -> Iterator[Problem]:
 def _keys(draft: Draft) -> Iterator[Problem]:
     """A direct or topic exchange goes by the key; without one nothing would arrive."""
     exchanges = draft.pipeline.exchanges
-    for _, _, destination, trail in _destinations(draft):
+    for _, destination, trail in draft.destinations():
         kind = exchanges[destination.exchange].type if destination.exchange in exchanges else ""
         if kind in ("direct", "topic") and draft.document.node((*trail, "key")) is None:
             message = f"the {kind} exchange {quoted(destination.exchange)} goes by the key; add 'key'"
@@ -183,7 +175,7 @@ def _delivery_limits(draft: Draft) -> Iterator[Problem]:
 def _unchecked(draft: Draft) -> Iterator[Problem]:
     """What strangers send is worth a schema."""
     plan = topology.plan(draft.pipeline)
-    for owner, _, destination, trail in _destinations(draft):
+    for owner, destination, trail in draft.destinations():
         if owner[0] != "http":
             continue
         for name in plan.queues_of(destination):
@@ -265,75 +257,3 @@ _CHECKS: tuple[Check, ...] = (
     _idle_slots,
     _ports,
 )
-
-
-# -- The graph --------------------------------------------------------------------
-
-
-def _ends(draft: Draft) -> Iterator[Problem]:
-    """Queues that nothing feeds, that nobody consumes, or neither."""
-    pipeline = draft.pipeline
-    fed = {edge.target for edge in edges(draft)} | {queue.name for queue in pipeline.queues.values() if queue.bind}
-    consumed = {stage.consume for stage in pipeline.stages.values()}
-    for name in pipeline.queues:
-        if name not in fed and name not in consumed:
-            message = f"queue {name} is used by nothing; remove it, or consume it and publish to it"
-        elif name not in consumed:
-            message = f"queue {name} is consumed by no stage: its messages stay where they are"
-        elif name not in fed:
-            message = f"queue {name} is fed by nothing in this file: no stage or route publishes to it"
-        else:
-            continue
-        yield draft.document.problem(("queues", name), message, key=True, severity="warning")
-
-
-def _exchanges(draft: Draft) -> Iterator[Problem]:
-    pipeline, plan = draft.pipeline, topology.plan(draft.pipeline)
-    used = {binding.exchange for queue in pipeline.queues.values() for binding in queue.bind}
-    for owner, _, destination, trail in _destinations(draft):
-        used.add(destination.exchange)
-        if destination.exchange and not plan.queues_of(destination):
-            key = f" with the key {quoted(destination.key)}" if destination.key else ""
-            message = (
-                f"{subject(owner)} publishes to the exchange {quoted(destination.exchange)}{key}, which leads to no "
-                "queue of this file; unless another program binds one, each publish is refused"
-            )
-            yield draft.document.problem(trail, message, severity="warning")
-    for name in pipeline.exchanges:
-        if name not in used:
-            message = f"exchange {name} is used by nothing; remove it, or bind a queue to it"
-            yield draft.document.problem(("exchanges", name), message, key=True, severity="warning")
-
-
-def _circles(draft: Draft) -> Iterator[Problem]:
-    every = list(edges(draft))
-    for circle in circles(every):
-        inside = [edge for edge in every if edge.source in circle and edge.target in circle]
-        closing = _closing(draft, inside)
-        path = " → ".join([closing.source, *way(inside, closing.target, closing.source)])
-        if _leaves(draft, circle):
-            message = f"messages may go round in a circle here: {path}"
-            yield draft.document.problem(closing.trail, message, severity="warning")
-        else:
-            message = f"messages go round in a circle that no route leaves: {path}; give one of its stages a way out"
-            yield draft.document.problem(closing.trail, message)
-
-
-def _closing(draft: Draft, inside: Iterable[Edge]) -> Edge:
-    """The edge that leads back: the first one to the queue of a stage that isn't below its own."""
-    order = {stage.consume: index for index, stage in enumerate(draft.pipeline.stages.values())}
-    return next(edge for edge in inside if order[edge.target] <= order[edge.source])
-
-
-def _leaves(draft: Draft, circle: frozenset[str]) -> bool:
-    plan = topology.plan(draft.pipeline)
-    for stage in draft.pipeline.stages.values():
-        for route in stage.publish if stage.consume in circle else ():
-            for destination in route.to:
-                targets = plan.queues_of(destination)
-                if not targets or not circle.issuperset(targets):
-                    return True
-    return False
-
-
-_GRAPH_CHECKS: tuple[Check, ...] = (_ends, _exchanges, _circles)

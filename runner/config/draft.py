@@ -65,6 +65,11 @@ class Draft:
     has_gaps: bool = False
     """Whether something is missing that says which queue leads where."""
 
+    def destinations(self) -> Iterator[tuple[Trail, Destination, Trail]]:
+        """Each place that is published to: by whom (a trail), where to, and where it is written."""
+        for owner, routes in self.routes.items():
+            yield from ((owner, *one) for route in routes for one in route.to)
+
 
 def read(document: Document, file: Path, invalid: frozenset[Trail]) -> Draft:
     """The pipeline in `document`, without the values that `invalid` leads to."""

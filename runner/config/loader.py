@@ -14,10 +14,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.config import checks, document, draft, grammar
-from runner.config.document import Document, Trail, UnreadableError
+from runner.config import checks, draft, grammar, parser
+from runner.config.document import Document, Trail
 from runner.config.draft import Draft
 from runner.config.model import Pipeline, Queue, Stage
+from runner.config.parser import UnreadableError
 from runner.errors import ConfigError, Problem
 from runner.handlers import HandlerError, HandlerFactory, bind
 from runner.schemas import Schema, SchemaError, misspelt_formats
@@ -72,7 +73,7 @@ def document_at(path: Path, environ: Mapping[str, str]) -> Document:
     if len(source) > LARGEST_FILE:
         raise _unreadable(path, f"is {len(source)} bytes large; a pipeline file has at most {LARGEST_FILE}")
     try:
-        read = document.parse(source, str(path), environ)
+        read = parser.parse(source, str(path), environ)
     except UnreadableError as error:
         raise ConfigError(error.problems) from None
     if read.root.value is None and not read.problems:

@@ -1,6 +1,6 @@
 """A value → YAML text that reads back as the same value.
 
-For showing a pipeline; reading is `runner.config.document`'s business.
+For showing a pipeline; reading is `runner.config.parser`'s business.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runner.config.document import resolve
+from runner.config.scalars import resolve
 from runner.config.variables import escape
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./](?:[A-Za-z0-9_./@+%*~=!$-]|:(?=[A-Za-z0-9_./*])| (?=[A-Za-z0-9_./]))*")

@@ -32,7 +32,7 @@ class Send:
         if timeout <= 0:
             raise ValueError("timeout must be more than 0 seconds")
         if server == "nowhere":
-            raise OSError("no such place")
+            raise OSError("no such\n\x1b[31mplace")
         self.settings = dict(locals())
 
     def __call__(self, message: Message) -> None: ...

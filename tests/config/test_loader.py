@@ -279,7 +279,7 @@ def test_a_handler_that_cannot_be_built_is_told_with_the_line_of_its_code() -> N
     [problem] = [p for p in problems_of(stage("{server: nowhere}")) if p.severity == "error"]
     assert problem.column == len("    handler: ") + 1
     assert problem.message.startswith("stage s: Send refuses its settings: ")
-    assert problem.message.endswith("OSError: no such place")
+    assert problem.message.endswith(r"OSError: no such \x1b[31mplace")
     assert "tests/config/handlers.py:" in problem.message
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.config.document import parse
+from runner.config.parser import parse
 from runner.config.yaml_text import block, inline, key
 
 TEXTS = st.text(max_size=20) | st.sampled_from(
