@@ -173,39 +173,19 @@ def send(pipeline: Path, target: str, file: Any) -> None:
 
     TARGET is a queue, or an HTTP route whose queues are meant: 'POST /make-payment'.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
     from runner import send as sending
+    from runner.progress import Progress
 
     loaded = _load(pipeline)
     router = sending.target(loaded, target)
-    faults = 0
-    size = _size(file)
-    columns = (BarColumn(), TextColumn("{task.fields[done]} sent"), TimeElapsedColumn())
-    with (
-        _broker(loaded, "send") as broker,
-        Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar,
-    ):
-        task = bar.add_task("", total=size, done=0)
-        done = 0
-
-        def bad(number: int, reason: str) -> None:
-            nonlocal faults
-            faults += 1
-            bar.console.print(f"line {number}: {reason}", markup=False, highlight=False, soft_wrap=True)
-
-        def progress(line: sending.Line) -> None:
-            nonlocal done
-            done += 1
-            bar.update(task, advance=len(line.text), done=done)
-
+    with _broker(loaded, "send") as broker, Progress(_size(file)) as progress:
         try:
-            sent = sending.send(broker, router, sending.documents(file), bad=bad, progress=progress)
+            sending.send(broker, router, sending.documents(file), progress)
         except RunnerError as error:
-            raise RunnerError(f"{error}; {_count(done - faults, 'message')} had been confirmed by then") from error
-    click.echo(f"{_count(sent, 'message')} confirmed on {target}" + (f", {faults} not sent" if faults else ""))
-    sys.exit(1 if faults else 0)
+            raise RunnerError(f"{error}; {progress.place()}") from error
+    faults = f", {progress.faults:,} not sent" if progress.faults else ""
+    click.echo(f"{_count(progress.confirmed, 'message')} confirmed on {target}{faults}")
+    sys.exit(1 if progress.faults else 0)
 
 
 @main.command()

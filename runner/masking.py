@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 
-_CARD_NUMBER = re.compile(r"(?<![0-9A-Fa-f])(?:\d[ -]?){8,15}(\d{4})(?![0-9A-Fa-f])")
+_DIGITS = re.compile(r"(?<![0-9A-Fa-f])\d(?:[ -]?\d){11,}(?![0-9A-Fa-f])")
 
 
 def mask(text: str) -> str:
-    """`text` with every run of 12 to 19 digits cut down to its last four."""
-    return _CARD_NUMBER.sub(r"••••\1", text)
+    """`text` with every run of 12 or more digits cut down to its last four; they may be
+    parted by spaces or dashes. A hexadecimal id is no such run."""
+    return _DIGITS.sub(lambda run: "••••" + re.sub("[ -]", "", run[0])[-4:], text)

@@ -1,16 +1,16 @@
 """Publishing documents from a file: one JSON document, or JSON lines.
 
 Each is checked like a body that comes by HTTP, and counted only once the broker has
-confirmed it. A bad line is told by its number and stops no other. What is shown of
-the progress is the caller's business.
+confirmed it. A bad line is told by its number and stops no other. How that is shown
+is `progress`'s business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import orjson
 
@@ -76,21 +76,22 @@ def _is_json(line: Line) -> bool:
     return True
 
 
-def send(
-    broker: Broker,
-    router: Router,
-    lines: Iterable[Line],
-    *,
-    bad: Callable[[int, str], None],
-    progress: Callable[[Line], None],
-) -> int:
-    """Publish `lines`; how many of them were confirmed.
+class Report(Protocol):
+    """Who is told how it goes."""
 
-    `bad(number, reason)` is called for each that is not published, `progress(line)` for
-    each that has been dealt with. Raises BrokerUnavailableError where the broker goes
-    away; what had been confirmed by then is known by `progress`.
+    def bad(self, number: int, reason: str) -> None:
+        """The document on line `number` is not published."""
+
+    def dealt_with(self, lines: Sequence[Line], confirmed: int) -> None:
+        """These have been dealt with, and so many of them were confirmed."""
+
+
+def send(broker: Broker, router: Router, lines: Iterable[Line], report: Report) -> None:
+    """Publish `lines`, in batches.
+
+    Raises BrokerUnavailableError where the broker goes away; what was confirmed before
+    that has been reported by then.
     """
-    confirmed = 0
     lines = iter(lines)
     while batch := list(islice(lines, BATCH)):
         numbers: dict[str, int] = {}
@@ -99,17 +100,14 @@ def send(
             try:
                 made = _messages(router, line)
             except ValueError as error:
-                bad(line.number, str(error))
+                report.bad(line.number, str(error))
                 continue
             numbers[made[0].id] = line.number
             messages += made
         refused = _publish(broker, messages)
         for message_id, reason in refused.items():
-            bad(numbers[message_id], reason)
-        confirmed += len(numbers) - len(refused)
-        for line in batch:
-            progress(line)
-    return confirmed
+            report.bad(numbers[message_id], reason)
+        report.dealt_with(batch, len(numbers) - len(refused))
 
 
 def _publish(broker: Broker, messages: Sequence[Outgoing]) -> dict[str, str]:

@@ -1,0 +1,56 @@
+"""How the program logs, read as an operator or a log collector does."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+PROGRAM = """
+import logging
+from runner import logs
+logs.configure("worker", level=LEVEL, form=FORM)
+log = logging.getLogger("some.module")
+log.debug("detail")
+log.info("all is %s", "well")
+log.warning("careful")
+logging.getLogger("pika").error("noise")
+logging.getLogger("werkzeug").info("noise")
+try:
+    raise ValueError("broken")
+except ValueError:
+    log.exception("it failed")
+"""
+
+
+def said(form: str, level: str = "info") -> str:
+    source = PROGRAM.replace("LEVEL", repr(level)).replace("FORM", repr(form))
+    result = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    assert result.stdout == "", "what is logged goes to stderr"
+    return result.stderr
+
+
+def test_text_is_one_calm_line_an_event() -> None:
+    lines = [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in said("text").splitlines()]
+    assert lines[:3] == ["worker   all is well", "worker   warning: careful", "worker   error: it failed"]
+    assert lines[3] == "Traceback (most recent call last):"
+    assert lines[-1] == "ValueError: broken"
+
+
+def test_json_is_one_object_a_line() -> None:
+    first, second, third = map(json.loads, said("json").splitlines())
+    assert {key: first[key] for key in ("level", "part", "logger", "message")} == {
+        "level": "info",
+        "part": "worker",
+        "logger": "some.module",
+        "message": "all is well",
+    }
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first["time"])
+    assert (second["level"], third["level"]) == ("warning", "error")
+    assert "ValueError: broken" in third["traceback"]
+
+
+def test_the_level_can_be_chosen() -> None:
+    assert "detail" in said("text", "debug")
+    assert "all is well" not in said("text", "warning")

@@ -1,0 +1,208 @@
+"""Stages at work in this process, on a real broker."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+import pytest
+
+from runner import Message, Pause
+from runner.engine import Engine
+from runner.errors import StartError
+from runner.message import Destination, Outgoing
+from tests.dead_letters import dead_letters
+from tests.pipelines import loaded
+from tests.waiting import wait_until
+
+PIPELINE = """
+    name: test
+    broker: BROKER
+    defaults:
+      retry: {attempts: 2, delay: 50ms}
+    shutdown_timeout: 5s
+    queues:
+      work: {}
+      other: {}
+    stages:
+      one:
+        consume: work
+        handler: "tests.test_worker:HANDLER"
+        concurrency: 3
+      two:
+        consume: other
+        handler: "tests.test_worker:Noting"
+"""
+
+
+class Recorder:
+    """What the handlers of one test have seen."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, int]] = []
+        self.messages: list[Message] = []
+
+    def note(self, event: str) -> None:
+        self.events.append((event, threading.get_ident()))
+
+    def count(self, event: str) -> int:
+        return sum(name == event for name, _ in self.events)
+
+
+class Noting:
+    """Notes what it gets."""
+
+    seen: ClassVar[Recorder] = Recorder()
+
+    def __call__(self, message: Message) -> None:
+        self.seen.messages.append(message)
+        self.seen.note("called")
+
+
+class Entered(Noting):
+    """Is entered and left."""
+
+    def __enter__(self) -> Self:
+        self.seen.note("entered")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.seen.note("left")
+
+
+class Unenterable(Noting):
+    """Can't be entered, the second time."""
+
+    def __enter__(self) -> Self:
+        self.seen.note("entered")
+        if self.seen.count("entered") > 1:
+            raise ConnectionError("no route to the bank")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seen.note("left")
+
+
+class Exiting(Noting):
+    """Tries to end the process."""
+
+    def __call__(self, message: Message) -> None:
+        super().__call__(message)
+        sys.exit("handler")
+
+
+class Pausing(Noting):
+    """Can't work for half a second."""
+
+    def __call__(self, message: Message) -> None:
+        super().__call__(message)
+        if len(self.seen.messages) == 1:
+            raise Pause("the password is refused", delay=0.5)
+
+
+class Returning(Noting):
+    """Returns a body that nothing takes."""
+
+    def __call__(self, message: Message) -> dict[str, int]:  # type: ignore[override]
+        super().__call__(message)
+        return {"unused": 1}
+
+
+@pytest.fixture(autouse=True)
+def seen() -> Recorder:
+    Noting.seen = Recorder()
+    return Noting.seen
+
+
+def engine(folder: Path, handler: str) -> Engine:
+    return Engine(loaded(folder, PIPELINE.replace("HANDLER", handler)), timeout=10)
+
+
+def send(running: Engine, *bodies: bytes, queue: str = "work") -> None:
+    messages = [Outgoing(Destination("", queue), f"id-{body.decode()}", body) for body in bodies]
+    running.broker.publish(messages)
+
+
+def test_a_handler_is_entered_and_left_once_for_each_slot_on_the_slots_own_thread(
+    tmp_path: Path, seen: Recorder
+) -> None:
+    with engine(tmp_path, "Entered") as running:
+        assert seen.count("entered") == 3
+        send(running, *(b"%d" % n for n in range(30)))
+        wait_until(lambda: seen.count("called") == 30)
+    entered = {thread for event, thread in seen.events if event == "entered"}
+    left = {thread for event, thread in seen.events if event == "left"}
+    called = {thread for event, thread in seen.events if event == "called"}
+    assert len(entered) == 3
+    assert left == entered
+    assert called <= entered
+    assert threading.get_ident() not in entered
+
+
+def test_a_handler_that_cannot_be_entered_ends_the_start_and_nothing_was_taken(tmp_path: Path, seen: Recorder) -> None:
+    with (
+        pytest.raises(StartError, match=r"stage one: its handler can't start: ConnectionError: no route to the bank"),
+        engine(tmp_path, "Unenterable"),
+    ):
+        pass
+    assert seen.count("left") == 1, "the slot that was entered is left again"
+    assert not seen.messages
+
+
+def test_a_message_arrives_as_it_was_sent(tmp_path: Path, seen: Recorder) -> None:
+    with engine(tmp_path, "Noting") as running:
+        running.broker.publish([Outgoing(Destination("", "work"), "id-1", b'{"a": [1, null]}', {"trace": "abc"})])
+        wait_until(lambda: seen.messages)
+    assert seen.messages == [Message("id-1", {"a": [1, None]}, "work", 1, {"trace": "abc"})]
+
+
+def test_a_handler_that_calls_exit_has_only_failed(tmp_path: Path, seen: Recorder) -> None:
+    with engine(tmp_path, "Exiting") as running:
+        send(running, b"1", b"2", b"3", b"4")
+        wait_until(lambda: len(seen.messages) == 8)
+        send(running, b"5", queue="other")
+        wait_until(lambda: len(seen.messages) == 9)
+    letters = dead_letters(f"embedded:{tmp_path / 'broker.db'}", "work")
+    assert {letter.headers["runner-error"] for letter in letters} == {"SystemExit: handler"}
+
+
+def test_a_paused_stage_takes_nothing_counts_nothing_and_goes_on(
+    tmp_path: Path, seen: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    with engine(tmp_path, "Pausing") as running:
+        send(running, b"1")
+        wait_until(lambda: "one is paused for 0.5 s: the password is refused" in caplog.text)
+        wait_until(lambda: not running.broker.consuming("work"))
+        send(running, b"2")
+        send(running, b"3", queue="other")
+        wait_until(lambda: any(message.queue == "other" for message in seen.messages))
+        assert sum(message.queue == "work" for message in seen.messages) == 1, "the other stage works, this one rests"
+        assert running.broker.depths(["work"])["work"].ready == 2
+        wait_until(lambda: sorted(m.body for m in seen.messages if m.queue == "work") == [1, 1, 2])
+        assert running.broker.consuming("work")
+    assert {message.attempt for message in seen.messages} == {1}
+
+
+def test_a_result_that_nothing_takes_is_told_once(
+    tmp_path: Path, seen: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING), engine(tmp_path, "Returning") as running:
+        send(running, b"1", b"2", b"3")
+        wait_until(lambda: len(seen.messages) == 3)
+    assert caplog.text.count("one: its handler returns a body, but the stage has no publish") == 1
+
+
+def test_only_the_named_stages_are_started(tmp_path: Path, seen: Recorder) -> None:
+    only = Engine(loaded(tmp_path, PIPELINE.replace("HANDLER", "Noting")), only=["two"])
+    with only as running:
+        send(running, b"1")
+        send(running, b"2", queue="other")
+        wait_until(lambda: seen.messages)
+        assert not running.broker.consuming("work")
+    assert [message.queue for message in seen.messages] == ["other"]
