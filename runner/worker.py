@@ -21,7 +21,7 @@ from runner.config.loader import LoadedPipeline
 from runner.config.model import Stage
 from runner.errors import PublishError, StartError
 from runner.handlers import HandlerFactory
-from runner.message import HEADER_PREFIX, NO_HEADERS, Delivery, Message
+from runner.message import HEADER_PREFIX, NO_HEADERS, Delivery, Message, Outgoing
 from runner.outcome import Decider, Outcome, describe
 from runner.routing import Router
 from runner.topology import plan
@@ -31,6 +31,8 @@ log = logging.getLogger("runner.worker")
 STRANDED_DELAY = 1.0
 """Seconds until settling is tried again where the broker took neither the result, nor
 the retry, nor the dead letter. Until then the delivery stays in hand, unacked."""
+LOG_STRANDED_EVERY = 30.0
+"""Seconds."""
 
 
 class Worker:
@@ -97,7 +99,8 @@ class StageWorker:
         """Guards the three below."""
         self._stopping = False
         self._resume: threading.Timer | None = None
-        self._stranded: list[Delivery] = []
+        self._stranded: list[tuple[Delivery, Sequence[Outgoing]]] = []
+        self._stranded_logged = -LOG_STRANDED_EVERY
         self._warned = False
 
     @property
@@ -148,25 +151,28 @@ class StageWorker:
             put(delivery)
 
     def settle_failed(self, delivery: Delivery, error: PublishError) -> None:
-        outcome = self._decider.unpublishable(delivery, error)
-        if any(message.origin is None for message, _ in error.refused):
-            self._settle(delivery, outcome)
+        moved = [message for message, _ in error.refused if message.origin is delivery]
+        if not moved:
+            self._settle(delivery, self._decider.unpublishable(delivery, error))
             return
         # The retry or the dead letter itself was refused: nowhere to go for now.
         with self._lock:
-            self._stranded.append(delivery)
+            self._stranded.append((delivery, moved))
             if len(self._stranded) > 1:
                 return
-        log.error("%s; trying again every %g s, and holding it until then", error, STRANDED_DELAY)
-        timer = threading.Timer(STRANDED_DELAY, self._settle_stranded, [error])
+        now = time.monotonic()
+        if now - self._stranded_logged > LOG_STRANDED_EVERY:
+            self._stranded_logged = now
+            log.error("%s: %s; held, and tried again every %g s", self._stage.name, error, STRANDED_DELAY)
+        timer = threading.Timer(STRANDED_DELAY, self._settle_stranded)
         timer.daemon = True
         timer.start()
 
-    def _settle_stranded(self, error: PublishError) -> None:
+    def _settle_stranded(self) -> None:
         with self._lock:
             stranded, self._stranded = self._stranded, []
-        for delivery in stranded:
-            self._settle(delivery, self._decider.unpublishable(delivery, error))
+        for delivery, messages in stranded:
+            self._broker.settle(delivery, messages)
 
     # -- on a slot's thread ---------------------------------------------------------------------
 

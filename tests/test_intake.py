@@ -234,7 +234,7 @@ def test_a_card_number_is_never_echoed(
 def test_an_internal_fault_is_500_without_its_details(
     app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def explode() -> None:
+    def explode() -> str:
         raise ValueError(f"secret {CARD}")
 
     app.add_url_rule("/explode", view_func=explode)

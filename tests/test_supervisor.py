@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,10 @@ def program(tmp_path: Path) -> Iterator[Run]:
         one.process.stderr.close()
 
 
+def _has_come_up(running: Program, name: str, times: int) -> bool:
+    return len(running.pids(name)) == times
+
+
 def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -117,10 +122,9 @@ def test_what_others_need_is_stopped_after_them(program: Run) -> None:
 def test_a_child_that_is_killed_is_started_again(program: Run) -> None:
     running = program("children = [Child('a', steady('a')), Child('b', steady('b'))]")
     wait_until(lambda: "all up" in running.events)
-    for _ in range(2):
-        pid = running.pids("a")[-1]
-        os.kill(pid, signal.SIGKILL)
-        wait_until(lambda pid=pid: running.pids("a")[-1] != pid)
+    for times in (1, 2):
+        os.kill(running.pids("a")[-1], signal.SIGKILL)
+        wait_until(partial(_has_come_up, running, "a", times + 1))
     running.process.terminate()
     status, said = running.end()
     assert status == 0

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from functools import partial
+from typing import Any
 
+import pika
 import pytest
 
 from tests.rabbitmq_node import RabbitNode
@@ -47,7 +51,7 @@ def test_connections_that_are_closed_come_back_with_their_consumers(
         program.post({"n": n})
         program.wait_done([n])
         rabbit_node.close_connections(vhost)
-        wait_until(lambda n=n: program.log.count("connected to") == 2 * (n + 1))
+        wait_until(partial(_has_logged, program, "connected to", 2 * (n + 1)))
         wait_until(lambda: program.answers("/health/ready") == 200)
     program.post({"n": 99})
     program.wait_done([99])
@@ -141,6 +145,10 @@ def test_of_several_nodes_the_one_that_answers_is_taken(prepare: Start, rabbit_n
     program.wait_done([1])
 
 
+def _has_logged(program: Program, text: str, times: int) -> bool:
+    return program.log.count(text) == times
+
+
 Refusal = Callable[[RabbitNode, str], str]
 
 
@@ -194,3 +202,33 @@ def test_the_queues_and_their_companions_are_quorum_queues(
     durable = {name: queue for name, queue in queues.items() if not queue["exclusive"]}
     assert set(durable) == companions
     assert {queue["type"] for queue in durable.values()} == {"quorum"}
+
+
+def test_where_even_the_dead_letters_are_refused_the_message_is_held_until_they_are_taken(
+    rabbit_node: RabbitNode, program: Program, vhost: str
+) -> None:
+    full = {"pattern": "[.]dlq$", "definition": {"max-length": 0, "overflow": "reject-publish"}}
+    rabbit_node.api("PUT", f"/policies/{vhost}/full", full | {"apply-to": "queues"})
+    wait_until(lambda: rabbit_node.queues(vhost)["first.dlq"].get("policy") == "full")
+    for n in range(6):  # a length limit is not exact: the first one or two are taken
+        program.post({"n": n, "do": {"one": "reject"}})
+    wait_until(lambda: "held, and tried again every 1 s" in program.log)
+    program.post({"n": 7})
+    program.wait_done([7])
+    letters: list[Mapping[str, Any]] = []
+
+    def all_have_come() -> bool:
+        letters.extend(_take(program.broker, "first.dlq"))
+        return len(letters) == 6
+
+    wait_until(all_have_come)
+    assert {(headers["runner-error"], headers["runner-attempt"]) for headers in letters} == {("never", 1)}
+    program.wait_settled()
+
+
+def _take(url: str, queue: str) -> Iterator[Mapping[str, Any]]:
+    """The headers of what is on a queue, taken away."""
+    with closing(pika.BlockingConnection(pika.URLParameters(url))) as connection:
+        channel = connection.channel()
+        while (got := channel.basic_get(queue, auto_ack=True))[0] is not None:
+            yield got[1].headers
