@@ -14,9 +14,10 @@ from runner.config.model import Exchange, Queue
 from runner.errors import BrokerUnavailableError, PublishError
 from runner.message import ATTEMPT, Destination, Outgoing, new_id
 from tests.brokers.conftest import Opener
-from tests.brokers.holder import Holder
+from tests.brokers.holder import Holder, broker_at
 from tests.brokers.places import Place
 from tests.brokers.plans import MORE, NEXT, RETRY_DELAY, WORK, Collector, bound, ids, to, topology
+from tests.ports import free_port
 from tests.waiting import wait_until
 
 Hold = Callable[..., Holder]
@@ -584,4 +585,11 @@ def test_a_broker_that_is_started_is_available(open_broker: Opener, place: Place
     broker = open_broker()
     assert broker.available
     broker.close()
+    assert not broker.available
+
+
+def test_a_start_waits_for_a_rabbitmq_that_is_away_and_then_says_so() -> None:
+    broker = broker_at(f"amqp://guest:guest@127.0.0.1:{free_port()}/", "test")
+    with pytest.raises(BrokerUnavailableError):
+        broker.start(topology(), timeout=0.5)
     assert not broker.available

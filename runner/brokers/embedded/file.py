@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -174,7 +175,7 @@ def explained(path: Path) -> Iterator[None]:
 def explain(path: Path, error: sqlite3.Error) -> BrokerError:
     """What `error` means for the operator, and what to do."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _no_room(path)):
         return _full(path)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return BrokerUnavailableError(f"{path}: another program keeps it locked")
@@ -187,6 +188,15 @@ def explain(path: Path, error: sqlite3.Error) -> BrokerError:
     if code == sqlite3.SQLITE_CORRUPT:
         return _damaged(path, str(error))
     return BrokerUnavailableError(f"{path}: {error}")
+
+
+def _no_room(path: Path) -> bool:
+    """Whether the disk is so full that SQLite can't even map its shared memory: 1 MiB or less."""
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < 2**20
 
 
 def _full(path: Path) -> BrokerUnavailableError:
