@@ -158,7 +158,7 @@ def show(pipeline: Path, graph: bool, mermaid: bool) -> None:
 
     loaded = _load(pipeline)
     draw = shown.graph_mermaid if mermaid else shown.graph_text if graph else shown.full
-    click.echo(draw(loaded))
+    click.echo(draw(loaded), nl=False)
 
 
 # -- send, status, mail -------------------------------------------------------------------------

@@ -194,14 +194,29 @@ def test_mail_without_a_mailbox_section_says_so(file: Path) -> None:
 def test_new_writes_a_pipeline_that_checks_and_overwrites_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     assert run("new", folder).exit_code == 0
-    # In a process of its own: its folder 'stages' must not meet the one of this checkout.
-    command = [sys.executable, "-m", "runner", "check", "--strict", "pipeline.yaml"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    checked = subprocess.run(command, check=False, cwd=folder, env=environment, capture_output=True, text=True)
-    assert (checked.returncode, checked.stdout) == (0, "pipeline.yaml: fine (2 stages, 2 queues)\n"), checked.stderr
+    assert check(folder) == (0, "pipeline.yaml: fine (2 stages, 2 queues)\n")
     again = run("new", folder)
     assert again.exit_code == 1
     assert "exists already" in again.stderr
+
+
+def test_stages_of_ones_own_stand_beside_those_that_are_shipped(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    run("new", folder)
+    pipeline = (folder / "pipeline.yaml").read_text()
+    (folder / "pipeline.yaml").write_text(
+        pipeline.replace("stages.greetings:deliver", "stages.process_payment:ProcessPayment")
+    )
+    status, said = check(folder)
+    assert status == 0, said
+
+
+def check(folder: Path) -> tuple[int, str]:
+    """Strictly, in a process of its own: a folder `stages` must not meet this test's."""
+    command = [sys.executable, "-m", "runner", "check", "--strict", "pipeline.yaml"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    checked = subprocess.run(command, check=False, cwd=folder, env=environment, capture_output=True, text=True)
+    return checked.returncode, checked.stdout + checked.stderr
 
 
 def test_the_version_is_told() -> None:

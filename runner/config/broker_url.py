@@ -8,14 +8,27 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 from runner.redaction import hide_password
+from runner.wording import did_you_mean, quoted
 
 EMBEDDED = "embedded:"
 
+PARAMETERS = {
+    "cacertfile": "TLS file",
+    "certfile": "TLS file",
+    "keyfile": "TLS file",
+    "server_name_indication": "TLS",
+    "heartbeat": "seconds",
+    "connection_timeout": "seconds",
+}
+"""The query parameters of RabbitMQ's own URI scheme that concern a client here
+(rabbitmq.com/docs/uri-query-parameters), and what they are of."""
+
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _AMQP = re.compile(
-    r"(?P<scheme>amqps?)://(?:(?P<user>[^@/?#]*)@)?(?P<hosts>[^@/?#]*)(?P<vhost>/[^@?#]*)?(?P<query>\?[^#]*)?"
+    r"(?P<scheme>amqps?)://(?:(?P<user>[^@/?#]*)@)?(?P<hosts>[^@/?#]*)(?P<vhost>/[^@?#]*)?(?P<query>\?[^@#]*)?"
 )
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%25[\w.-]+)?\]|[^\s:\[\]]+)(?::(?P<port>\d{1,5}))?")
 
@@ -59,6 +72,7 @@ def _nodes(text: str) -> tuple[str, ...]:
         raise ValueError(
             "can't be read as a URL; in a user or password write '@' as %40, '/' as %2F, '?' as %3F, '#' as %23"
         )
+    _check_query(match["scheme"], match["query"] or "")
     user = f"{match['user']}@" if match["user"] is not None else ""
     hosts = match["hosts"].split(",")
     for host in hosts:
@@ -69,3 +83,18 @@ def _nodes(text: str) -> tuple[str, ...]:
             )
     rest = (match["vhost"] or "") + (match["query"] or "")
     return tuple(f"{match['scheme']}://{user}{host}{rest}" for host in hosts)
+
+
+def _check_query(scheme: str, query: str) -> None:
+    for part in filter(None, query.removeprefix("?").split("&")):
+        name, _, value = part.partition("=")
+        if name not in PARAMETERS:
+            hint, known = did_you_mean(name, PARAMETERS), ", ".join(PARAMETERS)
+            raise ValueError(f"has the parameter {quoted(name)}, which isn't known{hint}; known are {known}")
+        kind = PARAMETERS[name]
+        if kind == "seconds" and not (value.isdecimal() and int(value)):
+            raise ValueError(f"needs a whole number of seconds for '{name}', such as {name}=30")
+        if kind.startswith("TLS") and scheme != "amqps":
+            raise ValueError(f"has the parameter '{name}', which is for TLS; write amqps://")
+        if kind == "TLS file" and not (Path(unquote(value)).is_absolute() and Path(unquote(value)).is_file()):
+            raise ValueError(f"needs the absolute path of a file for '{name}', which {quoted(unquote(value))} is not")

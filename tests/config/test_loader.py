@@ -185,6 +185,27 @@ def test_a_path_of_an_embedded_broker_starts_at_the_file(folder: Path) -> None:
             "broker needs a host, or several parted by commas, each with a port or without, such as amqp://a:5672,b/vhost",
         ),
         (
+            "broker: ¦amqp://h/v?hartbeat=5\n",
+            "broker has the parameter 'hartbeat', which isn't known (did you mean 'heartbeat'?); known are cacertfile, "
+            "certfile, keyfile, server_name_indication, heartbeat, connection_timeout",
+        ),
+        (
+            "broker: ¦amqp://h/v?heartbeat=0\n",
+            "broker needs a whole number of seconds for 'heartbeat', such as heartbeat=30",
+        ),
+        (
+            "broker: ¦amqp://h/v?cacertfile=/ca.pem\n",
+            "broker has the parameter 'cacertfile', which is for TLS; write amqps://",
+        ),
+        (
+            "broker: ¦amqps://h/v?cacertfile=ca.pem\n",
+            "broker needs the absolute path of a file for 'cacertfile', which 'ca.pem' is not",
+        ),
+        (
+            "broker: ¦amqp://user:1?hunter2@h/v\n",
+            "broker can't be read as a URL; in a user or password write '@' as %40, '/' as %2F, '?' as %3F, '#' as %23",
+        ),
+        (
             "broker: [amqp://a, ¦embedded:x.db]\n",
             "an embedded broker is one file on one machine, and can't be one of several; name it alone",
         ),

@@ -160,7 +160,7 @@ Refusal = Callable[[RabbitNode, str], str]
             "refuses the user name or the password",
         ),
         (lambda node, vhost: node.url("no-such-vhost"), "refuses access to the virtual host"),
-        (lambda node, vhost: node.url(vhost) + "?hartbeat=5", "hartbeat"),
+        (lambda node, vhost: node.url(vhost) + "?hartbeat=5", "did you mean 'heartbeat'?"),
     ],
     ids=["password", "vhost", "parameter"],
 )

@@ -1,1 +1,0 @@
-"""The handlers of this pipeline's stages: plain callables that know nothing of brokers."""
