@@ -1,4 +1,4 @@
-"""Fixtures for all tests: a private RabbitMQ node, booted once a session and only when asked for."""
+"""Fixtures for all tests: a private RabbitMQ node and a certificate, made once a session and only when asked for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.certificates import Certificate, make_certificate
 from tests.rabbitmq_node import HOW_TO_GET_IT, RabbitNode, server_script
 
 
@@ -33,3 +34,9 @@ def vhost(rabbit_node: RabbitNode) -> Iterator[str]:
 def vhost_url(rabbit_node: RabbitNode, vhost: str) -> str:
     """The AMQP URL of an empty virtual host on the session's node."""
     return rabbit_node.url(vhost)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """A certificate of `localhost` that nobody trusts unless told to."""
+    return make_certificate(tmp_path_factory.mktemp("certificate"))

@@ -13,7 +13,7 @@ import pytest
 from runner import Pause, Reject, Retry
 from stages import smtp
 from stages.send_email import SendEmail
-from tests.stages.conftest import Certificate
+from tests.certificates import Certificate
 from tests.stages.notifications import notification
 from tests.stages.relays import HANG_UP, SILENCE, Answer, Relay, ScriptedRelay
 from tests.stages.test_send_email import stage

@@ -230,4 +230,4 @@ def _sender_headers(headers: Mapping[str, Any]) -> Mapping[str, Any]:
 def number(headers: Mapping[str, Any] | None, name: str) -> int:
     """A header's number; a foreign program's nonsense counts as none."""
     value = headers.get(name, 0) if headers else 0
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0

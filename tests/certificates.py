@@ -1,4 +1,4 @@
-"""Certificates for the relays, and the notifications that most tests need."""
+"""A certificate for the servers of the tests that speak TLS."""
 
 from __future__ import annotations
 
@@ -25,15 +25,13 @@ class Certificate:
         return context
 
 
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """Made anew for each run by the `openssl` program, which every Linux and macOS has:
+def make_certificate(folder: Path) -> Certificate:
+    """One in `folder`, made anew for each run by the `openssl` program, which every Linux and macOS has:
     a committed one would expire, and a package to make one would be needed for this alone."""
     openssl = shutil.which("openssl")
     if openssl is None:
-        missing = "left out: TLS to a mail server; it needs the program openssl (apt-get install openssl)"
+        missing = "left out: what speaks TLS; it needs the program openssl (apt-get install openssl)"
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
-    folder = tmp_path_factory.mktemp("certificate")
     made = Certificate(folder / "certificate.pem", folder / "key.pem")
     command = f"{openssl} req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
     extensions = ("subjectAltName=DNS:localhost", "keyUsage=critical,digitalSignature,keyCertSign")
