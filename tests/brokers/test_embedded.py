@@ -23,7 +23,7 @@ from runner.config.model import Queue
 from runner.errors import BrokerSetupError, BrokerUnavailableError, PublishError
 from tests.brokers.holder import Holder
 from tests.brokers.places import EmbeddedPlace
-from tests.brokers.plans import NEXT, RETRY_DELAY, WORK, Collector, ids, to, topology
+from tests.brokers.plans import MORE, NEXT, RETRY_DELAY, WORK, Collector, ids, to, topology
 from tests.waiting import wait_until
 
 Hold = Callable[..., Holder]
@@ -207,10 +207,10 @@ def test_who_was_taken_for_dead_begins_anew_and_can_not_settle_what_it_lost(
         if lock.name != "write.lock":
             lock.unlink()  # somebody has tidied up
     wait_until(lambda: not lost.session.open)
-    one.settle(lost, [to(NEXT)])
     again = collector.next()
     assert again.session.open
     assert again.id == "p1"
+    one.settle(lost, [to(NEXT)])
     one.settle(again, [])
     one.cancel(WORK)
     wait_until(lambda: two.available and seen(two) == Depth())
@@ -284,6 +284,28 @@ def test_settling_twice_is_settling_once(open_broker: Opener) -> None:
     broker.release([delivery])
     wait_until(lambda: depth(broker) == Depth(consumers=1))
     assert depth(broker, NEXT) == Depth(ready=1)
+
+
+def test_what_was_taken_for_a_queue_that_is_cancelled_just_then_goes_back(open_broker: Opener) -> None:
+    broker = open_broker()
+
+    class Cancelling(Collector):
+        def deliver(self, deliveries: object) -> None:
+            broker.cancel(MORE)
+            super().deliver(deliveries)  # type: ignore[arg-type]
+
+    work, more = Cancelling(), Collector()
+    broker.publish([to(WORK), to(MORE)])
+
+    def consume_both(_: object) -> None:  # between two turns, so that both are served in the next one
+        broker.consume(WORK, 10, work)
+        broker.consume(MORE, 10, more)
+
+    ask(broker, consume_both)
+    work.next()
+    wait_until(lambda: depth(broker, MORE) == Depth(ready=1))
+    assert not more.deliveries
+    assert consume(broker, MORE).next().attempt == 1
 
 
 @pytest.mark.usefixtures("one_tick")
@@ -489,6 +511,7 @@ def test_a_full_disk_refuses_publishers_and_loses_no_settlement(open_broker: Ope
     ask(broker, lambda store: store._execute("PRAGMA max_page_count = 1").fetchall())  # no page more than there are
     with pytest.raises(BrokerUnavailableError, match=r"broker\.db: the disk is full"):
         broker.publish([to(WORK, bytes(100_000))])
+    wait_until(lambda: broker.available)  # for small things there is room
     broker.settle(delivery, [to(NEXT, bytes(100_000), id="large")])
     wait_until(lambda: not broker.available)
     with pytest.raises(BrokerUnavailableError, match="the disk is full"):
