@@ -1,6 +1,8 @@
 """The embedded broker: a durable queue in a SQLite file, for the processes of one machine.
 
-    broker.py    the contract: what any thread may call, and the thread that does it
+    broker.py    the contract, as any thread may call it
+    inbox.py     what threads ask for, until the broker's thread does it
+    service.py   that thread: opens the file, does turn after turn
     turn.py      one transaction's work: settle, publish, take
     store.py     messages and queues as rows; knows SQL, and nothing of threads
     file.py      the file itself: opened, checked, explained when it fails, kept small
