@@ -112,8 +112,9 @@ class Session:
 class Delivery:
     """One message in hand, which the broker keeps until it is settled or released.
 
-    `attempt` is the number of the attempt that this delivery is, from 1: those
-    counted in the message's header, those that died with their worker, and this
+    `headers` are those of the message's sender, without what the runner or the broker
+    has added. `attempt` is the number of the attempt that this delivery is, from 1:
+    those counted in the message's header, those that died with their worker, and this
     one. `tag` and `properties` are the broker's own business.
     """
 

@@ -113,7 +113,9 @@ def plan(pipeline: Pipeline) -> Topology:
         rungs[queue.name] = stage.retry.rungs()
         queues.append(_quarantine(queue))
         queues.extend(_retry(queue, rung) for rung in rungs[queue.name])
-    bindings = tuple(PlannedBinding(b.exchange, queue.name, b.key) for queue in pipeline.queues.values() for b in queue.bind)
+    bindings = tuple(
+        PlannedBinding(b.exchange, queue.name, b.key) for queue in pipeline.queues.values() for b in queue.bind
+    )
     return Topology(tuple(pipeline.exchanges.values()), tuple(queues), bindings, rungs)
 
 

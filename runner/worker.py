@@ -14,14 +14,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from queue import Empty, SimpleQueue
-from typing import Any
 
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.config.model import Stage
 from runner.errors import PublishError, StartError
 from runner.handlers import HandlerFactory
-from runner.message import HEADER_PREFIX, NO_HEADERS, Delivery, Message, Outgoing
+from runner.message import Delivery, Message, Outgoing
 from runner.outcome import Decider, Outcome, describe
 from runner.routing import Router
 from runner.topology import plan
@@ -201,9 +200,7 @@ class StageWorker:
             if delivery.attempt > 1 and (exhausted := decider.exhausted(delivery)) is not None:
                 return exhausted
             body = decider.read(delivery)
-            result = handler(
-                Message(delivery.id, body, delivery.queue, delivery.attempt, _sender_headers(delivery.headers))
-            )
+            result = handler(Message(delivery.id, body, delivery.queue, delivery.attempt, delivery.headers))
             if result is not None and not decider.publishes:
                 self._warn_of_unused_result()
             return decider.done(delivery, result)
@@ -258,9 +255,3 @@ class StageWorker:
                     waiting.append(delivery)
         except Empty:
             self._broker.release(waiting)
-
-
-def _sender_headers(headers: Any) -> Any:
-    if not headers:
-        return NO_HEADERS
-    return {name: value for name, value in headers.items() if not name.startswith(HEADER_PREFIX)}

@@ -172,7 +172,6 @@ HEADERS: dict[str, Any] = {
     "empty": "",
     "whole": -7,
     "large": 2**53 + 1,
-    "fraction": 0.1,
     "yes": True,
     "no": False,
     "nothing": None,
@@ -190,6 +189,12 @@ def test_headers_travel_unharmed_through_a_settlement_and_a_retry(broker: Broker
     broker.settle(second, [to(MORE, headers=second.headers)])
     assert first.headers == second.headers == HEADERS
     assert consume(broker, MORE).next().headers == HEADERS
+
+
+def test_what_the_runner_writes_is_not_among_a_deliverys_headers(broker: Broker) -> None:
+    broker.publish([to(WORK, headers={"mine": 1, ATTEMPT: 3, "runner-error": "down"})])
+    delivery = consume(broker).next()
+    assert (dict(delivery.headers), delivery.attempt) == ({"mine": 1}, 4)
 
 
 def test_a_message_without_headers_has_none(broker: Broker) -> None:
@@ -413,7 +418,7 @@ def test_the_attempts_in_the_header_are_counted(broker: Broker) -> None:
     assert consume(broker).next().attempt == 4
 
 
-@pytest.mark.parametrize("garbage", ["many", -1, None, 1.5])
+@pytest.mark.parametrize("garbage", ["many", -1, None, [1]])
 def test_a_foreign_attempt_header_that_makes_no_sense_counts_nothing(broker: Broker, garbage: Any) -> None:
     broker.publish([to(WORK, headers={ATTEMPT: garbage})])
     assert consume(broker).next().attempt == 1

@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pika
@@ -15,7 +17,7 @@ import pytest
 
 from runner.brokers.rabbitmq import RabbitBroker
 from runner.config.model import Queue
-from runner.errors import BrokerSetupError, BrokerUnavailableError
+from runner.errors import BrokerSetupError, BrokerUnavailableError, PublishError
 from runner.message import ATTEMPT, Delivery, Destination, Outgoing
 from tests.brokers.conftest import Opener
 from tests.brokers.holder import Holder
@@ -187,6 +189,49 @@ def test_a_foreign_attempt_header_that_makes_no_sense_counts_as_none(
     broker.consume(WORK, 10, collector)
     put(place.address, WORK, headers={ATTEMPT: attempt})
     assert collector.next().attempt == 1
+
+
+def test_a_header_of_any_type_travels_through_a_retry(place: RabbitPlace, open_broker: Opener) -> None:
+    headers = {
+        "text": "Žofie",
+        "bytes": b"\xff\x00",
+        "small": -1,
+        "large": 1 << 40,
+        "yes": True,
+        "none": None,
+        "decimal": Decimal("-12.50"),
+        "time": datetime(2031, 12, 31, 23, 59, 59, tzinfo=UTC),
+        "list": [1, "two", [False, None]],
+        "table": {"a": {"b": 1}},
+    }
+    broker = open_broker()
+    collector = Collector()
+    broker.consume(WORK, 10, collector)
+    put(place.address, WORK, headers=headers, message_id="m-1")
+    first = collector.next()
+    broker.settle(first, [retry(first, RETRY_DELAY)])
+    second = collector.next()
+    assert dict(first.headers) == dict(second.headers) == headers
+    assert broker.available
+
+
+@pytest.mark.parametrize("header", [1 << 64, object(), Decimal("1E+30"), "x" * 200_000], ids=lambda h: type(h).__name__)
+def test_a_header_that_amqp_cannot_hold_is_refused_and_nothing_else_is_hurt(
+    place: RabbitPlace, open_broker: Opener, header: object
+) -> None:
+    broker = open_broker()
+    with pytest.raises(PublishError, match="header"):
+        broker.publish([to(NEXT, headers={"odd": header}), to(NEXT, id="m-1")])
+    assert [message.id for message in place.contents(NEXT)] == ["m-1"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 131_064, 131_065, 1_000_000])
+def test_a_body_of_any_size_is_cut_into_frames_and_put_together_again(
+    place: RabbitPlace, open_broker: Opener, size: int
+) -> None:
+    body = bytes(n % 251 for n in range(size))
+    open_broker().publish([to(NEXT, body)])
+    assert [message.payload for message in place.contents(NEXT)] == [body]
 
 
 # -- waits ------------------------------------------------------------------------------------------

@@ -45,6 +45,10 @@ class Step:
     def _fail(self, _body: Mapping[str, Any], _argument: str) -> None:
         raise ValueError("this body always fails")
 
+    def _fail_once(self, body: Mapping[str, Any], _argument: str) -> None:
+        if self._first_time(body):
+            raise ValueError("once")
+
     def _retry(self, _body: Mapping[str, Any], _argument: str) -> None:
         raise Retry("not now")
 

@@ -127,6 +127,12 @@ def test_failures_and_deaths_are_counted_together_over_two_workers(prepare: Star
     assert [note.attempt for note in program.notes if note.stage == "two"] == [1, 2, 3]
 
 
+def test_the_count_starts_anew_with_each_stage(program: Program) -> None:
+    program.post({"n": 1, "do": {"one": "fail_once"}})
+    program.wait_done([1])
+    assert [(note.stage, note.attempt) for note in program.notes] == [("one", 1), ("one", 2), ("two", 1)]
+
+
 def test_a_retry_waits_on_the_broker_also_while_nothing_runs(prepare: Start) -> None:
     program = prepare(PIPELINE.replace("delay: 200ms", "delay: 3s"))
     program.start()

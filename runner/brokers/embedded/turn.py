@@ -19,7 +19,7 @@ from runner.brokers.embedded.inbox import Parcel, Publication, Work
 from runner.brokers.embedded.presence import Grave
 from runner.brokers.embedded.store import Queue, Store, Taken
 from runner.errors import PublishError
-from runner.message import ATTEMPT, NO_HEADERS, Delivery, Destination, Outgoing, Session, new_id
+from runner.message import ATTEMPT, HEADER_PREFIX, NO_HEADERS, Delivery, Destination, Outgoing, Session, new_id
 from runner.topology import Topology
 
 MAX_PAYLOAD = 128 * 1024 * 1024
@@ -237,9 +237,18 @@ class Turn:
 
     def _delivery(self, message: Taken, subscription: Subscription) -> Delivery:
         place, message_id, headers_text, crashes, payload = message
-        headers: Mapping[str, Any] = NO_HEADERS if headers_text is None else json.loads(headers_text)
-        attempts = headers.get(ATTEMPT, 0) if headers else 0
-        if not isinstance(attempts, int) or attempts < 0:
-            attempts = 0
+        headers, attempts = NO_HEADERS, 0
+        if headers_text is not None:
+            headers, attempts = _read_headers(headers_text)
         attempt = attempts + crashes + 1
         return Delivery(subscription.queue, message_id, payload, headers, attempt, self._session, place, subscription)
+
+
+def _read_headers(text: str) -> tuple[Mapping[str, Any], int]:
+    """The headers of the message's sender, and the attempts that were made of it; a foreign
+    program's nonsense counts as none."""
+    headers: dict[str, Any] = json.loads(text)
+    attempts = headers.get(ATTEMPT, 0)
+    is_count = isinstance(attempts, int) and not isinstance(attempts, bool) and attempts >= 0
+    sent = {name: value for name, value in headers.items() if not name.startswith(HEADER_PREFIX)}
+    return sent, attempts if is_count else 0

@@ -81,7 +81,7 @@ class RabbitBroker:
             parameters(urls, name), opened=self._opened, lost=self._lost, refused=self._refuse
         )
         self._topology = Topology((), (), ())
-        self._publisher = Publisher(self._topology, self._on_unroutable)
+        self._publisher = self._new_publisher()
         self._subscriptions: dict[str, Subscription] = {}
         self._pika: pika.SelectConnection | None = None
         self._up = False
@@ -107,7 +107,7 @@ class RabbitBroker:
 
     def start(self, topology: Topology, *, timeout: float | None = None) -> None:
         self._topology = topology
-        self._publisher = Publisher(topology, self._on_unroutable)
+        self._publisher = self._new_publisher()
         self._connection.start()
         settled = self._settled.wait(timeout)
         if self._up and not self._refusal:
@@ -185,6 +185,9 @@ class RabbitBroker:
             self._connection.call(self._when_idle, idle.set)
             idle.wait(max(0.0, deadline - time.monotonic()))
         self._connection.stop(max(0.5, deadline - time.monotonic()))
+
+    def _new_publisher(self) -> Publisher:
+        return Publisher(self._topology, soon=self._connection.call, unroutable=self._on_unroutable)
 
     # -- on the I/O thread: the connection's life -------------------------------------------
 
@@ -361,7 +364,7 @@ class RabbitBroker:
             if self._up:
                 self._consume(subscription)
             return
-        earlier.cancelled = False
+        earlier.resume(subscription)
         if self._up:
             self._consume(earlier)
 

@@ -153,6 +153,12 @@ class Subscription:
             self.session.end()
             self.session = None
 
+    def resume(self, other: Subscription) -> None:
+        """Be what `other` would be, with what is in hand already."""
+        self.cancelled = False
+        self.consumer = other.consumer
+        self._prefetch = other._prefetch
+
     def cancel(self, done: Callable[[], None]) -> None:
         """Take nothing more; `done` is called when nothing more can come."""
         self.cancelled = True

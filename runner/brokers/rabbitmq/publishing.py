@@ -16,11 +16,10 @@ import pika
 from pika.channel import Channel
 from pika.spec import BasicProperties
 
+from runner.brokers.rabbitmq.frames import content_frames, publish_frame
 from runner.errors import BrokerUnavailableError, PublishError
 from runner.message import NOT_BEFORE, Outgoing
 from runner.topology import Topology
-
-PERSISTENT = 2
 
 
 class Ticket(Protocol):
@@ -75,18 +74,23 @@ class WaitingTicket:
 class Publisher:
     """The publishing channel, and what is outstanding on it.
 
-    Without a channel a message is lost at once. `unroutable()` is called when one came
-    back because its queue or binding is gone.
+    Without a channel a message is lost at once. `soon(function)` calls `function` after
+    what is being done now; `unroutable()` is called when a message came back because its
+    queue or binding is gone.
     """
 
-    def __init__(self, topology: Topology, unroutable: Callable[[], None]) -> None:
+    def __init__(
+        self, topology: Topology, *, soon: Callable[[Callable[[], None]], None], unroutable: Callable[[], None]
+    ) -> None:
         self._topology = topology
+        self._soon = soon
         self._on_unroutable = unroutable
         self.channel: Channel | None = None
         self._sequence = 0
         self._lowest = 1
         self._unconfirmed: dict[int, tuple[Outgoing, Ticket]] = {}
         self._returned: dict[int, str] = {}
+        self._unwritten: list[bytes] = []
 
     @property
     def outstanding(self) -> int:
@@ -105,21 +109,43 @@ class Publisher:
         entries = list(self._unconfirmed.values())
         self._unconfirmed.clear()
         self._returned.clear()
+        self._unwritten.clear()
         for message, ticket in entries:
             ticket.lost(message, reason)
 
     def send(self, messages: Iterable[Outgoing], ticket: Ticket) -> None:
         for message in messages:
-            if self.channel is None:
+            channel = self.channel
+            if channel is None:
                 ticket.lost(message, "the broker is away")
                 continue
-            exchange, key = message.destination
-            headers = message.headers
-            if message.delay:
-                exchange, key, headers = self._waiting(message)
+            try:
+                frames = self._frames(channel, message)
+            except ValueError as error:
+                ticket.refused(message, str(error))
+                continue
             self._sequence += 1
             self._unconfirmed[self._sequence] = (message, ticket)
-            self.channel.basic_publish(exchange, key, message.payload, _properties(message, headers), mandatory=True)
+            if not self._unwritten:
+                self._soon(self._write)
+            self._unwritten.append(frames)
+
+    def _frames(self, channel: Channel, message: Outgoing) -> bytes:
+        exchange, key = message.destination
+        headers = message.headers
+        if message.delay:
+            exchange, key, headers = self._waiting(message)
+        number, frame_max = channel.channel_number, channel.connection.params.frame_max
+        origin = message.origin.properties if message.origin is not None else None
+        content = content_frames(number, frame_max, message.id, headers, message.payload, origin)
+        return publish_frame(number, exchange, key) + content
+
+    def _write(self) -> None:
+        """What has come together leaves in one write: a system call costs more than a message."""
+        frames, self._unwritten = self._unwritten, []
+        if self.channel is not None and self.channel.is_open:
+            # pika's own way for frames that are marshalled already; it has no public one.
+            self.channel.connection._output_marshaled_frames([b"".join(frames)])  # noqa: SLF001
 
     def _waiting(self, message: Outgoing) -> tuple[str, str, Mapping[str, Any]]:
         """Where and with which headers a message waits. The longest rung may be shorter
@@ -165,29 +191,3 @@ class Publisher:
         if exchange:
             return f"no queue is bound to the exchange '{exchange}' for the key '{key}'"
         return f"there is no queue '{key}'"
-
-
-def _properties(message: Outgoing, headers: Mapping[str, Any]) -> BasicProperties:
-    """A message that is moved on keeps its sender's properties; but neither an
-    expiration (it would vanish from the dead letters) nor a user id (RabbitMQ closes
-    the channel where that isn't the connection's own)."""
-    origin = message.origin.properties if message.origin is not None else None
-    if origin is None:
-        return BasicProperties(
-            content_type="application/json",
-            delivery_mode=PERSISTENT,
-            message_id=message.id,
-            headers=headers or None,
-        )
-    return BasicProperties(
-        content_type=origin.content_type,
-        content_encoding=origin.content_encoding,
-        headers=headers or None,
-        delivery_mode=PERSISTENT,
-        correlation_id=origin.correlation_id,
-        reply_to=origin.reply_to,
-        message_id=message.id,
-        timestamp=origin.timestamp,
-        type=origin.type,
-        app_id=origin.app_id,
-    )
