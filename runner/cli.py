@@ -197,7 +197,7 @@ def status(pipeline: Path, watch: bool, form: str) -> None:
     from runner import status as depths
 
     loaded = _load(pipeline)
-    with _broker(loaded, "status") as broker:
+    with _broker(loaded, "status", declare=False) as broker:
         if form == "json":
             click.echo(depths.as_json(loaded, broker))
         elif watch:
@@ -248,14 +248,14 @@ def _load(path: Path) -> LoadedPipeline:
 
 
 @contextmanager
-def _broker(loaded: LoadedPipeline, part: str) -> Iterator[Broker]:
-    """The broker, looked at by a command: nothing is declared."""
+def _broker(loaded: LoadedPipeline, part: str, *, declare: bool = True) -> Iterator[Broker]:
+    """The broker, for a command."""
     from runner.brokers import connect
     from runner.topology import plan
 
     logs.configure(part, level="error")
     broker = connect(loaded.pipeline, part)
-    broker.start(plan(loaded.pipeline), timeout=BROKER_TIMEOUT)
+    broker.start(plan(loaded.pipeline), timeout=BROKER_TIMEOUT, declare=declare)
     try:
         yield broker
     finally:

@@ -178,6 +178,13 @@ def test_status_counts_what_is_on_the_queues(file: Path) -> None:
     assert document["payments"] == {"ready": 2, "in_hand": 0, "delayed": 0, "dead": 0, "consumers": 0}
 
 
+def test_status_before_the_first_run_says_so_and_makes_nothing(file: Path) -> None:
+    result = run("status", file)
+    assert result.exit_code == 1
+    assert "not there yet; it is made by the first run of the pipeline" in result.stderr
+    assert not (file.parent / "broker.db").exists()
+
+
 def test_mail_says_that_an_empty_mailbox_is_empty(file: Path) -> None:
     result = run("mail", "-p", file)
     assert result.exit_code == 0

@@ -71,10 +71,11 @@ class Broker(Protocol):
     def available(self) -> bool:
         """Whether a publish would reach the broker now (connected, not blocked)."""
 
-    def start(self, topology: Topology, *, timeout: float | None = None) -> None:
+    def start(self, topology: Topology, *, timeout: float | None = None, declare: bool = True) -> None:
         """Connect and declare `topology`, now and after every reconnect.
 
-        Waits for a broker that is away, with back-off, for up to `timeout` seconds
+        Without `declare` the topology is only what is known of the broker: nothing is made
+        there, for those who just look. Waits for a broker that is away, with back-off, for up to `timeout` seconds
         (None: as long as it takes); then raises BrokerUnavailableError. Raises
         BrokerSetupError at once where waiting doesn't help.
         """

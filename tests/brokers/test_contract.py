@@ -598,3 +598,14 @@ def test_a_start_waits_for_a_rabbitmq_that_is_away_and_then_says_so() -> None:
     with pytest.raises(BrokerUnavailableError):
         broker.start(topology(), timeout=0.5)
     assert not broker.available
+
+
+def test_who_only_looks_makes_nothing(place: Place, open_broker: Opener) -> None:
+    open_broker(topology())
+    wider = topology(Queue("another"))
+    looking = broker_at(place.address, "looking")
+    looking.start(wider, timeout=30, declare=False)
+    try:
+        assert set(looking.depths([WORK, "another"])) == {WORK}
+    finally:
+        looking.close()

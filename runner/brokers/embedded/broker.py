@@ -35,7 +35,11 @@ class EmbeddedBroker:
     def available(self) -> bool:
         return self._service is not None and self._service.fault is None
 
-    def start(self, topology: Topology, *, timeout: float | None = None) -> None:
+    def start(self, topology: Topology, *, timeout: float | None = None, declare: bool = True) -> None:
+        if not declare:
+            if not self._path.exists():
+                raise BrokerSetupError(f"{self._path}: not there yet; it is made by the first run of the pipeline")
+            topology = Topology((), (), ())
         if sys.platform == "win32":
             raise BrokerSetupError("the embedded broker needs Linux or macOS; name a RabbitMQ as the broker")
         service = self._service = Service(self._path, self._name, topology)

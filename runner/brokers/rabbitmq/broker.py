@@ -87,6 +87,7 @@ class RabbitBroker:
         self._up = False
         self._blocked = ""
         self._started = False
+        self._declares = True
         self._closing = False
         self._answering = False
         self._repairing = False
@@ -105,8 +106,9 @@ class RabbitBroker:
     def available(self) -> bool:
         return self._up and not self._blocked and self._publisher.channel is not None
 
-    def start(self, topology: Topology, *, timeout: float | None = None) -> None:
+    def start(self, topology: Topology, *, timeout: float | None = None, declare: bool = True) -> None:
         self._topology = topology
+        self._declares = declare
         self._publisher = self._new_publisher()
         self._connection.start()
         settled = self._settled.wait(timeout)
@@ -252,6 +254,9 @@ class RabbitBroker:
 
     def _declare(self, then: Callable[[], None]) -> None:
         """Declare the topology, once for all who ask while it is under way."""
+        if not self._declares:
+            then()
+            return
         self._declared.append(then)
         if len(self._declared) == 1 and self._pika is not None:
             declare(self._pika, self._topology, done=self._on_declared, failed=self._on_declare_failed)

@@ -59,6 +59,7 @@ class Inquiry:
         self._later = later
         self._done = done
         self._counts: dict[str, Counter[str]] = {}
+        self._called = False
         self._finished = False
         self._open()
 
@@ -69,10 +70,13 @@ class Inquiry:
         channel.add_on_close_callback(self._closed)
         self._next(channel)
 
-    def _closed(self, _channel: Channel, reason: BaseException) -> None:
+    def _closed(self, channel: Channel, reason: BaseException) -> None:
         """A queue that doesn't exist closes the channel (404): go on without it."""
         if isinstance(reason, pika.exceptions.ChannelClosedByBroker) and not self._finished:
-            self._open()
+            if self._called:  # no exchange: the consumers are other programs
+                self._finish(channel)
+            else:
+                self._open()
 
     def _next(self, channel: Channel) -> None:
         if not self._left:
@@ -104,6 +108,7 @@ class Inquiry:
                 self._finish(channel)
 
         def ask(_frame: object) -> None:
+            self._called = True
             channel.basic_publish(STATUS_EXCHANGE, "", b"", BasicProperties(reply_to=REPLY_TO))
 
         channel.basic_consume(REPLY_TO, answered, auto_ack=True, callback=ask)
