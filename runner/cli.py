@@ -81,7 +81,7 @@ def main() -> None:
 )
 @click.option("--log-format", type=click.Choice(list(logs.FORMATS)), default="text", show_default=True)
 def run(pipeline: Path, processes: int, only: Sequence[str], log_level: str, log_format: str) -> None:
-    """Start the intake, the workers and the mailbox, and keep them running."""
+    """Start intake, workers and mailbox, and keep them running."""
     began = time.monotonic()
     configure = partial(logs.configure, level=log_level, form=log_format)
     configure("runner")
@@ -169,9 +169,10 @@ def show(pipeline: Path, graph: bool, mermaid: bool) -> None:
 @click.argument("target")
 @click.argument("file", type=click.File("rb"), default="-")
 def send(pipeline: Path, target: str, file: Any) -> None:
-    """Publish the JSON document, or the JSON lines, in FILE (or from standard input).
+    """Publish JSON documents from FILE, or from standard input.
 
-    TARGET is a queue, or an HTTP route whose queues are meant: 'POST /make-payment'.
+    FILE is one JSON document, or has one on each line. TARGET is a queue, or an HTTP route
+    whose queues are meant: 'POST /make-payment'.
     """
     from runner import send as sending
     from runner.progress import Progress
@@ -193,7 +194,7 @@ def send(pipeline: Path, target: str, file: Any) -> None:
 @click.option("--watch", is_flag=True, help="Look again every second, until Ctrl-C.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def status(pipeline: Path, watch: bool, form: str) -> None:
-    """Show how many messages each queue holds: ready, in hand, delayed and dead."""
+    """Count the messages of each queue: ready, in hand, delayed, dead."""
     from runner import status as depths
 
     loaded = _load(pipeline)
@@ -210,7 +211,10 @@ def status(pipeline: Path, watch: bool, form: str) -> None:
 @PIPELINE_OPTION
 @click.argument("which", required=False)
 def mail(pipeline: Path, which: str | None) -> None:
-    """List the mails in the development mailbox, or show one: WHICH is its number."""
+    """List the development mailbox, or show one of its mails.
+
+    WHICH is its number, or a part of its Message-ID, such as a payment's id.
+    """
     from runner import mailbox
 
     loaded = _load(pipeline)

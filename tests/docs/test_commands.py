@@ -1,0 +1,61 @@
+"""docs/commands.md tells every command and every option, with its default, and no other."""
+
+from __future__ import annotations
+
+import re
+
+import click
+import pytest
+
+from runner.cli import main
+from tests.docs.pages import ROOT
+
+PAGE = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^## runner (\w+)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
+
+ALSO_SAID = {("run", "--only"): "everything"}
+"""Defaults that are nothing to Click, and have a word on the page."""
+
+
+def options(command: click.Command) -> list[click.Option]:
+    return [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+
+
+def test_every_command_has_its_section_and_no_other() -> None:
+    assert list(SECTIONS) == list(main.commands)
+
+
+def test_every_command_is_in_the_readme_with_its_arguments() -> None:
+    told = re.findall(r"^\| `runner (\w+) ?(.*?)` \|", README, re.MULTILINE)
+    assert told == [(name, _arguments(command)) for name, command in main.commands.items()]
+
+
+@pytest.mark.parametrize("name", main.commands)
+def test_a_section_begins_with_the_commands_arguments(name: str) -> None:
+    assert SECTIONS[name].lstrip().startswith(f"`runner {name} {_arguments(main.commands[name])}` ")
+
+
+@pytest.mark.parametrize("name", main.commands)
+def test_every_option_is_told_with_its_default_and_no_other(name: str) -> None:
+    told = re.findall(r"^\| (`-.*?) \| .* \| (.*?) ?\|$", SECTIONS[name], re.MULTILINE)
+    assert told == [_row(name, option) for option in options(main.commands[name])]
+
+
+@pytest.mark.parametrize("name", main.commands)
+def test_every_choice_of_an_option_is_told(name: str) -> None:
+    for option in options(main.commands[name]):
+        for choice in option.type.choices if isinstance(option.type, click.Choice) else ():
+            row = next(line for line in SECTIONS[name].splitlines() if f"`{option.opts[-1]}`" in line)
+            assert f"`{choice}`" in row
+
+
+def _row(name: str, option: click.Option) -> tuple[str, str]:
+    default = "" if option.is_flag or option.default in (None, ()) or option.multiple else f"`{option.default}`"
+    return ", ".join(f"`{word}`" for word in option.opts), ALSO_SAID.get((name, option.opts[-1]), default)
+
+
+def _arguments(command: click.Command) -> str:
+    arguments = [parameter for parameter in command.params if isinstance(parameter, click.Argument)]
+    names = [(argument.name or "").upper() for argument in arguments]
+    return " ".join(name if argument.required else f"[{name}]" for name, argument in zip(names, arguments, strict=True))

@@ -1,0 +1,130 @@
+"""What can be seen of the pages without running anything: blocks, links, names, figures."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from runner import __version__
+from runner.config.loader import load
+from runner.supervisor import KILL_GRACE
+from stages.gateways import Approved, Charge, Declined, GatewayError, GatewayTimeoutError, SimulatedGateway
+from tests.docs.pages import PAGES, REFERENCE, ROOT, Block, commands, sections
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PIPELINE = (ROOT / "pipeline.yaml").read_text(encoding="utf-8")
+BLOCKS = [
+    pytest.param(block, id=f"{page.name}:{block.line}")
+    for page in PAGES
+    if page != REFERENCE
+    for section in sections(page)
+    for block in section.blocks
+]
+
+
+def page_id(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_each_block_says_what_it_is(block: Block) -> None:
+    """So that none of them goes untested: a shell command is of `console`, with its output."""
+    marks = {
+        "console": {""},
+        "yaml": {"shipped", "pipeline", "change"},
+        "python": {"file"},
+        "text": {"", "log"},
+        "ini": {""},
+    }
+    assert block.mark in marks[block.language]
+    assert block.language != "console" or list(commands(block))
+
+
+def test_the_pipeline_that_is_shown_is_the_one_that_is_shipped() -> None:
+    [shown] = [b for s in sections(ROOT / "README.md") for b in s.blocks if b.mark == "shipped"]
+    assert shown.text in PIPELINE
+
+
+def test_every_variable_of_the_shipped_pipeline_is_in_the_readme_with_its_default() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| .* \| (?:`(.*)` )?\|$", README, re.MULTILINE)
+    variables = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", PIPELINE))
+    assert dict(rows) == variables
+
+
+def test_the_cards_to_try_do_what_the_readme_says() -> None:
+    answers = {
+        "declines": (Declined, Declined),
+        "fails every time": (GatewayError, GatewayError),
+        "fails once, then approves": (GatewayError, Approved),
+        "approves, but its first answer is lost": (GatewayTimeoutError, Approved),
+    }
+    mails = {Declined: "Payment declined", Approved: "Payment received", GatewayError: "none; "}
+    gateway = SimulatedGateway(timeout=0.01)
+    rows = re.findall(r"^\| `(\d{16})` \| (.*) \| (.*) \|$", README, re.MULTILINE)
+    for card, does, mail in rows:
+        first, second = next(answers[beginning] for beginning in answers if does.startswith(beginning))
+        assert [type(_answer(gateway, card)) for _ in range(2)] == [first, second]
+        assert mail.startswith(mails[second])
+    documented = re.findall(r"^ +(4\d{15}) ", SimulatedGateway.__doc__ or "", re.MULTILINE)
+    assert [card for card, *_ in rows] == documented
+
+
+def _answer(gateway: SimulatedGateway, card: str) -> object:
+    try:
+        return gateway.charge(Charge(card, card))
+    except GatewayError as error:
+        return error
+
+
+def test_the_changelog_tells_of_this_version() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## {__version__}" in changelog
+
+
+# -- Links --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_link_between_documents_leads_somewhere(page: Path) -> None:
+    text = _without_blocks(page)
+    links = re.findall(r"\[[^\]]+\]\(([^)\s]+)\)", text) + re.findall(r"^\[[^\]]+\]: (\S+)$", text, re.MULTILINE)
+    for link in links:
+        path, _, anchor = link.partition("#")
+        if re.match(r"https?:", path):
+            continue
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in _anchors(target), link
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    for page in PAGES[1:]:
+        assert f"]({page.relative_to(ROOT).as_posix()})" in README
+
+
+def test_every_file_that_a_page_names_is_there() -> None:
+    """As code in the text: `docs/x.md`, `tests/system/test_promises.py`."""
+    for page in PAGES:
+        for name in re.findall(r"`((?:docs|runner|schemas|stages|tests)/[\w/.-]+)`", _without_blocks(page)):
+            assert (ROOT / name).exists(), f"{page_id(page)}: {name}"
+
+
+def _anchors(page: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.*)$", _without_blocks(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _without_blocks(page: Path) -> str:
+    return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+# -- Figures ------------------------------------------------------------------------
+
+
+def test_a_service_manager_waits_longer_than_the_runner_does() -> None:
+    operating = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
+    [waits] = re.findall(r"^TimeoutStopSec=(\d+)$", operating, re.MULTILINE)
+    assert int(waits) > load(ROOT / "pipeline.yaml").pipeline.shutdown_timeout + KILL_GRACE

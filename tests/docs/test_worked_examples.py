@@ -1,0 +1,48 @@
+"""Every section of every page is followed: its files are made, its pipeline is changed and
+checked, its commands are typed, and what they print is compared with what is shown.
+
+The rewirings are followed on both brokers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import PAGES, REFERENCE, ROOT, Section, sections
+from tests.docs.session import RABBITMQ, Session
+
+EVERY = [section for page in PAGES if page != REFERENCE for section in sections(page) if section.blocks]
+REWIRING = ROOT / "docs/rewiring.md"
+
+
+def followed(name: str) -> list[Section]:
+    """The sections of the rewirings, or of all other pages."""
+    return [section for section in EVERY if (section.page == REWIRING) == (name == "rewiring")]
+
+
+def needs_rabbitmq(section: Section) -> bool:
+    return any(RABBITMQ in block.text for block in section.blocks if block.language == "console")
+
+
+@pytest.mark.parametrize("section", followed("other"), ids=lambda section: section.id)
+def test_the_section_does_what_it_says(
+    section: Section, tmp_path: Path, venv: Path, request: pytest.FixtureRequest
+) -> None:
+    rabbitmq = request.getfixturevalue("vhost_url") if needs_rabbitmq(section) else ""
+    with Session(tmp_path, venv, rabbitmq=rabbitmq) as session:
+        for block in section.blocks:
+            session.follow(block)
+
+
+@pytest.mark.parametrize("broker", ["embedded", "rabbitmq"])
+@pytest.mark.parametrize("section", followed("rewiring"), ids=lambda section: section.title)
+def test_the_rewiring_does_what_it_says(
+    section: Section, broker: str, tmp_path: Path, venv: Path, request: pytest.FixtureRequest
+) -> None:
+    rabbitmq = request.getfixturevalue("vhost_url") if broker == "rabbitmq" else ""
+    variables = {"BROKER_URL": rabbitmq} if rabbitmq else {}
+    with Session(tmp_path, venv, rabbitmq=rabbitmq, variables=variables) as session:
+        for block in section.blocks:
+            session.follow(block)
