@@ -319,7 +319,8 @@ class RabbitBroker:
         """Let the acks leave that have come together."""
         sessions, self._unflushed = self._unflushed, set()
         for session in sessions:
-            if session.flush():
+            if session.flush() and not session.singly_soon:
+                session.singly_soon = True
                 self._connection.later(GAP_DELAY, session.flush_singly)
         if self._moved or self._quarantines.session in sessions:
             self._moved = False

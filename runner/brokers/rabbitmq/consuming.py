@@ -41,7 +41,7 @@ class ChannelSession(Session):
     later, so that a slow message holds nobody's place.
     """
 
-    __slots__ = ("_lowest", "_settled", "_single", "channel", "in_hand", "leaving")
+    __slots__ = ("_lowest", "_settled", "_single", "channel", "in_hand", "leaving", "singly_soon")
 
     def __init__(self, channel: Channel) -> None:
         super().__init__()
@@ -53,6 +53,8 @@ class ChannelSession(Session):
         """By tag: delivered, and not acked yet."""
         self.leaving: set[int] = set()
         """The tags of those whose ack only waits for confirms."""
+        self.singly_soon = False
+        """Whether `flush_singly` is about to be called."""
 
     def settled(self, tag: int) -> None:
         """The delivery may be acked; `flush` sends it."""
@@ -85,6 +87,7 @@ class ChannelSession(Session):
 
     def flush_singly(self) -> None:
         """Ack what is left behind a gap."""
+        self.singly_soon = False
         if self.open:
             for tag in self._settled:
                 self.channel.basic_ack(tag)
