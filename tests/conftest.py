@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from tests.certificates import Certificate, make_certificate
 from tests.rabbitmq_node import HOW_TO_GET_IT, RabbitNode, server_script
+
+
+@pytest.fixture(autouse=True)
+def unchanged_module_path() -> Iterator[None]:
+    """Loading a pipeline puts its folder on `sys.path`, where the next test mustn't find it."""
+    before = sys.path[:]
+    yield
+    sys.path[:] = before
 
 
 @pytest.fixture(scope="session")
