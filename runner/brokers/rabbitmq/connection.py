@@ -20,6 +20,7 @@ import pika.exceptions
 from pika.adapters.select_connection import IOLoop
 
 from runner.brokers.rabbitmq.nodes import label
+from runner.brokers.rabbitmq.receiving import Receiver
 
 log = logging.getLogger("runner.broker")
 
@@ -119,7 +120,7 @@ class Connection:
             return
         node = self._nodes[self._tried % len(self._nodes)]
         self._tried += 1
-        self._connection = pika.SelectConnection(
+        self._connection = Receiver(
             node,
             on_open_callback=self._on_open,
             on_open_error_callback=self._on_open_error,

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from pika.channel import Channel
 from pika.spec import BasicProperties
 
 from runner.brokers.base import Consumer
+from runner.brokers.rabbitmq.fields import Properties
+from runner.brokers.rabbitmq.frames import Delivered
 from runner.message import (
     ATTEMPT,
     HEADER_PREFIX,
@@ -133,9 +136,10 @@ class Subscription:
     def attach(self, channel: Channel) -> None:
         """Consume on this channel, whether it is freshly opened or has lost its consumer."""
         session = self.session = self.session or ChannelSession(channel)
+        channel.connection.deliveries[channel.channel_number] = partial(self._on_delivery, session)
 
-        def deliver(_channel: object, method: Any, properties: BasicProperties, body: bytes) -> None:
-            self._on_deliver(session, method, properties, body)
+        def deliver_large(_channel: object, method: Any, properties: BasicProperties, body: bytes) -> None:
+            self._on_delivery(session, delivered(method, properties, body))
 
         def consuming(frame: Any) -> None:
             self._tag = frame.method.consumer_tag
@@ -143,7 +147,7 @@ class Subscription:
                 self.cancel(_nothing)
 
         channel.basic_qos(prefetch_count=self._prefetch)
-        channel.basic_consume(self.queue, deliver, callback=consuming)
+        channel.basic_consume(self.queue, deliver_large, callback=consuming)
 
     def lose_consumer(self) -> None:
         """The broker has cancelled it; the channel, and what is in hand, are still good."""
@@ -153,6 +157,8 @@ class Subscription:
         """The channel is gone; what it delivered belongs to the broker again."""
         self._tag = ""
         if self.session is not None:
+            channel = self.session.channel
+            channel.connection.deliveries.pop(channel.channel_number, None)
             self.session.end()
             self.session = None
 
@@ -191,10 +197,12 @@ class Subscription:
         if arrived:
             self.consumer.deliver(arrived)
 
-    def _on_deliver(self, session: ChannelSession, method: Any, properties: BasicProperties, body: bytes) -> None:
-        delivery = read(self.queue, session, method.delivery_tag, properties, body)
-        headers = properties.headers
-        if (headers or method.redelivered) and (elsewhere := self._elsewhere(delivery, method.redelivered, headers)):
+    def _on_delivery(self, session: ChannelSession, delivered: Delivered) -> None:
+        delivery = read(self.queue, session, delivered)
+        headers = delivered.properties.headers if delivered.properties is not None else None
+        if (headers or delivered.redelivered) and (
+            elsewhere := self._elsewhere(delivery, delivered.redelivered, headers)
+        ):
             self._move(delivery, elsewhere)
         else:
             self.arrive(delivery)
@@ -212,16 +220,21 @@ class Subscription:
         return _moved(delivery, Destination("", self.queue), wait) if wait > 0 else None
 
 
-def read(
-    queue: str, session: ChannelSession, tag: int, properties: BasicProperties, body: bytes, deaths: int = 0
-) -> Delivery:
+def read(queue: str, session: ChannelSession, delivered: Delivered, deaths: int = 0) -> Delivery:
     """What the broker has delivered, in hand from now on; `deaths` deliveries of it came to nothing."""
-    headers = properties.headers
+    tag, _, message_id, properties, body = delivered
+    headers = properties.headers if properties is not None else None
     sent, attempted = (_sender_headers(headers), number(headers, ATTEMPT)) if headers else (NO_HEADERS, 0)
-    message_id = properties.message_id or new_id()
-    delivery = Delivery(queue, message_id, body, sent, attempted + deaths + 1, session, tag, properties)
+    attempt = attempted + deaths + 1
+    delivery = Delivery(queue, message_id or new_id(), body, sent, attempt, session, tag, properties)
     session.in_hand[tag] = delivery
     return delivery
+
+
+def delivered(method: Any, properties: BasicProperties, body: bytes) -> Delivered:
+    """What came pika's way: a large message, or one that was asked for."""
+    values = Properties(**{name: getattr(properties, name) for name in Properties.__dataclass_fields__})
+    return Delivered(method.delivery_tag, method.redelivered, properties.message_id or "", values, body)
 
 
 def _moved(delivery: Delivery, destination: Destination, delay: float = 0.0) -> Outgoing:

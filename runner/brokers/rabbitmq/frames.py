@@ -1,53 +1,58 @@
-"""A message as AMQP 0-9-1 frames, written in one go.
+"""Messages ↔ AMQP 0-9-1 frames, in one go (sections 2.3 and 4.2 of the specification).
 
-pika builds an object for each frame and value of a publish, which costs several times
-what the rest of publishing does; and it can't encode a header that is a float, though
-it decodes one. Only what a publish needs is here (AMQP 0-9-1, section 4.2.3 and on).
+pika makes an object of each frame and of each value in it, which costs several times
+what everything else does that happens to a message. Here are only the three kinds of
+frames that come and go by the thousand: publishes, deliveries and confirms.
 """
 
 from __future__ import annotations
 
 import struct
-from calendar import timegm
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from pika.spec import BasicProperties
+from pika.exceptions import InvalidFrameError
+
+from runner.brokers.rabbitmq import fields
+from runner.brokers.rabbitmq.fields import Properties, short_text
 
 METHOD, HEADER, BODY = 1, 2, 3
-END = b"\xce"
 OVERHEAD = 8
-"""Bytes of a frame beside its payload."""
+"""Bytes of a frame beside its payload: seven before it, one after."""
+END = 0xCE
 PERSISTENT = 2
 
-_frame_head = struct.Struct(">BHI").pack
-_content_head = struct.Struct(">HHQH").pack
-_BASIC, _PUBLISH = 60, 40
-_MANDATORY = 1
+DELIVER = struct.pack(">HH", 60, 60)
+ACK = struct.pack(">HH", 60, 80)
+"""The class and the method that a method frame's payload begins with."""
+_PUBLISH = struct.pack(">HHH", 60, 40, 0)
+_MANDATORY = b"\x01"
 
-# The properties in the order of their flags, from the highest bit on.
-_CONTENT_TYPE, _CONTENT_ENCODING, _HEADERS, _DELIVERY_MODE = 1 << 15, 1 << 14, 1 << 13, 1 << 12
-_CORRELATION_ID, _REPLY_TO, _MESSAGE_ID = 1 << 10, 1 << 9, 1 << 7
-_TIMESTAMP, _TYPE, _APP_ID = 1 << 6, 1 << 5, 1 << 3
+_frame = struct.Struct(">BHI")
+_content = struct.Struct(">HHQH")
+_tag = struct.Struct(">QB")
+_end = bytes([END])
+
+_PLAIN_FLAGS = fields.properties(Properties("", delivery_mode=PERSISTENT, message_id=""))[0]
+_PLAIN_START = short_text("application/json") + bytes([PERSISTENT])
+_PLAIN = struct.pack(">H", _PLAIN_FLAGS) + _PLAIN_START
+"""What the properties of a message begin with that has no headers and was written here."""
+
+
+# -- writing ---------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=4096)
 def publish_frame(channel: int, exchange: str, key: str) -> bytes:
     """Basic.Publish, mandatory. The same few destinations come again and again."""
-    payload = struct.pack(">HHH", _BASIC, _PUBLISH, 0) + _short(exchange) + _short(key) + bytes([_MANDATORY])
-    return _frame_head(METHOD, channel, len(payload)) + payload + END
+    payload = _PUBLISH + short_text(exchange) + short_text(key) + _MANDATORY
+    return _frame.pack(METHOD, channel, len(payload)) + payload + _end
 
 
 def content_frames(
-    channel: int,
-    frame_max: int,
-    message_id: str,
-    headers: Mapping[str, Any],
-    body: bytes,
-    origin: BasicProperties | None,
+    channel: int, frame_max: int, message_id: str, headers: Mapping[str, Any], body: bytes, origin: Properties | None
 ) -> bytes:
     """The header and body frames of a persistent message.
 
@@ -56,100 +61,99 @@ def content_frames(
     user id (RabbitMQ closes the channel where that isn't the connection's own).
     Raises ValueError where the headers don't fit into a frame, or can't be written.
     """
-    flags, properties = _plain(message_id, headers) if origin is None else _moved(message_id, headers, origin)
-    size = len(properties) + 14
-    if size > frame_max - OVERHEAD:
-        raise ValueError(f"its headers take {size} bytes, more than a frame holds ({frame_max})")
-    head = _frame_head(HEADER, channel, size) + _content_head(_BASIC, 0, len(body), flags) + properties + END
-    largest = frame_max - OVERHEAD
+    if headers or origin is not None:
+        flags, properties = fields.properties(
+            replace(
+                origin or Properties("application/json"),
+                headers=headers or None,
+                delivery_mode=PERSISTENT,
+                message_id=message_id,
+                expiration=None,
+                user_id=None,
+                priority=None,
+                cluster_id=None,
+            )
+        )
+    else:
+        flags, properties = _PLAIN_FLAGS, _PLAIN_START + short_text(message_id)
+    size, largest = len(properties) + _content.size, frame_max - OVERHEAD
+    if size > largest:
+        raise ValueError(f"its headers take {size} bytes, more than a frame holds ({largest})")
+    head = _frame.pack(HEADER, channel, size) + _content.pack(60, 0, len(body), flags) + properties + _end
     if len(body) <= largest:
-        return head + _frame_head(BODY, channel, len(body)) + body + END if body else head
+        return head + _frame.pack(BODY, channel, len(body)) + body + _end if body else head
     parts = (body[start : start + largest] for start in range(0, len(body), largest))
-    return head + b"".join(_frame_head(BODY, channel, len(part)) + part + END for part in parts)
+    return head + b"".join(_frame.pack(BODY, channel, len(part)) + part + _end for part in parts)
 
 
-def _plain(message_id: str, headers: Mapping[str, Any]) -> tuple[int, bytes]:
-    if not headers:
-        return _CONTENT_TYPE | _DELIVERY_MODE | _MESSAGE_ID, b"\x10application/json\x02" + _short(message_id)
-    table = _table(headers)
-    flags = _CONTENT_TYPE | _HEADERS | _DELIVERY_MODE | _MESSAGE_ID
-    return flags, b"\x10application/json" + table + b"\x02" + _short(message_id)
+# -- reading ---------------------------------------------------------------------------
 
 
-def _moved(message_id: str, headers: Mapping[str, Any], origin: BasicProperties) -> tuple[int, bytes]:
-    properties = (
-        (_CONTENT_TYPE, origin.content_type),
-        (_CONTENT_ENCODING, origin.content_encoding),
-        (_HEADERS, headers or None),
-        (_DELIVERY_MODE, PERSISTENT),
-        (_CORRELATION_ID, origin.correlation_id),
-        (_REPLY_TO, origin.reply_to),
-        (_MESSAGE_ID, message_id),
-        (_TIMESTAMP, origin.timestamp),
-        (_TYPE, origin.type),
-        (_APP_ID, origin.app_id),
-    )
-    writers: dict[int, _Writer] = {
-        _HEADERS: _table,
-        _DELIVERY_MODE: lambda mode: bytes([mode]),
-        _TIMESTAMP: struct.Struct(">Q").pack,
-    }
-    given = [(flag, value) for flag, value in properties if value is not None]
-    return sum(flag for flag, _ in given), b"".join(writers.get(flag, _short)(value) for flag, value in given)
+class IncompleteError(Exception):
+    """The rest has yet to come."""
 
 
-def _short(text: str) -> bytes:
-    encoded = text.encode()
-    if len(encoded) > 255:
-        raise ValueError(f"a property takes {len(encoded)} bytes, more than the 255 that AMQP allows")
-    return bytes([len(encoded)]) + encoded
+class Delivered(NamedTuple):
+    """A delivery, as it was read."""
+
+    tag: int
+    redelivered: bool
+    message_id: str
+    properties: Properties | None
+    """None: no more than the runner itself writes where there are no headers."""
+    body: bytes
 
 
-def _long(encoded: bytes) -> bytes:
-    return struct.pack(">I", len(encoded)) + encoded
+def frame_at(buffer: bytes, offset: int) -> tuple[int, int, int] | None:
+    """The kind, the channel and the end of the frame at `offset`; None: it isn't whole yet.
+
+    Raises pika's InvalidFrameError, which ends the connection.
+    """
+    start = offset + _frame.size
+    if start > len(buffer):
+        return None
+    kind, channel, size = _frame.unpack_from(buffer, offset)
+    end = start + size + 1
+    if end > len(buffer):
+        return None
+    if buffer[end - 1] != END:
+        raise InvalidFrameError("a frame doesn't end where it says")
+    return kind, channel, end
 
 
-def _table(table: Mapping[str, Any]) -> bytes:
-    return _long(b"".join(_short(str(name)) + _value(value) for name, value in table.items()))
+def read_ack(buffer: bytes, offset: int) -> tuple[int, bool]:
+    """The tag of the Basic.Ack in the frame at `offset`, and whether it is for all up to it."""
+    tag, multiple = _tag.unpack_from(buffer, offset + _frame.size + len(ACK))
+    return tag, bool(multiple & 1)
 
 
-def _value(value: Any) -> bytes:
-    """A field value with its type, as RabbitMQ reads them (rabbitmq.com/amqp-0-9-1-errata)."""
-    for kind, write in _WRITERS:
-        if isinstance(value, kind):
-            return write(value)
-    raise ValueError(f"a header is of the type {type(value).__name__}, which AMQP doesn't know")
+def read_delivery(buffer: bytes, offset: int, end: int) -> tuple[Delivered | None, int]:
+    """The delivery whose method frame lies from `offset` to `end`, with the frames that
+    follow it, and where those end. (None, 0) where its body is of several frames.
+    Raises IncompleteError where the frames aren't all there yet."""
+    header = frame_at(buffer, end)
+    if header is None:
+        raise IncompleteError
+    start, after = end + _frame.size, header[2]
+    (size,) = struct.unpack_from(">Q", buffer, start + 4)
+    body = b""
+    if size:
+        only = frame_at(buffer, after)
+        if only is None:
+            raise IncompleteError
+        if only[2] - after - OVERHEAD != size:
+            return None, 0
+        body, after = buffer[after + _frame.size : only[2] - 1], only[2]
+    consumer_tag = offset + _frame.size + len(DELIVER)
+    tag, redelivered = _tag.unpack_from(buffer, consumer_tag + 1 + buffer[consumer_tag])
+    message_id, properties = _read_properties(buffer, start + 12)
+    return Delivered(tag, bool(redelivered & 1), message_id, properties, body), after
 
 
-def _integer(value: int) -> bytes:
-    if -(1 << 31) <= value < 1 << 31:
-        return struct.pack(">ci", b"I", value)
-    if -(1 << 63) <= value < 1 << 63:
-        return struct.pack(">cq", b"l", value)
-    raise ValueError("a header is an integer of more than 64 bits, which AMQP doesn't know")
-
-
-def _decimal(value: Decimal) -> bytes:
-    """One octet says how many of the (32-bit) digits stand behind the point."""
-    sign, digits, exponent = value.normalize().as_tuple()
-    if not isinstance(exponent, int) or exponent < -255:
-        raise ValueError("a header is a decimal that AMQP can't hold")
-    raw = int("".join(map(str, digits))) * 10 ** max(exponent, 0) * (-1 if sign else 1)
-    if not -(1 << 31) <= raw < 1 << 31:
-        raise ValueError("a header is a decimal that AMQP can't hold")
-    return struct.pack(">cBi", b"D", max(-exponent, 0), raw)
-
-
-_Writer = Callable[[Any], bytes]
-_WRITERS: tuple[tuple[type, _Writer], ...] = (
-    (str, lambda value: b"S" + _long(value.encode())),
-    (bool, lambda value: b"t" + bytes([value])),  # before int, of which it is a kind
-    (int, _integer),
-    (float, lambda value: struct.pack(">cd", b"d", value)),
-    (type(None), lambda _value: b"V"),
-    (bytes, lambda value: b"x" + _long(value)),
-    (Decimal, _decimal),
-    (datetime, lambda value: struct.pack(">cQ", b"T", timegm(value.utctimetuple()))),
-    (Mapping, lambda value: b"F" + _table(value)),
-    (list, lambda value: b"A" + _long(b"".join(map(_value, value)))),
-)
+def _read_properties(buffer: bytes, offset: int) -> tuple[str, Properties | None]:
+    if buffer.startswith(_PLAIN, offset):
+        start = offset + len(_PLAIN)
+        return buffer[start + 1 : start + 1 + buffer[start]].decode(errors="replace"), None
+    (flags,) = struct.unpack_from(">H", buffer, offset)
+    properties = fields.read_properties(flags, buffer, offset + 2)
+    return properties.message_id or "", properties

@@ -101,10 +101,13 @@ class Publisher:
         self._sequence, self._lowest = 0, 1
         channel.add_on_return_callback(self._on_return)
         channel.confirm_delivery(self._on_confirm)
+        channel.connection.acks[channel.channel_number] = self._on_ack
         self.channel = channel
 
     def detach(self, reason: str) -> None:
         """The channel is gone, and with it the fate of what is outstanding."""
+        if self.channel is not None:
+            self.channel.connection.acks.pop(self.channel.channel_number, None)
         self.channel = None
         entries = list(self._unconfirmed.values())
         self._unconfirmed.clear()
@@ -155,12 +158,16 @@ class Publisher:
         return "", queue, {**message.headers, NOT_BEFORE: due}
 
     def _on_confirm(self, frame: Any) -> None:
+        """Pika's way: a nack, or an ack before the short way was there."""
         method = frame.method
         refused = "" if isinstance(method, pika.spec.Basic.Ack) else "the queue is full, or its node refuses messages"
-        if not method.multiple:
-            self._settle(method.delivery_tag, refused)
+        self._on_ack(method.delivery_tag, method.multiple, refused)
+
+    def _on_ack(self, tag: int, multiple: bool, refused: str = "") -> None:
+        if not multiple:
+            self._settle(tag, refused)
             return
-        while self._lowest <= method.delivery_tag:
+        while self._lowest <= tag:
             self._settle(self._lowest, refused)
             self._lowest += 1
 

@@ -19,7 +19,7 @@ import pika
 from pika.channel import Channel
 from pika.spec import BasicProperties
 
-from runner.brokers.rabbitmq.consuming import DELIVERY_COUNT, ChannelSession, Subscription, number, read
+from runner.brokers.rabbitmq.consuming import DELIVERY_COUNT, ChannelSession, Subscription, delivered, number, read
 
 LOOK_EVERY = 1.0
 """Seconds between looks into quarantines that were empty."""
@@ -92,4 +92,4 @@ class QuarantineReader:
         self._asking = False
         self._taken = time.monotonic()
         deaths = number(properties.headers, DELIVERY_COUNT)
-        subscription.arrive(read(subscription.queue, session, method.delivery_tag, properties, body, deaths))
+        subscription.arrive(read(subscription.queue, session, delivered(method, properties, body), deaths))
