@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import orjson
 
 from runner.brokers import EMBEDDED
 from runner.config.loader import LoadedPipeline
-from runner.config.model import Address, HttpRoute
+from runner.config.model import Address, HttpRoute, Pipeline
 from runner.redaction import hide_password
 from runner.schemas import read
 
@@ -24,9 +26,10 @@ def lines(loaded: LoadedPipeline, *, only: Collection[str], processes: int, took
         assert http is not None
         targets = dict.fromkeys(str(to) for one in route.publish for to in one.to)
         yield f"  intake   {route.method} {url(http.listen)}{route.path} → {', '.join(targets)}"
-    yield f"  broker   {_broker(pipeline.broker)}"
-    if pipeline.mailbox is not None and not only:
-        yield f"  mailbox  smtp://{pipeline.mailbox.listen} → {_near(pipeline.mailbox.folder)} (read it: runner mail)"
+    yield f"  broker   {_broker(pipeline)}"
+    if pipeline.mailbox is not None and (not only or "mailbox" in only):
+        folder = _near(pipeline.mailbox.folder)
+        yield f"  mailbox  smtp://{pipeline.mailbox.listen} → {folder} (read it: {_program()} mail)"
     stages = [stage for name, stage in pipeline.stages.items() if not only or name in only]
     workers = f", in {processes} processes" if processes > 1 else ""
     if stages:
@@ -42,11 +45,20 @@ def url(address: Address) -> str:
     return f"http://localhost:{address.port}" if address.host in local else f"http://{address}"
 
 
-def _broker(urls: Collection[str]) -> str:
-    first = next(iter(urls))
-    if first.startswith(EMBEDDED):
-        return f"embedded, {_near(Path(first.removeprefix(EMBEDDED)))} (one machine; BROKER_URL=amqp://… for RabbitMQ)"
-    return ", ".join(hide_password(one) for one in urls)
+def _broker(pipeline: Pipeline) -> str:
+    first = pipeline.broker[0]
+    if not first.startswith(EMBEDDED):
+        return ", ".join(hide_password(url) for url in pipeline.broker)
+    outgrown = "; BROKER_URL=amqp://… for RabbitMQ" if "${BROKER_URL" in pipeline.file.read_text() else ""
+    return f"embedded, {_near(Path(first.removeprefix(EMBEDDED)))} (one machine{outgrown})"
+
+
+def _program() -> str:
+    """How this program was called, so that the next command can be copied."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{Path(sys.executable).name} -m runner"
+    return "runner" if shutil.which("runner") == str(called.absolute()) else str(_near(called.absolute()))
 
 
 def _near(path: Path) -> Path:

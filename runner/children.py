@@ -40,12 +40,12 @@ READY_POLL = 0.01
 
 
 def children(loaded: LoadedPipeline, *, only: Collection[str] = (), processes: int = 1) -> list[Child]:
-    """The children that `runner run` starts. `only` names the parts to start: `intake`
-    and stages (nothing: everything that the file has)."""
+    """The children that `runner run` starts. `only` names the parts to start: `intake`,
+    `mailbox` and stages (nothing: everything that the file has)."""
     pipeline = loaded.pipeline
     stages = [name for name in pipeline.stages if not only or name in only]
     found: list[Child] = []
-    if pipeline.mailbox is not None and not only:
+    if pipeline.mailbox is not None and (not only or "mailbox" in only):
         found.append(Child("mailbox", partial(run_mailbox, loaded), last=True))
     if pipeline.http is not None and (not only or "intake" in only):
         found.append(Child("intake", partial(run_intake, loaded), forks=True))

@@ -74,7 +74,7 @@ def main() -> None:
     "--only",
     multiple=True,
     metavar="PART",
-    help="Start only this part: 'intake' or a stage's name. May be given several times.",
+    help="Start only this part: 'intake', 'mailbox' or a stage's name. May be given several times.",
 )
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
@@ -112,7 +112,8 @@ def run(pipeline: Path, processes: int, only: Sequence[str], log_level: str, log
 def _check_parts(loaded: LoadedPipeline, only: Sequence[str]) -> None:
     from runner.wording import did_you_mean
 
-    known = [*(["intake"] if loaded.pipeline.http else []), *loaded.pipeline.stages]
+    parts = {"intake": loaded.pipeline.http, "mailbox": loaded.pipeline.mailbox}
+    known = [*(name for name, part in parts.items() if part is not None), *loaded.pipeline.stages]
     for part in only:
         if part not in known:
             hint = did_you_mean(part, known)

@@ -30,11 +30,22 @@ def explainer(document: JsonSchema, base_uri: str, read: Callable[[str], Any]) -
     kind: Any = validators.validator_for(document, default=Draft202012Validator)
     draft = specification_with(kind.META_SCHEMA["$schema"], default=DRAFT202012)
     kind = validators.extend(kind, _KEYWORDS)  # type: ignore[no-untyped-call]
+    document = _without_dialect(document)
     if not base_uri:
         return kind(document)  # type: ignore[no-any-return]
-    files: Registry[Any] = Registry(retrieve=lambda uri: draft.create_resource(read(uri)))  # type: ignore[call-arg]
+
+    def retrieve(uri: str) -> Any:
+        return draft.create_resource(_without_dialect(read(uri)))
+
+    files: Registry[Any] = Registry(retrieve=retrieve)  # type: ignore[call-arg]
     resource = draft.create_resource(document)
     return kind({"$ref": base_uri}, registry=files.with_resource(base_uri, resource))  # type: ignore[no-any-return]
+
+
+def _without_dialect(document: JsonSchema) -> JsonSchema:
+    """Where a schema names its dialect, jsonschema goes on with its own validator for that
+    and forgets ours; which dialect it is has been taken care of by then."""
+    return document if isinstance(document, bool) else {k: v for k, v in document.items() if k != "$schema"}
 
 
 @lru_cache(maxsize=256)

@@ -42,9 +42,12 @@ class Fault:
 
 
 def explain(validator: Validator, body: Any) -> tuple[Fault, ...]:
-    """Every fault that `validator` (of the package jsonschema) finds, each once."""
-    found = [fault for error in validator.iter_errors(body) for fault in _faults(error)]
-    return tuple(dict.fromkeys(found))
+    """Every fault that `validator` (of the package jsonschema) finds, each once; of a value
+    that has the wrong type only that, for the rest follows from it."""
+    errors = list(validator.iter_errors(body))
+    mistyped = {tuple(error.absolute_path) for error in errors if error.validator == "type"}
+    telling = (e for e in errors if e.validator == "type" or tuple(e.absolute_path) not in mistyped)
+    return tuple(dict.fromkeys(fault for error in telling for fault in _faults(error)))
 
 
 def unexplained(keyword: str, path: Path, schema_path: Path) -> Fault:

@@ -158,11 +158,14 @@ def _listener(listen: Address) -> socket.socket:
         return socket.create_server((listen.host, listen.port), family=family, backlog=_BACKLOG)
     except PermissionError as error:
         reason = f"this user may not listen on port {listen.port}; ports from 1024 are free for all"
-        raise StartError(f"mailbox: {reason}. Set another mailbox.listen") from error
+        raise StartError(f"mailbox: {reason}. {_ANOTHER}") from error
     except OSError as error:
-        taken = f"port {listen.port} of {listen.host} is taken by another program; end that, or"
-        reason = taken if error.errno == errno.EADDRINUSE else f"can't listen on {listen}: {error.strerror or error};"
-        raise StartError(f"mailbox: {reason} set another mailbox.listen") from error
+        taken = f"port {listen.port} of {listen.host} is taken by another program"
+        reason = taken if error.errno == errno.EADDRINUSE else f"can't listen on {listen}: {error.strerror or error}"
+        raise StartError(f"mailbox: {reason}. {_ANOTHER}") from error
+
+
+_ANOTHER = "Set another mailbox.listen, and let the stages send their mail there"
 
 
 # -- Reading ------------------------------------------------------------------------
@@ -222,7 +225,7 @@ def read_mail(folder: Path, which: str | int = 1) -> Mail:
 
 def no_mail(folder: Path) -> str:
     """What to say of a mailbox with nothing in it."""
-    return f"No mail in {folder} yet: it appears here once a payment has gone through the pipeline."
+    return f"no mail in {folder} yet; what is sent to the mailbox while the pipeline runs appears here"
 
 
 def _files(folder: Path) -> list[Path]:

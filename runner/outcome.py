@@ -84,13 +84,14 @@ class Decider:
         return self._retry(delivery, f"the result could not be published: {error}")
 
     def exhausted(self, delivery: Delivery) -> Outcome | None:
-        """The dead letter for a delivery that has had all of its attempts, without an
-        answer from any: its worker died each time. None where it may be tried."""
-        attempts = self._stage.retry.attempts
-        if delivery.attempt <= attempts:
+        """The dead letter for a delivery that has had all of its attempts, though none of
+        their failures said so: the worker died with the last. None where it may be tried."""
+        attempts, made = self._stage.retry.attempts, delivery.attempt - 1
+        if made < attempts:
             return None
-        made = delivery.attempt - 1
-        reason = f"no attempt came to an end: the worker died with it (attempt {made} of {attempts})"
+        reason = "the last attempt didn't come to an end: the worker died with it"
+        if made > attempts:  # counted where more were allowed, or put back from the dead letters
+            reason = f"it has had {made} attempts, and {attempts} are allowed"
         return self._bury(delivery, reason, attempt=made)
 
     def _outgoing(self, id: str, delivery: Delivery, body: Any) -> list[Outgoing]:
@@ -147,7 +148,8 @@ def word(faults: Sequence[Fault]) -> str:
 
 def describe(outcome: Outcome, delivery: Delivery, attempts: int) -> str:
     """One line for the log."""
-    what = f"{delivery.queue} message {delivery.id}, attempt {delivery.attempt} of {attempts}"
+    attempt = outcome.messages[0].headers[ATTEMPT] if outcome.messages else delivery.attempt
+    what = f"{delivery.queue} message {delivery.id}, attempt {attempt} of {attempts}"
     if outcome.fate == "retry":
         return f"{what}: {outcome.reason}; again in {duration.format(outcome.delay)}"
     if outcome.fate == "dead":

@@ -34,6 +34,8 @@ FIRST_BACKOFF, LONGEST_BACKOFF = 0.25, 30.0
 """Seconds before a child that died is started again; doubled from the one to the other."""
 STEADY = 60.0
 """Seconds after which a child's earlier deaths are forgotten."""
+NOTICE = 0.5
+"""Seconds that stopping may take before it is explained."""
 KILL_GRACE = 5.0
 """Seconds beyond the shutdown timeout, for acks to leave, before SIGKILL."""
 
@@ -257,20 +259,28 @@ class Supervisor:
 
     def _stop(self) -> int:
         """First those that take and handle messages, then those that they may need."""
-        killed = False
-        for last in (False, True):
-            deadline = time.monotonic() + self._shutdown_timeout + KILL_GRACE
-            group = [process for process in self._processes if process.child.last == last]
-            for process in group:
-                if process.pid:
-                    _signal(process.pid, signal.SIGTERM)
-            while any(process.pid for process in group):
-                if time.monotonic() > deadline or len(self._signals) > 1:
-                    killed = self._kill(group) or killed
-                self._wait(min(1.0, max(0.01, deadline - time.monotonic())))
+        killed = [self._stop_group([p for p in self._processes if p.child.last == last]) for last in (False, True)]
         if self._fault:
             log.error("%s", self._fault)
-        return 1 if self._fault or killed else 0
+        return 1 if self._fault or any(killed) else 0
+
+    def _stop_group(self, group: Sequence[_Process]) -> bool:
+        """True where something had to be killed."""
+        for process in group:
+            if process.pid:
+                _signal(process.pid, signal.SIGTERM)
+        began, told, killed = time.monotonic(), False, False
+        while any(process.pid for process in group):
+            passed = time.monotonic() - began
+            if passed > self._shutdown_timeout + KILL_GRACE or len(self._signals) > 1:
+                killed = self._kill(group) or killed
+            elif passed > NOTICE and not told:
+                told = True
+                log.info(
+                    "stopping, within %g s: what is in hand is finished (Ctrl-C again: now)", self._shutdown_timeout
+                )
+            self._wait(NOTICE)
+        return killed
 
     @staticmethod
     def _kill(group: Sequence[_Process]) -> bool:

@@ -193,13 +193,14 @@ def test_a_port_that_is_taken_is_named_with_what_to_do(folder: Path) -> None:
             MailboxServer(Address("127.0.0.1", port), folder).start()
 
     assert str(raised.value) == (
-        f"mailbox: port {port} of 127.0.0.1 is taken by another program; end that, or set another mailbox.listen"
+        f"mailbox: port {port} of 127.0.0.1 is taken by another program. "
+        "Set another mailbox.listen, and let the stages send their mail there"
     )
 
 
 def test_an_address_of_another_machine_is_refused(folder: Path) -> None:
     with pytest.raises(
-        StartError, match=r"mailbox: can't listen on 192\.0\.2\.1:1025: .*; set another mailbox\.listen"
+        StartError, match=r"mailbox: can't listen on 192\.0\.2\.1:1025: .*\. Set another mailbox\.listen"
     ):
         MailboxServer(Address("192.0.2.1", 1025), folder).start()
 
@@ -266,7 +267,7 @@ def test_a_mailbox_that_is_missing_or_empty_gets_a_friendly_sentence(folder: Pat
     for _ in range(2):
         assert list_mails(folder) == []
         assert render_list(folder) == no_mail(folder)
-        with pytest.raises(NoMailError, match=f"No mail in {folder} yet: it appears here once a payment"):
+        with pytest.raises(NoMailError, match=f"no mail in {folder} yet; what is sent to the mailbox"):
             read_mail(folder)
         (folder / "new").mkdir(parents=True, exist_ok=True)
 

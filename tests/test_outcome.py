@@ -225,14 +225,25 @@ def test_a_result_that_the_broker_refuses_is_retried_and_in_the_end_dead_lettere
     assert (outcome.fate, outcome.reason) == ("dead", "the result could not be published: out: the queue is full")
 
 
-@pytest.mark.parametrize(("attempt", "dead"), [(1, False), (3, False), (4, True), (9, True)])
-def test_a_message_whose_every_attempt_killed_its_worker_is_dead(attempt: int, dead: bool) -> None:
-    outcome = decider().exhausted(delivery(attempt=attempt))
-    assert (outcome is not None) == dead
-    if outcome is not None:
-        headers = the_only(outcome.messages).headers
-        assert headers[ATTEMPT] == attempt - 1
-        assert "the worker died" in headers[ERROR]
+@pytest.mark.parametrize("attempt", [1, 3])
+def test_a_message_may_be_tried_until_its_attempts_are_used_up(attempt: int) -> None:
+    assert decider().exhausted(delivery(attempt=attempt)) is None
+
+
+@pytest.mark.parametrize(
+    ("attempt", "reason"),
+    [
+        (4, "the last attempt didn't come to an end: the worker died with it"),
+        (9, "it has had 8 attempts, and 3 are allowed"),
+    ],
+)
+def test_a_message_that_has_had_its_attempts_is_dead_without_being_tried(attempt: int, reason: str) -> None:
+    origin = delivery(attempt=attempt)
+    outcome = decider().exhausted(origin)
+    assert outcome is not None
+    headers = the_only(outcome.messages).headers
+    assert (headers[ATTEMPT], headers[ERROR]) == (attempt - 1, reason)
+    assert describe(outcome, origin, 3) == (f"in message id-1, attempt {attempt - 1} of 3: {reason}; moved to in.dlq")
 
 
 # -- the log ------------------------------------------------------------------------------------

@@ -403,3 +403,29 @@ def test_a_format_that_is_nearly_one_is_pointed_out() -> None:
         "'e-mail' (did you mean 'email'?)",
         "'datetime' (did you mean 'date-time'?)",
     ]
+
+
+@pytest.mark.parametrize("dialect", [{}, {"$schema": "https://json-schema.org/draft/2020-12/schema"}])
+def test_a_schema_that_names_its_dialect_has_the_same_words(tmp_path: Path, dialect: dict[str, str]) -> None:
+    schema = {
+        "type": "object",
+        "required": ["user"],
+        "properties": {"user": {"type": "string", "format": "email", "maxLength": 5}},
+        "additionalProperties": False,
+    }
+    (tmp_path / "payment.json").write_text(json.dumps(dialect | schema))
+    (tmp_path / "outer.json").write_text(json.dumps(dialect | {"properties": {"in": {"$ref": "payment.json"}}}))
+    body = {"user": "nobody", "cvv": "123"}
+    faults = [
+        "/user must have at most 5 characters",
+        "/user must be an e-mail address",
+        "/cvv isn't allowed",
+    ]
+    assert sorted(map(str, Schema.load(tmp_path / "payment.json").faults(body))) == sorted(faults)
+    nested = Schema.load(tmp_path / "outer.json").faults({"in": body})
+    assert sorted(map(str, nested)) == sorted(f"/in{fault}" for fault in faults)
+
+
+def test_of_a_value_of_the_wrong_type_only_that_is_told() -> None:
+    schema = Schema({"properties": {"n": {"type": "string", "minLength": 3, "not": {"const": 1}, "enum": ["abc"]}}})
+    assert list(map(str, schema.faults({"n": 1}))) == ["/n must be a string"]

@@ -172,6 +172,7 @@ HEADERS: dict[str, Any] = {
     "empty": "",
     "whole": -7,
     "large": 2**53 + 1,
+    "fraction": 0.1,
     "yes": True,
     "no": False,
     "nothing": None,
@@ -418,7 +419,7 @@ def test_the_attempts_in_the_header_are_counted(broker: Broker) -> None:
     assert consume(broker).next().attempt == 4
 
 
-@pytest.mark.parametrize("garbage", ["many", -1, None, [1]])
+@pytest.mark.parametrize("garbage", ["many", -1, None, 1.5, [1]])
 def test_a_foreign_attempt_header_that_makes_no_sense_counts_nothing(broker: Broker, garbage: Any) -> None:
     broker.publish([to(WORK, headers={ATTEMPT: garbage})])
     assert consume(broker).next().attempt == 1

@@ -49,7 +49,7 @@ STAGE = "consume: a, handler: 'tests.config.handlers:take'"
         ("queues: {¦a b: {}}\n", "queue 'a b' must be a name of letters, digits, '_', '-', '.' and ':', at most 200 long, that doesn't begin with 'amq.'"),
         ("queues: {¦amq.x: {}}\n", "queue 'amq.x' must be a name of letters, digits, '_', '-', '.' and ':', at most 200 long, that doesn't begin with 'amq.'"),
         ("queues: {¦" + "q" * 201 + ": {}}\n", "queue '" + "q" * 59 + "…' must be a name of letters, digits, '_', '-', '.' and ':', at most 200 long, that doesn't begin with 'amq.'"),
-        (f"{QUEUES}stages: {{¦intake: {{{STAGE}}}}}\n", "stage 'intake' must be a name of letters, digits, '_' and '-', at most 100 long, and not 'intake'"),
+        (f"{QUEUES}stages: {{¦intake: {{{STAGE}}}}}\n", "stage 'intake' must be a name of letters, digits, '_' and '-', at most 100 long, and neither 'intake' nor 'mailbox'"),
         ("http: {routes: {¦GET /x: {publish: a}}}\n" + QUEUES, "route 'GET /x' must be POST, PUT or PATCH and a path, such as 'POST /orders'"),
         ("http: {routes: {¦POST x: {publish: a}}}\n" + QUEUES, "route 'POST x' must be POST, PUT or PATCH and a path, such as 'POST /orders'"),
         ("http: {routes: {¦POST /<id>: {publish: a}}}\n" + QUEUES, "route 'POST /<id>' must be POST, PUT or PATCH and a path, such as 'POST /orders'"),

@@ -87,6 +87,10 @@ class Program:
         text = pipeline.replace("BROKER", self.broker).replace("PORT", str(self.port))
         (self.folder / "pipeline.yaml").write_text(text)
 
+    @staticmethod
+    def environment() -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(ROOT)}
+
     # -- its life ----------------------------------------------------------------------
 
     def start(self, *arguments: str, up: bool = True, env: Mapping[str, str] | None = None) -> None:
@@ -96,7 +100,7 @@ class Program:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "runner", "run", *arguments],
                 cwd=self.folder,
-                env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
+                env={**self.environment(), **(env or {})},
                 stderr=log,
             )
         if up:
@@ -129,7 +133,7 @@ class Program:
     def send(self, target: str, file: str) -> None:
         """`runner send`, with a file in the program's folder."""
         command = [sys.executable, "-m", "runner", "send", target, file]
-        subprocess.run(command, cwd=self.folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
+        subprocess.run(command, cwd=self.folder, env=self.environment(), check=True)
 
     # -- what it does ----------------------------------------------------------------------
 

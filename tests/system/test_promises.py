@@ -1,4 +1,7 @@
-"""The promises of the design, each by name, kept by real programs that are really killed."""
+"""The promises, each by name, kept by real programs that are really killed.
+
+Promise 6, a broker that goes away, is in `test_rabbitmq`; promise 7 in `test_check`.
+"""
 
 from __future__ import annotations
 
@@ -211,9 +214,6 @@ def test_no_part_outlives_a_runner_that_was_killed(program: Program) -> None:
     program.stop(signal.SIGKILL)
     wait_until(lambda: program.answers("/health/live") == 0)
     wait_until(lambda: not any(map(_alive, program.worker_pids())))
-
-
-# -- 7. What check accepts, run starts: tests/system/test_check.py ---------------------------------
 
 
 def test_a_stuck_handler_holds_up_neither_another_stage_nor_its_own_other_slots(program: Program) -> None:
