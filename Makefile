@@ -16,8 +16,9 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/installed-dev
-	$(BIN)/python -m bench
+# The figures, and those of the peers: python -m bench --list. It takes about an hour.
+bench: $(VENV)/installed-bench
+	@$(BIN)/python -m bench
 
 clean:
 	rm -rf $(VENV) var
@@ -34,4 +35,10 @@ $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing into $(VENV), with what the tests need (once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-bench: pyproject.toml bench/peers/rascal/package.json | $(VENV)/bin/python
+	@echo "Installing into $(VENV), with the benchmark's peers (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
+	@if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix bench/peers/rascal; fi
 	@touch $@ $(VENV)/installed

@@ -1,0 +1,67 @@
+"""What a benchmark is: a job, what is measured of it, and who does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from bench.needs import Need
+
+if TYPE_CHECKING:
+    from bench.ground import Ground
+
+Figures = Mapping[str, float]
+"""What one run of a contender has measured, by the metric's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """`unit` is short enough to head a column; `better` says which way is up; `digits` are
+    those behind the point."""
+
+    name: str
+    unit: str
+    better: Literal["more", "less"] = "more"
+    digits: int = 0
+
+    def text(self, value: float) -> str:
+        return f"{value:,.{self.digits}f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """`measure` does the job once with so many messages. Raises ContenderError."""
+
+    name: str
+    measure: Callable[[Ground, int], Figures]
+    needs: tuple[Need, ...] = ()
+    share: float = 1.0
+    """Of the messages: a slow contender gets fewer, so that it takes as long as the others."""
+    note: str = ""
+    """How it is set up, and what of the job it leaves out."""
+
+    def messages(self, number: int) -> int:
+        return max(1, round(number * self.share))
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """The first metric is the one that contenders are compared by."""
+
+    name: str
+    job: str
+    leaves_out: str
+    metrics: tuple[Metric, ...]
+    contenders: tuple[Contender, ...]
+    messages: int
+    ours: str
+    """The contender that the others are compared with."""
+    limit: str = ""
+    """The contender that nobody is expected to pass, if there is one."""
+    unit: str = "messages"
+    """What `messages` counts."""
+
+    @property
+    def headline(self) -> Metric:
+        return self.metrics[0]

@@ -1,0 +1,18 @@
+"""The benchmarks, one file each, in the order in which they are run."""
+
+from __future__ import annotations
+
+from bench.benchmarks import backlog, hops_embedded, hops_rabbitmq, idle, intake, latency, mail, start
+
+ALL = (
+    hops_rabbitmq.BENCHMARK,
+    hops_embedded.BENCHMARK,
+    intake.RABBITMQ,
+    intake.EMBEDDED,
+    mail.BENCHMARK,
+    latency.BENCHMARK,
+    start.BENCHMARK,
+    idle.BENCHMARK,
+    backlog.MEMORY,
+    backlog.BACKLOG,
+)

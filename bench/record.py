@@ -1,0 +1,91 @@
+"""What a benchmark has found: every value of every repetition, and what follows from them."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.benchmark import Benchmark, Contender, Figures
+
+
+@dataclass(slots=True)
+class Entry:
+    """One contender's runs; `failure` is why there are no more of them."""
+
+    contender: Contender
+    messages: int
+    runs: list[Figures] = field(default_factory=list)
+    failure: str = ""
+    missing: bool = False
+
+    def values(self, metric: str) -> list[float]:
+        return [run[metric] for run in self.runs if metric in run]
+
+    def median(self, metric: str) -> float | None:
+        values = self.values(metric)
+        return statistics.median(values) if values else None
+
+    def spread(self, metric: str) -> tuple[float, float] | None:
+        """The least and the greatest value."""
+        values = self.values(metric)
+        return (min(values), max(values)) if values else None
+
+
+@dataclass(slots=True)
+class Record:
+    """One benchmark's outcome."""
+
+    benchmark: Benchmark
+    repeat: int
+    entries: list[Entry]
+    machine: Mapping[str, Any] = field(default_factory=dict)
+
+    def entry(self, name: str) -> Entry | None:
+        return next((entry for entry in self.entries if entry.contender.name == name), None)
+
+    def ratio(self, entry: Entry, other: str) -> float | None:
+        """How many times as good as contender `other` this one is, by the medians; above 1 is better."""
+        metric = self.benchmark.headline
+        against = self.entry(other)
+        mine, theirs = entry.median(metric.name), against.median(metric.name) if against else None
+        if not mine or not theirs:
+            return None
+        return mine / theirs if metric.better == "more" else theirs / mine
+
+    def lead(self, entry: Entry) -> float | None:
+        """How many times as good as this contender ours is."""
+        ours = self.entry(self.benchmark.ours)
+        return self.ratio(ours, entry.contender.name) if ours else None
+
+    def of_limit(self, entry: Entry) -> float | None:
+        """Which part of the limit this contender reaches."""
+        return self.ratio(entry, self.benchmark.limit) if self.benchmark.limit else None
+
+    def as_json(self) -> dict[str, Any]:
+        benchmark = self.benchmark
+        return {
+            "benchmark": benchmark.name,
+            "job": benchmark.job,
+            "leaves_out": benchmark.leaves_out,
+            "repeat": self.repeat,
+            "compared_by": benchmark.headline.name,
+            "ours": benchmark.ours,
+            "limit": benchmark.limit or None,
+            "metrics": {metric.name: {"unit": metric.unit, "better": metric.better} for metric in benchmark.metrics},
+            "machine": self.machine,
+            "contenders": [self._entry_as_json(entry) for entry in self.entries],
+        }
+
+    def _entry_as_json(self, entry: Entry) -> dict[str, Any]:
+        document: dict[str, Any] = {"name": entry.contender.name, self.benchmark.unit: entry.messages}
+        if entry.contender.note:
+            document["note"] = entry.contender.note
+        if entry.failure:
+            document["missing" if entry.missing else "failed"] = entry.failure
+        for metric in self.benchmark.metrics:
+            if values := entry.values(metric.name):
+                document[metric.name] = {"median": entry.median(metric.name), "runs": values}
+        ratios = {"ours_is": self.lead(entry), "of_limit": self.of_limit(entry)}
+        return document | {name: ratio for name, ratio in ratios.items() if ratio is not None}

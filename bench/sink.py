@@ -1,0 +1,47 @@
+"""The SMTP server that mail benchmarks send to: `bench/c/sink.c`, and what it has taken."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.ground import Ground
+from bench.program import Program
+from tests.ports import free_port
+
+
+class Mail(NamedTuple):
+    """`time` is when it was taken: seconds of the monotonic clock, which all processes share."""
+
+    time: float
+    id: str
+
+
+class Sink(Program):
+    """Takes every mail; entering waits until it listens."""
+
+    def __init__(self, ground: Ground, folder: Path) -> None:
+        self.port = free_port()
+        super().__init__([str(ground.compiled("sink")), str(self.port)], folder, name="sink")
+
+    def __enter__(self) -> Sink:
+        super().__enter__()
+        self.wait_until(self._listens, "listening")
+        return self
+
+    def mails(self) -> list[Mail]:
+        """What has been taken until now, in that order."""
+        text = self.output
+        lines = text[: text.rfind("\n") + 1].splitlines()
+        return [Mail(float(moment), of) for moment, of in (line.split(" ", 1) for line in lines)]
+
+    def count(self) -> int:
+        return self.output.count("\n")
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except OSError:
+            return False
+        return True

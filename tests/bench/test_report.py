@@ -1,0 +1,96 @@
+"""What is made of the figures: medians, ratios, a table, a file, a picture."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from xml.etree import ElementTree
+
+from rich.console import Console
+
+from bench import plot, results
+from bench.benchmark import Benchmark
+from bench.failure import ContenderError
+from bench.ground import Ground
+from bench.race import race
+from bench.record import Record
+from bench.report import show
+from tests.bench.fakes import benchmark, contender, failing
+
+MACHINE = {"processor": "a <fast> one", "cores": 2, "python": "3.11"}
+
+
+def outcome(given: Benchmark, repeat: int = 3) -> Record:
+    with Ground() as ground:
+        record = race(given, ground, messages=100, repeat=repeat, say=lambda _: None)
+    record.machine = MACHINE
+    return record
+
+
+def table(record: Record) -> str:
+    text = StringIO()
+    show(Console(file=text, width=160), record)
+    return text.getvalue()
+
+
+def three(**options: object) -> Benchmark:
+    peers = (contender("limit", 400, 410, 390), contender("runner", 100, 300, 200), contender("peer", 50, 50, 80))
+    return replace(benchmark(*peers, limit="limit"), **options)  # type: ignore[arg-type]
+
+
+def test_a_row_has_the_median_its_spread_and_the_ratios() -> None:
+    rows = {line.split("  ")[0]: line.split() for line in table(outcome(three())).splitlines() if "(" in line}
+    assert rows["runner"] == ["runner", "200", "(100–300)", "50%"]
+    assert rows["peer"] == ["peer", "50", "(50–80)", "4.00", "×", "12%"]
+
+
+def test_less_may_be_better() -> None:
+    record = outcome(benchmark(contender("runner", 2), contender("peer", 6), better_is_less=True), repeat=1)
+    assert record.lead(record.entries[1]) == 3
+
+
+def test_a_table_says_what_the_figures_leave_out_and_who_failed() -> None:
+    record = outcome(
+        benchmark(contender("runner", 1, 1, 1, note="as it comes"), failing("peer", ContenderError("fell over")))
+    )
+    text = table(record)
+    assert "runner: as it comes (100 messages)" in text
+    assert "peer: failed: fell over" in text
+    assert "Not in these figures: everything." in text
+
+
+def test_the_file_keeps_every_run(tmp_path: Path) -> None:
+    file = tmp_path / "results" / "day.json"
+    results.write(file, outcome(three()))
+    contenders = {one["name"]: one for one in json.loads(file.read_text())["fake"]["contenders"]}
+    assert contenders["runner"]["rate"] == {"median": 200, "runs": [100, 300, 200]}
+    assert contenders["peer"]["ours_is"] == 4
+
+
+def test_a_benchmark_that_is_run_again_leaves_the_others_of_the_day(tmp_path: Path) -> None:
+    file = tmp_path / "day.json"
+    results.write(file, outcome(three()))
+    results.write(file, outcome(three(name="other")))
+    results.write(file, outcome(three(leaves_out="nothing")))
+    found = results.read(file)
+    assert (set(found), found["fake"]["leaves_out"]) == ({"fake", "other"}, "nothing")
+
+
+def test_the_picture_shows_who_was_measured(tmp_path: Path) -> None:
+    file = tmp_path / "day.svg"
+    record = outcome(replace(three(), name="hops-rabbitmq"))
+    record.entries.append(outcome(benchmark(failing("broken", ContenderError("x"))), repeat=1).entries[0])
+    plot.write(file, {"hops-rabbitmq": record.as_json()})
+    texts = ["".join(element.itertext()) for element in ElementTree.parse(file).getroot().iter()]
+    assert {"limit", "runner", "peer", "200", "ours is 4.0 ×"} <= set(texts)
+    assert "broken" not in texts
+    assert any("a <fast> one, 2 cores" in text for text in texts)
+
+
+def test_nothing_is_drawn_of_ours_alone(tmp_path: Path) -> None:
+    file = tmp_path / "day.svg"
+    alone = outcome(replace(benchmark(contender("runner", 1)), name="hops-rabbitmq"), repeat=1)
+    plot.write(file, {"hops-rabbitmq": alone.as_json()})
+    assert not file.exists()
