@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from queue import Empty, SimpleQueue
 
+from runner import pace
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.config.model import Stage
@@ -30,6 +31,8 @@ log = logging.getLogger("runner.worker")
 STRANDED_DELAY = 1.0
 """Seconds until settling is tried again where the broker took neither the result, nor
 the retry, nor the dead letter. Until then the delivery stays in hand, unacked."""
+PACE_EVERY = 5.0
+"""Seconds between looks at whether a stage takes as much in advance as it can handle."""
 LOG_STRANDED_EVERY = 30.0
 """Seconds."""
 
@@ -45,6 +48,8 @@ class Worker:
             router = Router(stage.publish, topology, loaded.schemas)
             return Decider(stage, loaded.schemas.get(stage.consume), router)
 
+        self._over = threading.Event()
+        self._pacer = threading.Thread(target=self._pace, name="pace", daemon=True)
         self._stages = [
             StageWorker(stage, loaded.handlers[stage.name], decider(stage), broker)
             for stage in loaded.pipeline.stages.values()
@@ -69,15 +74,22 @@ class Worker:
             raise
         for stage in self._stages:
             stage.consume()
+        self._pacer.start()
 
     def stop(self, timeout: float) -> bool:
         """Take nothing more, give back what no handler has begun, and wait up to
         `timeout` seconds for what one has. False where some handler is still busy."""
         deadline = time.monotonic() + timeout
+        self._over.set()
         for stage in self._stages:
             stage.stop()
         finished = [stage.join(deadline) for stage in self._stages]
         return all(finished)
+
+    def _pace(self) -> None:
+        while not self._over.wait(PACE_EVERY):
+            for stage in self._stages:
+                stage.pace(PACE_EVERY)
 
 
 class StageWorker:
@@ -93,6 +105,9 @@ class StageWorker:
             threading.Thread(target=self._run_slot, name=f"{stage.name}-{number}", daemon=True)
             for number in range(1, stage.concurrency + 1)
         ]
+        self._prefetch = stage.prefetch
+        self._handled = 0
+        """Messages since the last look; not exact where slots count at the same time."""
         self._entered: SimpleQueue[BaseException | None] = SimpleQueue()
         self._lock = threading.Lock()
         """Guards the three below."""
@@ -118,7 +133,7 @@ class StageWorker:
             raise StartError(f"stage {name}: its handler can't start: {type(fault).__name__}: {fault}")
 
     def consume(self) -> None:
-        self._broker.consume(self._stage.consume, self._stage.prefetch, self)
+        self._broker.consume(self._stage.consume, self._prefetch, self)
 
     def stop(self) -> None:
         with self._lock:
@@ -187,6 +202,7 @@ class StageWorker:
             self._entered.put(None)
             for delivery in self._deliveries():
                 self._settle(delivery, self._handle(handler, delivery))
+                self._handled += 1
 
     def _deliveries(self) -> Iterator[Delivery]:
         """What waits for a slot, until the stage stops."""
@@ -225,7 +241,28 @@ class StageWorker:
             self._warned = True
             log.warning("%s: its handler returns a body, but the stage has no publish: not passed on", self._stage.name)
 
-    # -- pausing ------------------------------------------------------------------------------
+    # -- pacing and pausing ------------------------------------------------------------------------------
+
+    def pace(self, seconds: float) -> None:
+        """Take more or less in advance, by what was handled in the last `seconds`."""
+        handled, self._handled = self._handled, 0
+        fitting = pace.prefetch(
+            self._prefetch,
+            most=self._stage.prefetch,
+            least=min(self._stage.concurrency, self._stage.prefetch),
+            waiting=self._waiting.qsize(),
+            handled=handled,
+            seconds=seconds,
+        )
+        if fitting == self._prefetch or self._stopping or self._resume is not None:
+            return
+        log.debug("%s takes %d in advance, instead of %d", self._stage.name, fitting, self._prefetch)
+        self._prefetch = fitting
+        self._broker.cancel(self._stage.consume)
+        self._give_back_waiting()
+        with self._lock:
+            if not self._stopping and self._resume is None:
+                self.consume()
 
     def _pause(self, outcome: Outcome) -> None:
         """Stop taking for a while. The first of several slots that ask for it decides."""

@@ -106,6 +106,16 @@ class Pausing(Noting):
             raise Pause("the password is refused", delay=0.5)
 
 
+class Waiting(Noting):
+    """Waits until the test lets it go."""
+
+    released: ClassVar[threading.Event]
+
+    def __call__(self, message: Message) -> None:
+        super().__call__(message)
+        self.released.wait(30)
+
+
 class Returning(Noting):
     """Returns a body that nothing takes."""
 
@@ -187,6 +197,25 @@ def test_a_paused_stage_takes_nothing_counts_nothing_and_goes_on(
         wait_until(lambda: sorted(m.body for m in seen.messages if m.queue == "work") == [1, 1, 2])
         assert running.broker.consuming("work")
     assert {message.attempt for message in seen.messages} == {1}
+
+
+def test_a_slow_stage_gives_back_what_it_cannot_handle_soon_and_takes_more_when_it_can(
+    tmp_path: Path, seen: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.worker.PACE_EVERY", 0.1)
+    Waiting.released = threading.Event()
+    with engine(tmp_path, "Waiting") as running:
+        send(running, *(b"%d" % n for n in range(100)))
+        wait_until(lambda: len(seen.messages) == 3)
+        # Three in the slots, and one for each of them in advance.
+        wait_until(lambda: running.broker.depths(["work"])["work"].in_hand == 6)
+        assert running.broker.depths(["work"])["work"].ready == 94
+        Waiting.released.set()
+        wait_until(lambda: len(seen.messages) == 100)
+        send(running, *(b"%d" % n for n in range(100, 5000)))
+        wait_until(lambda: len(seen.messages) == 5000)
+    assert {message.attempt for message in seen.messages} == {1}
+    assert sorted(message.body for message in seen.messages) == list(range(5000))
 
 
 def test_a_result_that_nothing_takes_is_told_once(
