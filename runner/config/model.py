@@ -100,6 +100,7 @@ class Stage:
     publish: tuple[Route, ...] = ()
     concurrency: int = 1
     prefetch: int = 250
+    """The most that is taken in advance; `runner.pace` says when it is less."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
 
