@@ -46,8 +46,7 @@ def main(
         _list()
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is ended on the way out
-    chosen = _chosen(names)
-    _check_contenders(chosen, only)
+    chosen = _chosen(names, only)
     file = output or FOLDER / f"{datetime.datetime.now(tz=datetime.UTC).date()}.json"
     console = Console(width=max(WIDTH, Console().width), highlight=False)
     with Ground() as ground:
@@ -75,19 +74,22 @@ def _list() -> None:
             print(f"    {contender.name}" + (f": {contender.note}" if contender.note else ""))
 
 
-def _chosen(names: Sequence[str]) -> list[Benchmark]:
+def _chosen(names: Sequence[str], only: Sequence[str]) -> list[Benchmark]:
+    """Those that are named, and that any of the contenders is in."""
     known = {benchmark.name: benchmark for benchmark in ALL}
     for name in names:
         if name not in known:
             raise click.BadParameter(f"there is no benchmark {name!r}; there are {', '.join(known)}")
-    return [benchmark for benchmark in ALL if not names or benchmark.name in names]
-
-
-def _check_contenders(benchmarks: Sequence[Benchmark], only: Sequence[str]) -> None:
-    known = {contender.name for benchmark in benchmarks for contender in benchmark.contenders}
+    benchmarks = [benchmark for benchmark in ALL if not names or benchmark.name in names]
+    contenders = {contender.name for benchmark in benchmarks for contender in benchmark.contenders}
     for name in only:
-        if name not in known:
-            raise click.BadParameter(f"no contender {name!r}; there are: {'; '.join(sorted(known))}")
+        if name not in contenders:
+            raise click.BadParameter(f"there is no contender {name!r}; there are: {'; '.join(sorted(contenders))}")
+    return [
+        benchmark
+        for benchmark in benchmarks
+        if not only or any(contender.name in only for contender in benchmark.contenders)
+    ]
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ TITLES = {
     "hops-embedded": "Both hops without a broker to install, payments/s",
     "intake-rabbitmq": "HTTP intake, 202 after RabbitMQ's confirm, requests/s",
     "intake-embedded": "HTTP intake, 202 after the commit to a file, requests/s",
-    "mail": "E-mails to an SMTP server, mails/s",
+    "mail": "E-mails to an SMTP server that answers at once, mails/s",
+    "mail-waiting": "E-mails to an SMTP server that takes 10 ms for each, mails/s",
 }
 
 STYLE = """

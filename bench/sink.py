@@ -19,11 +19,11 @@ class Mail(NamedTuple):
 
 
 class Sink(Program):
-    """Takes every mail; entering waits until it listens."""
+    """Takes every mail, `delay` milliseconds after it has come; entering waits until it listens."""
 
-    def __init__(self, ground: Ground, folder: Path) -> None:
+    def __init__(self, ground: Ground, folder: Path, delay: int = 0) -> None:
         self.port = free_port()
-        super().__init__([str(ground.compiled("sink")), str(self.port)], folder, name="sink")
+        super().__init__([str(ground.compiled("sink")), str(self.port), str(delay)], folder, name="sink")
 
     def __enter__(self) -> Sink:
         super().__enter__()

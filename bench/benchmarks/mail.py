@@ -19,6 +19,8 @@ from bench.sink import Sink
 
 TIMEOUT = 120.0
 """Seconds that one run may take."""
+SLOW = 10
+"""Milliseconds that a server may take to put a mail on its disk."""
 
 PIPELINE = f"""
 name: bench
@@ -37,9 +39,10 @@ stages:
 @dataclass(frozen=True, slots=True)
 class Ours:
     concurrency: int
+    delay: int
 
     def measure(self, ground: Ground, messages: int) -> Figures:
-        with ground.folder() as folder, Sink(ground, folder) as sink:
+        with ground.folder() as folder, Sink(ground, folder, self.delay) as sink:
             ours.write(folder, PIPELINE, {"PORT": sink.port, "CONCURRENCY": self.concurrency})
             ours.fill(folder, "notification_queue", messages, NOTIFICATION)
             return _timed([sys.executable, "-m", "runner", "run"], folder, sink, messages)
@@ -47,52 +50,74 @@ class Ours:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
+    delay: int
     arguments: tuple[str, ...] = ()
 
     def measure(self, ground: Ground, messages: int) -> Figures:
-        with ground.folder() as folder, Sink(ground, folder) as sink:
+        with ground.folder() as folder, Sink(ground, folder, self.delay) as sink:
             command = [sys.executable, "-m", "bench.peers.flask_mail_loop", str(sink.port), str(messages)]
             return _timed([*command, *self.arguments], folder, sink, messages)
 
 
 def _timed(command: list[str], folder: Path, sink: Sink, messages: int) -> Figures:
     with Program(command, folder) as program:
+        program.wait_until(lambda: sink.count() >= 1, "the first mail")
+        began = program.cpu()
         program.wait_until(lambda: sink.count() >= messages, "the last mail", timeout=TIMEOUT, poll=0.1)
+        used = program.cpu() - began
     mails = sink.mails()
-    return {"rate": (messages - 1) / (mails[messages - 1].time - mails[0].time)}
+    rate = (messages - 1) / (mails[messages - 1].time - mails[0].time)
+    return {"rate": rate, "cpu": used / messages * 1e6}
 
 
-BENCHMARK = Benchmark(
-    name="mail",
-    job="notifications from a full queue to an SMTP server: a mail with a text and an HTML part for each",
-    leaves_out=(
-        "TLS, log-in, and a network: the server is on this machine, written in C, and answers at once, so that a "
-        "mail costs no waiting. With a real one, a mail is a few round trips, and concurrency counts for more"
-    ),
-    metrics=(Metric("rate", "mails/s"),),
-    contenders=(
-        Contender(
-            "runner, concurrency 1",
-            Ours(1).measure,
-            needs=(needs.C_COMPILER,),
-            note="the stage send_email on the embedded broker: renders, sends on a kept connection, acks",
-        ),
-        Contender("runner, concurrency 4", Ours(4).measure, needs=(needs.C_COMPILER,), note="as it is shipped"),
-        Contender("runner, concurrency 8", Ours(8).measure, needs=(needs.C_COMPILER,)),
+def _contenders(delay: int, share: float) -> tuple[Contender, ...]:
+    """`share`: of the messages, for those that send one mail at a time."""
+    compiler = (needs.C_COMPILER,)
+    stage = "the stage send_email on the embedded broker: renders, sends on a kept connection, acks"
+    loop = "no queue, and the letter is rendered only once"
+    return (
+        Contender("runner, concurrency 1", Ours(1, delay).measure, compiler, share, stage),
+        Contender("runner, concurrency 4", Ours(4, delay).measure, compiler, note="as it is shipped"),
+        Contender("runner, concurrency 8", Ours(8, delay).measure, compiler),
         Contender(
             "Mail.send in a loop",
-            Loop().measure,
-            needs=(needs.C_COMPILER,),
-            note="Flask-Mail, a connection for each mail; no queue, and the letter is rendered only once",
+            Loop(delay).measure,
+            compiler,
+            share,
+            note=f"Flask-Mail, a connection for each mail; {loop}",
         ),
         Contender(
             "Mail.connect, kept",
-            Loop(("kept",)).measure,
-            needs=(needs.C_COMPILER,),
-            note="Flask-Mail, one connection for all; no queue, and the letter is rendered only once",
+            Loop(delay, ("kept",)).measure,
+            compiler,
+            share,
+            note=f"Flask-Mail, one connection for all; {loop}",
         ),
+    )
+
+
+METRICS = (Metric("rate", "mails/s"), Metric("cpu", "µs of own CPU each", "less", 1))
+
+MAIL = Benchmark(
+    name="mail",
+    job="notifications from a full queue to an SMTP server: a mail with a text and an HTML part for each",
+    leaves_out=(
+        "TLS, log-in, a network, and all waiting: the server is on this machine, written in C, and answers at once, "
+        "so that this is what a mail costs in processor time. With `mail-waiting` concurrency counts"
     ),
+    metrics=METRICS,
+    contenders=_contenders(0, 1.0),
     messages=5_000,
+    ours="runner, concurrency 4",
+    unit="mails",
+)
+WAITING = Benchmark(
+    name="mail-waiting",
+    job=f"the same mails to a server that takes {SLOW} ms for each, as one that puts it on a disk first",
+    leaves_out="TLS, log-in, and a network, on which each of a mail's five round trips takes as long again",
+    metrics=METRICS,
+    contenders=_contenders(SLOW, 0.2),
+    messages=2_000,
     ours="runner, concurrency 4",
     unit="mails",
 )

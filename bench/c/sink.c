@@ -1,11 +1,12 @@
 /*
  * An SMTP server that takes every mail and keeps none: what mail benchmarks send to.
  *
- *     sink PORT
+ *     sink PORT MILLISECONDS
  *
- * It listens on 127.0.0.1 and runs until it is killed. For every mail that it has taken it
- * prints when (seconds, CLOCK_MONOTONIC) and the mail's Message-ID. Left out: TLS, AUTH,
- * and any doubt about what clients say.
+ * It listens on 127.0.0.1 and runs until it is killed. A mail that has come whole is taken
+ * MILLISECONDS later, as by a server that first puts it on a disk. For every mail that it
+ * has taken it prints when (seconds, CLOCK_MONOTONIC) and the mail's Message-ID. Left out:
+ * TLS, AUTH, and any doubt about what clients say.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,11 +25,16 @@ enum { BUFFER = 1 << 17, EVENTS = 64 };
 
 struct client {
   int socket;
-  int in_data;
+  int in_data, waiting, gone;
+  double due;
+  struct client *next;
   size_t length;
   char id[256];
   char buffer[BUFFER];
 };
+
+static double delay;
+static struct client *first_waiting, *last_waiting; /* in the order in which they are due */
 
 static void die(const char *what, ...) {
   va_list arguments;
@@ -52,12 +58,49 @@ static void say(struct client *client, const char *text) {
   if (send(client->socket, text, strlen(text), MSG_NOSIGNAL) < 0) return; /* its end shows when it is read from */
 }
 
+static void take_mail(struct client *client) {
+  printf("%.6f %s\n", now(), client->id);
+  say(client, "250 2.0.0 taken\r\n");
+}
+
+static void let_wait(struct client *client) {
+  client->waiting = 1;
+  client->due = now() + delay;
+  client->next = NULL;
+  if (last_waiting) last_waiting->next = client;
+  else first_waiting = client;
+  last_waiting = client;
+}
+
+static void take_due(void) {
+  while (first_waiting && first_waiting->due <= now()) {
+    struct client *client = first_waiting;
+    first_waiting = client->next;
+    if (!first_waiting) last_waiting = NULL;
+    client->waiting = 0;
+    if (client->gone) free(client);
+    else take_mail(client);
+  }
+}
+
+static void hang_up(struct client *client) {
+  close(client->socket);
+  client->gone = 1;
+  if (!client->waiting) free(client);
+}
+
+static int milliseconds_until_due(void) {
+  if (!first_waiting) return -1;
+  double wait = first_waiting->due - now();
+  return wait > 0 ? (int)(wait * 1e3) + 1 : 0;
+}
+
 /* One line of a mail, without its line end. */
 static void take_text(struct client *client, const char *line) {
   if (strcmp(line, ".") == 0) {
     client->in_data = 0;
-    printf("%.6f %s\n", now(), client->id);
-    say(client, "250 2.0.0 taken\r\n");
+    if (delay > 0) let_wait(client);
+    else take_mail(client);
   } else if (!client->id[0] && is(line, "Message-ID:")) {
     snprintf(client->id, sizeof client->id, "%s", line + strlen("Message-ID:") + strspn(line + 11, " "));
   }
@@ -123,21 +166,22 @@ static int listen_on(unsigned short port) {
 }
 
 int main(int count, char **arguments) {
-  if (count != 2) die("usage: sink PORT");
+  if (count != 3) die("usage: sink PORT MILLISECONDS");
+  delay = atof(arguments[2]) / 1e3;
   int listener = listen_on((unsigned short)atoi(arguments[1])), epoll = epoll_create1(0);
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL}, events[EVENTS];
   epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
   for (;;) {
+    take_due();
     fflush(stdout);
-    int ready = epoll_wait(epoll, events, EVENTS, -1);
+    int ready = epoll_wait(epoll, events, EVENTS, milliseconds_until_due());
     if (ready < 0 && errno != EINTR) die("epoll_wait: %s", strerror(errno));
     for (int index = 0; index < ready; index++) {
       struct client *client = events[index].data.ptr;
       if (!client) {
         accept_client(listener, epoll);
       } else if (!receive(client)) {
-        close(client->socket);
-        free(client);
+        hang_up(client);
       }
     }
   }

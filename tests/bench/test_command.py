@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bench.benchmarks import ALL
+from tests.bench.processes import running_in
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,6 +39,20 @@ def test_a_run_prints_its_table_and_writes_its_file(tmp_path: Path) -> None:
     assert {"processor", "cores", "fdatasync_per_second", "packages"} <= set(found["machine"])
 
 
+NEEDS_SETPRIV = pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv here (util-linux)")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=NEEDS_SETPRIV)])
+def test_nothing_is_left_running_by_a_run_that_is_broken_off(tmp_path: Path, number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "bench", "idle", "--only", "runner, embedded broker", "--messages", "600"]
+    with subprocess.Popen(
+        [*command, "--output", str(tmp_path / "results.json")], cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}
+    ) as process:
+        wait_until(lambda: len(running_in(tmp_path)) > 1)
+        process.send_signal(number)
+    wait_until(lambda: not running_in(tmp_path))
+
+
 def test_the_list_names_every_benchmark_and_contender() -> None:
     listed = bench("--list").stdout
     for benchmark in ALL:
@@ -48,4 +68,4 @@ def test_a_benchmark_that_does_not_exist_is_told() -> None:
 def test_a_contender_that_does_not_exist_is_told() -> None:
     done = bench("mail", "--only", "sendmail")
     assert done.returncode == 2
-    assert "no contender 'sendmail'; there are: Mail.connect, kept; Mail.send in a loop; runner" in done.stderr
+    assert "there is no contender 'sendmail'; there are: Mail.connect, kept; Mail.send in a loop; runner" in done.stderr

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.failure import ContenderError
+from bench import needs
+from bench.failure import ContenderError, MissingError
 from bench.ground import Ground
 from bench.load import CONNECTIONS, load
 from bench.sink import Sink
@@ -65,6 +66,14 @@ def serving(server: Server) -> Iterator[Server]:
         server.server_close()
 
 
+@pytest.fixture(autouse=True)
+def _c_compiler() -> None:
+    try:
+        needs.check([needs.C_COMPILER])
+    except MissingError as error:
+        pytest.skip(str(error))
+
+
 @pytest.mark.parametrize("rate", [0.0, 2000.0])
 def test_every_request_is_sent_once_over_kept_connections(ground: Ground, tmp_path: Path, rate: float) -> None:
     with serving(Server(202)) as server:
@@ -95,8 +104,9 @@ def test_nobody_to_talk_to_is_told(ground: Ground, tmp_path: Path) -> None:
         load(ground, tmp_path, port, "/x", b"{}", 1)
 
 
-def test_the_sink_tells_every_mail_by_its_id(ground: Ground, tmp_path: Path) -> None:
-    with Sink(ground, tmp_path) as sink, smtplib.SMTP("127.0.0.1", sink.port) as client:
+@pytest.mark.parametrize("delay", [0, 1])
+def test_the_sink_tells_every_mail_by_its_id(ground: Ground, tmp_path: Path, delay: int) -> None:
+    with Sink(ground, tmp_path, delay) as sink, smtplib.SMTP("127.0.0.1", sink.port) as client:
         for number in range(3):
             text = f"Subject: x\r\nMessage-ID: <{number}@here>\r\n\r\nMessage-ID: <no@header>\r\n..\r\nend"
             client.sendmail("a@example.com", ["b@example.com"], text)
