@@ -1,0 +1,20 @@
+"""docs/performance.md tells of every benchmark and of every contender."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.benchmark import Benchmark
+from bench.benchmarks import ALL
+
+PAGE = (Path(__file__).parents[2] / "docs/performance.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("benchmark", ALL, ids=lambda benchmark: benchmark.name)
+def test_every_benchmark_and_its_contenders_are_told_of(benchmark: Benchmark) -> None:
+    assert f"\n| `{benchmark.name}` |" in PAGE
+    for contender in benchmark.contenders:
+        name = contender.name.removesuffix(", classic")
+        assert f"\n| {name.split(',')[0] if name.startswith('runner') else name}" in PAGE
