@@ -134,13 +134,21 @@ _counter = itertools.count()
 
 def keep(folder: Path, content: bytes, *, sender: str, recipients: Iterable[str]) -> Path:
     """Write a mail into a Maildir: whole in `tmp`, then renamed into `new`, so that nobody
-    ever reads half of one. The envelope goes on top, as a delivery agent puts it there."""
+    ever reads half of one. The envelope goes on top, as a delivery agent puts it there.
+
+    A Maildir that was removed is made again: that is how people empty a mailbox.
+    """
     envelope = [f"Return-Path: <{sender}>", *(f"Delivered-To: {recipient}" for recipient in recipients)]
     lines = "\n".join(envelope).encode("utf-8", "surrogateescape") + b"\n"
     seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
     name = f"{seconds}.M{nanoseconds // 1000:06}P{os.getpid()}Q{next(_counter):08}.mailbox"
     written = folder / "tmp" / name
-    written.write_bytes(lines + content.replace(b"\r\n", b"\n"))
+    mail = lines + content.replace(b"\r\n", b"\n")
+    try:
+        written.write_bytes(mail)
+    except FileNotFoundError:
+        _make_maildir(folder)
+        written.write_bytes(mail)
     return written.rename(folder / "new" / name)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import mailbox
+import shutil
 import signal
 import smtplib
 import socket
@@ -368,3 +369,10 @@ def test_nothing_is_left_in_the_folder_for_mails_that_are_being_written(server: 
     send(server, mail())
 
     assert not list((folder / "tmp").iterdir())
+
+
+def test_a_mailbox_that_is_emptied_by_removing_it_goes_on(folder: Path) -> None:
+    with MailboxServer(Address("127.0.0.1", 0), folder):
+        shutil.rmtree(folder)
+        keep(folder, b"Subject: second\r\n\r\n", sender="a@example.com", recipients=["b@example.com"])
+    assert [mail.subject for mail in list_mails(folder)] == ["second"]
