@@ -7,9 +7,14 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.certificates import Certificate, make_certificate
 from tests.rabbitmq_node import HOW_TO_GET_IT, RabbitNode, server_script
+
+# No test is judged by the clock: the machine may be busy.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -130,6 +130,7 @@ def test_a_mail_that_is_too_large_is_refused_and_the_next_one_taken(folder: Path
 
 def test_a_mail_that_can_not_be_written_is_not_taken(server: MailboxServer, folder: Path) -> None:
     (folder / "tmp").rmdir()
+    (folder / "tmp").write_text("no folder any more")
 
     with pytest.raises(smtplib.SMTPDataError, match="452"):
         send(server, mail())
