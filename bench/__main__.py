@@ -19,7 +19,7 @@ from bench.machine import describe
 from bench.race import race
 from bench.report import show
 
-FOLDER = Path(__file__).parent / "results"
+FOLDER = Path("bench/results")
 WIDTH = 120
 """Characters that a table needs; a narrower terminal wraps its lines."""
 
