@@ -63,8 +63,9 @@ def main(
             record.machine = machine
             results.write(file, record)
             show(console, record)
-    plot.write(file.with_suffix(".svg"), results.read(file))
-    console.print(f"\n{file} and {file.with_suffix('.svg').name} are written.")
+    picture = file.with_suffix(".svg")
+    drawn = plot.write(picture, results.read(file))
+    console.print(f"\nWritten: {file}" + (f", {picture}" if drawn else ""))
 
 
 def _list() -> None:

@@ -47,12 +47,13 @@ STYLE = """
 """
 
 
-def write(file: Path, results: Mapping[str, Result]) -> None:
-    """Draw what there is of the benchmarks that have a title; no file where there is nothing."""
+def write(file: Path, results: Mapping[str, Result]) -> bool:
+    """Draw what there is of the benchmarks that have a title; no file (False) where there is nothing."""
     panels = [(title, drawn) for name, title in TITLES.items() if (drawn := _drawn(results.get(name)))]
     if panels:
         machine = next(iter(results.values()))["machine"]
         file.write_text(_picture(panels, machine))
+    return bool(panels)
 
 
 def _drawn(result: Result | None) -> list[Result]:

@@ -32,6 +32,7 @@ def test_a_run_prints_its_table_and_writes_its_file(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "hops-embedded 2/2  runner, 1 process: " in done.stderr
     assert "Not in these figures: the work of a real handler" in done.stdout
+    assert f"Written: {file}\n" in done.stdout
     found = json.loads(file.read_text())["hops-embedded"]
     assert [(one["name"], one["messages"], len(one["rate"]["runs"])) for one in found["contenders"]] == [
         ("runner, 1 process", 100, 2)
