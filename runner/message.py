@@ -115,10 +115,12 @@ class Delivery:
     `headers` are those of the message's sender, without what the runner or the broker
     has added. `attempt` is the number of the attempt that this delivery is, from 1:
     those counted in the message's header, those that died with their worker, and this
-    one. `tag` and `properties` are the broker's own business.
+    one. `deaths` is how many of them died since the message was last published: with the
+    first of these it was in the company of others, from then on alone. `tag` and
+    `properties` are the broker's own business.
     """
 
-    __slots__ = ("attempt", "headers", "id", "payload", "properties", "queue", "session", "tag")
+    __slots__ = ("attempt", "deaths", "headers", "id", "payload", "properties", "queue", "session", "tag")
 
     def __init__(
         self,
@@ -130,6 +132,7 @@ class Delivery:
         session: Session,
         tag: int,
         properties: Any = None,
+        deaths: int = 0,
     ) -> None:
         self.queue = queue
         self.id = id
@@ -139,6 +142,7 @@ class Delivery:
         self.session = session
         self.tag = tag
         self.properties = properties
+        self.deaths = deaths
 
     def __repr__(self) -> str:  # never the payload: it may hold a card number
         return f"Delivery({self.queue}, id={self.id}, attempt={self.attempt})"

@@ -85,13 +85,18 @@ class Decider:
 
     def exhausted(self, delivery: Delivery) -> Outcome | None:
         """The dead letter for a delivery that has had all of its attempts, though none of
-        their failures said so: the worker died with the last. None where it may be tried."""
+        their failures said so: the worker died with the last, or they were counted where
+        more were allowed. None where it may be tried.
+
+        A first death counts, but isn't held against it: it may have been the fault of a
+        neighbour, and no handler may have seen this message yet.
+        """
         attempts, made = self._stage.retry.attempts, delivery.attempt - 1
-        if made < attempts:
+        if made < attempts or delivery.deaths == 1:
             return None
-        reason = "the last attempt didn't come to an end: the worker died with it"
-        if made > attempts:  # counted where more were allowed, or put back from the dead letters
-            reason = f"it has had {made} attempts, and {attempts} are allowed"
+        reason = f"it has had {made} attempts, and {attempts} are allowed"
+        if delivery.deaths:
+            reason = "the last attempt didn't come to an end: the worker died with it"
         return self._bury(delivery, reason, attempt=made)
 
     def _outgoing(self, id: str, delivery: Delivery, body: Any) -> list[Outgoing]:

@@ -15,7 +15,8 @@ over both (`tests/brokers`). What they promise:
 - A delivery's **attempt** counts the attempts in its header, the deliveries that
   died with their holder, and itself. A message whose holder died is afterwards handed
   out on its own: a process has at most one such message in hand, over all of its queues,
-  so that the next death is counted against the message that caused it.
+  so that the next death is counted against the message that caused it. (The first one may
+  have been a neighbour's fault: a delivery tells how many deaths it has behind it.)
 - A message published with a **delay** is kept by the broker at least that long, over
   restarts of everything.
 

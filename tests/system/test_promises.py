@@ -121,6 +121,19 @@ def test_a_message_that_kills_its_worker_ends_in_the_dead_letters_with_the_right
     assert max(note.attempt for note in program.notes if note.n != 10) <= 2, "no neighbour is blamed more than once"
 
 
+def test_what_was_beside_a_message_that_kills_is_tried_even_where_one_attempt_is_allowed(prepare: Start) -> None:
+    program = prepare(PIPELINE.replace("attempts: 3", "attempts: 1"))
+    program.start("--only", "intake", "--only", "one")
+    for n in range(20):
+        program.post({"n": n, "do": {"two": "die"} if n == 10 else {}})
+    wait_until(lambda: program.depths()["second"].ready == 20)
+    program.stop()
+    program.start()
+    program.wait_done(range(20))
+    program.wait_settled(1, 2)
+    assert {letter.body["n"] for letter in dead_letters(program.broker, "second")} == {10}
+
+
 def test_failures_and_deaths_are_counted_together_over_two_workers(prepare: Start) -> None:
     program = prepare()
     program.start("--processes", "2")
@@ -192,7 +205,10 @@ def test_sigterm_under_load_finishes_what_is_in_hand_and_repeats_nothing(program
     program.wait_settled()
     calls = [(note.stage, note.n) for note in program.notes]
     assert len(calls) == len(set(calls)), "every message was handled once by each stage"
-    assert {note.attempt for note in program.notes} == {1}
+    # While a consumer is being cancelled RabbitMQ may deliver to it once more, take that back
+    # by itself, and count it (rabbitmq-server issue 3729): nobody can see it, so nobody can undo it.
+    attempts = {note.attempt for note in program.notes}
+    assert attempts == {1} or ("amqp" in program.broker and attempts == {1, 2})
 
 
 def test_a_handler_that_does_not_end_is_left_behind_and_its_message_comes_again(prepare: Start) -> None:

@@ -241,7 +241,9 @@ class Turn:
         if headers_text is not None:
             headers, attempts = _read_headers(headers_text)
         attempt = attempts + crashes + 1
-        return Delivery(subscription.queue, message_id, payload, headers, attempt, self._session, place, subscription)
+        return Delivery(
+            subscription.queue, message_id, payload, headers, attempt, self._session, place, subscription, crashes
+        )
 
 
 def _read_headers(text: str) -> tuple[Mapping[str, Any], int]:

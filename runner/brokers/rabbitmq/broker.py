@@ -333,12 +333,13 @@ class RabbitBroker:
         self._publisher.send([message], ticket)
 
     def _release(self, deliveries: Iterable[Delivery]) -> None:
-        """To the end of its own queue, with its count as it was: every other way back
-        counts as an attempt on a quorum queue (before RabbitMQ 4.3 even a nack)."""
+        """To the end of the queue it was taken from, with its count as it was: every other
+        way back counts as an attempt on a quorum queue (before RabbitMQ 4.3 even a nack)."""
         for delivery in deliveries:
             if delivery.session.open:
                 headers = {**delivery.headers, ATTEMPT: delivery.attempt - 1}
-                home = Destination("", delivery.queue)
+                quarantined = delivery.session is self._quarantines.session
+                home = Destination("", quarantine_queue(delivery.queue) if quarantined else delivery.queue)
                 message = Outgoing(home, delivery.id, delivery.payload, headers, origin=delivery)
                 # Where even that is refused (a full queue) it stays in hand until the
                 # connection ends, and then comes again, counted.

@@ -215,18 +215,20 @@ class Subscription:
             # At most one attempt, however often it was delivered: only its first delivery
             # can have come to a handler, for the later ones were on their way to the quarantine.
             delivery.attempt += 1
+            delivery.deaths = 1
             return _moved(delivery, Destination("", self.quarantine))
         wait = number(headers, NOT_BEFORE) / 1000 - time.time()
         return _moved(delivery, Destination("", self.queue), wait) if wait > 0 else None
 
 
-def read(queue: str, session: ChannelSession, delivered: Delivered, deaths: int = 0) -> Delivery:
-    """What the broker has delivered, in hand from now on; `deaths` deliveries of it came to nothing."""
+def read(queue: str, session: ChannelSession, delivered: Delivered, *, deaths: int = 0, counted: int = 0) -> Delivery:
+    """What the broker has delivered, in hand from now on; `deaths` deliveries of it came to
+    nothing, of which its header has `counted`."""
     tag, _, message_id, properties, body = delivered
     headers = properties.headers if properties is not None else None
     sent, attempted = (_sender_headers(headers), number(headers, ATTEMPT)) if headers else (NO_HEADERS, 0)
-    attempt = attempted + deaths + 1
-    delivery = Delivery(queue, message_id or new_id(), body, sent, attempt, session, tag, properties)
+    attempt = attempted + deaths - counted + 1
+    delivery = Delivery(queue, message_id or new_id(), body, sent, attempt, session, tag, properties, deaths)
     session.in_hand[tag] = delivery
     return delivery
 

@@ -91,5 +91,7 @@ class QuarantineReader:
     ) -> None:
         self._asking = False
         self._taken = time.monotonic()
-        deaths = number(properties.headers, DELIVERY_COUNT)
-        subscription.arrive(read(subscription.queue, session, delivered(method, properties, body), deaths))
+        # One death brought it here, which was added to its header then.
+        deaths = 1 + number(properties.headers, DELIVERY_COUNT)
+        message = delivered(method, properties, body)
+        subscription.arrive(read(subscription.queue, session, message, deaths=deaths, counted=1))
