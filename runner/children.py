@@ -28,8 +28,6 @@ from runner.topology import plan
 
 log = logging.getLogger("runner.children")
 
-INTAKE_THREADS = 32
-"""Requests that may wait for a confirm at the same time. Each costs a thread."""
 SILENT = {
     "handlers": {"none": {"class": "logging.NullHandler"}},
     "loggers": {"_granian": {"handlers": ["none"], "propagate": False}},
@@ -96,8 +94,7 @@ def run_intake(loaded: LoadedPipeline, supervision: Supervision) -> None:
         "runner.intake",
         address=address.host,
         port=address.port,
-        interface=Interfaces.WSGI,
-        blocking_threads=INTAKE_THREADS,
+        interface=Interfaces.RSGI,
         websockets=False,
         log_dictconfig=SILENT,
     )
@@ -107,12 +104,12 @@ def run_intake(loaded: LoadedPipeline, supervision: Supervision) -> None:
 def _load_app(loaded: LoadedPipeline, supervision: Supervision) -> Any:
     """In granian's own process: the app, whose broker connects meanwhile. It serves at
     once, and answers 503 until the broker is there."""
-    from runner.intake import create_app
+    from runner.rsgi import Application
 
     supervision.watch()
     with _faults_reported(supervision):
         broker = connect(loaded.pipeline, "intake")
-        app = create_app(loaded, broker)
+        app = Application(loaded, broker)
     multiprocessing.util.Finalize(None, broker.close, exitpriority=10)
     threading.Thread(target=_start_broker, args=(loaded, broker, supervision), name="broker-start", daemon=True).start()
     return app

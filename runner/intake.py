@@ -1,5 +1,6 @@
 """The HTTP intake: a Flask app that checks a body, publishes it, and answers 202 only
-when the broker has confirmed it. What serves the app is not known here.
+when the broker has confirmed it. What serves the app is not known here: the engine does
+with Werkzeug's server, `runner run` with granian and a short way for the routes (`rsgi`).
 
 Errors are `application/problem+json` (RFC 9457) and never repeat what was sent.
 """
@@ -9,15 +10,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
-from werkzeug.wsgi import get_input_stream
 
 from runner import size
 from runner.brokers.base import Broker
@@ -29,9 +29,6 @@ from runner.masking import mask
 from runner.message import Destination, Outgoing, new_id
 from runner.routing import Router
 from runner.topology import plan
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = logging.getLogger("runner.intake")
 
@@ -48,67 +45,52 @@ def create_app(loaded: LoadedPipeline, broker: Broker) -> Flask:
     http = loaded.pipeline.http
     assert http is not None, "the pipeline has no http section"
     app = Flask("runner.intake", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = http.max_body
     app.register_error_handler(Exception, partial(_fault, http))
-    views = {(route.method, route.path): RouteView(route, loaded, broker, http) for route in http.routes}
-    for (method, path), view in views.items():
-        app.add_url_rule(path, f"{method} {path}", view, methods=[method])
+    for route in http.routes:
+        view = RouteView(Desk(route, loaded), broker, http.confirm_timeout)
+        app.add_url_rule(route.path, str(route), view, methods=[route.method])
     readiness = Readiness(loaded, broker)
     app.add_url_rule("/health/live", "live", lambda: _json(200, {"status": "live"}))
     app.add_url_rule("/health/ready", "ready", readiness.answer)
-    app.wsgi_app = Shortcut(app.wsgi_app, views)  # type: ignore[method-assign] # Flask's documented way
     return app
 
 
-class Shortcut:
-    """Flask's dispatch takes longer than checking and publishing a body, and nothing about
-    a route needs it: they are answered before it. All else is Flask's."""
+class Refused(Exception):
+    """A request that is not taken, with the answer to it."""
 
-    def __init__(self, flask: WSGIApplication, views: Mapping[tuple[str, str], RouteView]) -> None:
-        self._flask = flask
-        self._views = views
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        view = self._views.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
-        if view is None:
-            return self._flask(environ, start_response)
-        return view.answer(environ)(environ, start_response)
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response
 
 
-class RouteView:
-    """Takes the bodies of one route."""
+class Desk:
+    """Where the bodies of one route are checked, and turned into messages."""
 
-    def __init__(self, route: HttpRoute, loaded: LoadedPipeline, broker: Broker, http: Http) -> None:
+    def __init__(self, route: HttpRoute, loaded: LoadedPipeline) -> None:
         self._router = Router(route.publish, plan(loaded.pipeline), loaded.schemas)
-        self._broker = broker
-        self._http = http
         self._logged = 0.0
 
-    def __call__(self) -> Response:
-        """As one of Flask's view functions."""
-        return self._take(request.environ)
-
-    def answer(self, environ: WSGIEnvironment) -> WSGIApplication:
-        """Without Flask; every fault is an answer too."""
-        try:
-            return self._take(environ)
-        except Exception as error:  # noqa: BLE001 - as Flask's error handlers do
-            return _fault(self._http, error, environ)
-
-    def _take(self, environ: WSGIEnvironment) -> Response:
-        if not _is_json(environ.get("CONTENT_TYPE", "")):
+    @staticmethod
+    def check_type(content_type: str) -> None:
+        """Raises Refused for what doesn't call itself JSON."""
+        if not _is_json(content_type):
             detail = "send the body as JSON, with the header Content-Type: application/json"
-            return problem(415, detail)
-        payload = get_input_stream(environ, max_content_length=self._http.max_body).read()
+            raise Refused(problem(415, detail))
+
+    def messages(self, payload: bytes) -> Sequence[Outgoing]:
+        """What is to be published for a body. Raises Refused."""
         try:
             body = orjson.loads(payload)
         except orjson.JSONDecodeError as error:
-            return problem(400, f"the body is no JSON: {error}")
+            raise Refused(problem(400, f"the body is no JSON: {error}")) from None
         destinations = self._router.destinations(body)
         if not destinations:
-            return problem(422, "the body matches none of the routes that this address publishes to")
+            raise Refused(problem(422, "the body matches none of the routes that this address publishes to"))
         if faults := self._faults(destinations, body):
-            return problem(422, "the body breaks its schema", errors=faults)
-        return self._publish(destinations, payload)
+            raise Refused(problem(422, "the body breaks its schema", errors=faults))
+        message_id = new_id()
+        return [Outgoing(destination, message_id, payload) for destination in destinations]
 
     def _faults(self, destinations: Sequence[Destination], body: Any) -> tuple[Fault, ...]:
         for destination in destinations:
@@ -117,16 +99,8 @@ class RouteView:
                     return schema.faults(body)
         return ()
 
-    def _publish(self, destinations: Sequence[Destination], payload: bytes) -> Response:
-        message_id = new_id()
-        messages = [Outgoing(destination, message_id, payload) for destination in destinations]
-        try:
-            self._broker.publish(messages, timeout=self._http.confirm_timeout)
-        except BrokerError as error:
-            return self._unavailable(error)
-        return Response(b'{"id":"%b","status":"accepted"}\n' % message_id.encode(), 202, mimetype="application/json")
-
-    def _unavailable(self, error: BrokerError) -> Response:
+    def unavailable(self, error: BrokerError) -> Response:
+        """The answer where the broker has not taken it."""
         now = time.monotonic()
         if now - self._logged > LOG_EVERY:  # under load, a line for each request would say no more
             self._logged = now
@@ -137,6 +111,26 @@ class RouteView:
                 "the broker has not confirmed the message (it may have been stored all the same); send it again later"
             )
         return problem(503, detail, headers={"Retry-After": str(RETRY_AFTER)})
+
+
+class RouteView:
+    """One of Flask's view functions: takes a body and waits for the broker's confirm."""
+
+    def __init__(self, desk: Desk, broker: Broker, confirm_timeout: float) -> None:
+        self._desk = desk
+        self._broker = broker
+        self._timeout = confirm_timeout
+
+    def __call__(self) -> Response:
+        try:
+            self._desk.check_type(request.headers.get("Content-Type", ""))
+            messages = self._desk.messages(request.get_data(cache=False))
+            self._broker.publish(messages, timeout=self._timeout)
+        except Refused as refused:
+            return refused.response
+        except BrokerError as error:
+            return self._desk.unavailable(error)
+        return Response(accepted(messages), 202, mimetype="application/json")
 
 
 class Readiness:
@@ -195,6 +189,11 @@ def problem(
     return _json(status, document, "application/problem+json", headers)
 
 
+def accepted(messages: Sequence[Outgoing]) -> bytes:
+    """The body of a 202."""
+    return b'{"id":"%b","status":"accepted"}\n' % messages[0].id.encode()
+
+
 def _json(
     status: int,
     document: Mapping[str, Any],
@@ -212,14 +211,22 @@ def _is_json(content_type: str) -> bool:
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
-def _fault(http: Http, error: Exception, environ: WSGIEnvironment | None = None) -> Response:
+def _fault(http: Http, error: Exception) -> Response:
     """The answer to a request that Flask or Werkzeug refuses, or that we failed at."""
     if isinstance(error, HTTPException):
         return _http_problem(error, http)
-    environ = environ or request.environ
-    method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+    return internal_fault(error, request.method, request.path)
+
+
+def internal_fault(error: Exception, method: str, path: str) -> Response:
+    """The answer to a request that we failed at; the fault goes to the log."""
     log.error("internal fault on %s %s: %s", method, path, mask(repr(error)), exc_info=error)
     return problem(500, "an internal fault; it has been logged")
+
+
+def too_large(http: Http) -> Response:
+    """The answer to a body over the limit."""
+    return problem(413, f"the body is larger than {size.format(http.max_body)}")
 
 
 def _http_problem(error: HTTPException, http: Http) -> Response:
@@ -227,10 +234,11 @@ def _http_problem(error: HTTPException, http: Http) -> Response:
     allow = {}
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         allow["Allow"] = ", ".join(sorted(error.valid_methods))
+    if status == 413:
+        return too_large(http)
     words: Mapping[int, Callable[[], str]] = {
         404: lambda: f"nothing is served here; the routes are {', '.join(map(str, http.routes))}",
         405: lambda: f"this address takes {allow.get('Allow', 'other methods')}",
-        413: lambda: f"the body is larger than {size.format(http.max_body)}",
     }
     detail = words[status]() if status in words else str(error.description or "the request can't be read")
     return problem(status, detail, headers=allow)

@@ -25,13 +25,19 @@ Left out on purpose: what a message means, when to retry, what is a dead letter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from runner.errors import PublishError
+from runner.errors import BrokerError, PublishError
 from runner.message import Delivery, Outgoing
 from runner.topology import Topology
+
+Done = Callable[[BrokerError | None], None]
+"""Told what became of something: None where all is well. Called on the broker's own thread,
+so it has to return at once."""
+GiveUp = Callable[[], None]
+"""Says that nobody waits any more."""
 
 
 class Consumer(Protocol):
@@ -86,6 +92,14 @@ class Broker(Protocol):
 
         Raises PublishError for those refused, BrokerUnavailableError if the broker is
         away or blocked, or hasn't answered in `timeout` seconds.
+        """
+
+    def submit(self, messages: Sequence[Outgoing], done: Done) -> GiveUp:
+        """What `publish` does, without waiting for it: `done` is called once, when all of
+        `messages` (at least one) are durable, or with the error that `publish` would raise.
+
+        Calling what is returned leaves out what has not been begun. Raises
+        BrokerUnavailableError where the broker is known to be away; `done` isn't called then.
         """
 
     def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:

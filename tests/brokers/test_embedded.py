@@ -384,7 +384,7 @@ def ask(broker: EmbeddedBroker, question: Callable[..., object]) -> None:
     assert broker._service is not None
     broker._service.inbox.questions.append(request)
     broker._service.inbox.wake()
-    assert request.wait(30)
+    assert request.answer.wait(30)
 
 
 def test_the_file_gets_small_again_after_a_backlog(open_broker: Opener, path: Path) -> None:
@@ -529,7 +529,7 @@ def test_a_file_that_is_removed_under_it_makes_the_broker_unavailable_for_good(o
     with pytest.raises(BrokerUnavailableError, match="removed or replaced while it was in use"):
         broker.publish([to(WORK)])
     assert not broker.available
-    assert not broker.consuming(WORK)
+    wait_until(lambda: not broker.consuming(WORK))
     assert not path.exists()
 
 

@@ -10,10 +10,11 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from runner.brokers.base import Consumer, Depth
-from runner.brokers.embedded.inbox import Publication, Question, Request, packed
+from runner.brokers.base import Consumer, Depth, Done, GiveUp
+from runner.brokers.embedded.inbox import Publication, Question, packed
 from runner.brokers.embedded.service import Service
 from runner.brokers.embedded.store import Store
+from runner.brokers.waiting import Answer
 from runner.errors import BrokerError, BrokerSetupError, BrokerUnavailableError
 from runner.message import Delivery, Outgoing
 from runner.topology import Topology, dead_letter_queue
@@ -54,10 +55,18 @@ class EmbeddedBroker:
     def publish(self, messages: Sequence[Outgoing], *, timeout: float = 5.0) -> None:
         if not messages:
             return
+        answer = Answer()
+        give_up = self.submit(messages, answer.give)
+        if not answer.wait(timeout):
+            give_up()
+            raise self._no_answer(timeout)
+
+    def submit(self, messages: Sequence[Outgoing], done: Done) -> GiveUp:
         service = self._reach()
-        publication = Publication(packed(messages))
+        publication = Publication(packed(messages), done)
         service.inbox.publications.append(publication)
-        self._wait(service, publication, timeout)
+        service.inbox.wake()
+        return publication.give_up
 
     def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
         self._started().consume(queue, prefetch, consumer)
@@ -90,7 +99,9 @@ class EmbeddedBroker:
         service = self._reach()
         question = Question(look)
         service.inbox.questions.append(question)
-        self._wait(service, question, timeout)
+        service.inbox.wake()
+        if not question.answer.wait(timeout):
+            raise self._no_answer(timeout)
         return {
             queue: Depth(*counts[queue], sum(counts.get(dead_letter_queue(queue), ())), consumers.get(queue, 0))
             for queue in queues
@@ -112,7 +123,5 @@ class EmbeddedBroker:
             raise BrokerUnavailableError(str(fault))
         return service
 
-    def _wait(self, service: Service, request: Request, timeout: float) -> None:
-        service.inbox.wake()
-        if not request.wait(timeout):
-            raise BrokerUnavailableError(f"{self._path}: no answer in {timeout:g} s; another process may hold it up")
+    def _no_answer(self, timeout: float) -> BrokerUnavailableError:
+        return BrokerUnavailableError(f"{self._path}: no answer in {timeout:g} s; another process may hold it up")

@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from runner.brokers.base import Done
 from runner.brokers.embedded.presence import Presence
 from runner.brokers.embedded.store import Store
+from runner.brokers.waiting import Answer
 from runner.errors import BrokerUnavailableError
 from runner.message import Delivery, Outgoing
 
@@ -32,51 +34,28 @@ def packed(messages: Iterable[Outgoing]) -> list[Parcel]:
     ]
 
 
-class Request:
-    """Something that a thread waits for."""
+class Publication:
+    """A call of `submit`. Once it is `given_up`, a turn that has not begun leaves it out."""
 
-    __slots__ = ("_answered", "_error", "abandoned", "answered")
+    __slots__ = ("done", "given_up", "parcels")
 
-    def __init__(self) -> None:
-        self.answered = False
-        self.abandoned = False
-        self._error: Exception | None = None
-        self._answered = threading.Lock()
-        self._answered.acquire()
-
-    def answer(self, error: Exception | None = None) -> None:
-        self._error = error
-        self.answered = True
-        self._answered.release()
-
-    def wait(self, timeout: float) -> bool:
-        """Whether the answer came in time (seconds); raises the error that it is."""
-        if not self._answered.acquire(timeout=max(0.0, timeout)):
-            self.abandoned = True
-            return False
-        if self._error is not None:
-            raise self._error
-        return True
-
-
-class Publication(Request):
-    """A call of `publish`."""
-
-    __slots__ = ("parcels",)
-
-    def __init__(self, parcels: list[Parcel]) -> None:
-        super().__init__()
+    def __init__(self, parcels: list[Parcel], done: Done) -> None:
         self.parcels = parcels
+        self.done = done
+        self.given_up = False
+
+    def give_up(self) -> None:
+        self.given_up = True
 
 
-class Question(Request):
+class Question:
     """Something to read from the file, between two transactions."""
 
-    __slots__ = ("ask",)
+    __slots__ = ("answer", "ask")
 
     def __init__(self, ask: Callable[[Store], None]) -> None:
-        super().__init__()
         self.ask = ask
+        self.answer = Answer()
 
 
 @dataclass(slots=True)
@@ -127,9 +106,10 @@ class Inbox:
 
     def refuse(self, reason: str) -> None:
         """Tell everybody who waits that the broker is away, and forget the rest."""
-        waiting: list[Request] = [*_drained(self.publications), *_drained(self.questions)]
-        for request in waiting:
-            request.answer(BrokerUnavailableError(reason))
+        for publication in _drained(self.publications):
+            publication.done(BrokerUnavailableError(reason))
+        for question in _drained(self.questions):
+            question.answer.give(BrokerUnavailableError(reason))
         self.settlements.clear()
         self.releases.clear()
 

@@ -16,10 +16,11 @@ from pathlib import Path
 
 from runner.brokers.base import Consumer
 from runner.brokers.embedded.file import explain, explained, identity
-from runner.brokers.embedded.inbox import Inbox, Request, Work
+from runner.brokers.embedded.inbox import Inbox, Work
 from runner.brokers.embedded.presence import Presence
 from runner.brokers.embedded.store import DeclaredDeadError, ReplacedError, Store
 from runner.brokers.embedded.turn import Hand, Router, Subscription, Turn
+from runner.brokers.waiting import Answer
 from runner.errors import BrokerError, BrokerSetupError, BrokerUnavailableError
 from runner.message import Session
 from runner.topology import Topology
@@ -46,7 +47,7 @@ class Service:
         self.inbox = Inbox()
         self.fault: BrokerError | None = BrokerUnavailableError(f"{path}: still being opened")
         """Why the broker isn't available; None: it is."""
-        self.opened = Request()
+        self.opened = Answer()
         """Answered when the file is open, or with the BrokerSetupError that prevents it."""
         self._path = path
         self._name = name
@@ -105,7 +106,7 @@ class Service:
                     self._end_session(BrokerSetupError(str(error)))
                     self._closing.wait()
                 except BrokerError as error:
-                    if isinstance(error, BrokerSetupError) and not self.opened.answered:
+                    if isinstance(error, BrokerSetupError) and not self.opened.given:
                         self._give_up(error)
                         return
                     self._end_session(error)
@@ -143,7 +144,7 @@ class Service:
         if presence is not None:
             presence.withdraw()
             presence.remove_folder()
-        self.opened.answer(error)
+        self.opened.give(error)
 
     def _join(self, store: Store) -> None:
         """Declare the queues, and begin a session with nothing in hand."""
@@ -160,8 +161,8 @@ class Service:
         self._router = Router(self._topology, store)
         self._unregistered = True
         self._set_fault(None)
-        if not self.opened.answered:
-            self.opened.answer()
+        if not self.opened.given:
+            self.opened.give()
 
     def _leave(self, store: Store) -> None:
         """Give back what is still in hand, and be gone."""
@@ -197,7 +198,7 @@ class Service:
             return
         if error is not None:
             log.error("the broker is not available: %s", error)
-        elif self.opened.answered:
+        elif self.opened.given:
             log.info("%s: the broker is available again", self._path)
 
     # -- turn after turn ----------------------------------------------------------------
@@ -247,13 +248,13 @@ class Service:
 
     def _undo(self, store: Store, turn: Turn, work: Work, error: Exception) -> None:
         fault = explain(self._path, error) if isinstance(error, sqlite3.Error) else BrokerUnavailableError(str(error))
-        for publication in work.publications:
-            publication.answer(BrokerUnavailableError(str(fault)))
         turn.undo()
         self.inbox.put_back(work)
         self._unregistered = True
         self._set_fault(fault)
         store.rollback()
+        for publication in work.publications:
+            publication.done(BrokerUnavailableError(str(fault)))
 
     def _register(self, store: Store) -> list[Subscription]:
         with self._lock:
@@ -269,7 +270,7 @@ class Service:
             subscription.registered = True
         store.presence.ring(turn.to_wake)
         for publication, refusal in turn.answers:
-            publication.answer(refusal)
+            publication.done(refusal)
         for delivery, refusal in turn.refused:
             self._call(delivery.properties.consumer.settle_failed, delivery, refusal)
         for subscription, deliveries in turn.taken:
@@ -296,9 +297,9 @@ class Service:
             try:
                 question.ask(store)
             except sqlite3.Error as error:
-                question.answer(BrokerUnavailableError(str(explain(self._path, error))))
+                question.answer.give(BrokerUnavailableError(str(explain(self._path, error))))
             else:
-                question.answer()
+                question.answer.give()
 
     def _tidy(self, store: Store, *, busy: bool) -> None:
         store.presence.forget_all_but(store.owners())

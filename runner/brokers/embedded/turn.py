@@ -128,7 +128,7 @@ class Turn:
         for delivery, parcels in work.settlements:
             self._settle(delivery, parcels, settled)
         for publication in work.publications:
-            if not publication.abandoned:
+            if not publication.given_up:
                 self.answers.append((publication, self._publish(publication.parcels)))
         self._store.insert(self._rows)
         self._store.delay(self._delayed_rows)

@@ -16,14 +16,15 @@ from typing import Any
 import pika
 from pika.channel import Channel
 
-from runner.brokers.base import Consumer, Depth
+from runner.brokers.base import Consumer, Depth, Done, GiveUp
 from runner.brokers.rabbitmq.connection import Connection, explain
 from runner.brokers.rabbitmq.consuming import ChannelSession, Subscription
 from runner.brokers.rabbitmq.declaring import declare
 from runner.brokers.rabbitmq.nodes import parameters
-from runner.brokers.rabbitmq.publishing import Publisher, WaitingTicket
+from runner.brokers.rabbitmq.publishing import Publisher, SubmitTicket
 from runner.brokers.rabbitmq.quarantine import QuarantineReader
 from runner.brokers.rabbitmq.status import Inquiry, answer_roll_calls
+from runner.brokers.waiting import Answer
 from runner.errors import BrokerSetupError, BrokerUnavailableError, PublishError
 from runner.message import ATTEMPT, Delivery, Destination, Outgoing
 from runner.topology import Topology, quarantine_queue
@@ -124,11 +125,16 @@ class RabbitBroker:
     def publish(self, messages: Sequence[Outgoing], *, timeout: float = 5.0) -> None:
         if not messages:
             return
+        answer = Answer()
+        self.submit(messages, answer.give)
+        if not answer.wait(timeout):
+            raise BrokerUnavailableError(f"the broker has not confirmed within {timeout:g} s")
+
+    def submit(self, messages: Sequence[Outgoing], done: Done) -> GiveUp:
         if not self.available:
             raise BrokerUnavailableError(self._blocked or f"the broker is away: {self._reason}")
-        ticket = WaitingTicket(messages)
-        self._connection.call(self._publisher.send, messages, ticket)
-        ticket.wait(timeout)
+        self._connection.call(self._publisher.send, messages, SubmitTicket(messages, done))
+        return _nothing
 
     def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
         planned = next(planned for planned in self._topology.queues if planned.name == queue)
@@ -448,3 +454,7 @@ def _session(delivery: Delivery) -> ChannelSession:
 
 def _leave(_delivery: Delivery, error: PublishError) -> None:
     log.warning("a message could not be given back now: %s", error)
+
+
+def _nothing() -> None:
+    """What was handed to the connection is as good as sent."""

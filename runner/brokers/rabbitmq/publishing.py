@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from threading import Lock
 from typing import Any, Protocol
 
 import pika
 from pika.channel import Channel
 from pika.spec import BasicProperties
 
+from runner.brokers.base import Done
 from runner.brokers.rabbitmq.frames import content_frames, publish_frame
 from runner.errors import BrokerUnavailableError, PublishError
 from runner.message import NOT_BEFORE, Outgoing
@@ -35,32 +35,25 @@ class Ticket(Protocol):
         """What became of this one can't be known any more."""
 
 
-class WaitingTicket:
-    """For a thread that waits until all of its messages are confirmed."""
+class SubmitTicket:
+    """For somebody who wants to know once, of all of his messages together."""
 
-    __slots__ = ("_lock", "_lost", "_pending", "_refused")
+    __slots__ = ("_done", "_lost", "_pending", "_refused")
 
-    def __init__(self, messages: Sequence[Outgoing]) -> None:
+    def __init__(self, messages: Sequence[Outgoing], done: Done) -> None:
         self._pending = len(messages)
+        self._done = done
         self._refused: list[tuple[Outgoing, str]] = []
         self._lost = ""
-        # A bare lock, released once: a tenth of the cost of an Event or a Future.
-        self._lock = Lock()
-        self._lock.acquire()
-
-    def wait(self, timeout: float) -> None:
-        """Raises PublishError or BrokerUnavailableError, as `Broker.publish` does."""
-        if not self._lock.acquire(timeout=timeout):
-            raise BrokerUnavailableError(f"the broker has not confirmed within {timeout:g} s")
-        if self._lost:
-            raise BrokerUnavailableError(self._lost)
-        if self._refused:
-            raise PublishError(self._refused)
 
     def confirmed(self) -> None:
         self._pending -= 1
-        if not self._pending:
-            self._lock.release()
+        if self._pending:
+            return
+        if self._lost:
+            self._done(BrokerUnavailableError(self._lost))
+        else:
+            self._done(PublishError(self._refused) if self._refused else None)
 
     def refused(self, message: Outgoing, reason: str) -> None:
         self._refused.append((message, reason))

@@ -1,0 +1,152 @@
+"""The intake on an event loop, as granian serves it: the short way for the routes.
+
+A thread for each request, that sleeps until the confirm is there, costs more than all
+else that is done for it: two changes of threads, and a fight for the interpreter. So a
+route's requests wait on the loop, where a confirm wakes many with one call. What is no
+route (health, and whatever is wrong) goes to the Flask app, in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
+
+from werkzeug.test import create_environ
+from werkzeug.wrappers import Response
+
+from runner.brokers.base import Broker
+from runner.config.loader import LoadedPipeline
+from runner.errors import BrokerError, BrokerUnavailableError
+from runner.intake import Desk, Refused, accepted, create_app, internal_fault, too_large
+from runner.message import Outgoing
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+    from granian.rsgi import HTTPProtocol, Scope
+
+FLASK_THREADS = 32
+"""Requests that Flask may answer at the same time; more of them wait."""
+_JSON = [("content-type", "application/json")]
+
+
+class Confirms:
+    """Brings what the broker's thread tells to the futures that wait on the loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._told: deque[tuple[asyncio.Future[None], BrokerError | None]] = deque()
+        self._awake = False
+
+    def tell(self, future: asyncio.Future[None], error: BrokerError | None) -> None:
+        """On the broker's thread. Many share one wake-up: each is a system call."""
+        self._told.append((future, error))
+        if not self._awake:
+            self._awake = True
+            self._loop.call_soon_threadsafe(self._pass_on)
+
+    def _pass_on(self) -> None:
+        self._awake = False  # before the first: what is told from here on wakes us again
+        told = self._told
+        while told:
+            future, error = told.popleft()
+            if future.done():
+                continue  # it was given up
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+
+
+class Application:
+    """The intake of `loaded` by RSGI; `broker` may still be connecting."""
+
+    def __init__(self, loaded: LoadedPipeline, broker: Broker) -> None:
+        assert loaded.pipeline.http is not None, "the pipeline has no http section"
+        self._http = loaded.pipeline.http
+        self._desks = {(route.method, route.path): Desk(route, loaded) for route in self._http.routes}
+        self._broker = broker
+        self._flask = create_app(loaded, broker)
+        self._threads = ThreadPoolExecutor(FLASK_THREADS, thread_name_prefix="flask")
+        self._loop: asyncio.AbstractEventLoop
+        self._confirms: Confirms
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._confirms = Confirms(loop)
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
+        desk = self._desks.get((scope.method, scope.path))
+        try:
+            if desk is None:
+                respond(protocol, await self._ask_flask(scope, protocol))
+                return
+            desk.check_type(scope.headers.get("content-type", ""))
+            messages = desk.messages(await self._read(scope, protocol))
+            await self._publish(messages)
+            protocol.response_bytes(202, _JSON, accepted(messages))
+        except Refused as refused:
+            respond(protocol, refused.response)
+        except BrokerError as error:
+            assert desk is not None
+            respond(protocol, desk.unavailable(error))
+        except Exception as error:  # noqa: BLE001 - as Flask's error handlers do
+            respond(protocol, internal_fault(error, scope.method, scope.path))
+
+    async def _read(self, scope: Scope, protocol: HTTPProtocol) -> bytes:
+        """The body. Raises Refused where it is too large, without reading the rest of it."""
+        length = scope.headers.get("content-length", "")
+        if length.isdecimal():
+            if int(length) > self._http.max_body:
+                raise Refused(too_large(self._http))
+            return await protocol()
+        chunks, received = [], 0
+        async for chunk in protocol:
+            received += len(chunk)
+            if received > self._http.max_body:
+                raise Refused(too_large(self._http))
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    async def _publish(self, messages: Sequence[Outgoing]) -> None:
+        """Return when `messages` are durable; raises as `Broker.publish` does."""
+        timeout = self._http.confirm_timeout
+        confirmed = self._loop.create_future()
+        give_up = self._broker.submit(messages, partial(self._confirms.tell, confirmed))
+
+        def too_late() -> None:
+            give_up()
+            if not confirmed.done():
+                confirmed.set_exception(BrokerUnavailableError(f"the broker has not confirmed within {timeout:g} s"))
+
+        timer = self._loop.call_later(timeout, too_late)
+        try:
+            await confirmed
+        finally:
+            timer.cancel()
+
+    async def _ask_flask(self, scope: Scope, protocol: HTTPProtocol) -> Response:
+        environ = create_environ(
+            path=scope.path,
+            query_string=scope.query_string,
+            base_url=f"{scope.scheme}://{scope.authority or scope.server}",
+            method=scope.method,
+            headers=scope.headers.items(),
+            input_stream=io.BytesIO(await self._read(scope, protocol)),
+        )
+        return await self._loop.run_in_executor(self._threads, self._flask_answers, environ)
+
+    def _flask_answers(self, environ: WSGIEnvironment) -> Response:
+        return Response.from_app(self._flask.wsgi_app, environ, buffered=True)
+
+
+def respond(protocol: HTTPProtocol, response: Response) -> None:
+    """Send a response of Flask's by RSGI."""
+    protocol.response_bytes(response.status_code, list(response.headers.items()), response.get_data())
