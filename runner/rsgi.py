@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
+from granian.rsgi import ProtocolClosed
 from werkzeug.test import create_environ
 from werkzeug.wrappers import Response
 
@@ -28,6 +30,8 @@ from runner.message import Outgoing
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
     from granian.rsgi import HTTPProtocol, Scope
+
+log = logging.getLogger("runner.intake")
 
 FLASK_THREADS = 32
 """Requests that Flask may answer at the same time; more of them wait."""
@@ -97,6 +101,8 @@ class Application:
         except BrokerError as error:
             assert desk is not None
             respond(protocol, desk.unavailable(error))
+        except ProtocolClosed:
+            log.debug("a client hung up on %s %s", scope.method, scope.path)
         except Exception as error:  # noqa: BLE001 - as Flask's error handlers do
             respond(protocol, internal_fault(error, scope.method, scope.path))
 
