@@ -131,6 +131,9 @@ def _faults_reported(supervision: Supervision) -> Iterator[None]:
     except RunnerError as error:
         supervision.fault(str(error))
         os._exit(START_FAILED)
+    except Exception:
+        log.exception("the intake has failed")
+        os._exit(1)
 
 
 def check_free(address: Address, key: str, variable: str) -> None:

@@ -15,6 +15,28 @@ if TYPE_CHECKING:
     from runner.message import Outgoing
 
 
+LONGEST_DELAY = 366 * 86_400.0
+"""Seconds that an order may ask for."""
+
+
+SHORTEST_PAUSE = 0.1
+"""Seconds. What can't work now can't either a moment later."""
+
+
+def text(value: object) -> str:
+    """`value` in words, whatever it is: an exception, say, that can't even tell of itself."""
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001 - whatever somebody's __str__ does
+        return f"{type(value).__name__} (which can't be shown: {type(error).__name__})"
+
+
+def _checked(delay: float) -> float:
+    if not 0 <= delay <= LONGEST_DELAY:
+        raise ValueError(f"delay is {delay}; it has to be between 0 and {LONGEST_DELAY:g} seconds")
+    return delay
+
+
 # -- Orders: what a handler may raise -------------------------------------------
 
 
@@ -28,8 +50,8 @@ class Retry(Exception):
 
     def __init__(self, reason: str, *, delay: float | None = None) -> None:
         super().__init__(reason)
-        self.reason = reason
-        self.delay = delay
+        self.reason = text(reason)
+        self.delay = delay if delay is None else _checked(delay)
 
 
 class Reject(Exception):
@@ -40,7 +62,7 @@ class Reject(Exception):
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason = text(reason)
 
 
 class Pause(Exception):
@@ -53,8 +75,8 @@ class Pause(Exception):
 
     def __init__(self, reason: str, *, delay: float = 60.0) -> None:
         super().__init__(reason)
-        self.reason = reason
-        self.delay = delay
+        self.reason = text(reason)
+        self.delay = max(SHORTEST_PAUSE, _checked(delay))
 
 
 # -- Faults -----------------------------------------------------------------------

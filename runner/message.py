@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 HEADER_PREFIX = "runner-"
@@ -24,7 +25,7 @@ QUEUE = "runner-queue"
 TIME = "runner-time"
 """When it was dead-lettered: RFC 3339, UTC."""
 
-NO_HEADERS: Mapping[str, Any] = {}
+NO_HEADERS: Mapping[str, Any] = MappingProxyType({})
 
 
 def new_id() -> str:
@@ -40,14 +41,14 @@ class Message:
     crashes and restarts: use it as the idempotency key of side effects. (A stage
     that returns several bodies gives them `<id>.1`, `<id>.2`, …)
     `attempt` counts from 1. `body` is the parsed JSON, already checked against
-    the schema of `queue`. `headers` are those of the message's sender.
+    the schema of `queue`. `headers` are those of the message's sender, to be read.
     """
 
     id: str
     body: Any
     queue: str = ""
     attempt: int = 1
-    headers: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, Any] = field(default_factory=lambda: NO_HEADERS)
 
 
 class Destination(NamedTuple):

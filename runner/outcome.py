@@ -15,9 +15,9 @@ import orjson
 
 from runner import duration
 from runner.config.model import Stage
-from runner.errors import Pause, PublishError, Reject, Retry
+from runner.errors import Pause, PublishError, Reject, Retry, text
 from runner.masking import mask
-from runner.message import ATTEMPT, ERROR, QUEUE, STAGE, TIME, TRACEBACK, Delivery, Destination, Outgoing
+from runner.message import ATTEMPT, ERROR, QUEUE, STAGE, TIME, TRACEBACK, Delivery, Destination, Message, Outgoing
 from runner.routing import Router
 from runner.schemas import Fault, Schema
 from runner.topology import dead_letter_queue
@@ -71,13 +71,13 @@ class Decider:
     def failed(self, delivery: Delivery, error: BaseException) -> Outcome:
         """The handler has raised `error`, or its result couldn't be passed on."""
         if isinstance(error, Pause):
-            return Outcome("pause", (), mask(error.reason), error.delay)
+            return Outcome("pause", (), _shown(error.reason), error.delay)
         if isinstance(error, Reject):
             return self._bury(delivery, error.reason)
         if isinstance(error, Retry):
             return self._retry(delivery, error.reason, error.delay)
         trace = "".join(traceback.format_exception(error))
-        return self._retry(delivery, f"{type(error).__name__}: {error}", trace=trace)
+        return self._retry(delivery, f"{type(error).__name__}: {text(error)}", trace=trace)
 
     def unpublishable(self, delivery: Delivery, error: PublishError) -> Outcome:
         """The broker has refused what should come of the delivery: like any other failure."""
@@ -102,6 +102,8 @@ class Decider:
     def _outgoing(self, id: str, delivery: Delivery, body: Any) -> list[Outgoing]:
         if body is None:
             raise Reject("the handler returned None, but its stage publishes (a forgotten return?)")
+        if isinstance(body, Message):
+            raise Reject("the handler returned the message itself; return its body (message.body)")
         try:
             payload = orjson.dumps(body, default=_plain)
         except (TypeError, orjson.JSONEncodeError) as error:
@@ -124,10 +126,10 @@ class Decider:
         headers = {**delivery.headers, ATTEMPT: delivery.attempt}
         home = Destination("", delivery.queue)
         message = Outgoing(home, delivery.id, delivery.payload, headers, delay=wait, origin=delivery)
-        return Outcome("retry", [message], mask(reason), wait, mask(trace))
+        return Outcome("retry", [message], _shown(reason), wait, _shown(trace))
 
     def _bury(self, delivery: Delivery, reason: str, *, attempt: int | None = None, trace: str = "") -> Outcome:
-        reason, trace = mask(reason), mask(trace)
+        reason, trace = _shown(reason), _shown(trace)
         headers: dict[str, Any] = {
             **delivery.headers,
             ATTEMPT: delivery.attempt if attempt is None else attempt,
@@ -144,6 +146,11 @@ class Decider:
 
 
 _DONE = Outcome("done")
+
+
+def _shown(text: str) -> str:
+    """Without card numbers, and without what no encoding has (half a pair of surrogates)."""
+    return mask(text).encode(errors="replace").decode()
 
 
 def word(faults: Sequence[Fault]) -> str:

@@ -36,6 +36,9 @@ STEADY = 60.0
 """Seconds after which a child's earlier deaths are forgotten."""
 NOTICE = 0.5
 """Seconds that stopping may take before it is explained."""
+SAME_ORDER = 0.5
+"""Seconds within which a second signal is the same order once more: `timeout`, say, signals
+the process and its group."""
 KILL_GRACE = 5.0
 """Seconds beyond the shutdown timeout, for acks to leave, before SIGKILL."""
 
@@ -100,6 +103,8 @@ class _Process:
         self.child = child
         self.pid = 0
         self.up = False
+        self.killed = False
+        """Whether its end was forced; it may take a moment to be seen."""
         self.fault = ""
         self.report = -1
         self.started = 0.0
@@ -128,7 +133,9 @@ class Supervisor:
         self._configure_child = configure_child
         self._on_up = on_up
         self._selector = selectors.DefaultSelector()
-        self._signals: list[int] = []
+        self._first_signal: float | None = None
+        self._at_once = False
+        """Whether a second signal has asked not to wait any more."""
         self._announced = False
         self._fault = ""
         self._wake_read, self._wake_write = _pipe()
@@ -149,11 +156,14 @@ class Supervisor:
 
     @property
     def _stopping(self) -> bool:
-        return bool(self._signals or self._fault)
+        return self._first_signal is not None or bool(self._fault)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if number != signal.SIGCHLD:
-            self._signals.append(number)
+            if self._first_signal is None:
+                self._first_signal = time.monotonic()
+            elif time.monotonic() - self._first_signal > SAME_ORDER:
+                self._at_once = True
         with contextlib.suppress(BlockingIOError):  # a full pipe wakes the loop as well
             os.write(self._wake_write, b".")
 
@@ -221,9 +231,13 @@ class Supervisor:
         process.started = time.monotonic()
         sys.stdout.flush()
         sys.stderr.flush()
+        # Until the child has handlers of its own a signal to it has to wait: it would be
+        # taken by its copy of ours, and be lost.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ORDERS)
         process.pid = os.fork()
         if not process.pid:
             self._be_child(process.child, write)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ORDERS)
         os.close(write)
         self._selector.register(process.report, selectors.EVENT_READ, process)
 
@@ -235,6 +249,7 @@ class Supervisor:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGTERM, _raise_stop)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ORDERS)
             os.close(self._lifeline_write)
             if not child.forks:
                 supervision.watch()
@@ -272,7 +287,7 @@ class Supervisor:
         began, told, killed = time.monotonic(), False, False
         while any(process.pid for process in group):
             passed = time.monotonic() - began
-            if passed > self._shutdown_timeout + KILL_GRACE or len(self._signals) > 1:
+            if passed > self._shutdown_timeout + KILL_GRACE or self._at_once:
                 killed = self._kill(group) or killed
             elif passed > NOTICE and not told:
                 told = True
@@ -284,11 +299,15 @@ class Supervisor:
 
     @staticmethod
     def _kill(group: Sequence[_Process]) -> bool:
-        alive = [process for process in group if process.pid]
+        alive = [process for process in group if process.pid and not process.killed]
         for process in alive:
+            process.killed = True
             log.error("%s doesn't stop; killing it. What it had in hand is delivered again", process.child.name)
             _kill_group(process.pid)
         return bool(alive)
+
+
+_ORDERS = (signal.SIGTERM, signal.SIGINT)
 
 
 def _raise_stop(_number: int, _frame: FrameType | None) -> None:

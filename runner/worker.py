@@ -8,12 +8,14 @@ a delivery is decided in `outcome`, not here.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from queue import Empty, SimpleQueue
+from types import MappingProxyType
 
 from runner import pace
 from runner.brokers.base import Broker
@@ -21,7 +23,7 @@ from runner.config.loader import LoadedPipeline
 from runner.config.model import Stage
 from runner.errors import PublishError, StartError
 from runner.handlers import HandlerFactory
-from runner.message import Delivery, Message, Outgoing
+from runner.message import NO_HEADERS, Delivery, Message, Outgoing
 from runner.outcome import Decider, Outcome, describe
 from runner.routing import Router
 from runner.topology import plan
@@ -58,8 +60,8 @@ class Worker:
 
     @property
     def ready(self) -> bool:
-        """Whether every stage is registered as a consumer right now."""
-        return all(stage.consuming for stage in self._stages)
+        """Whether every stage is registered as a consumer right now, or has been and rests."""
+        return all(stage.consuming or stage.paused for stage in self._stages)
 
     def start(self) -> None:
         """Build and enter every handler, then begin to consume.
@@ -120,6 +122,10 @@ class StageWorker:
     @property
     def consuming(self) -> bool:
         return self._broker.consuming(self._stage.consume)
+
+    @property
+    def paused(self) -> bool:
+        return self._resume is not None
 
     # -- life ---------------------------------------------------------------------------
 
@@ -201,7 +207,11 @@ class StageWorker:
                 return
             self._entered.put(None)
             for delivery in self._deliveries():
-                self._settle(delivery, self._handle(handler, delivery))
+                try:
+                    self._settle(delivery, self._handle(handler, delivery))
+                except Exception as fault:  # of ours: neither the slot nor the message may be lost by it
+                    log.exception("%s: internal fault", self._stage.name)
+                    self._broker.settle(delivery, self._decider.failed(delivery, fault).messages)
                 self._handled += 1
 
     def _deliveries(self) -> Iterator[Delivery]:
@@ -216,7 +226,8 @@ class StageWorker:
             if delivery.attempt > 1 and (exhausted := decider.exhausted(delivery)) is not None:
                 return exhausted
             body = decider.read(delivery)
-            result = handler(Message(delivery.id, body, delivery.queue, delivery.attempt, delivery.headers))
+            headers = MappingProxyType(delivery.headers) if delivery.headers else NO_HEADERS
+            result = handler(Message(delivery.id, body, delivery.queue, delivery.attempt, headers))
             if result is not None and not decider.publishes:
                 self._warn_of_unused_result()
             return decider.done(delivery, result)
@@ -285,10 +296,10 @@ class StageWorker:
         self.consume()
 
     def _give_back_waiting(self) -> None:
-        waiting: list[Delivery] = []
-        try:
+        waiting: list[Delivery | None] = []
+        with contextlib.suppress(Empty):
             while True:
-                if (delivery := self._waiting.get_nowait()) is not None:
-                    waiting.append(delivery)
-        except Empty:
-            self._broker.release(waiting)
+                waiting.append(self._waiting.get_nowait())
+        for end in (delivery for delivery in waiting if delivery is None):
+            self._waiting.put(end)  # the stage is stopping meanwhile, and a slot waits for it
+        self._broker.release([delivery for delivery in waiting if delivery is not None])

@@ -18,7 +18,7 @@ from pika.channel import Channel
 
 from runner.brokers.base import Consumer, Depth, Done, GiveUp
 from runner.brokers.rabbitmq.connection import Connection, explain
-from runner.brokers.rabbitmq.consuming import ChannelSession, Subscription
+from runner.brokers.rabbitmq.consuming import DEATHS, ChannelSession, Subscription
 from runner.brokers.rabbitmq.declaring import declare
 from runner.brokers.rabbitmq.nodes import parameters
 from runner.brokers.rabbitmq.publishing import Publisher, SubmitTicket
@@ -35,43 +35,65 @@ REPAIR_DELAY = 1.0
 """Seconds between noticing that a queue or a channel is gone and putting it back."""
 REFUSED_DELAY = 5.0
 """Seconds between attempts to declare what the broker refused."""
+PUBLISH_AGAIN = 5
+"""How often what comes of a delivery is published again because the channel was closed under it."""
 GAP_DELAY = 0.02
 """Seconds that acks behind a slow message wait for it, before they leave singly."""
 
 
 class SettleTicket:
-    """Acks a delivery once all that comes of it is confirmed; else tells its consumer."""
+    """Acks a delivery once all that comes of it is confirmed; else tells its consumer.
 
-    __slots__ = ("_broker", "_delivery", "_failed", "_pending", "_refused")
+    What was lost with its channel (somebody else's publish had closed it, and the
+    connection is well) is nobody's failure: it is published again.
+    """
+
+    __slots__ = ("_again", "_broker", "_delivery", "_failed", "_lost", "_pending", "_refused")
 
     def __init__(
-        self, broker: RabbitBroker, delivery: Delivery, pending: int, failed: Callable[[Delivery, PublishError], None]
+        self,
+        broker: RabbitBroker,
+        delivery: Delivery,
+        pending: int,
+        failed: Callable[[Delivery, PublishError], None],
+        again: int = PUBLISH_AGAIN,
     ) -> None:
         _session(delivery).leaving.add(delivery.tag)
         self._broker = broker
         self._delivery = delivery
         self._pending = pending
         self._failed = failed
+        self._again = again
+        self._lost: list[Outgoing] = []
         self._refused: list[tuple[Outgoing, str]] = []
 
     def confirmed(self) -> None:
         self._pending -= 1
         if self._pending:
             return
-        if not self._refused:
+        if not self._refused and not self._lost:
             # Ack last: a crash before this line repeats the work, never loses it.
             self._broker.ack(self._delivery)
             return
         session = _session(self._delivery)
+        if not session.open:
+            return  # it simply comes again
+        if not self._refused:
+            self._broker.settle_again(self._delivery, self._lost, self._failed, self._again - 1)
+            return
         session.leaving.discard(self._delivery.tag)
-        if session.open:
-            self._failed(self._delivery, PublishError(self._refused))
+        self._failed(self._delivery, PublishError(self._refused))
 
     def refused(self, message: Outgoing, reason: str) -> None:
         self._refused.append((message, reason))
         self.confirmed()
 
-    lost = refused  # not acked: where the session is over as well, it simply comes again
+    def lost(self, message: Outgoing, reason: str) -> None:
+        if self._again:
+            self._lost.append(message)
+            self.confirmed()
+        else:  # it may be this very message that closes the channel each time
+            self.refused(message, reason)
 
 
 class RabbitBroker:
@@ -113,13 +135,12 @@ class RabbitBroker:
         self._publisher = self._new_publisher()
         self._connection.start()
         settled = self._settled.wait(timeout)
-        if self._up and not self._refusal:
-            self._started = True
+        if settled and not self._refusal:
+            self._started = True  # if it has gone away again by now, it will be connected to again
             return
         self.close()
         if self._refusal:
             raise BrokerSetupError(self._refusal)
-        assert not settled
         raise BrokerUnavailableError(f"no broker answers: {self._reason}")
 
     def publish(self, messages: Sequence[Outgoing], *, timeout: float = 5.0) -> None:
@@ -143,15 +164,19 @@ class RabbitBroker:
             quarantine_queue(queue),
             prefetch,
             consumer,
+            waits=bool(self._topology.rungs.get(queue)),
             move=self._move,
             later=self._connection.call,
         )
         self._connection.call(self._subscribe, subscription)
 
     def cancel(self, queue: str) -> None:
+        if not self._connection.alive:
+            return
         done = threading.Event()
         self._connection.call(self._cancel, queue, done.set)
-        done.wait(5.0)
+        if not self._blocked:  # a broker that takes nothing doesn't answer either
+            done.wait(5.0)
 
     def consuming(self, queue: str) -> bool:
         subscription = self._subscriptions.get(queue)
@@ -272,11 +297,19 @@ class RabbitBroker:
         for then in waiting:
             then()
 
-    def _on_declare_failed(self, reason: str) -> None:
+    def _on_declare_failed(self, reason: str, final: bool) -> None:
         self._declared.clear()
-        self._refuse(reason)
-        if self._started:
-            self._connection.later(REFUSED_DELAY, lambda: self._connection.restart("the topology is incomplete"))
+        if final:
+            self._refuse(reason)
+        else:
+            log.warning("%s; trying again", reason)
+        connection = self._pika
+
+        def restart() -> None:
+            if self._pika is connection and not self._closing:
+                self._connection.restart("the topology is incomplete")
+
+        self._connection.later(REFUSED_DELAY, restart)
 
     # -- on the I/O thread: publishing and settling --------------------------------------------
 
@@ -314,6 +347,21 @@ class RabbitBroker:
         consumer = self._subscriptions[delivery.queue].consumer
         self._publisher.send(messages, SettleTicket(self, delivery, len(messages), consumer.settle_failed))
 
+    def settle_again(
+        self,
+        delivery: Delivery,
+        messages: Sequence[Outgoing],
+        failed: Callable[[Delivery, PublishError], None],
+        again: int,
+    ) -> None:
+        """Once the channel may be back."""
+
+        def send() -> None:
+            if delivery.session.open:
+                self._publisher.send(messages, SettleTicket(self, delivery, len(messages), failed, again))
+
+        self._connection.later(REPAIR_DELAY, send)
+
     def ack(self, delivery: Delivery) -> None:
         session = _session(delivery)
         session.settled(delivery.tag)
@@ -344,12 +392,13 @@ class RabbitBroker:
         for delivery in deliveries:
             if delivery.session.open:
                 headers = {**delivery.headers, ATTEMPT: delivery.attempt - 1}
-                quarantined = delivery.session is self._quarantines.session
-                home = Destination("", quarantine_queue(delivery.queue) if quarantined else delivery.queue)
+                home = Destination("", delivery.queue)
+                if delivery.session is self._quarantines.session:
+                    headers[DEATHS] = delivery.deaths
+                    home = Destination("", quarantine_queue(delivery.queue))
                 message = Outgoing(home, delivery.id, delivery.payload, headers, origin=delivery)
-                # Where even that is refused (a full queue) it stays in hand until the
-                # connection ends, and then comes again, counted.
-                self._publisher.send([message], SettleTicket(self, delivery, 1, _leave))
+                # Where even that is refused (a full queue) its consumer has it settled so later.
+                self._settle(delivery, [message])
 
     def _sessions(self) -> list[ChannelSession]:
         sessions = [self._quarantines.session, *(s.session for s in self._subscriptions.values())]
@@ -383,8 +432,9 @@ class RabbitBroker:
 
     def _consume(self, subscription: Subscription) -> None:
         """On the channel that it has been consumed on before, where that is still open: what
-        was delivered there can then still be settled. Else on a new one."""
-        if self._pika is None or subscription.cancelled:
+        was delivered there can then still be settled. Else on a new one. May be called
+        again at any time: there is never more than one channel, and one consumer on it."""
+        if self._pika is None or subscription.cancelled or subscription.opening:
             return
         if not self._answering:
             self._answering = True
@@ -395,6 +445,10 @@ class RabbitBroker:
             return
 
         def begin(channel: Channel) -> None:
+            subscription.opening = False
+            if subscription.cancelled:
+                channel.close()
+                return
             channel.add_on_close_callback(closed)
             channel.add_on_cancel_callback(cancelled)
             subscription.attach(channel)
@@ -410,6 +464,7 @@ class RabbitBroker:
         def again() -> None:
             self._consume(subscription)
 
+        subscription.opening = True
         self._pika.channel(on_open_callback=begin)
 
     def _read_quarantines_on(self, channel: Channel) -> None:
@@ -450,10 +505,6 @@ def _session(delivery: Delivery) -> ChannelSession:
     session = delivery.session
     assert isinstance(session, ChannelSession)
     return session
-
-
-def _leave(_delivery: Delivery, error: PublishError) -> None:
-    log.warning("a message could not be given back now: %s", error)
 
 
 def _nothing() -> None:

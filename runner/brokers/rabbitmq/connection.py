@@ -64,6 +64,11 @@ class Connection:
         """The node that is, or was last, connected to; without credentials."""
         return label(self._nodes[(self._tried - 1) % len(self._nodes)])
 
+    @property
+    def alive(self) -> bool:
+        """Whether calls are still carried out."""
+        return self._thread.is_alive()
+
     def start(self) -> None:
         self._thread.start()
 
@@ -179,7 +184,11 @@ def is_refusal(error: BaseException) -> bool:
             pika.exceptions.AuthenticationError,
             pika.exceptions.IncompatibleProtocolError,
         ),
-    ) or (isinstance(error, pika.exceptions.ConnectionClosedByBroker) and error.reply_code in (403, 530))
+    ) or (
+        isinstance(error, pika.exceptions.ConnectionClosedByBroker)
+        and error.reply_code in (403, 530)
+        and " is down" not in error.reply_text  # a virtual host that is being started
+    )
 
 
 def explain(error: BaseException | str) -> str:

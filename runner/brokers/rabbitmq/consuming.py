@@ -32,6 +32,8 @@ from runner.topology import PlannedQueue
 
 DELIVERY_COUNT = "x-delivery-count"
 """How often a quorum queue has delivered a message before (absent: never)."""
+DEATHS = f"{HEADER_PREFIX}deaths"
+"""With a message that was released from the quarantine: the deaths behind it."""
 BROKER_HEADERS = ("x-death", DELIVERY_COUNT, "x-acquired-count", "x-first-death-", "x-last-death-", HEADER_PREFIX)
 """What the broker or the runner wrote, as opposed to the message's sender."""
 
@@ -39,21 +41,20 @@ BROKER_HEADERS = ("x-death", DELIVERY_COUNT, "x-acquired-count", "x-first-death-
 class ChannelSession(Session):
     """The deliveries of one channel that are in hand, and the acks that have yet to leave.
 
-    Delivery tags count from 1 on each channel. The contiguous prefix of settled ones
-    is acked in one frame (`multiple`); those behind a gap follow singly a moment
-    later, so that a slow message holds nobody's place.
+    Delivery tags count from 1 on each channel. Those before the first that is in hand are
+    acked in one frame (`multiple`); those behind it follow singly a moment later, so that
+    a slow message holds nobody's place.
     """
 
-    __slots__ = ("_lowest", "_settled", "_single", "channel", "in_hand", "leaving", "singly_soon")
+    __slots__ = ("_settled", "channel", "in_hand", "leaving", "singly_soon")
 
     def __init__(self, channel: Channel) -> None:
         super().__init__()
         self.channel = channel
-        self._lowest = 1
-        self._settled: set[int] = set()
-        self._single: set[int] = set()
+        self._settled: list[int] = []
+        """Tags whose acks have yet to leave."""
         self.in_hand: dict[int, Delivery] = {}
-        """By tag: delivered, and not acked yet."""
+        """By tag, ascending: delivered, and not settled yet."""
         self.leaving: set[int] = set()
         """The tags of those whose ack only waits for confirms."""
         self.singly_soon = False
@@ -63,7 +64,7 @@ class ChannelSession(Session):
         """The delivery may be acked; `flush` sends it."""
         if self.in_hand.pop(tag, None) is not None:
             self.leaving.discard(tag)
-            self._settled.add(tag)
+            self._settled.append(tag)
 
     def end(self) -> None:
         """The channel is gone."""
@@ -71,36 +72,31 @@ class ChannelSession(Session):
         self.in_hand.clear()
 
     def flush(self) -> bool:
-        """Ack the contiguous prefix. True where something is left behind a gap."""
-        settled, last = self._settled, 0
-        while True:
-            if self._lowest in settled:
-                settled.remove(self._lowest)
-                # A multiple ack has to name a tag that is outstanding (else 406), so
-                # never one that was acked singly.
-                last = self._lowest
-            elif self._lowest in self._single:
-                self._single.remove(self._lowest)
-            else:
-                break
-            self._lowest += 1
-        if last and self.open:
-            self.channel.basic_ack(last, multiple=True)
-        return bool(settled)
+        """Ack those before the first that is in hand. True where something is left behind it."""
+        first = next(iter(self.in_hand), None)
+        if first is None:
+            before, self._settled = self._settled, []
+        else:
+            before = [tag for tag in self._settled if tag < first]
+            self._settled = [tag for tag in self._settled if tag > first]
+        if before and self.open:
+            # A multiple ack has to name a tag that is outstanding (else 406): one of these is.
+            self.channel.basic_ack(max(before), multiple=True)
+        return bool(self._settled)
 
     def flush_singly(self) -> None:
-        """Ack what is left behind a gap."""
+        """Ack what is left behind the first that is in hand."""
         self.singly_soon = False
+        settled, self._settled = self._settled, []
         if self.open:
-            for tag in self._settled:
+            for tag in settled:
                 self.channel.basic_ack(tag)
-        self._single |= self._settled
-        self._settled.clear()
 
 
 class Subscription:
-    """A work queue that is consumed, over any number of connections.
+    """A work queue that is consumed, over any number of connections, by one consumer at a time.
 
+    `waits` tells whether the queue has companions on which a retry waits.
     `move(delivery, message)` publishes a delivery elsewhere and then acks it; where that is
     refused it is to call `arrive`. `later(function)` calls `function` after what has been
     read so far.
@@ -113,6 +109,7 @@ class Subscription:
         prefetch: int,
         consumer: Consumer,
         *,
+        waits: bool,
         move: Callable[[Delivery, Outgoing], None],
         later: Callable[[Callable[[], None]], None],
     ) -> None:
@@ -121,9 +118,16 @@ class Subscription:
         self.consumer = consumer
         self.session: ChannelSession | None = None
         self.cancelled = False
+        self.opening = False
+        """Whether a channel has been asked for, and isn't open yet."""
+        self._asked = False
+        """Whether the broker has been told of the consumer, and not confirmed its end."""
         self._tag = ""
+        self._cancels: list[Callable[[], None]] = []
+        """Who waits for the consumer's end."""
         self._prefetch = prefetch
         self._counts_deliveries = planned.arguments["x-queue-type"] == "quorum"
+        self._waits = waits
         self._move = move
         self._later = later
         self._arrived: list[Delivery] = []
@@ -135,6 +139,9 @@ class Subscription:
 
     def attach(self, channel: Channel) -> None:
         """Consume on this channel, whether it is freshly opened or has lost its consumer."""
+        if self._asked:
+            return
+        self._asked = True
         session = self.session = self.session or ChannelSession(channel)
         channel.connection.deliveries[channel.channel_number] = partial(self._on_delivery, session)
 
@@ -144,23 +151,24 @@ class Subscription:
         def consuming(frame: Any) -> None:
             self._tag = frame.method.consumer_tag
             if self.cancelled:
-                self.cancel(_nothing)
+                self._cancel_consumer(channel)
 
         channel.basic_qos(prefetch_count=self._prefetch)
         channel.basic_consume(self.queue, deliver_large, callback=consuming)
 
     def lose_consumer(self) -> None:
         """The broker has cancelled it; the channel, and what is in hand, are still good."""
-        self._tag = ""
+        self._tag, self._asked = "", False
 
     def detach(self) -> None:
         """The channel is gone; what it delivered belongs to the broker again."""
-        self._tag = ""
+        self._tag, self._asked, self.opening = "", False, False
         if self.session is not None:
             channel = self.session.channel
             channel.connection.deliveries.pop(channel.channel_number, None)
             self.session.end()
             self.session = None
+        self._tell_cancelled()
 
     def resume(self, other: Subscription) -> None:
         """Be what `other` would be, with what is in hand already."""
@@ -171,20 +179,32 @@ class Subscription:
     def cancel(self, done: Callable[[], None]) -> None:
         """Take nothing more; `done` is called when nothing more can come."""
         self.cancelled = True
-        tag, self._tag = self._tag, ""
-        if not tag or self.session is None:
+        if not self._asked or self.session is None:
             done()
             return
+        self._cancels.append(done)
+        if self._tag:  # else its confirmation, or the end of it, is under way
+            self._cancel_consumer(self.session.channel)
 
-        def cancelled(_frame: Any) -> None:
+    def _cancel_consumer(self, channel: Channel) -> None:
+        tag, self._tag = self._tag, ""
+
+        def ended(_frame: Any) -> None:
+            self._asked = False
             self._hand_over()
-            done()
+            self._tell_cancelled()
+            if not self.cancelled:  # it has been resumed meanwhile
+                self.attach(channel)
 
-        channel = self.session.channel
-        channel.basic_cancel(tag, cancelled)
+        channel.basic_cancel(tag, ended)
         # pika rejects what is delivered until the cancel is confirmed, and on a quorum
         # queue a reject counts as an attempt. We take it, and it is released.
         channel._cancelled.discard(tag)  # noqa: SLF001 - pika has no public way to keep these
+
+    def _tell_cancelled(self) -> None:
+        waiting, self._cancels = self._cancels, []
+        for done in waiting:
+            done()
 
     def arrive(self, delivery: Delivery) -> None:
         """Hand this delivery to the consumer, together with those read beside it."""
@@ -200,12 +220,17 @@ class Subscription:
     def _on_delivery(self, session: ChannelSession, delivered: Delivered) -> None:
         delivery = read(self.queue, session, delivered)
         headers = delivered.properties.headers if delivered.properties is not None else None
-        if (headers or delivered.redelivered) and (
-            elsewhere := self._elsewhere(delivery, delivered.redelivered, headers)
-        ):
-            self._move(delivery, elsewhere)
-        else:
+        elsewhere = None
+        if headers or delivered.redelivered:
+            elsewhere = self._elsewhere(delivery, delivered.redelivered, headers)
+        if elsewhere is None and not delivered.message_id:
+            # Another program sent it without an id. The one that it has got now has to last
+            # over crashes, so it is written down before a handler sees it.
+            elsewhere = _moved(delivery, Destination("", self.queue))
+        if elsewhere is None:
             self.arrive(delivery)
+        else:
+            self._move(delivery, elsewhere)
 
     def _elsewhere(self, delivery: Delivery, redelivered: bool, headers: Mapping[str, Any] | None) -> Outgoing | None:
         """Where a delivery has to go before it may be handled: to the quarantine, or back
@@ -218,7 +243,9 @@ class Subscription:
             delivery.deaths = 1
             return _moved(delivery, Destination("", self.quarantine))
         wait = number(headers, NOT_BEFORE) / 1000 - time.time()
-        return _moved(delivery, Destination("", self.queue), wait) if wait > 0 else None
+        if wait <= 0 or not self._waits:  # a stage that retries nothing more has no queue to wait on
+            return None
+        return _moved(delivery, Destination("", self.queue), wait)
 
 
 def read(queue: str, session: ChannelSession, delivered: Delivered, *, deaths: int = 0, counted: int = 0) -> Delivery:
@@ -242,9 +269,6 @@ def delivered(method: Any, properties: BasicProperties, body: bytes) -> Delivere
 def _moved(delivery: Delivery, destination: Destination, delay: float = 0.0) -> Outgoing:
     headers = {**delivery.headers, ATTEMPT: delivery.attempt - 1}
     return Outgoing(destination, delivery.id, delivery.payload, headers, delay=delay, origin=delivery)
-
-
-def _nothing() -> None: ...
 
 
 def _sender_headers(headers: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -14,6 +14,10 @@ from runner.topology import Topology
 STATUS_EXCHANGE = "runner.status"
 """Where `status` asks the workers how much they have in hand (see `status`)."""
 
+_FINAL = (403, 406)
+"""Access refused, and declared with other arguments. The other codes tell of a state of the
+broker that may pass: a queue without a leader, say."""
+
 _INEQUIVALENT = re.compile(
     r"inequivalent arg '(?P<argument>[^']+)' for (?P<kind>\w+) '(?P<name>[^']+)' in vhost '(?P<vhost>[^']+)': "
     r"received (?:the value )?(?P<ours>.+?)(?: of type '\w+')? but current is (?P<theirs>.+?)(?: of type '\w+')?$"
@@ -25,12 +29,12 @@ def declare(
     topology: Topology,
     *,
     done: Callable[[], None],
-    failed: Callable[[str], None],
+    failed: Callable[[str, bool], None],
 ) -> None:
     """Declare everything in `topology` on a channel of its own, which is closed afterwards.
 
-    Calls `done()`, or `failed(reason)` with a sentence for the operator. Neither is
-    called where the connection goes away meanwhile.
+    Calls `done()`, or `failed(reason, final)` with a sentence for the operator, and whether
+    only a person can mend it. Neither is called where the connection goes away meanwhile.
     """
     steps: Iterator[Callable[[Callable[[Any], None]], None]]
 
@@ -50,7 +54,7 @@ def declare(
 
     def closed(_channel: Channel, reason: BaseException) -> None:
         if isinstance(reason, pika.exceptions.ChannelClosedByBroker):
-            failed(explain_refusal(reason.reply_code, reason.reply_text))
+            failed(explain_refusal(reason.reply_code, reason.reply_text), reason.reply_code in _FINAL)
 
     channel = connection.channel(on_open_callback=begin)
 

@@ -6,6 +6,7 @@ RabbitMQ knows (rabbitmq.com/amqp-0-9-1-errata, section 3).
 
 from __future__ import annotations
 
+import logging
 import struct
 from calendar import timegm
 from collections.abc import Callable, Mapping
@@ -34,6 +35,13 @@ class Properties:
     user_id: str | None = None
     app_id: str | None = None
     cluster_id: str | None = None
+
+
+log = logging.getLogger("runner.broker")
+
+
+class Moment(int):
+    """A timestamp in a header, in seconds, that no datetime can hold: some write milliseconds."""
 
 
 # -- writing ---------------------------------------------------------------------------
@@ -94,6 +102,7 @@ def _decimal(value: Decimal) -> bytes:
 _WRITERS: tuple[tuple[type, Writer], ...] = (
     (str, lambda value: b"S" + _long(value.encode())),
     (bool, lambda value: b"t" + bytes([value])),  # before int, of which it is a kind
+    (Moment, lambda value: struct.pack(">cQ", b"T", value)),  # as well
     (int, _integer),
     (float, lambda value: struct.pack(">cd", b"d", value)),
     (type(None), lambda _value: b"V"),
@@ -119,12 +128,19 @@ Reader = Callable[[bytes, int], tuple[Any, int]]
 
 
 def read_properties(flags: int, data: bytes, offset: int) -> Properties:
-    """Those that `flags` say are there, from `offset` on."""
+    """Those that `flags` say are there, from `offset` on.
+
+    Never raises: a message whose headers nobody can read must not end the connection, and
+    come again, and end it again. It has those that come before what can't be read.
+    """
     found = Properties()
-    for number, name in enumerate(_NAMES):
-        if flags & 1 << (15 - number):
-            value, offset = _PROPERTY_READERS.get(name, _read_short_text)(data, offset)
-            setattr(found, name, value)
+    try:
+        for number, name in enumerate(_NAMES):
+            if flags & 1 << (15 - number):
+                value, offset = _PROPERTY_READERS.get(name, _read_short_text)(data, offset)
+                setattr(found, name, value)
+    except (LookupError, ValueError, ArithmeticError, RecursionError, struct.error) as error:
+        log.warning("a message has properties that can't be read (%r); taken without them", error)
     return found
 
 
@@ -173,9 +189,12 @@ def _read_decimal(data: bytes, offset: int) -> tuple[Decimal, int]:
     return Decimal(raw).scaleb(-places), offset + 5
 
 
-def _read_time(data: bytes, offset: int) -> tuple[datetime, int]:
+def _read_time(data: bytes, offset: int) -> tuple[datetime | Moment, int]:
     (seconds,) = struct.unpack_from(">Q", data, offset)
-    return datetime.fromtimestamp(seconds, UTC), offset + 8
+    try:
+        return datetime.fromtimestamp(seconds, UTC), offset + 8
+    except (OverflowError, ValueError, OSError):
+        return Moment(seconds), offset + 8
 
 
 def _read_value(data: bytes, offset: int) -> tuple[Any, int]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pika.exceptions import InvalidFrameError
+from pika.frame import Header
+from pika.spec import BasicProperties
 
 from runner.brokers.rabbitmq import fields
 from runner.brokers.rabbitmq.fields import Properties, short_text
@@ -125,6 +127,13 @@ def read_ack(buffer: bytes, offset: int) -> tuple[int, bool]:
     """The tag of the Basic.Ack in the frame at `offset`, and whether it is for all up to it."""
     tag, multiple = _tag.unpack_from(buffer, offset + _frame.size + len(ACK))
     return tag, bool(multiple & 1)
+
+
+def read_header(buffer: bytes, offset: int, channel: int) -> Header:
+    """The content header at `offset`, as pika has it: of a message that goes pika's way."""
+    _, _, size, flags = _content.unpack_from(buffer, offset + _frame.size)
+    properties = fields.read_properties(flags, buffer, offset + _frame.size + _content.size)
+    return Header(channel, size, BasicProperties(**asdict(properties)))
 
 
 def read_delivery(buffer: bytes, offset: int, end: int) -> tuple[Delivered | None, int]:

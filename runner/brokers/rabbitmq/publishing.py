@@ -7,6 +7,7 @@ lost (the channel went away first, and nobody knows).
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -18,8 +19,10 @@ from pika.spec import BasicProperties
 from runner.brokers.base import Done
 from runner.brokers.rabbitmq.frames import content_frames, publish_frame
 from runner.errors import BrokerUnavailableError, PublishError
-from runner.message import NOT_BEFORE, Outgoing
+from runner.message import HEADER_PREFIX, NOT_BEFORE, TRACEBACK, Outgoing
 from runner.topology import Topology
+
+log = logging.getLogger("runner.broker")
 
 
 class Ticket(Protocol):
@@ -117,8 +120,8 @@ class Publisher:
                 continue
             try:
                 frames = self._frames(channel, message)
-            except ValueError as error:
-                ticket.refused(message, str(error))
+            except Exception as error:  # noqa: BLE001 - it is this message's fault, and nobody else's
+                ticket.refused(message, f"it can't be written: {error}")
                 continue
             self._sequence += 1
             self._unconfirmed[self._sequence] = (message, ticket)
@@ -132,8 +135,16 @@ class Publisher:
         if message.delay:
             exchange, key, headers = self._waiting(message)
         number, frame_max = channel.channel_number, channel.connection.params.frame_max
-        origin = message.origin.properties if message.origin is not None else None
-        content = content_frames(number, frame_max, message.id, headers, message.payload, origin)
+        try:
+            origin = message.origin.properties if message.origin is not None else None
+            content = content_frames(number, frame_max, message.id, headers, message.payload, origin)
+        except ValueError as error:
+            if message.origin is None:
+                raise
+            # It has to go somewhere: to its retry, or to the dead letters.
+            log.warning("message %s is moved on without its sender's headers: %s", message.id, error)
+            ours = {name: headers[name] for name in headers if name.startswith(HEADER_PREFIX) and name != TRACEBACK}
+            content = content_frames(number, frame_max, message.id, ours, message.payload, None)
         return publish_frame(number, exchange, key) + content
 
     def _write(self) -> None:

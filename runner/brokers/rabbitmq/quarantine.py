@@ -19,7 +19,15 @@ import pika
 from pika.channel import Channel
 from pika.spec import BasicProperties
 
-from runner.brokers.rabbitmq.consuming import DELIVERY_COUNT, ChannelSession, Subscription, delivered, number, read
+from runner.brokers.rabbitmq.consuming import (
+    DEATHS,
+    DELIVERY_COUNT,
+    ChannelSession,
+    Subscription,
+    delivered,
+    number,
+    read,
+)
 
 LOOK_EVERY = 1.0
 """Seconds between looks into quarantines that were empty."""
@@ -39,6 +47,8 @@ class QuarantineReader:
         self.session: ChannelSession | None = None
         self._left: list[Subscription] = []
         self._asking = False
+        self._served = ""
+        """The queue that the last one was for."""
         self._taken = 0.0
 
     def attach(self, channel: Channel) -> None:
@@ -59,7 +69,10 @@ class QuarantineReader:
             return
         if self.session.in_hand and time.monotonic() - self._taken < PATIENCE:
             return
-        self._left = list(self._subscriptions())
+        subscriptions = list(self._subscriptions())
+        # Each has its turn: first those behind the one that was served last.
+        last = next((at for at, one in enumerate(subscriptions) if one.queue == self._served), -1)
+        self._left = [*subscriptions[last + 1 :], *subscriptions[: last + 1]]
         self._ask()
 
     def _look_from_time_to_time(self, session: ChannelSession) -> None:
@@ -70,7 +83,7 @@ class QuarantineReader:
     def _ask(self) -> None:
         session = self.session
         while self._left and session is not None:
-            subscription = self._left.pop()
+            subscription = self._left.pop(0)
             if subscription.registered:
                 self._asking = True
                 session.channel.basic_get(subscription.quarantine, partial(self._on_got, session, subscription))
@@ -90,8 +103,10 @@ class QuarantineReader:
         body: bytes,
     ) -> None:
         self._asking = False
+        self._served = subscription.queue
         self._taken = time.monotonic()
-        # One death brought it here, which was added to its header then.
-        deaths = 1 + number(properties.headers, DELIVERY_COUNT)
+        # One death brought it here, which its header counts; those before a release too.
+        counted = number(properties.headers, DEATHS) or 1
+        deaths = counted + number(properties.headers, DELIVERY_COUNT)
         message = delivered(method, properties, body)
-        subscription.arrive(read(subscription.queue, session, message, deaths=deaths, counted=1))
+        subscription.arrive(read(subscription.queue, session, message, deaths=deaths, counted=counted))

@@ -15,6 +15,7 @@ from pika.frame import decode_frame
 from runner.brokers.rabbitmq.frames import (
     ACK,
     DELIVER,
+    HEADER,
     METHOD,
     OVERHEAD,
     Delivered,
@@ -22,6 +23,7 @@ from runner.brokers.rabbitmq.frames import (
     frame_at,
     read_ack,
     read_delivery,
+    read_header,
 )
 
 METHOD_AT = OVERHEAD - 1
@@ -48,8 +50,10 @@ class Receiver(pika.SelectConnection):  # type: ignore[misc] # pika has no types
                 kind, channel, end = found
                 after = self._shortcut(buffer, offset, channel, end) if kind == METHOD else 0
                 start, offset = offset, after or end  # before what may raise: no frame comes twice
-                if not after:
-                    self._process_frame(decode_frame(buffer[start:end])[1])
+                if after:
+                    continue
+                decoded = read_header(buffer, start, channel) if kind == HEADER else decode_frame(buffer[start:end])[1]
+                self._process_frame(decoded)
         except IncompleteError:
             pass
         finally:
