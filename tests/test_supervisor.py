@@ -211,3 +211,32 @@ def test_what_a_killed_child_leaves_behind_goes_with_it(program: Run) -> None:
     grandchild = running.pids("grandchild")[0]
     os.kill(running.pids("a")[0], signal.SIGKILL)
     wait_until(lambda: not alive(grandchild))
+
+
+def test_a_signal_while_the_children_are_being_started_stops_them_in_good_order(program: Run) -> None:
+    running = program("""
+        import signal
+        def order_the_end(supervision):
+            os.kill(os.getppid(), signal.SIGTERM)
+            rest()
+        children = [Child('first', order_the_end), *(Child(f'c{n}', steady(f'c{n}')) for n in range(12))]
+    """)
+    assert running.end() == (0, "")
+
+
+def test_two_signals_at_once_are_one_order(program: Run) -> None:
+    running = program("""
+        def slow(supervision):
+            supervision.up()
+            try:
+                rest()
+            finally:
+                time.sleep(0.2)
+                note('slow', 'finished')
+        children = [Child('slow', slow)]
+    """)
+    wait_until(lambda: "all up" in running.events)
+    running.process.terminate()
+    running.process.terminate()
+    assert running.end() == (0, "")
+    assert running.events[-1] == "slow finished"

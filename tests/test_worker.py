@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
 import pytest
 
-from runner import Message, Pause
+from runner import Message, Pause, Reject, Retry
 from runner.engine import Engine
 from runner.errors import StartError
 from runner.message import Destination, Outgoing
@@ -106,6 +107,31 @@ class Pausing(Noting):
             raise Pause("the password is refused", delay=0.5)
 
 
+class Unspeakable(Exception):
+    """Can't tell of itself."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+class Careless(Noting):
+    """Raises what is hard to tell of."""
+
+    def __call__(self, message: Message) -> None:
+        super().__call__(message)
+        orders: dict[str, Callable[[], Exception]] = {
+            "reject": lambda: Reject(ValueError("an object")),  # type: ignore[arg-type]
+            "retry": lambda: Retry(None),  # type: ignore[arg-type]
+            "text": lambda: Retry("later", delay="30"),  # type: ignore[arg-type]
+            "infinite": lambda: Retry("later", delay=float("inf")),
+            "never": lambda: Pause("rest", delay=float("nan")),
+            "unspeakable": Unspeakable,
+            "surrogate": lambda: Reject("no file \udc80.txt"),
+        }
+        order = orders[message.body]()
+        raise order
+
+
 class Waiting(Noting):
     """Waits until the test lets it go."""
 
@@ -180,6 +206,62 @@ def test_a_handler_that_calls_exit_has_only_failed(tmp_path: Path, seen: Recorde
         wait_until(lambda: len(seen.messages) == 9)
     letters = dead_letters(f"embedded:{tmp_path / 'broker.db'}", "work")
     assert {letter.headers["runner-error"] for letter in letters} == {"SystemExit: handler"}
+
+
+CARELESS = {
+    "reject": "an object",
+    "retry": "None",
+    "text": "TypeError: '<=' not supported between instances of 'int' and 'str'",
+    "infinite": "ValueError: delay is inf; it has to be between 0 and 3.16224e+07 seconds",
+    "never": "ValueError: delay is nan; it has to be between 0 and 3.16224e+07 seconds",
+    "unspeakable": "Unspeakable: Unspeakable (which can't be shown: RuntimeError)",
+    "surrogate": "no file ?.txt",
+}
+
+
+@pytest.mark.parametrize("broker", ["embedded", "rabbitmq"])
+def test_whatever_a_handler_raises_ends_in_the_dead_letters_and_no_slot_is_lost(
+    tmp_path: Path, broker: str, request: pytest.FixtureRequest
+) -> None:
+    url = f"embedded:{tmp_path / 'broker.db'}" if broker == "embedded" else request.getfixturevalue("vhost_url")
+    pipeline = PIPELINE.replace("HANDLER", "Careless").replace("BROKER", f'"{url}"')
+    with Engine(loaded(tmp_path, pipeline), timeout=30) as running:
+        for _ in range(2):  # there are three slots
+            send(running, *(b'"%b"' % body.encode() for body in CARELESS))
+        wait_until(lambda: running.broker.depths(["work"])["work"].dead == 2 * len(CARELESS))
+    letters = dead_letters(url, "work")
+    assert {letter.body: letter.headers["runner-error"] for letter in letters} == CARELESS
+
+
+def test_a_stage_that_pauses_while_it_stops_is_left_in_time(
+    tmp_path: Path, seen: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = engine(tmp_path, "Pausing")
+    with running:
+        cancel, pausing, stopping = running.broker.cancel, threading.Event(), threading.Event()
+
+        def slow_cancel(queue: str) -> None:
+            if threading.current_thread().name.startswith("one-"):
+                pausing.set()
+                stopping.wait(10)
+            elif queue == "other":  # the stop has come past the first stage
+                stopping.set()
+            cancel(queue)
+
+        monkeypatch.setattr(running.broker, "cancel", slow_cancel)
+        send(running, b"1")
+        assert pausing.wait(10)
+        began = threading.active_count()
+    assert began > threading.active_count()
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("one-")]
+
+
+def test_what_a_handler_does_to_a_message_is_not_seen_by_others(tmp_path: Path, seen: Recorder) -> None:
+    with engine(tmp_path, "Noting") as running:
+        send(running, b"1")
+        wait_until(lambda: seen.messages)
+    with pytest.raises(TypeError):
+        seen.messages[0].headers["mine"] = 1  # type: ignore[index]
 
 
 def test_a_paused_stage_takes_nothing_counts_nothing_and_goes_on(

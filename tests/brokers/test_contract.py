@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 
 from runner.brokers.base import Broker, Depth
 from runner.config.model import Exchange, Queue
-from runner.errors import BrokerUnavailableError, PublishError
+from runner.errors import BrokerError, BrokerUnavailableError, PublishError
 from runner.message import ATTEMPT, Destination, Outgoing, new_id
 from tests.brokers.conftest import Opener
 from tests.brokers.holder import Holder, broker_at
@@ -46,6 +47,20 @@ def fill(broker: Broker, queue: str) -> list[str]:
 
 
 # -- publish ---------------------------------------------------------------------------------
+
+
+def test_what_is_submitted_is_told_of_once_it_is_durable(broker: Broker, place: Place) -> None:
+    told: SimpleQueue[tuple[list[str], BrokerError | None]] = SimpleQueue()
+    broker.submit([to(NEXT, id="p1")], lambda error: told.put((ids(place.contents(NEXT)), error)))
+    assert told.get(timeout=30) == (["p1"], None)
+    broker.submit([to(NEXT), to("nowhere", id="p2")], lambda error: told.put(([], error)))
+    _, error = told.get(timeout=30)
+    assert isinstance(error, PublishError)
+    assert [message.id for message, _ in error.refused] == ["p2"]
+    broker.close()
+    with pytest.raises(BrokerUnavailableError):
+        broker.submit([to(NEXT)], lambda error: told.put(([], error)))
+    assert told.empty()
 
 
 def test_a_published_message_outlives_the_broker_object(open_broker: Opener, place: Place) -> None:
