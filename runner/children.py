@@ -6,6 +6,7 @@ imports what it alone needs: a worker pays nothing for the HTTP server.
 
 from __future__ import annotations
 
+import errno
 import logging
 import multiprocessing
 import multiprocessing.util
@@ -146,10 +147,13 @@ def check_free(address: Address, key: str, variable: str) -> None:
             probe.bind((address.host, address.port))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise StartError(
-            f"can't listen on {address}: {reason}; stop the other program, or listen elsewhere "
-            f"({variable}=127.0.0.1:{address.port + 1}, or {key} in the pipeline)"
-        ) from None
+        way_out = "listen on an address of this machine"
+        if error.errno == errno.EADDRINUSE:
+            way_out = f"stop the other program, or listen elsewhere ({variable}=127.0.0.1:{address.port + 1}"
+        elif error.errno == errno.EACCES:
+            way_out = f"listen on a port above 1023 ({variable}=127.0.0.1:{address.port + 8000}"
+        way_out += f", or {key} in the pipeline)" if "(" in way_out else f" ({key} in the pipeline)"
+        raise StartError(f"can't listen on {address}: {reason}; {way_out}") from None
 
 
 def wait_until_answered(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -178,7 +179,7 @@ def send(pipeline: Path, target: str, file: Any) -> None:
     from runner import send as sending
     from runner.progress import Progress
 
-    loaded = _load(pipeline)
+    loaded = _loader(pipeline)
     router = sending.target(loaded, target)
     with _broker(loaded, "send") as broker, Progress(_size(file)) as progress:
         try:
@@ -198,7 +199,7 @@ def status(pipeline: Path, watch: bool, form: str) -> None:
     """Count the messages of each queue: ready, in hand, delayed, dead."""
     from runner import status as depths
 
-    loaded = _load(pipeline)
+    loaded = _loader(pipeline)
     with _broker(loaded, "status", declare=False) as broker:
         if form == "json":
             click.echo(depths.as_json(loaded, broker))
@@ -218,7 +219,7 @@ def mail(pipeline: Path, which: str | None) -> None:
     """
     from runner import mailbox
 
-    loaded = _load(pipeline)
+    loaded = _loader(pipeline)
     if loaded.pipeline.mailbox is None:
         raise RunnerError(f"{pipeline} has no mailbox section")
     folder = loaded.pipeline.mailbox.folder
@@ -233,7 +234,8 @@ def new(folder: Path) -> None:
 
     files = write(folder)
     click.echo(f"wrote {', '.join(str(file) for file in files)}")
-    click.echo(f"next: cd {folder} && runner run")
+    there = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
+    click.echo(f"next: {there}runner run")
 
 
 # -- shared by the commands ------------------------------------------------------------------------

@@ -60,8 +60,8 @@ class Engine:
 
             parts.enter_context(MailboxServer(pipeline.mailbox.listen, pipeline.mailbox.folder))
         self.broker = connect(pipeline, "engine")
-        self.broker.start(plan(pipeline), timeout=self._timeout)
         parts.callback(self.broker.close)
+        self.broker.start(plan(pipeline), timeout=self._timeout)
         self._start_worker(parts)
         if pipeline.http is not None and self._wants("intake"):
             self._start_intake(parts)

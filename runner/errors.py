@@ -130,6 +130,10 @@ class BrokerUnavailableError(BrokerError):
     """
 
 
+class BrokerAwayError(BrokerUnavailableError):
+    """The broker was away already: nothing has been sent to it."""
+
+
 class BrokerSetupError(BrokerError):
     """The broker answers, and refuses: credentials, a queue that exists with other
     arguments, a damaged file. Trying again doesn't help; a person has to act."""

@@ -23,7 +23,7 @@ from runner import size
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.config.model import Http, HttpRoute
-from runner.errors import BrokerError, BrokerUnavailableError
+from runner.errors import BrokerAwayError, BrokerError, BrokerUnavailableError
 from runner.faults import Fault
 from runner.masking import mask
 from runner.message import Destination, Outgoing, new_id
@@ -46,6 +46,7 @@ def create_app(loaded: LoadedPipeline, broker: Broker) -> Flask:
     assert http is not None, "the pipeline has no http section"
     app = Flask("runner.intake", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = http.max_body
+    app.url_map.merge_slashes = False
     app.register_error_handler(Exception, partial(_fault, http))
     for route in http.routes:
         view = RouteView(Desk(route, loaded), broker, http.confirm_timeout)
@@ -72,11 +73,13 @@ class Desk:
         self._logged = 0.0
 
     @staticmethod
-    def check_type(content_type: str) -> None:
-        """Raises Refused for what doesn't call itself JSON."""
+    def check_type(content_type: str, encoding: str) -> None:
+        """Raises Refused for what doesn't call itself JSON, or is packed (`encoding`)."""
         if not _is_json(content_type):
             detail = "send the body as JSON, with the header Content-Type: application/json"
             raise Refused(problem(415, detail))
+        if encoding not in ("", "identity"):
+            raise Refused(problem(415, "send the body as it is, without the header Content-Encoding"))
 
     def messages(self, payload: bytes) -> Sequence[Outgoing]:
         """What is to be published for a body. Raises Refused."""
@@ -106,7 +109,7 @@ class Desk:
             self._logged = now
             log.warning("answering 503: %s", error)
         detail = "the message was not taken; send it again later"
-        if isinstance(error, BrokerUnavailableError):
+        if isinstance(error, BrokerUnavailableError) and not isinstance(error, BrokerAwayError):
             detail = (
                 "the broker has not confirmed the message (it may have been stored all the same); send it again later"
             )
@@ -123,7 +126,7 @@ class RouteView:
 
     def __call__(self) -> Response:
         try:
-            self._desk.check_type(request.headers.get("Content-Type", ""))
+            self._desk.check_type(request.headers.get("Content-Type", ""), request.headers.get("Content-Encoding", ""))
             payload = request.stream.read()
             request.stream.read(1)  # only what is read beyond the limit makes Werkzeug refuse a chunked body
             messages = self._desk.messages(payload)

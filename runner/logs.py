@@ -8,6 +8,8 @@ import time
 
 import orjson
 
+from runner.masking import mask
+
 
 class TextFormatter(logging.Formatter):
     """`12:00:01 worker  warning  …`; the level is left out where it is information."""
@@ -19,7 +21,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
+        trace = f"\n{mask(self.formatException(record.exc_info))}" if record.exc_info else ""
         return f"{clock} {self._part:<8} {level}{record.getMessage()}{trace}"
 
 
@@ -39,7 +41,7 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         if record.exc_info:
-            document["traceback"] = self.formatException(record.exc_info)
+            document["traceback"] = mask(self.formatException(record.exc_info))
         return orjson.dumps(document).decode()
 
 

@@ -244,8 +244,11 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
-        yield from (entry for entry in entries if not entry.name.startswith("."))
+    try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+            yield from (entry for entry in entries if not entry.name.startswith("."))
+    except OSError as error:
+        raise NoMailError(f"{folder} can't be read: {error.strerror}") from error
 
 
 def _arrival(file: Path) -> int:

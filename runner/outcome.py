@@ -21,6 +21,7 @@ from runner.message import ATTEMPT, ERROR, QUEUE, STAGE, TIME, TRACEBACK, Delive
 from runner.routing import Router
 from runner.schemas import Fault, Schema
 from runner.topology import dead_letter_queue
+from runner.wording import one_line
 
 LONGEST_ERROR = 1_000
 LONGEST_TRACEBACK = 8_000
@@ -161,12 +162,13 @@ def word(faults: Sequence[Fault]) -> str:
 def describe(outcome: Outcome, delivery: Delivery, attempts: int) -> str:
     """One line for the log."""
     attempt = outcome.messages[0].headers[ATTEMPT] if outcome.messages else delivery.attempt
-    what = f"{delivery.queue} message {delivery.id}, attempt {attempt} of {attempts}"
+    count = f"attempt {attempt} of {attempts}" if attempt <= attempts else f"after {attempt} attempts"
+    what = one_line(f"{delivery.queue} message {delivery.id}, {count}: {outcome.reason[:LONGEST_ERROR]}")
     if outcome.fate == "retry":
-        return f"{what}: {outcome.reason}; again in {duration.format(outcome.delay)}"
+        return f"{what}; again in {duration.format(outcome.delay)}"
     if outcome.fate == "dead":
-        return f"{what}: {outcome.reason}; moved to {dead_letter_queue(delivery.queue)}"
-    return f"{what}: {outcome.reason}"
+        return f"{what}; moved to {dead_letter_queue(delivery.queue)}"
+    return what
 
 
 def _is_valid(schema: Schema, body: object, payload: bytes) -> bool:

@@ -24,7 +24,7 @@ from werkzeug.wrappers import Response
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.errors import BrokerError, BrokerUnavailableError
-from runner.intake import Desk, Refused, accepted, create_app, internal_fault, too_large
+from runner.intake import Desk, Refused, accepted, create_app, internal_fault, problem, too_large
 from runner.message import Outgoing
 
 if TYPE_CHECKING:
@@ -92,7 +92,8 @@ class Application:
             if desk is None:
                 respond(protocol, await self._ask_flask(scope, protocol))
                 return
-            desk.check_type(scope.headers.get("content-type", ""))
+            headers = scope.headers
+            desk.check_type(headers.get("content-type", ""), headers.get("content-encoding", ""))
             messages = desk.messages(await self._read(scope, protocol))
             await self._publish(messages)
             protocol.response_bytes(202, _JSON, accepted(messages))
@@ -112,7 +113,10 @@ class Application:
         if length.isdecimal():
             if int(length) > self._http.max_body:
                 raise Refused(too_large(self._http))
-            return await protocol()
+            body = await protocol()
+            if len(body) != int(length):
+                raise Refused(problem(400, f"the body has {len(body)} bytes, and not {length} as its header says"))
+            return body
         chunks, received = [], 0
         async for chunk in protocol:
             received += len(chunk)

@@ -67,6 +67,6 @@ def _row(queue: str, depth: Depth | None, stage: str | None) -> tuple[str, ...]:
     workers = f"{depth.consumers} worker{'' if depth.consumers == 1 else 's'}"
     by = f"{stage} ({workers})" if stage else "nobody here"
     if stage and not depth.consumers:
-        by = f"[yellow]{stage}: no worker runs[/]"
+        by = f"[yellow]{stage}: no consumer[/]"
     dead = f"[red]{depth.dead:,}[/]" if depth.dead else "0"
     return (queue, f"{depth.ready:,}", f"{depth.in_hand:,}", f"{depth.delayed:,}", dead, by)

@@ -241,7 +241,7 @@ def cannot_connect(error: Exception, relay: Relay) -> Pause:
         case smtplib.SMTPAuthenticationError() if code >= 500:
             hint = "Correct username and password (Gmail wants an app password)."
             return Pause(f"{relay} refuses the log-in: {answer}. {hint}", delay=_OUT_OF_ORDER)
-        case smtplib.SMTPAuthenticationError():
+        case smtplib.SMTPAuthenticationError() if "too many" in answer.lower():
             return Pause(f"{relay} wants fewer log-ins: {answer}", delay=_TOO_MANY_LOGINS)
         case smtplib.SMTPServerDisconnected() | ssl.SSLEOFError() | ssl.SSLZeroReturnError():
             return Pause(f"{relay} broke off before a mail was begun: {error}", delay=_TRY_AGAIN)
@@ -273,9 +273,12 @@ def cannot_send(error: Exception, relay: Relay, *, data_begun: bool) -> Retry | 
         return Retry(f"{relay}: {answer}")
     if isinstance(error, smtplib.SMTPSenderRefused) and code != _TOO_LARGE:
         return Pause(f"{relay} refuses the sender: {answer}. Set default_sender to an address it may send for.")
+    if _NO_RELAY.search(answer):  # the relay's rules or ours are wrong, perhaps only for some addresses
+        return Retry(f"{relay} doesn't pass mail on for us: {answer}. Set username and password.")
     return Reject(f"bounced: {answer}")
 
 
+_NO_RELAY = re.compile(r"\brelay(ing)?\b.*\b(denied|not (permitted|allowed)|prohibited)|unable to relay", re.IGNORECASE)
 _NOT_LOGGED_IN = (530, 534, 535, 538)
 _TOO_LARGE = 552
 

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from runner import Message
-from stages.cards import is_expired, passes_luhn
+from runner.masking import passes_luhn
+from stages.cards import is_expired
 from stages.notification import notification
 
 _LAST_TO_TURN_THE_PAGE = timezone(timedelta(hours=-12))

@@ -172,7 +172,7 @@ def test_status_counts_what_is_on_the_queues(file: Path) -> None:
     heading, first, second = lines(run("status", file).stdout)
     assert heading.split() == ["queue", "ready", "in", "hand", "delayed", "dead", "consumed", "by"]
     assert first.split()[:5] == ["payments", "2", "0", "0", "0"]
-    assert "take: no worker runs" in first
+    assert "take: no consumer" in first
     assert second.split()[:5] == ["free", "0", "0", "0", "0"]
     document = json.loads(run("status", "--format", "json", file).stdout)
     assert document["payments"] == {"ready": 2, "in_hand": 0, "delayed": 0, "dead": 0, "consumers": 0}
@@ -202,6 +202,8 @@ def test_new_writes_a_pipeline_that_checks_and_overwrites_nothing(tmp_path: Path
     folder = tmp_path / "mine"
     assert run("new", folder).exit_code == 0
     assert check(folder) == (0, "pipeline.yaml: fine (2 stages, 2 queues)\n")
+    assert f"next: cd {folder} && runner run" in run("new", tmp_path / "one").stdout.replace("one", "mine")
+    assert f"next: cd '{tmp_path / 'two words'}' && runner run" in run("new", tmp_path / "two words").stdout
     again = run("new", folder)
     assert again.exit_code == 1
     assert "exists already" in again.stderr

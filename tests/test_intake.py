@@ -337,3 +337,24 @@ def test_many_requests_at_once_each_get_their_own_answer(client: Client, tmp_pat
     ids = {answer.json["id"] for answer in answers if answer.status == 202}
     assert ids == {message.id for message in EmbeddedPlace(tmp_path / "broker.db").contents("urgent")}
     assert len(ids) == 80
+
+
+def test_a_packed_body_is_415(client: Client) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    assert_problem(client.request("POST", "/pay", json.dumps(FINE), headers), 415, "without the header Content-Enc")
+
+
+def test_a_broker_that_was_away_already_has_certainly_not_stored_it(client: Client, broker: Broker) -> None:
+    broker.close()
+    document = assert_problem(client.post("/pay", FINE), 503, "the message was not taken")
+    assert "may have been stored" not in document["detail"]
+
+
+def test_a_body_that_is_cut_short_is_not_taken(client: Client, tmp_path: Path) -> None:
+    with socket.create_connection(("127.0.0.1", client.port)) as connection:
+        head = "POST /pay HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n"
+        connection.sendall(head.encode() + json.dumps(FINE).encode())
+        connection.shutdown(socket.SHUT_WR)  # and yet it waits for an answer
+        assert b" 202 " not in connection.recv(65536)
+    assert client.post("/pay", FINE).status == 202
+    assert stored(tmp_path, "payments") == [FINE]

@@ -377,3 +377,9 @@ def test_a_mailbox_that_is_emptied_by_removing_it_goes_on(folder: Path) -> None:
         shutil.rmtree(folder)
         keep(folder, b"Subject: second\r\n\r\n", sender="a@example.com", recipients=["b@example.com"])
     assert [mail.subject for mail in list_mails(folder)] == ["second"]
+
+
+def test_a_folder_that_cannot_be_read_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "new").symlink_to(tmp_path / "new")
+    with pytest.raises(NoMailError, match=r"new can't be read: Too many levels of symbolic links"):
+        list_mails(tmp_path)

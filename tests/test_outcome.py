@@ -249,7 +249,16 @@ def test_a_message_that_has_had_its_attempts_is_dead_without_being_tried(
     assert outcome is not None
     headers = the_only(outcome.messages).headers
     assert (headers[ATTEMPT], headers[ERROR]) == (attempt - 1, reason)
-    assert describe(outcome, origin, 3) == (f"in message id-1, attempt {attempt - 1} of 3: {reason}; moved to in.dlq")
+    count = "attempt 3 of 3" if attempt == 4 else f"after {attempt - 1} attempts"
+    assert describe(outcome, origin, 3) == f"in message id-1, {count}: {reason}; moved to in.dlq"
+
+
+def test_what_others_have_written_keeps_to_its_line_of_the_log() -> None:
+    origin = delivery()
+    outcome = decider().failed(origin, Reject("two\nlines \x1b[31m" + "x" * 5000))
+    line = describe(outcome, origin, 3)
+    assert line.isprintable()
+    assert len(line) < 1200
 
 
 # -- the log ------------------------------------------------------------------------------------

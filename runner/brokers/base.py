@@ -99,7 +99,7 @@ class Broker(Protocol):
         `messages` (at least one) are durable, or with the error that `publish` would raise.
 
         Calling what is returned leaves out what has not been begun. Raises
-        BrokerUnavailableError where the broker is known to be away; `done` isn't called then.
+        BrokerAwayError where the broker is known to be away; `done` isn't called then.
         """
 
     def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:

@@ -39,13 +39,14 @@ class LoadedPipeline:
     warnings: tuple[Problem, ...] = ()
 
 
-def load(path: Path, *, environ: Mapping[str, str] = os.environ) -> LoadedPipeline:
+def load(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> LoadedPipeline:
     """The pipeline in the file at `path`, its variables replaced from `environ`.
 
     The file's folder is put first on `sys.path`; the handlers are imported, and each is
     built once (and let go), so that it has seen its settings. Raises ConfigError with
     every problem there is, the warnings too, in the order of the file.
     """
+    path = Path(path)
     read = document_at(path, environ)
     violations = list(grammar.violations(read))
     invalid = frozenset(violation.trail for violation in violations if not violation.usable)

@@ -43,6 +43,8 @@ def failure(answers: dict[str, Answer], **settings: Any) -> tuple[Exception, Scr
         ("RCPT", "450 4.2.0 greylisted"),
         ("RCPT", "451 4.3.0 local error"),
         ("RCPT", "452 4.2.2 mailbox full"),
+        ("RCPT", "554 5.7.1 <a@example.com>: Relay access denied"),
+        ("RCPT", "550 5.7.1 Unable to relay"),
         ("DATA", "451 4.3.0 local error"),
         ("DATA", "421 4.3.0 closing"),
         (".", "421 4.3.0 closing"),
@@ -65,7 +67,6 @@ def test_a_fault_that_passes_is_tried_again_after_the_usual_wait(verb: str, answ
         ("RCPT", "550-5.1.1 The account does not exist.\n550 5.1.1 Check the address."),
         ("RCPT", "552 5.2.2 mailbox full"),
         ("RCPT", "553 5.1.3 bad address"),
-        ("RCPT", "554 5.7.1 relay access denied"),
         ("RCPT", "550 5.1.1 <5.4.5@example.com> is unknown"),
         ("MAIL", "552 5.3.4 too large"),
         ("DATA", "554 5.5.1 no valid recipients"),
@@ -352,6 +353,14 @@ def test_gmails_too_many_logins_pauses_the_stage_for_a_quarter_of_an_hour() -> N
     assert isinstance(error, Pause)
     assert error.delay == 15 * 60
     assert "wants fewer log-ins: 454 4.7.0" in error.reason
+
+
+def test_a_relay_that_is_out_of_order_at_the_log_in_is_tried_again_soon() -> None:
+    answers: dict[str, Answer] = {"EHLO": "250-hello\n250 AUTH PLAIN", "AUTH": "454 4.7.0 Temporary failure"}
+    error, _ = failure(answers, **WITH_LOGIN)
+
+    assert isinstance(error, Pause)
+    assert error.delay == 10
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from runner.brokers.embedded.inbox import Publication, Question, packed
 from runner.brokers.embedded.service import Service
 from runner.brokers.embedded.store import Store
 from runner.brokers.waiting import Answer
-from runner.errors import BrokerError, BrokerSetupError, BrokerUnavailableError
+from runner.errors import BrokerAwayError, BrokerError, BrokerSetupError, BrokerUnavailableError
 from runner.message import Delivery, Outgoing
 from runner.topology import Topology, dead_letter_queue
 
@@ -114,13 +114,13 @@ class EmbeddedBroker:
 
     def _started(self) -> Service:
         if self._service is None:
-            raise BrokerUnavailableError(f"{self._path}: not started")
+            raise BrokerAwayError(f"{self._path}: not started")
         return self._service
 
     def _reach(self) -> Service:
         service = self._started()
         if (fault := service.fault) is not None:
-            raise BrokerUnavailableError(str(fault))
+            raise BrokerAwayError(str(fault))
         return service
 
     def _no_answer(self, timeout: float) -> BrokerUnavailableError:

@@ -140,6 +140,7 @@ class Service:
 
     def _give_up(self, error: BrokerSetupError) -> None:
         """The file can't be used, and no waiting helps: leave nothing beside it."""
+        self._closing.set()
         presence, self._presence = self._presence, None
         if presence is not None:
             presence.withdraw()

@@ -25,7 +25,7 @@ from runner.brokers.rabbitmq.publishing import Publisher, SubmitTicket
 from runner.brokers.rabbitmq.quarantine import QuarantineReader
 from runner.brokers.rabbitmq.status import Inquiry, answer_roll_calls
 from runner.brokers.waiting import Answer
-from runner.errors import BrokerSetupError, BrokerUnavailableError, PublishError
+from runner.errors import BrokerAwayError, BrokerSetupError, BrokerUnavailableError, PublishError
 from runner.message import ATTEMPT, Delivery, Destination, Outgoing
 from runner.topology import Topology, quarantine_queue
 
@@ -153,7 +153,7 @@ class RabbitBroker:
 
     def submit(self, messages: Sequence[Outgoing], done: Done) -> GiveUp:
         if not self.available:
-            raise BrokerUnavailableError(self._blocked or f"the broker is away: {self._reason}")
+            raise BrokerAwayError(self._blocked or f"the broker is away: {self._reason}")
         self._connection.call(self._publisher.send, messages, SubmitTicket(messages, done))
         return _nothing
 
