@@ -1,0 +1,275 @@
+"""What a message costs, in calls of functions: the same on every machine, however busy it is.
+
+A fixed workload is driven by hand, on one thread, past the sockets and the wake-ups; the
+calls of Python's functions and of C's are counted. Those of two sizes are subtracted, so
+that what is done once doesn't count. A bound that is passed means that the hot path has
+grown: shorten it again, or raise the bound and say what it is worth. One that is far away
+no longer guards anything: lower it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pika
+import pytest
+from pika.frame import Method
+
+from runner.brokers.embedded.broker import EmbeddedBroker
+from runner.brokers.embedded.presence import Presence
+from runner.brokers.embedded.service import Service
+from runner.brokers.embedded.store import Store
+from runner.brokers.rabbitmq import RabbitBroker
+from runner.brokers.rabbitmq.consuming import Subscription
+from runner.brokers.rabbitmq.frames import content_frames
+from runner.brokers.rabbitmq.receiving import Receiver
+from runner.config.loader import LoadedPipeline
+from runner.message import Destination as At
+from runner.message import Message, Outgoing
+from runner.outcome import Decider
+from runner.routing import Router
+from runner.rsgi import Application
+from runner.topology import plan
+from runner.worker import StageWorker
+from tests.pipelines import loaded
+
+BOUNDS = {"a hop on RabbitMQ": 92, "a hop on the embedded broker": 85, "a request of the intake": 126}
+"""Calls for each message, in batches of 100; a hop is: taken, checked, handled, published,
+confirmed, acked. A request's are half asyncio's own, which uvloop spares."""
+SLACK = 0.85
+"""A bound is lowered when less than this part of it is needed."""
+
+PIPELINE = """
+    name: cost
+    broker: BROKER
+    http:
+      listen: 127.0.0.1:0
+      routes:
+        POST /work: {publish: work}
+    queues:
+      work: {schema: payment.json}
+      next: {schema: payment.json}
+    stages:
+      one: {consume: work, handler: "tests.test_call_counts:forward", prefetch: 100, publish: next}
+      two: {consume: next, handler: "tests.test_call_counts:drop"}
+"""
+SCHEMA = {"type": "object", "required": ["card"], "properties": {"card": {"type": "string", "minLength": 12}}}
+BODY = b'{"user": "test-user@example.com", "card": "4111111111111111"}'
+BATCH = 100
+
+
+def forward(message: Message) -> Any:
+    return message.body
+
+
+def drop(message: Message) -> None: ...
+
+
+class Counter:
+    calls = 0
+
+
+@contextmanager
+def counted() -> Iterator[Counter]:
+    counter = Counter()
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        if event in ("call", "c_call"):
+            counter.calls += 1
+
+    sys.setprofile(count)
+    try:
+        yield counter
+    finally:
+        sys.setprofile(None)
+
+
+def calls_for_each(do: Callable[[int], None]) -> float:
+    """`do(batches)`: the calls for one message of a batch."""
+    do(2)  # whatever is only looked up once
+    spent = []
+    for batches in (2, 12):
+        with counted() as counter:
+            do(batches)
+        spent.append(counter.calls)
+    return (spent[1] - spent[0]) / (10 * BATCH)
+
+
+def check(name: str, calls: float) -> None:
+    bound = BOUNDS[name]
+    assert calls <= bound, f"{name} takes {calls:.1f} calls, more than {bound}"
+    assert calls >= bound * SLACK, f"{name} takes only {calls:.1f} calls: lower its bound from {bound}"
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> LoadedPipeline:
+    return loaded(tmp_path, PIPELINE, {"payment.json": SCHEMA})
+
+
+def stage_worker(pipeline: LoadedPipeline, broker: Any) -> StageWorker:
+    """The first stage, whose slots are the test's."""
+    stage, schemas = pipeline.pipeline.stages["one"], pipeline.schemas
+    decider = Decider(stage, schemas["work"], Router(stage.publish, plan(pipeline.pipeline), schemas))
+    return StageWorker(stage, pipeline.handlers["one"], decider, broker)
+
+
+def handle_waiting(worker: StageWorker) -> None:
+    """As a slot does."""
+    for _ in range(worker._waiting.qsize()):
+        delivery = worker._waiting.get()
+        assert delivery is not None
+        worker._settle(delivery, worker._handle(forward, delivery))
+
+
+# -- RabbitMQ ----------------------------------------------------------------------------------
+
+
+class Wire:
+    """Stands for pika's connection, and for a channel on it: what is written goes nowhere."""
+
+    channel_number = 1
+    is_open = True
+    params = pika.ConnectionParameters()
+
+    def __init__(self) -> None:
+        self.connection = self
+        self.deliveries: dict[int, Any] = {}
+        self.acks: dict[int, Any] = {}
+        self.acked = 0
+
+    def _output_marshaled_frames(self, frames: list[bytes]) -> None: ...
+
+    def basic_ack(self, tag: int, multiple: bool) -> None:
+        self.acked = tag
+
+    def ignore(self, *_: object, **__: object) -> None: ...
+
+    basic_qos = basic_consume = add_on_return_callback = confirm_delivery = ignore
+
+
+def batch_on_the_wire(number: int) -> tuple[bytes, bytes]:
+    """What a node sends for batch `number`: the deliveries, and the confirm of what comes of them."""
+    tags = range(number * BATCH + 1, (number + 1) * BATCH + 1)
+    content = content_frames(1, 131_072, "0" * 32, {}, BODY, None)
+    delivers = [pika.spec.Basic.Deliver("tag", tag, redelivered=False, exchange="", routing_key="work") for tag in tags]
+    confirm = Method(2, pika.spec.Basic.Ack(tags[-1], multiple=True)).marshal()
+    return b"".join(Method(1, deliver).marshal() + content for deliver in delivers), confirm
+
+
+def test_a_hop_on_rabbitmq(pipeline: LoadedPipeline) -> None:
+    wire, calls = Wire(), deque[Any]()
+    receiver = Receiver.__new__(Receiver)
+    receiver.deliveries, receiver.acks = wire.deliveries, wire.acks
+    receiver._frame_buffer, receiver.bytes_received = b"", 0
+    broker = RabbitBroker(["amqp://guest:guest@localhost/"], "cost")
+    broker._connection.call = lambda *call: calls.append(call)  # type: ignore[method-assign]
+    broker._publisher._soon = broker._connection.call
+    worker = stage_worker(pipeline, broker)
+    planned = next(queue for queue in plan(pipeline.pipeline).queues if queue.name == "work")
+    subscription = Subscription(
+        planned, "q", BATCH, worker, waits=True, move=broker._move, later=broker._connection.call
+    )
+    broker._subscriptions["work"] = subscription
+    subscription.attach(wire)
+    wire.channel_number = 2
+    broker._publisher.attach(wire)
+
+    def drain() -> None:
+        while calls:
+            function, *arguments = calls.popleft()
+            function(*arguments)
+
+    sent = deque(batch_on_the_wire(number) for number in range(16))
+
+    def do(batches: int) -> None:
+        for _ in range(batches):
+            received, confirm = sent.popleft()
+            receiver._on_data_available(received)
+            drain()
+            handle_waiting(worker)
+            drain()
+            receiver._on_data_available(confirm)
+            drain()
+
+    check("a hop on RabbitMQ", calls_for_each(do))
+    assert wire.acked == 16 * BATCH
+
+
+# -- the embedded broker ----------------------------------------------------------------------------
+
+
+def test_a_hop_on_the_embedded_broker(pipeline: LoadedPipeline, tmp_path: Path) -> None:
+    path, topology = tmp_path / "broker.db", plan(pipeline.pipeline)
+    broker, service = EmbeddedBroker(path, "cost"), Service(path, "cost", topology)
+    broker._service = service
+    store = Store(path, Presence(tmp_path / "broker.db.run"), "cost")
+    service._join(store)
+    worker = stage_worker(pipeline, broker)
+    broker.consume("work", BATCH, worker)
+    done: list[object] = []
+
+    def do(batches: int) -> None:
+        for _ in range(batches):
+            broker.submit([Outgoing(At("", "work"), f"{number:032}", BODY) for number in range(BATCH)], done.append)
+            for _ in range(2):  # stored and taken; then passed on and acked
+                service._turn(store, service.inbox.collect(), tick=False)
+                handle_waiting(worker)
+
+    calls = calls_for_each(do)
+    store.close()
+    check("a hop on the embedded broker", calls)
+    assert done == [None] * len(done)
+
+
+# -- the intake -----------------------------------------------------------------------------------------
+
+
+class Request:
+    """Stands for granian's scope and protocol."""
+
+    method, path = "POST", "/work"
+    headers = {"content-type": "application/json", "content-length": str(len(BODY))}  # noqa: RUF012 - never changed
+    answers: list[int]
+
+    def __init__(self, answers: list[int]) -> None:
+        self.answers = answers
+
+    async def __call__(self) -> bytes:
+        return BODY
+
+    def response_bytes(self, status: int, _headers: object, _body: bytes) -> None:
+        self.answers.append(status)
+
+
+class Confirming:
+    """Stands for a broker: confirms at once."""
+
+    def submit(self, messages: object, done: Callable[[None], None]) -> Callable[[], None]:
+        done(None)
+        return _nothing
+
+
+def _nothing() -> None: ...
+
+
+def test_a_request_of_the_intake(pipeline: LoadedPipeline) -> None:
+    loop = asyncio.new_event_loop()
+    application = Application(pipeline, Confirming())  # type: ignore[arg-type]
+    application.__rsgi_init__(loop)
+    answers: list[int] = []
+
+    async def ask(batches: int) -> None:
+        for _ in range(batches):
+            requests = [Request(answers) for _ in range(BATCH)]
+            await asyncio.gather(*(application.__rsgi__(request, request) for request in requests))  # type: ignore[arg-type]
+
+    calls = calls_for_each(lambda batches: loop.run_until_complete(ask(batches)))
+    loop.close()
+    check("a request of the intake", calls)
+    assert set(answers) == {202}
