@@ -197,7 +197,9 @@ def test_a_hop_on_rabbitmq(pipeline: LoadedPipeline) -> None:
             receiver._on_data_available(confirm)
             drain()
 
-    check("a hop on RabbitMQ", calls_for_each(do))
+    counts = calls_for_each(do)
+    broker._connection._loop.close()
+    check("a hop on RabbitMQ", counts)
     assert wire.acked == 16 * BATCH
 
 
