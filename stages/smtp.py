@@ -7,6 +7,7 @@ settings shouldn't.
 
 from __future__ import annotations
 
+import binascii
 import re
 import secrets
 import smtplib
@@ -15,7 +16,7 @@ import ssl
 import time
 from contextlib import suppress
 from email import policy
-from email.charset import QP, Charset
+from email.mime.nonmultipart import MIMENonMultipart
 from typing import Any
 
 import flask_mail
@@ -35,9 +36,6 @@ _DAILY_LIMIT = 6 * 3600.0
 
 
 # -- A mail --------------------------------------------------------------------------
-
-_QUOTED_PRINTABLE = Charset("utf-8")
-_QUOTED_PRINTABLE.body_encoding = QP
 
 
 class _Wire(policy.Compat32):
@@ -60,7 +58,13 @@ class Email(flask_mail.Message):
     def __init__(self, *, sender: tuple[str, str], reply_to: tuple[str, str] | None, headers: dict[str, str]) -> None:
         super().__init__(sender=sender, reply_to=reply_to, extra_headers=headers)
         self.sender = sender  # as it was: Flask-Mail makes one text of it, and a comma in the name parts that
-        self.charset = _QUOTED_PRINTABLE  # type: ignore[assignment]  # the email package takes one, too
+
+    def _mimetext(self, text: str | None, subtype: str = "plain") -> MIMENonMultipart:  # type: ignore[override]
+        """In quoted-printable, encoded by C: the email package's own takes a tenth of a mail's time."""
+        part = MIMENonMultipart("text", subtype, charset="utf-8")
+        part["Content-Transfer-Encoding"] = "quoted-printable"
+        part.set_payload(binascii.b2a_qp((text or "").encode(), istext=True).decode("ascii"))
+        return part
 
     def as_bytes(self) -> bytes:
         """As Flask-Mail composes it, in less than half the time: by the policy `SMTP` each
