@@ -145,10 +145,11 @@ def test_a_time_that_is_none_ends_no_connection_and_is_passed_on_as_it_was(
 def test_a_message_without_an_id_gets_one_that_lasts(
     rabbit: Callable[..., RabbitBroker], foreign: Callable[..., None], hold: Callable[..., Any]
 ) -> None:
-    rabbit()
+    broker = rabbit()
     foreign(WORK)
     holder = hold(WORK)
     (given,) = holder.take(1)
+    wait_until(lambda: broker.depths([WORK])[WORK].in_hand == 1)  # the one without an id is acked
     holder.kill()
     assert hold(WORK).take(1) == {given: 2}
 
