@@ -6,7 +6,7 @@ RabbitMQ keeps those for itself, and ignores some of them across a republish.
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -30,7 +30,7 @@ NO_HEADERS: Mapping[str, Any] = MappingProxyType({})
 
 def new_id() -> str:
     """A fresh message id, 32 hexadecimal digits."""
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 @dataclass(frozen=True, slots=True)

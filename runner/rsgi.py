@@ -94,7 +94,7 @@ class Application:
                 return
             headers = scope.headers
             desk.check_type(headers.get("content-type", ""), headers.get("content-encoding", ""))
-            messages = desk.messages(await self._read(scope, protocol))
+            messages = desk.messages(await self._read(headers.get("content-length", ""), protocol))
             await self._publish(messages)
             protocol.response_bytes(202, _JSON, accepted(messages))
         except Refused as refused:
@@ -107,9 +107,9 @@ class Application:
         except Exception as error:  # noqa: BLE001 - as Flask's error handlers do
             respond(protocol, internal_fault(error, scope.method, scope.path))
 
-    async def _read(self, scope: Scope, protocol: HTTPProtocol) -> bytes:
-        """The body. Raises Refused where it is too large, without reading the rest of it."""
-        length = scope.headers.get("content-length", "")
+    async def _read(self, length: str, protocol: HTTPProtocol) -> bytes:
+        """The body, which is `length` bytes if that is known. Raises Refused where it is too
+        large, without reading the rest of it."""
         if length.isdecimal():
             if int(length) > self._http.max_body:
                 raise Refused(too_large(self._http))
@@ -149,7 +149,7 @@ class Application:
             base_url=f"{scope.scheme}://{scope.authority or scope.server}",
             method=scope.method,
             headers=scope.headers.items(),
-            input_stream=io.BytesIO(await self._read(scope, protocol)),
+            input_stream=io.BytesIO(await self._read(scope.headers.get("content-length", ""), protocol)),
         )
         return await self._loop.run_in_executor(self._threads, self._flask_answers, environ)
 
