@@ -9,6 +9,7 @@ route (health, and whatever is wrong) goes to the Flask app, in a thread.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import logging
 from collections import deque
@@ -51,7 +52,8 @@ class Confirms:
         self._told.append((future, error))
         if not self._awake:
             self._awake = True
-            self._loop.call_soon_threadsafe(self._pass_on)
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+                self._loop.call_soon_threadsafe(self._pass_on)
 
     def _pass_on(self) -> None:
         self._awake = False  # before the first: what is told from here on wakes us again
