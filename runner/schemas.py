@@ -8,7 +8,7 @@ leads to a place in the same file or to a file beside it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ import jsonschema_rs
 from runner import faults
 from runner.config.model import JsonSchema
 from runner.faults import Fault
-from runner.wording import did_you_mean, quoted, shown
+from runner.wording import did_you_mean, shown
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -155,38 +155,3 @@ def _why(error: jsonschema_rs.ValidationError) -> str:
 
 
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
-
-
-def misspelt_formats(document: Any) -> Iterator[str]:
-    """The formats that a schema names, and that nothing checks, but whose names are
-    nearly those of some that are checked; each with that hint. (Any name is allowed.)"""
-    if isinstance(document, dict):
-        name = document.get("format")
-        if isinstance(name, str) and name not in _FORMATS and (hint := did_you_mean(name, _FORMATS)):
-            yield quoted(name) + hint
-        yield from (found for member in document.values() for found in misspelt_formats(member))
-    elif isinstance(document, list):
-        yield from (found for item in document for found in misspelt_formats(item))
-
-
-_FORMATS = (
-    "date",
-    "date-time",
-    "duration",
-    "email",
-    "hostname",
-    "idn-email",
-    "idn-hostname",
-    "ipv4",
-    "ipv6",
-    "iri",
-    "iri-reference",
-    "json-pointer",
-    "regex",
-    "relative-json-pointer",
-    "time",
-    "uri",
-    "uri-reference",
-    "uri-template",
-    "uuid",
-)

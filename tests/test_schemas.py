@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner import faults
-from runner.schemas import Fault, Schema, SchemaError, misspelt_formats
+from runner.misspelling import misspelt_formats, misspelt_keywords
+from runner.schemas import Fault, Schema, SchemaError
 
 CARD = "4111111111111111"
 DRAFT_4 = "http://json-schema.org/draft-04/schema#"
@@ -429,3 +430,22 @@ def test_a_schema_that_names_its_dialect_has_the_same_words(tmp_path: Path, dial
 def test_of_a_value_of_the_wrong_type_only_that_is_told() -> None:
     schema = Schema({"properties": {"n": {"type": "string", "minLength": 3, "not": {"const": 1}, "enum": ["abc"]}}})
     assert list(map(str, schema.faults({"n": 1}))) == ["/n must be a string"]
+
+
+def test_a_keyword_that_is_nearly_one_that_is_known_is_misspelt() -> None:
+    schema = {
+        "requird": ["a"],
+        "x-owner": "we",
+        "properties": {"requird": {"typ": "string"}, "type": {"enum": ["minimun"], "default": {"typo": 1}}},
+        "allOf": [{"minimun": 3}, {"$ref": "#/$defs/a"}],
+        "items": {"additionalPropertys": False},
+        "$defs": {"a": {"not": {"MaxLength": 3}}},
+    }
+    assert list(misspelt_keywords(schema)) == [
+        "'requird' (did you mean 'required'?)",
+        "'typ' (did you mean 'type'?)",
+        "'minimun' (did you mean 'minimum'?)",
+        "'additionalPropertys' (did you mean 'additionalProperties'?)",
+        "'MaxLength' (did you mean 'maxLength'?)",
+    ]
+    assert list(misspelt_keywords({"type": "object", "properties": {}, "const": {"typ": 1}})) == []

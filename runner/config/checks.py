@@ -99,7 +99,7 @@ def _route_order(draft: Draft) -> Iterator[Problem]:
             if before.when in (None, True):
                 message = f"{subject(owner)}: this route is never reached, for the one before it takes every body"
                 yield draft.document.problem(route.trail, message, severity="warning")
-        if routes and routes[-1].when not in (None, True):
+        if routes and not any(route.when in (None, True) for route in routes):
             fate = "is dead-lettered" if owner[0] == "stages" else "is refused"
             message = f"{subject(owner)}: a body that matches no route {fate}; end with a route without 'when'"
             yield draft.document.problem((*routes[-1].trail, "when"), message, key=True, severity="warning")

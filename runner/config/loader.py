@@ -21,7 +21,8 @@ from runner.config.model import Pipeline, Queue, Stage
 from runner.config.parser import UnreadableError
 from runner.errors import ConfigError, Problem
 from runner.handlers import HandlerError, HandlerFactory, bind
-from runner.schemas import Schema, SchemaError, misspelt_formats
+from runner.misspelling import misspelt_formats, misspelt_keywords
+from runner.schemas import Schema, SchemaError
 
 LARGEST_FILE = 1 << 20
 """Bytes."""
@@ -123,6 +124,8 @@ class _Parts:
             self.schemas[queue.name] = loaded[queue.schema] = schema
             for name in misspelt_formats(schema.document):
                 yield self._of_schema(queue, f" has the format {name}, which nothing checks", "warning")
+            for name in misspelt_keywords(schema.document):
+                yield self._of_schema(queue, f" has the keyword {name}, which nothing checks", "warning")
 
     def _of_schema(self, queue: Queue, message: str, severity: str = "error") -> Problem:
         trail: Trail = ("queues", queue.name, "schema")
@@ -138,6 +141,9 @@ class _Parts:
                 except SchemaError as error:
                     trail = (*route.trail, "when", *error.trail)
                     yield self._document.problem(trail, f"{grammar.subject(owner)}: this 'when' {error}")
+                for name in misspelt_keywords(route.when):
+                    message = f"{grammar.subject(owner)}: this 'when' has the keyword {name}, which nothing checks"
+                    yield self._document.problem((*route.trail, "when"), message, severity="warning")
 
     def _handlers(self) -> Iterator[Problem]:
         folder = str(self._pipeline.folder)

@@ -113,6 +113,7 @@ def test_two_ports_that_the_system_chooses_do_not_clash() -> None:
         (changed("a: {schema: any.json}", "a: {}").replace("publish: a", "publish: ¦a"), "route POST /in publishes to 'a', which has no schema: any body is taken"),
         (changed("publish: b}", "publish: [{to: b}, ¦{to: c}]}"), "stage one: this route is never reached, for the one before it takes every body"),
         (changed("publish: b}", "publish: [{when: true, to: b}, ¦{to: c}]}"), "stage one: this route is never reached, for the one before it takes every body"),
+        (changed("publish: b}", "publish: [{to: b}, ¦{when: {required: [x]}, to: c}]}"), "stage one: this route is never reached, for the one before it takes every body"),
         (changed("publish: b}", "publish: [{¦when: {required: [x]}, to: b}]}"), "stage one: a body that matches no route is dead-lettered; end with a route without 'when'"),
         (changed("publish: a}", "publish: [{¦when: {required: [x]}, to: a}]}"), "route POST /in: a body that matches no route is refused; end with a route without 'when'"),
         (changed("c: {}}", "c: {}, ¦d: {}}"), "queue d is used by nothing; remove it, or consume it and publish to it"),

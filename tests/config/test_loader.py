@@ -252,6 +252,16 @@ def test_a_misspelt_format_in_a_schema_is_doubtful(folder: Path) -> None:
     assert [(str(problem)) for problem in found] == [f"pipeline.yaml:1:22: warning: {message}"]
 
 
+def test_a_misspelt_keyword_in_a_schema_or_a_when_is_doubtful(folder: Path) -> None:
+    (folder / "x.json").write_text('{"requird": ["to"]}')
+    text = WHEN.replace("a: {}", "a: {schema: x.json}", 1) % "{propertys: {x: {}}}"
+    found = [problem.message for problem in problems_of(text) if "keyword" in problem.message]
+    assert found == [
+        "queue a: schema x.json has the keyword 'requird' (did you mean 'required'?), which nothing checks",
+        "stage s: this 'when' has the keyword 'propertys' (did you mean 'properties'?), which nothing checks",
+    ]
+
+
 WHEN = f"queues: {{a: {{}}, b: {{}}}}\nstages: {{s: {{consume: a, handler: '{TAKE}', publish: [{{when: %s, to: b}}, {{to: b}}]}}}}\n"
 
 

@@ -1,0 +1,132 @@
+"""What a JSON Schema says and nothing checks, because a word of it is misspelt.
+
+JSON Schema allows any keyword and any format: one that isn't known is passed over in
+silence, and whatever it was to keep out comes in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from runner.wording import did_you_mean, quoted
+
+
+def misspelt_keywords(document: Any) -> Iterator[str]:
+    """The keywords of a schema that aren't known, and are nearly some that are (JSON Schema
+    2020-12 and the drafts before it); each with that hint."""
+    if not isinstance(document, dict):
+        return
+    for keyword, value in document.items():
+        if keyword in _HOLD_ONE:
+            yield from misspelt_keywords(value)
+        if keyword in _HOLD_MANY and isinstance(value, list):
+            yield from (found for schema in value for found in misspelt_keywords(schema))
+        elif keyword in _HOLD_NAMED and isinstance(value, dict):
+            yield from (found for schema in value.values() for found in misspelt_keywords(schema))
+        elif keyword not in _KEYWORDS and (hint := did_you_mean(keyword, _KEYWORDS)):
+            yield quoted(keyword) + hint
+
+
+def misspelt_formats(document: Any) -> Iterator[str]:
+    """The formats that a schema names, and that nothing checks, but whose names are
+    nearly those of some that are checked; each with that hint. (Any name is allowed.)"""
+    if isinstance(document, dict):
+        name = document.get("format")
+        if isinstance(name, str) and name not in _FORMATS and (hint := did_you_mean(name, _FORMATS)):
+            yield quoted(name) + hint
+        yield from (found for member in document.values() for found in misspelt_formats(member))
+    elif isinstance(document, list):
+        yield from (found for item in document for found in misspelt_formats(item))
+
+
+_FORMATS = (
+    "date",
+    "date-time",
+    "duration",
+    "email",
+    "hostname",
+    "idn-email",
+    "idn-hostname",
+    "ipv4",
+    "ipv6",
+    "iri",
+    "iri-reference",
+    "json-pointer",
+    "regex",
+    "relative-json-pointer",
+    "time",
+    "uri",
+    "uri-reference",
+    "uri-template",
+    "uuid",
+)
+
+_HOLD_ONE = frozenset(
+    [
+        "additionalItems",
+        "additionalProperties",
+        "contains",
+        "contentSchema",
+        "else",
+        "if",
+        "items",
+        "not",
+        "propertyNames",
+        "then",
+        "unevaluatedItems",
+        "unevaluatedProperties",
+    ]
+)
+_HOLD_MANY = frozenset(["allOf", "anyOf", "items", "oneOf", "prefixItems"])
+_HOLD_NAMED = frozenset(["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"])
+_KEYWORDS = (
+    _HOLD_ONE
+    | _HOLD_MANY
+    | _HOLD_NAMED
+    | frozenset(
+        [
+            "$anchor",
+            "$comment",
+            "$dynamicAnchor",
+            "$dynamicRef",
+            "$id",
+            "$recursiveAnchor",
+            "$recursiveRef",
+            "$ref",
+            "$schema",
+            "$vocabulary",
+            "const",
+            "contentEncoding",
+            "contentMediaType",
+            "default",
+            "dependentRequired",
+            "deprecated",
+            "description",
+            "enum",
+            "examples",
+            "exclusiveMaximum",
+            "exclusiveMinimum",
+            "format",
+            "id",
+            "maxContains",
+            "maxItems",
+            "maxLength",
+            "maxProperties",
+            "maximum",
+            "minContains",
+            "minItems",
+            "minLength",
+            "minProperties",
+            "minimum",
+            "multipleOf",
+            "pattern",
+            "readOnly",
+            "required",
+            "title",
+            "type",
+            "uniqueItems",
+            "writeOnly",
+        ]
+    )
+)
