@@ -29,7 +29,7 @@ def describe(ground: Ground) -> Mapping[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "python": platform.python_version(),
         "fdatasync_per_second": round(_syncs(ground.root / "probe")),
         "load_before": os.getloadavg()[0],
