@@ -107,6 +107,14 @@ class Pausing(Noting):
             raise Pause("the password is refused", delay=0.5)
 
 
+class Resting(Noting):
+    """Can't work for long."""
+
+    def __call__(self, message: Message) -> None:
+        super().__call__(message)
+        raise Pause("the mail server is away", delay=600)
+
+
 class Unspeakable(Exception):
     """Can't tell of itself."""
 
@@ -231,6 +239,14 @@ def test_whatever_a_handler_raises_ends_in_the_dead_letters_and_no_slot_is_lost(
         wait_until(lambda: running.broker.depths(["work"])["work"].dead == 2 * len(CARELESS))
     letters = dead_letters(url, "work")
     assert {letter.body: letter.headers["runner-error"] for letter in letters} == CARELESS
+
+
+def test_a_stage_that_pauses_at_once_does_not_keep_the_pipeline_from_starting(tmp_path: Path, seen: Recorder) -> None:
+    with Engine(loaded(tmp_path, PIPELINE.replace("HANDLER", "Resting")), only=["two"]) as running:
+        send(running, b"1", b"2", b"3", b"4")
+    with engine(tmp_path, "Resting") as running:
+        send(running, b"5", queue="other")
+        wait_until(lambda: 5 in [message.body for message in seen.messages])
 
 
 def test_a_stage_that_pauses_while_it_stops_is_left_in_time(
