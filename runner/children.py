@@ -147,13 +147,13 @@ def check_free(address: Address, key: str, variable: str) -> None:
             probe.bind((address.host, address.port))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        way_out = "listen on an address of this machine"
-        if error.errno == errno.EADDRINUSE:
-            way_out = f"stop the other program, or listen elsewhere ({variable}=127.0.0.1:{address.port + 1}"
-        elif error.errno == errno.EACCES:
-            way_out = f"listen on a port above 1023 ({variable}=127.0.0.1:{address.port + 8000}"
-        way_out += f", or {key} in the pipeline)" if "(" in way_out else f" ({key} in the pipeline)"
-        raise StartError(f"can't listen on {address}: {reason}; {way_out}") from None
+        ways_out = {
+            errno.EADDRINUSE: ("stop the other program, or listen elsewhere", address.port + 1),
+            errno.EACCES: ("listen on a port above 1023", address.port + 8000),
+        }
+        way_out, port = ways_out.get(error.errno or 0, ("listen on an address of this machine", address.port))
+        where = f"{variable}=127.0.0.1:{port}, or {key} in the pipeline"
+        raise StartError(f"can't listen on {address}: {reason}; {way_out} ({where})") from None
 
 
 def wait_until_answered(
