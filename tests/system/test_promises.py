@@ -117,7 +117,11 @@ def test_a_message_that_kills_its_worker_ends_in_the_dead_letters_with_the_right
     assert {letter.headers["runner-attempt"] for letter in letters} == {3}
     assert all("the worker died" in letter.headers["runner-error"] for letter in letters)
     attempts = [note.attempt for note in program.notes if (note.stage, note.n) == ("two", 10)]
-    assert sorted(attempts) == sorted([1, 2, 3] * len(letters))
+    if len(letters) == 1:
+        assert attempts == [1, 2, 3]
+    else:  # a twin may have been beside the other when that one killed: counted once, unhandled
+        assert all(attempts.count(attempt) <= 2 for attempt in (1, 2, 3))
+        assert len(attempts) >= 5
     assert max(note.attempt for note in program.notes if note.n != 10) <= 2, "no neighbour is blamed more than once"
 
 
