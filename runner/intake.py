@@ -26,7 +26,7 @@ from runner.config.model import Http, HttpRoute
 from runner.errors import BrokerAwayError, BrokerError, BrokerUnavailableError
 from runner.faults import Fault
 from runner.masking import mask
-from runner.message import Destination, Outgoing, new_id
+from runner.message import Outgoing, new_id
 from runner.routing import Router
 from runner.topology import plan
 
@@ -87,20 +87,14 @@ class Desk:
             body = orjson.loads(payload)
         except orjson.JSONDecodeError as error:
             raise Refused(problem(400, f"the body is no JSON: {error}")) from None
-        destinations = self._router.destinations(body)
-        if not destinations:
+        route = self._router.route(body)
+        if route is None:
             raise Refused(problem(422, "the body matches none of the routes that this address publishes to"))
-        if faults := self._faults(destinations, body):
-            raise Refused(problem(422, "the body breaks its schema", errors=faults))
+        for _, schema in route.schemas:
+            if not schema.is_valid(body):
+                raise Refused(problem(422, "the body breaks its schema", errors=schema.faults(body)))
         message_id = new_id()
-        return [Outgoing(destination, message_id, payload) for destination in destinations]
-
-    def _faults(self, destinations: Sequence[Destination], body: Any) -> tuple[Fault, ...]:
-        for destination in destinations:
-            for _, schema in self._router.schemas(destination):
-                if not schema.is_valid(body):
-                    return schema.faults(body)
-        return ()
+        return [Outgoing(destination, message_id, payload) for destination in route.to]
 
     def unavailable(self, error: BrokerError) -> Response:
         """The answer where the broker has not taken it."""

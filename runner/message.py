@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -33,9 +32,8 @@ def new_id() -> str:
     return os.urandom(16).hex()
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message as a handler sees it.
+class Message(NamedTuple):
+    """One message as a handler sees it: nothing of it can be assigned to.
 
     `id` stays the same from the intake to the last stage, across retries,
     crashes and restarts: use it as the idempotency key of side effects. (A stage
@@ -48,7 +46,7 @@ class Message:
     body: Any
     queue: str = ""
     attempt: int = 1
-    headers: Mapping[str, Any] = field(default_factory=lambda: NO_HEADERS)
+    headers: Mapping[str, Any] = NO_HEADERS
 
 
 class Destination(NamedTuple):

@@ -1,7 +1,7 @@
 """A handler's result or error → what becomes of the delivery. Decides only.
 
-There is one way out of a worker: an `Outcome`, whose messages are published and
-confirmed before the delivery is acked.
+There is one way out of a worker: what comes of a delivery is published and confirmed,
+and only then is the delivery acked.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
@@ -17,7 +18,19 @@ from runner import duration
 from runner.config.model import Stage
 from runner.errors import Pause, PublishError, Reject, Retry, text
 from runner.masking import mask
-from runner.message import ATTEMPT, ERROR, QUEUE, STAGE, TIME, TRACEBACK, Delivery, Destination, Message, Outgoing
+from runner.message import (
+    ATTEMPT,
+    ERROR,
+    NO_HEADERS,
+    QUEUE,
+    STAGE,
+    TIME,
+    TRACEBACK,
+    Delivery,
+    Destination,
+    Message,
+    Outgoing,
+)
 from runner.routing import Router
 from runner.schemas import Fault, Schema
 from runner.topology import dead_letter_queue
@@ -29,10 +42,10 @@ LONGEST_TRACEBACK = 8_000
 
 
 class Outcome(NamedTuple):
-    """What is published in a delivery's place, and why."""
+    """What is published in the place of a delivery that was not handled, and why."""
 
     fate: str
-    """done, retry, dead or pause (it is given back, and the stage rests for `delay`)."""
+    """retry, dead or pause (it is given back, and the stage rests for `delay`)."""
     messages: Sequence[Outgoing] = ()
     reason: str = ""
     delay: float = 0.0
@@ -48,26 +61,27 @@ class Decider:
         self._router = router
         self.publishes = bool(stage.publish)
 
-    def read(self, delivery: Delivery) -> Any:
-        """The body of a delivery, checked. Raises Reject: others may publish here too."""
+    def message(self, delivery: Delivery) -> Message:
+        """What the handler gets: the body parsed and checked, for others may publish here
+        too. Raises Reject."""
         try:
             body = orjson.loads(delivery.payload)
         except orjson.JSONDecodeError as error:
             raise Reject(f"the body is no JSON: {error}") from None
         if self._schema is not None and not self._schema.is_valid(body):
             raise Reject(f"the body breaks the schema of {delivery.queue}: {word(self._schema.faults(body))}")
-        return body
+        headers = MappingProxyType(delivery.headers) if delivery.headers else NO_HEADERS
+        return Message(delivery.id, body, delivery.queue, delivery.attempt, headers)
 
-    def done(self, delivery: Delivery, result: Any) -> Outcome:
-        """The handler has returned `result`. Raises Reject where it can't be passed on."""
+    def done(self, delivery: Delivery, result: Any) -> Sequence[Outgoing]:
+        """What is published where the handler has returned `result`. Raises Reject where it
+        can't be passed on."""
         if not self.publishes:
-            return _DONE
-        if isinstance(result, (list, tuple)):
+            return ()
+        if isinstance(result, (list, tuple)) and not isinstance(result, Message):
             numbered = enumerate(result, start=1)
-            return Outcome(
-                "done", [m for n, body in numbered for m in self._outgoing(f"{delivery.id}.{n}", delivery, body)]
-            )
-        return Outcome("done", self._outgoing(delivery.id, delivery, result))
+            return [m for n, body in numbered for m in self._outgoing(f"{delivery.id}.{n}", delivery, body)]
+        return self._outgoing(delivery.id, delivery, result)
 
     def failed(self, delivery: Delivery, error: BaseException) -> Outcome:
         """The handler has raised `error`, or its result couldn't be passed on."""
@@ -109,15 +123,14 @@ class Decider:
             payload = orjson.dumps(body, default=_plain)
         except (TypeError, orjson.JSONEncodeError) as error:
             raise Reject(f"the handler returned what JSON can't hold: {error}") from None
-        destinations = self._router.destinations(body)
-        if not destinations:
+        route = self._router.route(body)
+        if route is None:
             raise Reject("no route of the stage matches the body that the handler returned")
-        for destination in destinations:
-            for queue, schema in self._router.schemas(destination):
-                if not _is_valid(schema, body, payload):
-                    faults = word(schema.faults(orjson.loads(payload)))
-                    raise Reject(f"the handler returned what breaks the schema of {queue}: {faults}")
-        return [Outgoing(destination, id, payload, delivery.headers) for destination in destinations]
+        for queue, schema in route.schemas:
+            if not _is_valid(schema, body, payload):
+                faults = word(schema.faults(orjson.loads(payload)))
+                raise Reject(f"the handler returned what breaks the schema of {queue}: {faults}")
+        return [Outgoing(destination, id, payload, delivery.headers) for destination in route.to]
 
     def _retry(self, delivery: Delivery, reason: str, delay: float | None = None, trace: str = "") -> Outcome:
         policy = self._stage.retry
@@ -144,9 +157,6 @@ class Decider:
         home = Destination("", dead_letter_queue(delivery.queue))
         message = Outgoing(home, delivery.id, delivery.payload, headers, origin=delivery)
         return Outcome("dead", [message], reason, 0.0, trace)
-
-
-_DONE = Outcome("done")
 
 
 def _shown(text: str) -> str:

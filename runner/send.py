@@ -124,12 +124,11 @@ def _messages(router: Router, line: Line) -> list[Outgoing]:
         body: Any = orjson.loads(line.text)
     except orjson.JSONDecodeError as error:
         raise ValueError(f"no JSON: {error}") from None
-    destinations = router.destinations(body)
-    if not destinations:
+    route = router.route(body)
+    if route is None:
         raise ValueError("matches none of the routes")
-    for destination in destinations:
-        for _, schema in router.schemas(destination):
-            if faults := schema.faults(body):
-                raise ValueError("; ".join(map(str, faults)))
+    for _, schema in route.schemas:
+        if faults := schema.faults(body):
+            raise ValueError("; ".join(map(str, faults)))
     message_id = new_id()
-    return [Outgoing(destination, message_id, line.text.strip()) for destination in destinations]
+    return [Outgoing(destination, message_id, line.text.strip()) for destination in route.to]

@@ -12,10 +12,9 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from queue import Empty, SimpleQueue
-from types import MappingProxyType
 
 from runner import pace
 from runner.brokers.base import Broker
@@ -23,7 +22,7 @@ from runner.config.loader import LoadedPipeline
 from runner.config.model import Stage
 from runner.errors import PublishError, StartError
 from runner.handlers import HandlerFactory
-from runner.message import NO_HEADERS, Delivery, Message, Outgoing
+from runner.message import Delivery, Message, Outgoing
 from runner.outcome import Decider, Outcome, describe
 from runner.routing import Router
 from runner.topology import plan
@@ -206,28 +205,29 @@ class StageWorker:
                 self._entered.put(fault)
                 return
             self._entered.put(None)
-            for delivery in self._deliveries():
-                try:
-                    self._settle(delivery, self._handle(handler, delivery))
-                except Exception as fault:  # of ours: neither the slot nor the message may be lost by it
-                    log.exception("%s: internal fault", self._stage.name)
-                    self._broker.settle(delivery, self._decider.failed(delivery, fault).messages)
-                self._handled += 1
+            for delivery in iter(self._waiting.get, None):
+                if delivery.session.open:  # else the broker has given it to somebody else
+                    self._work(handler, delivery)
 
-    def _deliveries(self) -> Iterator[Delivery]:
-        """What waits for a slot, until the stage stops."""
-        while (delivery := self._waiting.get()) is not None:
-            if delivery.session.open:  # else the broker has given it to somebody else
-                yield delivery
+    def _work(self, handler: Callable[[Message], object], delivery: Delivery) -> None:
+        try:
+            done = self._handle(handler, delivery)
+            if isinstance(done, Outcome):
+                self._settle(delivery, done)
+            else:
+                self._broker.settle(delivery, done)
+        except Exception as fault:  # of ours: neither the slot nor the message may be lost by it
+            log.exception("%s: internal fault", self._stage.name)
+            self._broker.settle(delivery, self._decider.failed(delivery, fault).messages)
+        self._handled += 1
 
-    def _handle(self, handler: Callable[[Message], object], delivery: Delivery) -> Outcome:
+    def _handle(self, handler: Callable[[Message], object], delivery: Delivery) -> Sequence[Outgoing] | Outcome:
+        """What is to be published, or what became of it instead."""
         decider = self._decider
         try:
             if delivery.attempt > 1 and (exhausted := decider.exhausted(delivery)) is not None:
                 return exhausted
-            body = decider.read(delivery)
-            headers = MappingProxyType(delivery.headers) if delivery.headers else NO_HEADERS
-            result = handler(Message(delivery.id, body, delivery.queue, delivery.attempt, headers))
+            result = handler(decider.message(delivery))
             if result is not None and not decider.publishes:
                 self._warn_of_unused_result()
             return decider.done(delivery, result)
@@ -235,9 +235,6 @@ class StageWorker:
             return decider.failed(delivery, error)
 
     def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
-        if outcome.fate == "done":
-            self._broker.settle(delivery, outcome.messages)
-            return
         line = describe(outcome, delivery, self._stage.retry.attempts)
         if outcome.fate == "pause":
             self._pause(outcome)
