@@ -99,7 +99,7 @@ class Stage:
     settings: Mapping[str, Any] = field(default_factory=dict)
     publish: tuple[Route, ...] = ()
     concurrency: int = 1
-    prefetch: int = 250
+    prefetch: int = 500
     """The most that is taken in advance; `runner.pace` says when it is less."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 

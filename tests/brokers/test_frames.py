@@ -16,8 +16,10 @@ from pika import frame as pika_frame
 from pika import spec
 
 from runner.brokers.rabbitmq.fields import Properties
-from runner.brokers.rabbitmq.frames import Delivered, content_frames, publish_frame
-from runner.brokers.rabbitmq.receiving import Receiver
+from runner.brokers.rabbitmq.frames import END, Delivered, ack_frame, content_frames, publish_frame
+from runner.brokers.rabbitmq.templates import Plain, PublishTemplate
+from runner.brokers.rabbitmq.wire import Wire
+from runner.message import Destination
 
 FRAME_MAX = 4096
 CHANNEL = 3
@@ -142,6 +144,89 @@ def test_a_frame_without_its_end_ends_the_connection() -> None:
         receiver._on_data_available(_method(7)[:-1] + b"\x00")
 
 
+# -- by template --------------------------------------------------------------------------------
+
+
+@given(short_texts, st.integers(0, 0xFFFF), short_texts, st.binary(min_size=1, max_size=FRAME_MAX - 8))
+def test_a_template_writes_what_is_written_without_it(
+    exchange: str, channel: int, message_id: str, body: bytes
+) -> None:
+    encoded = message_id.encode()
+    template = PublishTemplate(channel, Destination(exchange, "a.b"), len(encoded))
+    written = template.head(encoded, len(body)) + body + END
+    assert written == publish_frame(channel, exchange, "a.b") + content_frames(
+        channel, FRAME_MAX, message_id, {}, body, None
+    )
+
+
+plain_bodies = st.binary(min_size=1, max_size=60)
+mixed = st.lists(
+    st.one_of(
+        st.tuples(st.just("plain"), st.sampled_from(["0" * 32, "f" * 32, "short", "ä€"]), plain_bodies),
+        st.tuples(st.just("plain"), short_texts, plain_bodies),
+        st.tuples(st.just("redelivered"), st.just("0" * 32), plain_bodies),
+        st.tuples(st.just("empty"), st.just("0" * 32), st.just(b"")),
+        st.tuples(st.just("headers"), st.just("0" * 32), plain_bodies),
+        st.tuples(st.just("other key"), st.just("0" * 32), plain_bodies),
+        st.tuples(st.just("other channel"), st.just("0" * 32), plain_bodies),
+        st.tuples(st.just("large"), st.just("0" * 32), st.just(b"x" * 10_000)),
+    ),
+    max_size=30,
+)
+
+
+@given(mixed, st.lists(st.integers(1, 2000), min_size=1, max_size=200))
+@settings(deadline=None)
+def test_plain_messages_are_read_among_others_in_whatever_pieces_they_come(
+    sent: Sequence[tuple[str, str, bytes]], pieces: Sequence[int]
+) -> None:
+    receiver, got = _receiver()
+    elsewhere = _Got()
+    receiver.deliveries[CHANNEL + 1] = elsewhere
+    data, expected = b"", []
+    for tag, (kind, message_id, body) in enumerate(sent, start=1):
+        properties = pika.BasicProperties("application/json", delivery_mode=2, message_id=message_id)
+        if kind == "headers":
+            properties.headers = {"n": tag}
+        if kind == "large":
+            data += _method(tag) + content_frames(CHANNEL, FRAME_MAX, message_id, {}, body, None)
+            continue
+        again, channel = kind == "redelivered", CHANNEL + (kind == "other channel")
+        data += _delivery(tag, again, properties, body, channel, "other" if kind == "other key" else "key")
+        expected.append((tag, again, message_id, kind == "headers", body))
+    for piece in _cut(data, pieces):
+        receiver._on_data_available(piece)
+    read = sorted([*got, *elsewhere])
+    assert [(tag, again, mid, bool(p and p.headers), body) for tag, again, mid, p, body in read] == expected
+    assert [tag for tag, *_ in got] == sorted(tag for tag, *_ in got), "in the order in which they came"
+    assert len(receiver.processed) == 5 * sum(kind == "large" for kind, _, _ in sent), "pika has the large ones"
+    assert receiver._frame_buffer == b""
+
+
+def test_all_but_the_first_of_plain_messages_are_read_by_template() -> None:
+    receiver, got = _receiver()
+    properties = pika.BasicProperties("application/json", delivery_mode=2, message_id="0" * 32)
+    receiver._on_data_available(b"".join(_delivery(tag, False, properties, b"body") for tag in range(1, 101)))
+    assert (len(got), got.by_template) == (100, 99)
+
+
+def test_a_plain_message_without_its_end_ends_the_connection() -> None:
+    receiver, _ = _receiver()
+    properties = pika.BasicProperties("application/json", delivery_mode=2, message_id="0" * 32)
+    receiver._on_data_available(_delivery(1, False, properties, b"body"))
+    with pytest.raises(pika.exceptions.InvalidFrameError):
+        receiver._on_data_available(_delivery(2, False, properties, b"body")[:-1] + b"\x00")
+
+
+# -- acks and confirms --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("multiple", [True, False])
+def test_an_ack_is_written_as_pika_would(multiple: bool) -> None:
+    ack = pika_frame.Method(CHANNEL, spec.Basic.Ack(1 << 40, multiple)).marshal()
+    assert ack_frame(CHANNEL, 1 << 40, multiple) == ack
+
+
 @pytest.mark.parametrize("multiple", [True, False])
 def test_a_confirm_is_read(multiple: bool) -> None:
     receiver, _ = _receiver()
@@ -172,7 +257,7 @@ def test_headers_that_fit_in_no_frame_are_told() -> None:
 # -- a connection without a broker --------------------------------------------------------------
 
 
-class _Deaf(Receiver):
+class _Deaf(Wire):
     """Only reads; what goes pika's way is kept."""
 
     def __init__(self) -> None:
@@ -180,26 +265,46 @@ class _Deaf(Receiver):
         self.acks = {99: lambda tag, several: None}
         self.processed: list[Any] = []
         self._frame_buffer = b""
-        self.bytes_received = 0
+        self._templates = {}
+        self.bytes_received = self._came = 0
 
     def _process_frame(self, frame: Any) -> None:
         self.processed.append(frame)
 
 
-def _receiver() -> tuple[_Deaf, list[Delivered]]:
-    receiver, got = _Deaf(), list[Delivered]()
-    receiver.deliveries[CHANNEL] = got.append
+class _Got(list[Delivered]):
+    """Keeps what comes on a channel, whichever way it was read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by_template = 0
+
+    def on_delivered(self, delivered: Delivered) -> None:
+        self.append(delivered)
+
+    def on_plain(self, plain: Sequence[Plain]) -> None:
+        self.by_template += len(plain)
+        self += [Delivered(tag, False, message_id, None, body) for tag, message_id, body in plain]
+
+
+def _receiver() -> tuple[_Deaf, _Got]:
+    receiver, got = _Deaf(), _Got()
+    receiver.deliveries[CHANNEL] = got
     return receiver, got
 
 
-def _method(tag: int, redelivered: bool = False) -> bytes:
-    method = spec.Basic.Deliver("consumer", tag, redelivered, "exchange", "key")
+def _method(tag: int, redelivered: bool = False, key: str = "key") -> bytes:
+    method = spec.Basic.Deliver("consumer", tag, redelivered, "exchange", key)
     return bytes(pika_frame.Method(CHANNEL, method).marshal())
 
 
-def _delivery(tag: int, redelivered: bool, properties: pika.BasicProperties, body: bytes) -> bytes:
-    header = pika_frame.Header(CHANNEL, len(body), properties).marshal()
-    return bytes(_method(tag, redelivered) + header + (pika_frame.Body(CHANNEL, body).marshal() if body else b""))
+def _delivery(
+    tag: int, redelivered: bool, properties: pika.BasicProperties, body: bytes, channel: int = CHANNEL, key: str = "key"
+) -> bytes:
+    method = spec.Basic.Deliver("consumer", tag, redelivered, "exchange", key)
+    frames = [pika_frame.Method(channel, method), pika_frame.Header(channel, len(body), properties)]
+    frames += [pika_frame.Body(channel, body)] if body else []
+    return b"".join(frame.marshal() for frame in frames)
 
 
 def _cut(data: bytes, pieces: Sequence[int]) -> list[bytes]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,7 +21,7 @@ from runner.brokers.rabbitmq.connection import Connection, explain
 from runner.brokers.rabbitmq.consuming import DEATHS, ChannelSession, Subscription
 from runner.brokers.rabbitmq.declaring import declare
 from runner.brokers.rabbitmq.nodes import parameters
-from runner.brokers.rabbitmq.publishing import Publisher, SubmitTicket
+from runner.brokers.rabbitmq.publishing import Publisher, SubmitTicket, Ticket
 from runner.brokers.rabbitmq.quarantine import QuarantineReader
 from runner.brokers.rabbitmq.status import Inquiry, answer_roll_calls
 from runner.brokers.waiting import Answer
@@ -58,7 +58,7 @@ class SettleTicket:
         failed: Callable[[Delivery, PublishError], None],
         again: int = PUBLISH_AGAIN,
     ) -> None:
-        _session(delivery).leaving.add(delivery.tag)
+        _session(delivery).leaving.add(delivery)
         self._broker = broker
         self._delivery = delivery
         self._pending = pending
@@ -72,8 +72,8 @@ class SettleTicket:
         if self._pending:
             return
         if not self._refused and not self._lost:
-            # Ack last: a crash before this line repeats the work, never loses it.
-            self._broker.ack(self._delivery)
+            _session(self._delivery).leaving.discard(self._delivery)
+            self._broker.ack([self._delivery])
             return
         session = _session(self._delivery)
         if not session.open:
@@ -81,7 +81,7 @@ class SettleTicket:
         if not self._refused:
             self._broker.settle_again(self._delivery, self._lost, self._failed, self._again - 1)
             return
-        session.leaving.discard(self._delivery.tag)
+        session.leaving.discard(self._delivery)
         self._failed(self._delivery, PublishError(self._refused))
 
     def refused(self, message: Outgoing, reason: str) -> None:
@@ -119,6 +119,9 @@ class RabbitBroker:
         self._refusal = ""
         self._reason = "not connected yet"
         self._declared: list[Callable[[], None]] = []
+        self._settlements: deque[tuple[Delivery, Sequence[Outgoing]]] = deque()
+        self._settling = False
+        """Whether `_settle_all` is about to be called."""
         self._unflushed: set[ChannelSession] = set()
         self._moved = False
         self._quarantines = QuarantineReader(self._subscriptions.values, self._connection.later)
@@ -154,7 +157,7 @@ class RabbitBroker:
     def submit(self, messages: Sequence[Outgoing], done: Done) -> GiveUp:
         if not self.available:
             raise BrokerAwayError(self._blocked or f"the broker is away: {self._reason}")
-        self._connection.call(self._publisher.send, messages, SubmitTicket(messages, done))
+        self._connection.call(self._send, messages, SubmitTicket(messages, done))
         return _nothing
 
     def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
@@ -183,7 +186,10 @@ class RabbitBroker:
         return subscription is not None and subscription.registered
 
     def settle(self, delivery: Delivery, messages: Sequence[Outgoing]) -> None:
-        self._connection.call(self._settle, delivery, messages)
+        self._settlements.append((delivery, messages))
+        if not self._settling:
+            self._settling = True
+            self._connection.call(self._settle_all)
 
     def release(self, deliveries: Iterable[Delivery]) -> None:
         self._connection.call(self._release, list(deliveries))
@@ -220,7 +226,7 @@ class RabbitBroker:
         self._connection.stop(max(0.5, deadline - time.monotonic()))
 
     def _new_publisher(self) -> Publisher:
-        return Publisher(self._topology, soon=self._connection.call, unroutable=self._on_unroutable)
+        return Publisher(self._topology, confirmed=self.ack, ticket=self._ticket, unroutable=self._on_unroutable)
 
     # -- on the I/O thread: the connection's life -------------------------------------------
 
@@ -338,14 +344,28 @@ class RabbitBroker:
 
         self._connection.later(REPAIR_DELAY, repair)
 
-    def _settle(self, delivery: Delivery, messages: Sequence[Outgoing]) -> None:
-        if not delivery.session.open:
-            return
-        if not messages:
-            self.ack(delivery)
-            return
-        consumer = self._subscriptions[delivery.queue].consumer
-        self._publisher.send(messages, SettleTicket(self, delivery, len(messages), consumer.settle_failed))
+    def _send(self, messages: Sequence[Outgoing], ticket: Ticket) -> None:
+        for message in messages:
+            self._publisher.send(message, ticket)
+
+    def _settle_all(self) -> None:
+        self._settling = False  # before the first: what is settled from here on has us called again
+        settlements, send = self._settlements, self._publisher.send
+        nothing_to_publish = []
+        while settlements:
+            delivery, messages = settlements.popleft()
+            if not delivery.session.open:
+                continue
+            if len(messages) == 1:
+                send(messages[0], delivery)
+            elif messages:
+                self._send(messages, self._ticket(delivery, len(messages)))
+            else:
+                nothing_to_publish.append(delivery)
+        self.ack(nothing_to_publish)
+
+    def _ticket(self, delivery: Delivery, messages: int = 1) -> SettleTicket:
+        return SettleTicket(self, delivery, messages, self._subscriptions[delivery.queue].consumer.settle_failed)
 
     def settle_again(
         self,
@@ -358,16 +378,21 @@ class RabbitBroker:
 
         def send() -> None:
             if delivery.session.open:
-                self._publisher.send(messages, SettleTicket(self, delivery, len(messages), failed, again))
+                self._send(messages, SettleTicket(self, delivery, len(messages), failed, again))
 
         self._connection.later(REPAIR_DELAY, send)
 
-    def ack(self, delivery: Delivery) -> None:
-        session = _session(delivery)
-        session.settled(delivery.tag)
-        if not self._unflushed:
-            self._connection.call(self._flush)
-        self._unflushed.add(session)
+    def ack(self, deliveries: Iterable[Delivery]) -> None:
+        """Let their acks leave, soon: all that comes of them is confirmed."""
+        # Ack last: a crash before this line repeats the work, never loses it.
+        session: ChannelSession | None = None
+        for delivery in deliveries:
+            if session is None or delivery.session is not session:
+                session = _session(delivery)
+                if not self._unflushed:
+                    self._connection.call(self._flush)
+                self._unflushed.add(session)
+            session.settled(delivery.tag)
 
     def _flush(self) -> None:
         """Let the acks leave that have come together."""
@@ -384,7 +409,7 @@ class RabbitBroker:
         self._moved = True
         subscription = self._subscriptions[delivery.queue]
         ticket = SettleTicket(self, delivery, 1, lambda delivery, _error: subscription.arrive(delivery))
-        self._publisher.send([message], ticket)
+        self._publisher.send(message, ticket)
 
     def _release(self, deliveries: Iterable[Delivery]) -> None:
         """To the end of the queue it was taken from, with its count as it was: every other
@@ -398,15 +423,16 @@ class RabbitBroker:
                     home = Destination("", quarantine_queue(delivery.queue))
                 message = Outgoing(home, delivery.id, delivery.payload, headers, origin=delivery)
                 # Where even that is refused (a full queue) its consumer has it settled so later.
-                self._settle(delivery, [message])
+                self._publisher.send(message, delivery)
 
     def _sessions(self) -> list[ChannelSession]:
         sessions = [self._quarantines.session, *(s.session for s in self._subscriptions.values())]
         return [session for session in sessions if session is not None]
 
     def _release_everything(self) -> None:
+        settling = self._publisher.settling()
         for session in self._sessions():
-            self._release([held for tag, held in session.in_hand.items() if tag not in session.leaving])
+            self._release([held for held in session.in_hand.values() if held not in settling | session.leaving])
 
     def _when_idle(self, done: Callable[[], None]) -> None:
         """Call `done` once nothing is outstanding and every ack has been written."""

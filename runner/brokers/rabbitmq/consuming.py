@@ -7,8 +7,7 @@ queue's quarantine (see `quarantine`). Neither is a retry that isn't due yet.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pika.channel import Channel
@@ -16,7 +15,8 @@ from pika.spec import BasicProperties
 
 from runner.brokers.base import Consumer
 from runner.brokers.rabbitmq.fields import Properties
-from runner.brokers.rabbitmq.frames import Delivered
+from runner.brokers.rabbitmq.frames import Delivered, ack_frame
+from runner.brokers.rabbitmq.templates import Plain
 from runner.message import (
     ATTEMPT,
     HEADER_PREFIX,
@@ -55,15 +55,14 @@ class ChannelSession(Session):
         """Tags whose acks have yet to leave."""
         self.in_hand: dict[int, Delivery] = {}
         """By tag, ascending: delivered, and not settled yet."""
-        self.leaving: set[int] = set()
-        """The tags of those whose ack only waits for confirms."""
+        self.leaving: set[Delivery] = set()
+        """Those whose ack waits for the confirms of several messages, or for a second try."""
         self.singly_soon = False
         """Whether `flush_singly` is about to be called."""
 
     def settled(self, tag: int) -> None:
         """The delivery may be acked; `flush` sends it."""
         if self.in_hand.pop(tag, None) is not None:
-            self.leaving.discard(tag)
             self._settled.append(tag)
 
     def end(self) -> None:
@@ -81,7 +80,7 @@ class ChannelSession(Session):
             self._settled = [tag for tag in self._settled if tag > first]
         if before and self.open:
             # A multiple ack has to name a tag that is outstanding (else 406): one of these is.
-            self.channel.basic_ack(max(before), multiple=True)
+            self._ack(max(before), multiple=True)
         return bool(self._settled)
 
     def flush_singly(self) -> None:
@@ -90,7 +89,11 @@ class ChannelSession(Session):
         settled, self._settled = self._settled, []
         if self.open:
             for tag in settled:
-                self.channel.basic_ack(tag)
+                self._ack(tag, multiple=False)
+
+    def _ack(self, tag: int, *, multiple: bool) -> None:
+        if self.channel.is_open:
+            self.channel.connection.write(ack_frame(self.channel.channel_number, tag, multiple))
 
 
 class Subscription:
@@ -143,10 +146,11 @@ class Subscription:
             return
         self._asked = True
         session = self.session = self.session or ChannelSession(channel)
-        channel.connection.deliveries[channel.channel_number] = partial(self._on_delivery, session)
+        inbound = Arrivals(self, session)
+        channel.connection.deliveries[channel.channel_number] = inbound
 
         def deliver_large(_channel: object, method: Any, properties: BasicProperties, body: bytes) -> None:
-            self._on_delivery(session, delivered(method, properties, body))
+            inbound.on_delivered(delivered(method, properties, body))
 
         def consuming(frame: Any) -> None:
             self._tag = frame.method.consumer_tag
@@ -206,19 +210,19 @@ class Subscription:
         for done in waiting:
             done()
 
-    def arrive(self, delivery: Delivery) -> None:
-        """Hand this delivery to the consumer, together with those read beside it."""
+    def arrive(self, *deliveries: Delivery) -> None:
+        """Hand these to the consumer, together with those read beside them."""
         if not self._arrived:
             self._later(self._hand_over)
-        self._arrived.append(delivery)
+        self._arrived += deliveries
 
     def _hand_over(self) -> None:
         arrived, self._arrived = self._arrived, []
         if arrived:
             self.consumer.deliver(arrived)
 
-    def _on_delivery(self, session: ChannelSession, delivered: Delivered) -> None:
-        delivery = read(self.queue, session, delivered)
+    def sort(self, delivery: Delivery, delivered: Delivered) -> None:
+        """To the consumer, or to where it has to go before it may be handled."""
         headers = delivered.properties.headers if delivered.properties is not None else None
         elsewhere = None
         if headers or delivered.redelivered:
@@ -246,6 +250,25 @@ class Subscription:
         if wait <= 0 or not self._waits:  # a stage that retries nothing more has no queue to wait on
             return None
         return _moved(delivery, Destination("", self.queue), wait)
+
+
+class Arrivals:
+    """What comes on one channel, for the subscription that consumes on it."""
+
+    def __init__(self, subscription: Subscription, session: ChannelSession) -> None:
+        self._subscription = subscription
+        self._session = session
+
+    def on_plain(self, plain: Sequence[Plain]) -> None:
+        queue, session, in_hand = self._subscription.queue, self._session, self._session.in_hand
+        deliveries = []
+        for tag, message_id, body in plain:
+            in_hand[tag] = delivery = Delivery(queue, message_id, body, NO_HEADERS, 1, session, tag)
+            deliveries.append(delivery)
+        self._subscription.arrive(*deliveries)
+
+    def on_delivered(self, delivered: Delivered) -> None:
+        self._subscription.sort(read(self._subscription.queue, self._session, delivered), delivered)
 
 
 def read(queue: str, session: ChannelSession, delivered: Delivered, *, deaths: int = 0, counted: int = 0) -> Delivery:

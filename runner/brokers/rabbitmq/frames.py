@@ -1,8 +1,9 @@
 """Messages ↔ AMQP 0-9-1 frames, in one go (sections 2.3 and 4.2 of the specification).
 
 pika makes an object of each frame and of each value in it, which costs several times
-what everything else does that happens to a message. Here are only the three kinds of
-frames that come and go by the thousand: publishes, deliveries and confirms.
+what everything else does that happens to a message. Here are only the kinds of frames
+that come and go by the thousand: publishes, deliveries, confirms and acks. Those that are
+all alike but for a few bytes are left to `templates`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from runner.brokers.rabbitmq.fields import Properties, short_text
 METHOD, HEADER, BODY = 1, 2, 3
 OVERHEAD = 8
 """Bytes of a frame beside its payload: seven before it, one after."""
-END = 0xCE
+END = b"\xce"
 PERSISTENT = 2
 
 DELIVER = struct.pack(">HH", 60, 60)
@@ -35,11 +36,11 @@ _MANDATORY = b"\x01"
 _frame = struct.Struct(">BHI")
 _content = struct.Struct(">HHQH")
 _tag = struct.Struct(">QB")
-_end = bytes([END])
+_ack = struct.Struct(">BHI4sQBs")
 
 _PLAIN_FLAGS = fields.properties(Properties("", delivery_mode=PERSISTENT, message_id=""))[0]
 _PLAIN_START = short_text("application/json") + bytes([PERSISTENT])
-_PLAIN = struct.pack(">H", _PLAIN_FLAGS) + _PLAIN_START
+PLAIN = struct.pack(">H", _PLAIN_FLAGS) + _PLAIN_START
 """What the properties of a message begin with that has no headers and was written here."""
 
 
@@ -50,7 +51,12 @@ _PLAIN = struct.pack(">H", _PLAIN_FLAGS) + _PLAIN_START
 def publish_frame(channel: int, exchange: str, key: str) -> bytes:
     """Basic.Publish, mandatory. The same few destinations come again and again."""
     payload = _PUBLISH + short_text(exchange) + short_text(key) + _MANDATORY
-    return _frame.pack(METHOD, channel, len(payload)) + payload + _end
+    return _frame.pack(METHOD, channel, len(payload)) + payload + END
+
+
+def ack_frame(channel: int, tag: int, multiple: bool) -> bytes:
+    """Basic.Ack of the delivery `tag`, or of all up to it."""
+    return _ack.pack(METHOD, channel, len(ACK) + _tag.size, ACK, tag, multiple, END)
 
 
 def content_frames(
@@ -81,11 +87,11 @@ def content_frames(
     size, largest = len(properties) + _content.size, frame_max - OVERHEAD
     if size > largest:
         raise ValueError(f"its headers take {size} bytes, more than a frame holds ({largest})")
-    head = _frame.pack(HEADER, channel, size) + _content.pack(60, 0, len(body), flags) + properties + _end
+    head = _frame.pack(HEADER, channel, size) + _content.pack(60, 0, len(body), flags) + properties + END
     if len(body) <= largest:
-        return head + _frame.pack(BODY, channel, len(body)) + body + _end if body else head
+        return head + _frame.pack(BODY, channel, len(body)) + body + END if body else head
     parts = (body[start : start + largest] for start in range(0, len(body), largest))
-    return head + b"".join(_frame.pack(BODY, channel, len(part)) + part + _end for part in parts)
+    return head + b"".join(_frame.pack(BODY, channel, len(part)) + part + END for part in parts)
 
 
 # -- reading ---------------------------------------------------------------------------
@@ -118,7 +124,7 @@ def frame_at(buffer: bytes, offset: int) -> tuple[int, int, int] | None:
     end = start + size + 1
     if end > len(buffer):
         return None
-    if buffer[end - 1] != END:
+    if buffer[end - 1] != END[0]:
         raise InvalidFrameError("a frame doesn't end where it says")
     return kind, channel, end
 
@@ -160,8 +166,8 @@ def read_delivery(buffer: bytes, offset: int, end: int) -> tuple[Delivered | Non
 
 
 def _read_properties(buffer: bytes, offset: int) -> tuple[str, Properties | None]:
-    if buffer.startswith(_PLAIN, offset):
-        start = offset + len(_PLAIN)
+    if buffer.startswith(PLAIN, offset):
+        start = offset + len(PLAIN)
         return buffer[start + 1 : start + 1 + buffer[start]].decode(errors="replace"), None
     (flags,) = struct.unpack_from(">H", buffer, offset)
     properties = fields.read_properties(flags, buffer, offset + 2)

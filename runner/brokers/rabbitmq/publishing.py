@@ -17,12 +17,16 @@ from pika.channel import Channel
 from pika.spec import BasicProperties
 
 from runner.brokers.base import Done
-from runner.brokers.rabbitmq.frames import content_frames, publish_frame
+from runner.brokers.rabbitmq.frames import END, OVERHEAD, content_frames, publish_frame
+from runner.brokers.rabbitmq.templates import PublishTemplate
 from runner.errors import BrokerUnavailableError, PublishError
-from runner.message import HEADER_PREFIX, NOT_BEFORE, TRACEBACK, Outgoing
+from runner.message import HEADER_PREFIX, NOT_BEFORE, TRACEBACK, Delivery, Destination, Outgoing
 from runner.topology import Topology
 
 log = logging.getLogger("runner.broker")
+
+KEPT_TEMPLATES = 1000
+"""Routing keys may be made up of anything."""
 
 
 class Ticket(Protocol):
@@ -70,31 +74,46 @@ class SubmitTicket:
 class Publisher:
     """The publishing channel, and what is outstanding on it.
 
-    Without a channel a message is lost at once. `soon(function)` calls `function` after
-    what is being done now; `unroutable()` is called when a message came back because its
-    queue or binding is gone.
+    Without a channel a message is lost at once. `unroutable()` is called when a message
+    came back because its queue or binding is gone.
+
+    A message by which alone a delivery is settled has that delivery in the place of a
+    ticket, for nearly all are of this kind, and objects cost: `confirmed(deliveries)` is
+    told of many at a time, and `ticket(delivery)` is asked for the real one where a
+    message is refused or lost.
     """
 
     def __init__(
-        self, topology: Topology, *, soon: Callable[[Callable[[], None]], None], unroutable: Callable[[], None]
+        self,
+        topology: Topology,
+        *,
+        confirmed: Callable[[Sequence[Delivery]], None],
+        ticket: Callable[[Delivery], Ticket],
+        unroutable: Callable[[], None],
     ) -> None:
         self._topology = topology
-        self._soon = soon
+        self._on_confirmed = confirmed
+        self._ticket = ticket
         self._on_unroutable = unroutable
         self.channel: Channel | None = None
         self._sequence = 0
         self._lowest = 1
-        self._unconfirmed: dict[int, tuple[Outgoing, Ticket]] = {}
+        self._unconfirmed: dict[int, tuple[Outgoing, Ticket | Delivery]] = {}
         self._returned: dict[int, str] = {}
-        self._unwritten: list[bytes] = []
+        self._templates: dict[tuple[Destination, int], PublishTemplate] = {}
 
     @property
     def outstanding(self) -> int:
         return len(self._unconfirmed)
 
+    def settling(self) -> set[Delivery]:
+        """The deliveries that only wait for the confirm of one message."""
+        return {ticket for _, ticket in self._unconfirmed.values() if isinstance(ticket, Delivery)}
+
     def attach(self, channel: Channel) -> None:
         """Use this freshly opened channel; it is put into confirm mode."""
         self._sequence, self._lowest = 0, 1
+        self._templates.clear()
         channel.add_on_return_callback(self._on_return)
         channel.confirm_delivery(self._on_confirm)
         channel.connection.acks[channel.channel_number] = self._on_ack
@@ -108,26 +127,40 @@ class Publisher:
         entries = list(self._unconfirmed.values())
         self._unconfirmed.clear()
         self._returned.clear()
-        self._unwritten.clear()
         for message, ticket in entries:
-            ticket.lost(message, reason)
+            self._real(ticket).lost(message, reason)
 
-    def send(self, messages: Iterable[Outgoing], ticket: Ticket) -> None:
-        for message in messages:
-            channel = self.channel
-            if channel is None:
-                ticket.lost(message, "the broker is away")
-                continue
-            try:
-                frames = self._frames(channel, message)
-            except Exception as error:  # noqa: BLE001 - it is this message's fault, and nobody else's
-                ticket.refused(message, f"it can't be written: {error}")
-                continue
-            self._sequence += 1
-            self._unconfirmed[self._sequence] = (message, ticket)
-            if not self._unwritten:
-                self._soon(self._write)
-            self._unwritten.append(frames)
+    def send(self, message: Outgoing, ticket: Ticket | Delivery) -> None:
+        """Publish it, and tell `ticket` what has become of it."""
+        channel = self.channel
+        if channel is None:
+            self._real(ticket).lost(message, "the broker is away")
+            return
+        try:
+            if message.headers or message.delay or message.origin is not None:
+                channel.connection.write(self._frames(channel, message))
+            else:
+                self._write_plain(channel, message)
+        except Exception as error:  # noqa: BLE001 - it is this message's fault, and nobody else's
+            self._real(ticket).refused(message, f"it can't be written: {error}")
+            return
+        self._sequence += 1
+        self._unconfirmed[self._sequence] = (message, ticket)
+
+    def _real(self, ticket: Ticket | Delivery) -> Ticket:
+        return self._ticket(ticket) if isinstance(ticket, Delivery) else ticket
+
+    def _write_plain(self, channel: Channel, message: Outgoing) -> None:
+        message_id, size = message.id.encode(), len(message.payload)
+        kind = (message.destination, len(message_id))
+        template = self._templates.get(kind)
+        if template is not None and 0 < size <= channel.connection.params.frame_max - OVERHEAD:
+            channel.connection.write(template.head(message_id, size), message.payload, END)
+            return
+        channel.connection.write(self._frames(channel, message))
+        if len(self._templates) >= KEPT_TEMPLATES:
+            self._templates.clear()
+        self._templates[kind] = PublishTemplate(channel.channel_number, *kind)
 
     def _frames(self, channel: Channel, message: Outgoing) -> bytes:
         exchange, key = message.destination
@@ -147,13 +180,6 @@ class Publisher:
             content = content_frames(number, frame_max, message.id, ours, message.payload, None)
         return publish_frame(number, exchange, key) + content
 
-    def _write(self) -> None:
-        """What has come together leaves in one write: a system call costs more than a message."""
-        frames, self._unwritten = self._unwritten, []
-        if self.channel is not None and self.channel.is_open:
-            # pika's own way for frames that are marshalled already; it has no public one.
-            self.channel.connection._output_marshaled_frames([b"".join(frames)])  # noqa: SLF001
-
     def _waiting(self, message: Outgoing) -> tuple[str, str, Mapping[str, Any]]:
         """Where and with which headers a message waits. The longest rung may be shorter
         than the wait; the message then comes back early and is sent to wait again."""
@@ -168,23 +194,23 @@ class Publisher:
         self._on_ack(method.delivery_tag, method.multiple, refused)
 
     def _on_ack(self, tag: int, multiple: bool, refused: str = "") -> None:
-        if not multiple:
-            self._settle(tag, refused)
-            return
-        while self._lowest <= tag:
-            self._settle(self._lowest, refused)
-            self._lowest += 1
-
-    def _settle(self, sequence: int, refused: str) -> None:
-        entry = self._unconfirmed.pop(sequence, None)
-        if entry is None:
-            return
-        message, ticket = entry
-        refused = refused or (self._returned.pop(sequence, "") if self._returned else "")
-        if refused:
-            ticket.refused(message, refused)
-        else:
-            ticket.confirmed()
+        sequences: Iterable[int] = (tag,)
+        if multiple:
+            sequences, self._lowest = range(self._lowest, tag + 1), tag + 1
+        confirmed: list[Delivery] = []
+        for sequence in sequences:
+            entry = self._unconfirmed.pop(sequence, None)
+            if entry is None:
+                continue
+            message, ticket = entry
+            if refused or sequence in self._returned:
+                self._real(ticket).refused(message, self._returned.pop(sequence, refused))
+            elif isinstance(ticket, Delivery):
+                confirmed.append(ticket)
+            else:
+                ticket.confirmed()
+        if confirmed:
+            self._on_confirmed(confirmed)
 
     def _on_return(self, _channel: object, method: Any, properties: BasicProperties, _body: bytes) -> None:
         """A return carries no sequence number, and comes before the message's ack: it is
