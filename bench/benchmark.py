@@ -55,8 +55,8 @@ class Benchmark:
     metrics: tuple[Metric, ...]
     contenders: tuple[Contender, ...]
     messages: int
-    ours: str
-    """The contender that the others are compared with."""
+    ours: str = ""
+    """The contender that the others are compared with, if they are."""
     limit: str = ""
     """The contender that nobody is expected to pass, if there is one."""
     unit: str = "messages"

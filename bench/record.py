@@ -71,7 +71,7 @@ class Record:
             "leaves_out": benchmark.leaves_out,
             "repeat": self.repeat,
             "compared_by": benchmark.headline.name,
-            "ours": benchmark.ours,
+            "ours": benchmark.ours or None,
             "limit": benchmark.limit or None,
             "metrics": {metric.name: {"unit": metric.unit, "better": metric.better} for metric in benchmark.metrics},
             "machine": self.machine,

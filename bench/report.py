@@ -46,7 +46,8 @@ def _table(record: Record) -> Table:
 
 def _compared(record: Record) -> bool:
     """Whether ours is among others, and not only beside itself."""
-    return any(not entry.contender.name.startswith("runner") for entry in record.entries)
+    peers = any(not entry.contender.name.startswith("runner") for entry in record.entries)
+    return peers and bool(record.benchmark.ours)
 
 
 def _cell(entry: Entry, metric: Metric) -> str:

@@ -1,128 +1,177 @@
-"""A long queue: whether the last payments of a backlog go as fast as the first, and whether
-the program's memory stays the same.
+"""A long queue: whether the last payments of a backlog go as fast as the first, for the same
+processor time, and whether the program's memory stays the same.
 
 Both hops, with the handlers of the other benchmarks. The first tenth of the payments holds
-the start, and isn't looked at: rates are those of the second tenth and of the last, memory
-is that of the largest process when the first tenth has come, and when all have.
+the start, and isn't looked at. The rest is cut into ninety parts, and a straight line laid
+through their rates by Theil and Sen's rule (its slope is the median of the slopes between
+any two parts), which a machine that was busy with other things for a while doesn't bend:
+early and late are where that line begins and ends. Processor time is that of the program
+alone, over the third after the first tenth and over the last third; memory is that of its
+largest process when the first tenth has come, and when all have.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import combinations, pairwise
 from pathlib import Path
-from typing import NamedTuple
+from statistics import median
+from typing import NamedTuple, TypeVar
 
-from bench import ours
+from bench import needs, ours
 from bench.benchmark import Benchmark, Contender, Figures, Metric
-from bench.benchmarks.hops_embedded import PIPELINE
+from bench.benchmarks import hops_embedded, hops_rabbitmq
 from bench.clock import Moment, arrived, moments
+from bench.failure import ContenderError
 from bench.ground import Ground
 from bench.job import PAYMENT
 from bench.program import Program
-from bench.rabbitmq import settle, virtual_host
+from bench.rabbitmq import Ledger, settle, virtual_host
 
 TIMEOUT = 1800.0
 """Seconds that one run may take."""
-WATCH = 0.5
-"""Seconds between looks at the memory."""
+PARTS = 100
+"""Of the payments."""
+SKIPPED = 10
+"""Of these parts, which hold the start."""
+WATCH = 0.1
+"""Seconds between looks at the program."""
 MIB = 1024 * 1024
 
 
 class Sample(NamedTuple):
+    """The program as it was when so many payments had come."""
+
     arrived: int
+    cpu: float
+    """Seconds that it has used until then."""
     rss: float
-    """MiB, of the largest process."""
+    """MiB, of its largest process."""
+
+
+def embedded(ground: Ground, messages: int) -> Figures:
+    every = max(1, messages // PARTS)
+    with ground.folder() as folder:
+        values = {"BROKER": "embedded:broker.db", "EXPECTED": messages, "EVERY": every}
+        ours.write(folder, hops_embedded.PIPELINE, values)
+        ours.fill(folder, "payment_queue", messages, PAYMENT)
+        clock = folder / "clock"
+        with Program([sys.executable, "-m", "runner", "run"], folder) as program:
+            samples = _watched(program, lambda: arrived(clock), messages)
+        return _rates(moments(clock), messages) | _cost(samples, messages)
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
-    rabbitmq: bool = False
+class OnRabbitmq:
+    """By the broker's own account of what was acked."""
+
+    hops: hops_rabbitmq.Hops
 
     def measure(self, ground: Ground, messages: int) -> Figures:
         with ExitStack() as stack:
-            folder = stack.enter_context(ground.folder())
-            self._fill(ground, folder, messages, stack)
-            program = stack.enter_context(Program([sys.executable, "-m", "runner", "run"], folder))
-            samples = _watched(program, folder / "clock", messages)
-            return {**_rates(moments(folder / "clock"), messages), **_growth(samples, messages)}
-
-    def _fill(self, ground: Ground, folder: Path, messages: int, stack: ExitStack) -> None:
-        every = max(1, messages // 100)
-        if self.rabbitmq:
+            folder: Path = stack.enter_context(ground.folder())
             vhost = stack.enter_context(virtual_host(ground.node))
-            ours.write(folder, PIPELINE, {"BROKER": vhost.url, "EXPECTED": messages, "EVERY": every})
-            ours.declare(folder)
-            vhost.fill("payment_queue", messages, lambda _: PAYMENT)
+            self.hops.prepare(folder, vhost, messages)
             settle(ground.node)
-        else:
-            ours.write(folder, PIPELINE, {"BROKER": "embedded:broker.db", "EXPECTED": messages, "EVERY": every})
-            ours.fill(folder, "payment_queue", messages, PAYMENT)
+            ledger = stack.enter_context(Ledger(ground.node, self.hops.queue_type))
+            program = stack.enter_context(Program(self.hops.command(ground, vhost), folder))
+            samples = _watched(program, lambda: ledger.last.acked // 2, messages)
+            found = [Moment(counts.time, counts.acked // 2) for counts in ledger.counts()]
+        return _rates(found, messages) | _cost(samples, messages)
 
 
-def _watched(program: Program, clock: Path, messages: int) -> list[Sample]:
+def _watched(program: Program, progress: Callable[[], int], messages: int) -> list[Sample]:
     """Wait until all have come; what was seen on the way."""
     samples: list[Sample] = []
 
     def done() -> bool:
         largest = max((process.rss for process in program.memory()), default=0)
-        samples.append(Sample(arrived(clock), largest / MIB))
+        samples.append(Sample(progress(), program.cpu(), largest / MIB))
         return samples[-1].arrived == messages
 
     program.wait_until(done, "the last payment", timeout=TIMEOUT, poll=WATCH)
     return samples
 
 
-def _rates(found: Sequence[Moment], messages: int) -> Figures:
-    """Payments a second over the second and over the last tenth, and what the one is of the other."""
-
-    def at(share: float) -> Moment:
-        return next(moment for moment in found if moment.arrived >= messages * share)
-
-    def rate(begin: Moment, end: Moment) -> float:
-        return (end.arrived - begin.arrived) / (end.time - begin.time)
-
-    early, late = rate(at(0.1), at(0.2)), rate(at(0.9), at(1.0))
+def _rates(found: Sequence[Moment], messages: int) -> dict[str, float]:
+    """Payments a second where the line begins and ends, and what the one is of the other."""
+    marks = [_at(found, messages, part) for part in range(SKIPPED, PARTS + 1)]
+    rates = [(later.arrived - one.arrived) / (later.time - one.time) for one, later in pairwise(marks) if later != one]
+    if len(rates) < PARTS // 10:
+        raise ContenderError(f"{messages} payments are too few to see whether the rate changes")
+    numbered = list(enumerate(rates))
+    slope = median((b - a) / (m - n) for (n, a), (m, b) in combinations(numbered, 2))
+    early = median(rate - slope * number for number, rate in numbered)
+    late = early + slope * (len(rates) - 1)
     return {"steady": late / early * 100, "early": early, "late": late}
 
 
-def _growth(samples: Sequence[Sample], messages: int) -> Figures:
-    early = next(sample for sample in samples if sample.arrived >= messages * 0.1)
-    return {"memory_early": early.rss, "memory_late": samples[-1].rss}
+def _cost(samples: Sequence[Sample], messages: int) -> dict[str, float]:
+    third = (PARTS - SKIPPED) // 3
+
+    def microseconds(begin: Sample, end: Sample) -> float:
+        return (end.cpu - begin.cpu) / max(1, end.arrived - begin.arrived) * 1e6
+
+    first, end = _at(samples, messages, SKIPPED), _at(samples, messages, PARTS)
+    return {
+        "cpu_early": microseconds(first, _at(samples, messages, SKIPPED + third)),
+        "cpu_late": microseconds(_at(samples, messages, PARTS - third), end),
+        "memory_early": first.rss,
+        "memory_late": samples[-1].rss,
+    }
 
 
-def _benchmark(name: str, messages: int, job: str, metrics: tuple[Metric, ...]) -> Benchmark:
-    return Benchmark(
-        name=name,
-        job=job,
-        leaves_out="the broker's own memory (RabbitMQ), and what a real handler would keep",
-        metrics=metrics,
-        contenders=(
-            Contender("runner, embedded broker", Backlog().measure),
-            Contender("runner, RabbitMQ", Backlog(rabbitmq=True).measure, note="quorum queues"),
-        ),
-        messages=messages,
-        ours="runner, embedded broker",
-    )
+Seen = TypeVar("Seen", Moment, Sample)
+
+
+def _at(seen: Sequence[Seen], messages: int, part: int) -> Seen:
+    """The first that has so many parts of the payments."""
+    return next(one for one in seen if one.arrived >= messages / PARTS * part)
 
 
 STEADY = Metric("steady", "late, % of early")
-EARLY = Metric("early", "payments/s early")
-LATE = Metric("late", "payments/s late")
-MEMORY_EARLY = Metric("memory_early", "MiB RSS early", "less", 1)
-MEMORY_LATE = Metric("memory_late", "MiB RSS late", "less", 1)
-
-BACKLOG = _benchmark(
-    "backlog",
-    1_000_000,
-    "a million payments wait: the rate at the end against the rate at the start",
-    (STEADY, EARLY, LATE, MEMORY_EARLY, MEMORY_LATE),
+EARLY = Metric("early", "each s, early")
+LATE = Metric("late", "each s, late")
+CPU_EARLY = Metric("cpu_early", "µs CPU, early", "less", 1)
+CPU_LATE = Metric("cpu_late", "µs CPU, late", "less", 1)
+MEMORY_EARLY = Metric("memory_early", "MiB, early", "less", 1)
+MEMORY_LATE = Metric("memory_late", "MiB, late", "less", 1)
+LEAVES_OUT = "the broker's own memory (RabbitMQ), and what a real handler would keep"
+OURS = (
+    Contender("runner, embedded broker", embedded),
+    Contender(
+        "runner, RabbitMQ",
+        OnRabbitmq(hops_rabbitmq.OURS).measure,
+        note="quorum queues, whose node writes its log anew from time to time, which costs both rates",
+    ),
 )
-MEMORY = _benchmark(
-    "memory",
-    200_000,
-    "200,000 payments: what the worker's memory grows by",
-    (MEMORY_LATE, MEMORY_EARLY),
+
+BACKLOG = Benchmark(
+    name="backlog",
+    job="a million payments wait: the rate at the end against the rate at the start",
+    leaves_out=LEAVES_OUT,
+    metrics=(STEADY, EARLY, LATE, CPU_EARLY, CPU_LATE, MEMORY_EARLY, MEMORY_LATE),
+    contenders=(
+        *OURS,
+        Contender(
+            "librabbitmq (C)",
+            OnRabbitmq(hops_rabbitmq.LIMIT).measure,
+            needs=(needs.C_COMPILER, needs.LIBRABBITMQ),
+            note="what RabbitMQ itself does in the course of a backlog",
+        ),
+    ),
+    messages=1_000_000,
+    unit="payments",
+)
+MEMORY = Benchmark(
+    name="memory",
+    job="200,000 payments: what the worker's memory grows by",
+    leaves_out=LEAVES_OUT,
+    metrics=(MEMORY_LATE, MEMORY_EARLY),
+    contenders=OURS,
+    messages=200_000,
+    unit="payments",
 )
