@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import logging
 import multiprocessing
-import multiprocessing.util
 import os
 import socket
 import threading
@@ -17,7 +16,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.brokers import connect
 from runner.brokers.base import Broker
@@ -26,6 +25,9 @@ from runner.config.model import Address
 from runner.errors import RunnerError, StartError
 from runner.supervisor import START_FAILED, Child, Supervision, rest
 from runner.topology import plan
+
+if TYPE_CHECKING:
+    import asyncio
 
 log = logging.getLogger("runner.children")
 
@@ -103,23 +105,32 @@ def run_intake(loaded: LoadedPipeline, supervision: Supervision) -> None:
 
 
 def _load_app(loaded: LoadedPipeline, supervision: Supervision) -> Any:
-    """In granian's own process: the app, whose broker connects meanwhile. It serves at
-    once, and answers 503 until the broker is there."""
+    """In granian's own process: the app, whose broker connects meanwhile on granian's loop.
+    It serves at once, and answers 503 until the broker is there."""
     from runner.rsgi import Application
+
+    class Served(Application):
+        def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+            super().__rsgi_init__(loop)
+            arguments = (loaded, broker, loop, supervision)
+            threading.Thread(target=_start_broker, args=arguments, name="broker-start", daemon=True).start()
+
+        def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+            super().__rsgi_del__(loop)
+            loop.run_until_complete(loop.run_in_executor(None, broker.close))
 
     supervision.watch()
     with _faults_reported(supervision):
         broker = connect(loaded.pipeline, "intake")
-        app = Application(loaded, broker)
-    multiprocessing.util.Finalize(None, broker.close, exitpriority=10)
-    threading.Thread(target=_start_broker, args=(loaded, broker, supervision), name="broker-start", daemon=True).start()
-    return app
+        return Served(loaded, broker)
 
 
-def _start_broker(loaded: LoadedPipeline, broker: Broker, supervision: Supervision) -> None:
+def _start_broker(
+    loaded: LoadedPipeline, broker: Broker, loop: asyncio.AbstractEventLoop, supervision: Supervision
+) -> None:
     assert loaded.pipeline.http is not None
     with _faults_reported(supervision):
-        broker.start(plan(loaded.pipeline))
+        broker.start(plan(loaded.pipeline), loop=loop)
     wait_until_answered(loaded.pipeline.http.listen)
     supervision.up()
 

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import io
 import logging
+import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,15 +41,20 @@ _JSON = [("content-type", "application/json")]
 
 
 class Confirms:
-    """Brings what the broker's thread tells to the futures that wait on the loop."""
+    """Brings what the broker tells to the futures that wait on the loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._thread = threading.get_ident()
         self._told: deque[tuple[asyncio.Future[None], BrokerError | None]] = deque()
         self._awake = False
 
     def tell(self, future: asyncio.Future[None], error: BrokerError | None) -> None:
-        """On the broker's thread. Many share one wake-up: each is a system call."""
+        """On the loop, where the broker works on it; else on the broker's thread. Many then
+        share one wake-up: each is a system call."""
+        if threading.get_ident() == self._thread:
+            self._settle(future, error)
+            return
         self._told.append((future, error))
         if not self._awake:
             self._awake = True
@@ -59,17 +65,21 @@ class Confirms:
         self._awake = False  # before the first: what is told from here on wakes us again
         told = self._told
         while told:
-            future, error = told.popleft()
-            if future.done():
-                continue  # it was given up
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(error)
+            self._settle(*told.popleft())
+
+    @staticmethod
+    def _settle(future: asyncio.Future[None], error: BrokerError | None) -> None:
+        if future.done():
+            return  # it was given up
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
 
 
 class Application:
-    """The intake of `loaded` by RSGI; `broker` may still be connecting."""
+    """The intake of `loaded` by RSGI; `broker` may still be connecting, and may work on the
+    same loop."""
 
     def __init__(self, loaded: LoadedPipeline, broker: Broker) -> None:
         assert loaded.pipeline.http is not None, "the pipeline has no http section"
@@ -82,6 +92,7 @@ class Application:
         self._confirms: Confirms
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """On the loop's thread, before it runs."""
         self._loop = loop
         self._confirms = Confirms(loop)
 

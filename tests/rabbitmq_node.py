@@ -179,6 +179,13 @@ class RabbitNode:
         self.eval("vm_memory_monitor:set_vm_memory_high_watermark(0.6)")
         _wait_until(lambda: self.eval("rabbit_alarm:get_alarms()") == "[]", "the end of the alarm", self._log)
 
+    def warnings(self) -> str:
+        """The log: all that the node has warned of until now."""
+        mark = f"mark-{uuid.uuid4().hex}"
+        self.eval(f'logger:warning("{mark}")')
+        _wait_until(lambda: mark in self._warned(), "a mark in the log", self._log)
+        return self._warned()
+
     def api(self, method: str, path: str, body: Any = None) -> Any:
         """Call the management HTTP API: its parsed answer, None where it has none."""
         request = urllib.request.Request(
@@ -249,6 +256,9 @@ class RabbitNode:
     def _value(self, mark: str) -> str | None:
         lines = self._output.read_text(errors="replace").splitlines()
         return next((line.removeprefix(mark).strip() for line in lines if line.startswith(mark)), None)
+
+    def _warned(self) -> str:
+        return "".join(file.read_text(errors="replace") for file in sorted((self.folder / "log").glob("*.log")))
 
     def _log(self) -> str:
         files = [self._output, *sorted((self.folder / "log").glob("*.log"))]

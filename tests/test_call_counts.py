@@ -29,7 +29,7 @@ from runner.brokers.embedded.store import Store
 from runner.brokers.rabbitmq import RabbitBroker
 from runner.brokers.rabbitmq.consuming import Subscription
 from runner.brokers.rabbitmq.frames import ack_frame, content_frames
-from runner.brokers.rabbitmq.wire import Wire
+from runner.brokers.rabbitmq.wire import ThreadWire
 from runner.config.loader import LoadedPipeline
 from runner.message import Destination as At
 from runner.message import Message, Outgoing
@@ -137,7 +137,7 @@ def handle_waiting(worker: StageWorker) -> None:
 # -- RabbitMQ ----------------------------------------------------------------------------------
 
 
-class DeadEnd(Wire):
+class DeadEnd(ThreadWire):
     """A connection to nowhere, and a channel on it: what is written is only kept."""
 
     is_open = True
@@ -205,7 +205,6 @@ def test_a_hop_on_rabbitmq(pipeline: LoadedPipeline, stage: str) -> None:
                 drain()
 
     counts = calls_for_each(do)
-    broker._connection._loop.close()
     check(f"a hop on RabbitMQ {'that passes on' if stage == 'one' else 'that ends the line'}", counts)
     assert len(consuming.sent) == 16, "an ack a batch"
     assert consuming.sent[-1] == ack_frame(1, 16 * BATCH, multiple=True)

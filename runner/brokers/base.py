@@ -27,15 +27,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from runner.errors import BrokerError, PublishError
 from runner.message import Delivery, Outgoing
 from runner.topology import Topology
 
+if TYPE_CHECKING:
+    import asyncio
+
 Done = Callable[[BrokerError | None], None]
-"""Told what became of something: None where all is well. Called on the broker's own thread,
-so it has to return at once."""
+"""Told what became of something: None where all is well. Called on the thread that the broker
+works on, so it has to return at once."""
 GiveUp = Callable[[], None]
 """Says that nobody waits any more."""
 
@@ -78,13 +81,24 @@ class Broker(Protocol):
     def available(self) -> bool:
         """Whether a publish would reach the broker now (connected, not blocked)."""
 
-    def start(self, topology: Topology, *, timeout: float | None = None, declare: bool = True) -> None:
+    def start(
+        self,
+        topology: Topology,
+        *,
+        timeout: float | None = None,
+        declare: bool = True,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         """Connect and declare `topology`, now and after every reconnect.
 
         Without `declare` the topology is only what is known of the broker: nothing is made
-        there, for those who just look. Waits for a broker that is away, with back-off, for up to `timeout` seconds
-        (None: as long as it takes); then raises BrokerUnavailableError. Raises
-        BrokerSetupError at once where waiting doesn't help.
+        there, for those who just look. Waits for a broker that is away, with back-off, for
+        up to `timeout` seconds (None: as long as it takes); then raises BrokerUnavailableError.
+        Raises BrokerSetupError at once where waiting doesn't help.
+
+        `loop` runs on another thread, and may be used instead of one that the broker would
+        start: `submit` then hands over to nobody when it is called there. It has to run
+        until `close` has returned, and nothing that waits may be called on its thread.
         """
 
     def publish(self, messages: Sequence[Outgoing], *, timeout: float = 5.0) -> None:

@@ -18,7 +18,7 @@ from pika import spec
 from runner.brokers.rabbitmq.fields import Properties
 from runner.brokers.rabbitmq.frames import END, Delivered, ack_frame, content_frames, publish_frame
 from runner.brokers.rabbitmq.templates import Plain, PublishTemplate
-from runner.brokers.rabbitmq.wire import Wire
+from runner.brokers.rabbitmq.wire import ThreadWire
 from runner.message import Destination
 
 FRAME_MAX = 4096
@@ -210,12 +210,68 @@ def test_all_but_the_first_of_plain_messages_are_read_by_template() -> None:
     assert (len(got), got.by_template) == (100, 99)
 
 
-def test_a_plain_message_without_its_end_ends_the_connection() -> None:
-    receiver, _ = _receiver()
+@pytest.mark.parametrize("redelivered", [False, True])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"content_type": "application/jsox"},
+        {"delivery_mode": 1},
+        {"headers": {"n": 1}},
+        {"message_id": "1" * 31},
+        {"message_id": None, "correlation_id": "0" * 32},
+        {"priority": 3},
+    ],
+    ids=str,
+)
+def test_what_is_a_little_different_from_a_plain_message_is_not_taken_for_one(
+    change: dict[str, Any], redelivered: bool
+) -> None:
+    receiver, got = _receiver()
+    plain = {"content_type": "application/json", "delivery_mode": 2, "message_id": "0" * 32}
+    other = pika.BasicProperties(**{**plain, **change})
+    between = [_delivery(1, False, pika.BasicProperties(**plain), b"body")] * 2
+    receiver._on_data_available(between[0] + _delivery(2, redelivered, other, b"odd") + between[1])
+    assert [delivered.redelivered for delivered in got] == [False, redelivered, False]
+    assert [delivered.message_id for delivered in got] == ["0" * 32, other.message_id or "", "0" * 32]
+    odd = got[1].properties
+    if odd is None:
+        assert set(change) <= {"message_id"}
+    else:
+        assert all(getattr(odd, name) == value for name, value in {**plain, **change}.items())
+
+
+def test_plain_messages_of_two_channels_are_kept_apart() -> None:
+    receiver, got = _receiver()
+    other = receiver.deliveries[CHANNEL + 1] = _Got()
     properties = pika.BasicProperties("application/json", delivery_mode=2, message_id="0" * 32)
+    for number in (1, 2, 3):
+        both = [_delivery(number, False, properties, b"body", channel) for channel in (CHANNEL, CHANNEL + 1)]
+        receiver._on_data_available(b"".join(both))
+    assert [delivered.tag for delivered in got] == [delivered.tag for delivered in other] == [1, 2, 3]
+
+
+def test_a_plain_message_may_be_cut_anywhere() -> None:
+    properties = pika.BasicProperties("application/json", delivery_mode=2, message_id="0" * 32)
+    data = b"".join(_delivery(tag, False, properties, b"body") for tag in (1, 2, 3))
+    for cut in range(len(data)):
+        receiver, got = _receiver()
+        receiver._on_data_available(data[:cut])
+        receiver._on_data_available(data[cut:])
+        assert [(delivered.tag, delivered.body) for delivered in got] == [(tag, b"body") for tag in (1, 2, 3)], cut
+
+
+@pytest.mark.parametrize("at", ["method", "header", "body"])
+def test_a_plain_message_is_not_read_over_a_broken_frame(at: str) -> None:
+    receiver, got = _receiver()
+    properties = pika.BasicProperties("application/json", delivery_mode=2, message_id="0" * 32)
+    method, header = _method(2), pika_frame.Header(CHANNEL, 4, properties).marshal()
+    whole = _delivery(2, False, properties, b"body")
+    end = {"method": len(method), "header": len(method) + len(header), "body": len(whole)}[at] - 1
     receiver._on_data_available(_delivery(1, False, properties, b"body"))
     with pytest.raises(pika.exceptions.InvalidFrameError):
-        receiver._on_data_available(_delivery(2, False, properties, b"body")[:-1] + b"\x00")
+        receiver._on_data_available(whole[:end] + b"\x00" + whole[end + 1 :])
+    assert len(got) == 1
 
 
 # -- acks and confirms --------------------------------------------------------------------------
@@ -257,7 +313,7 @@ def test_headers_that_fit_in_no_frame_are_told() -> None:
 # -- a connection without a broker --------------------------------------------------------------
 
 
-class _Deaf(Wire):
+class _Deaf(ThreadWire):
     """Only reads; what goes pika's way is kept."""
 
     def __init__(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import socket
 import ssl
 import threading
@@ -14,10 +16,12 @@ from typing import Any
 
 import pika
 import pytest
+import uvloop
 
+from runner.brokers.base import Depth
 from runner.brokers.rabbitmq import RabbitBroker
 from runner.config.model import Queue
-from runner.errors import BrokerSetupError, BrokerUnavailableError, PublishError
+from runner.errors import BrokerAwayError, BrokerSetupError, BrokerUnavailableError, PublishError
 from runner.message import ATTEMPT, Delivery, Destination, Outgoing
 from tests.brokers.conftest import Opener
 from tests.brokers.holder import Holder
@@ -266,3 +270,91 @@ def test_a_classic_queue_counts_the_deaths_of_its_holders_too(
         delivery = collector.next()
         assert (delivery.id, delivery.attempt) == ("m-1", attempt)
         rabbit_node.close_connections(vhost)
+
+
+# -- on somebody else's loop ------------------------------------------------------------------
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """One that runs in a thread."""
+    loop = uvloop.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="loop")
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture
+def on_loop(vhost_url: str, loop: asyncio.AbstractEventLoop) -> Iterator[RabbitBroker]:
+    broker = RabbitBroker([vhost_url], "test")
+    broker.start(topology(), timeout=30, loop=loop)
+    yield broker
+    broker.close()
+
+
+def test_on_a_loop_it_starts_no_thread_and_answers_there(
+    on_loop: RabbitBroker, loop: asyncio.AbstractEventLoop
+) -> None:
+    told: list[tuple[str, object]] = []
+    ended = threading.Event()
+
+    def done(error: object) -> None:
+        told.append((threading.current_thread().name, error))
+        ended.set()
+
+    loop.call_soon_threadsafe(on_loop.submit, [to(NEXT), to(NEXT)], done)
+    assert ended.wait(10)
+    assert told == [("loop", None)]
+    assert not [thread for thread in threading.enumerate() if thread.name == "rabbitmq"]
+
+
+def test_on_a_loop_it_may_be_asked_from_any_thread(on_loop: RabbitBroker) -> None:
+    on_loop.publish([to(NEXT)])
+    assert on_loop.depths([NEXT])[NEXT].ready == 1
+    collector = Collector()
+    on_loop.consume(NEXT, 10, collector)
+    wait_until(lambda: collector.deliveries)
+    on_loop.settle(collector.deliveries[0], [])
+    wait_until(lambda: on_loop.depths([NEXT])[NEXT] == Depth(consumers=1))
+    on_loop.cancel(NEXT)
+
+
+def test_on_a_loop_it_connects_again(on_loop: RabbitBroker, rabbit_node: RabbitNode, vhost: str) -> None:
+    wait_until(lambda: rabbit_node.close_connections(vhost))
+    wait_until(lambda: not on_loop.available)
+    wait_until(lambda: on_loop.available)
+    on_loop.publish([to(NEXT)])
+
+
+def test_on_a_loop_closing_hangs_up(on_loop: RabbitBroker, rabbit_node: RabbitNode, vhost: str) -> None:
+    wait_until(lambda: len(rabbit_node.connections(vhost)) == 1)
+    on_loop.close()
+    wait_until(lambda: not rabbit_node.connections(vhost))
+    with pytest.raises(BrokerAwayError):
+        on_loop.publish([to(NEXT)])
+
+
+@pytest.mark.parametrize("where", ["a thread", "a loop"])
+def test_a_fault_of_ours_costs_the_connection_and_no_more(
+    place: RabbitPlace, where: str, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker: RabbitBroker
+    if where == "a loop":
+        broker = request.getfixturevalue("on_loop")
+    else:
+        broker = RabbitBroker([place.url], "test")
+        broker.start(topology(), timeout=30)
+
+    def fail() -> None:
+        raise ZeroDivisionError("made by a test")
+
+    caplog.set_level(logging.INFO, "runner.broker")
+    broker._connection.call(fail)
+    wait_until(lambda: "connected to" in caplog.text)
+    assert "fault on the broker connection" in caplog.text
+    assert "made by a test" in caplog.text
+    broker.publish([to(NEXT)])
+    broker.close()

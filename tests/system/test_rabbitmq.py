@@ -57,6 +57,16 @@ def test_connections_that_are_closed_come_back_with_their_consumers(
     program.wait_done([99])
 
 
+def test_stopping_hangs_up_on_the_broker_in_good_order(rabbit_node: RabbitNode, program: Program, vhost: str) -> None:
+    """RabbitMQ warns of every connection that isn't closed."""
+    program.post({"n": 1})
+    program.wait_done([1])
+    wait_until(lambda: len(rabbit_node.connections(vhost)) == 2)  # the intake's and the worker's
+    program.stop()
+    wait_until(lambda: not rabbit_node.connections(vhost))
+    assert vhost not in rabbit_node.warnings()
+
+
 def test_a_queue_deleted_under_a_running_publisher_is_503_until_it_is_back(
     rabbit_node: RabbitNode, prepare: Start, vhost: str
 ) -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner.brokers.base import Consumer, Depth, Done, GiveUp
 from runner.brokers.embedded.inbox import Publication, Question, packed
@@ -18,6 +19,9 @@ from runner.brokers.waiting import Answer
 from runner.errors import BrokerAwayError, BrokerError, BrokerSetupError, BrokerUnavailableError
 from runner.message import Delivery, Outgoing
 from runner.topology import Topology, dead_letter_queue
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class EmbeddedBroker:
@@ -36,7 +40,14 @@ class EmbeddedBroker:
     def available(self) -> bool:
         return self._service is not None and self._service.fault is None
 
-    def start(self, topology: Topology, *, timeout: float | None = None, declare: bool = True) -> None:
+    def start(
+        self,
+        topology: Topology,
+        *,
+        timeout: float | None = None,
+        declare: bool = True,
+        loop: asyncio.AbstractEventLoop | None = None,  # noqa: ARG002 - a commit would hold up whoever runs it
+    ) -> None:
         if not declare:
             if not self._path.exists():
                 raise BrokerSetupError(f"{self._path}: not there yet; it is made by the first run of the pipeline")

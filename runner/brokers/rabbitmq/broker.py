@@ -6,6 +6,7 @@ I/O thread" runs there alone, so nothing in this package needs a lock.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -132,11 +133,18 @@ class RabbitBroker:
     def available(self) -> bool:
         return self._up and not self._blocked and self._publisher.channel is not None
 
-    def start(self, topology: Topology, *, timeout: float | None = None, declare: bool = True) -> None:
+    def start(
+        self,
+        topology: Topology,
+        *,
+        timeout: float | None = None,
+        declare: bool = True,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         self._topology = topology
         self._declares = declare
         self._publisher = self._new_publisher()
-        self._connection.start()
+        self._connection.start(loop)
         settled = self._settled.wait(timeout)
         if settled and not self._refusal:
             self._started = True  # if it has gone away again by now, it will be connected to again

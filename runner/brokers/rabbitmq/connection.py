@@ -1,4 +1,4 @@
-"""One AMQP connection, kept alive on a thread of its own.
+"""One AMQP connection, kept alive on one thread (see `drivers`).
 
 All of pika's I/O happens on that thread, and no handler ever runs on it: a busy
 or stuck handler can't starve the heartbeats. What the connection is used for
@@ -7,19 +7,18 @@ or stuck handler can't starve the heartbeats. What the connection is used for
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import ssl
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pika
 import pika.exceptions
-from pika.adapters.select_connection import IOLoop
 
+from runner.brokers.rabbitmq.drivers import Driver, OnLoop, OwnThread
 from runner.brokers.rabbitmq.nodes import label
 from runner.brokers.rabbitmq.wire import Wire
 
@@ -57,8 +56,8 @@ class Connection:
         self._opened = opened
         self._lost = lost
         self._refused = refused
-        self._loop = IOLoop()
-        self._thread = threading.Thread(target=self._run, name="rabbitmq", daemon=True)
+        self._driver: Driver
+        self._begun = False
         self._calls: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._awake = False
         self._connection: Wire | None = None
@@ -75,10 +74,13 @@ class Connection:
     @property
     def alive(self) -> bool:
         """Whether calls are still carried out."""
-        return self._thread.is_alive()
+        return self._begun and self._driver.alive
 
-    def start(self) -> None:
-        self._thread.start()
+    def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Begin to connect, on `loop`, which somebody else runs, or on a thread of its own."""
+        self._driver = OwnThread(self._on_fault) if loop is None else OnLoop(loop, self._on_fault)
+        self._begun = True
+        self._driver.start(self._connect)
 
     def call(self, function: Callable[..., None], *arguments: Any) -> None:
         """Run `function(*arguments)` on the I/O thread, soon, in the order of the calls.
@@ -89,11 +91,11 @@ class Connection:
         self._calls.append((function, arguments))
         if not self._awake:
             self._awake = True
-            self._loop.add_callback_threadsafe(self._drain)
+            self._driver.soon(self._drain)
 
     def later(self, delay: float, function: Callable[[], None]) -> None:
         """Run `function` after `delay` seconds. Only from the I/O thread."""
-        self._loop.call_later(delay, function)
+        self._driver.later(delay, function)
 
     def restart(self, reason: str) -> None:
         """Give this connection up and make a new one. Only from the I/O thread."""
@@ -102,24 +104,17 @@ class Connection:
             self._connection.close(320, reason[:200])
 
     def stop(self, timeout: float) -> None:
-        """Hang up and end the thread."""
-        if not self._thread.is_alive():
+        """Hang up, and do nothing more."""
+        if not self.alive:
             return
         self.call(self._hang_up)
-        self._thread.join(timeout)
+        self._driver.join(timeout)
 
     # -- on the I/O thread ----------------------------------------------------------
 
-    def _run(self) -> None:
-        self._connect()
-        while not self._stopping:
-            try:
-                self._loop.start()
-            except Exception as error:  # a fault of ours must not end the thread
-                log.exception("fault on the broker connection")
-                self.restart(f"internal fault: {error!r}")
-        self._awake = True  # nobody wakes a loop that has ended
-        self._loop.close()
+    def _on_fault(self, error: Exception) -> None:
+        log.error("fault on the broker connection", exc_info=error)
+        self.restart(f"internal fault: {error!r}")
 
     def _drain(self) -> None:
         self._awake = False  # before the first call: what is added from here on wakes us again
@@ -130,20 +125,19 @@ class Connection:
         if self._connection is not None:
             came = self._connection.take_count()
             if came >= COMPANY:
-                time.sleep(min(came * REST, LONGEST_REST))
+                self._driver.rest(min(came * REST, LONGEST_REST))
 
     def _connect(self) -> None:
         if self._stopping:
             return
         node = self._nodes[self._tried % len(self._nodes)]
         self._tried += 1
-        self._connection = Wire(
+        self._connection = self._driver.connect(
             node,
             soon=self.call,
             on_open_callback=self._on_open,
             on_open_error_callback=self._on_open_error,
             on_close_callback=self._on_close,
-            custom_ioloop=self._loop,
         )
 
     def _on_open(self, connection: pika.SelectConnection) -> None:
@@ -161,7 +155,7 @@ class Connection:
     def _on_close(self, _connection: object, error: BaseException) -> None:
         self._connection = None
         if self._stopping:
-            self._loop.stop()
+            self._driver.end()
             return
         self._lost(f"{self.node}: {explain(error)}")
         self._again()
@@ -169,13 +163,13 @@ class Connection:
     def _again(self) -> None:
         """Try the next node at once; after the last of them wait first."""
         if self._stopping:
-            self._loop.stop()
+            self._driver.end()
             return
         if self._tried % len(self._nodes):
-            self._loop.call_later(0, self._connect)
+            self._driver.later(0, self._connect)
             return
         # Full jitter: a hundred workers of a broker that comes back don't knock together.
-        self._loop.call_later(self._backoff * random.uniform(0.5, 1.0), self._connect)
+        self._driver.later(self._backoff * random.uniform(0.5, 1.0), self._connect)
         self._backoff = min(self._backoff * 2, LONGEST_BACKOFF)
 
     def _hang_up(self) -> None:
@@ -184,7 +178,7 @@ class Connection:
         if connection is not None and connection.is_open:
             connection.close()
         elif connection is None or not connection.is_closing:
-            self._loop.stop()  # half open: pika can't close that in good order, but the process can
+            self._driver.end()  # half open: pika can't close that in good order, but the process can
 
 
 def is_refusal(error: BaseException) -> bool:

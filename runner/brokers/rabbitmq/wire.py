@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import pika
+from pika.adapters.asyncio_connection import AsyncioConnection
+from pika.adapters.base_connection import BaseConnection
 from pika.frame import decode_frame
 
 from runner.brokers.rabbitmq.frames import (
@@ -46,9 +48,12 @@ class Inbound(Protocol):
         """Any other."""
 
 
-class Wire(pika.SelectConnection):  # type: ignore[misc] # pika has no types that are told
-    """`deliveries` and `acks` take the short way for the channels, by number, in them.
-    `soon(function)` calls `function` after what is being done now."""
+class Wire(BaseConnection):  # type: ignore[misc] # pika has no types that are told
+    """What `ThreadWire` and `LoopWire` have in common.
+
+    `deliveries` and `acks` take the short way for the channels, by number, in them.
+    `soon(function)` calls `function` after what is being done now.
+    """
 
     def __init__(self, *arguments: Any, soon: Callable[[Callable[[], None]], None], **keywords: Any) -> None:
         self.deliveries: dict[int, Inbound] = {}
@@ -149,3 +154,11 @@ class Wire(pika.SelectConnection):  # type: ignore[misc] # pika has no types tha
                 self._templates[channel] = DeliveryTemplate(buffer, start, end)
             self.deliveries[channel].on_delivered(delivered)
         return after
+
+
+class ThreadWire(Wire, pika.SelectConnection):  # type: ignore[misc]
+    """On pika's own loop."""
+
+
+class LoopWire(Wire, AsyncioConnection):  # type: ignore[misc]
+    """On an event loop of asyncio's kind."""
