@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from bench.clock import Clock
@@ -12,6 +13,17 @@ def forward(message: Message) -> dict[str, object]:
     """A payment → its notification."""
     payment = message.body
     return {"payment": message.id, "user": payment["user"], "card": payment["cardNo"][-4:]}
+
+
+class WaitingForward:
+    """`forward`, after a while."""
+
+    def __init__(self, *, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __call__(self, message: Message) -> dict[str, object]:
+        time.sleep(self._seconds)
+        return forward(message)
 
 
 def accept(message: Message) -> None:

@@ -157,9 +157,14 @@ def private_node() -> Iterator[RabbitNode]:
         yield node
 
 
+def node_pid(node: RabbitNode) -> int:
+    """The process of the node."""
+    return int(node.eval("list_to_integer(os:getpid())"))
+
+
 def settle(node: RabbitNode, *, timeout: float = 10.0) -> None:
     """Wait until the node has done what a run has left it to do, or for `timeout` seconds."""
-    pid = int(node.eval("list_to_integer(os:getpid())"))
+    pid = node_pid(node)
     deadline = time.monotonic() + timeout
     used = 1.0
     while used > 0.1 and time.monotonic() < deadline:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bench.benchmarks import backlog, hops_embedded, hops_rabbitmq, idle, intake, latency, mail, start
+from bench.benchmarks import backlog, hops_embedded, hops_rabbitmq, idle, intake, latency, mail, scaling, start
 
 ALL = (
     hops_rabbitmq.BENCHMARK,
+    scaling.BENCHMARK,
     hops_embedded.BENCHMARK,
     intake.RABBITMQ,
     intake.EMBEDDED,
