@@ -29,7 +29,7 @@ from runner.brokers.embedded.store import Store
 from runner.brokers.rabbitmq import RabbitBroker
 from runner.brokers.rabbitmq.consuming import Subscription
 from runner.brokers.rabbitmq.frames import ack_frame, content_frames
-from runner.brokers.rabbitmq.wire import ThreadWire
+from runner.brokers.rabbitmq.wire import Wire
 from runner.config.loader import LoadedPipeline
 from runner.message import Destination as At
 from runner.message import Message, Outgoing
@@ -137,7 +137,7 @@ def handle_waiting(worker: StageWorker) -> None:
 # -- RabbitMQ ----------------------------------------------------------------------------------
 
 
-class DeadEnd(ThreadWire):
+class DeadEnd(Wire):
     """A connection to nowhere, and a channel on it: what is written is only kept."""
 
     is_open = True

@@ -18,7 +18,7 @@ from pika import spec
 from runner.brokers.rabbitmq.fields import Properties
 from runner.brokers.rabbitmq.frames import END, Delivered, ack_frame, content_frames, publish_frame
 from runner.brokers.rabbitmq.templates import Plain, PublishTemplate
-from runner.brokers.rabbitmq.wire import ThreadWire
+from runner.brokers.rabbitmq.wire import Wire
 from runner.message import Destination
 
 FRAME_MAX = 4096
@@ -313,7 +313,7 @@ def test_headers_that_fit_in_no_frame_are_told() -> None:
 # -- a connection without a broker --------------------------------------------------------------
 
 
-class _Deaf(ThreadWire):
+class _Deaf(Wire):
     """Only reads; what goes pika's way is kept."""
 
     def __init__(self) -> None:

@@ -14,7 +14,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import pika
 from pika.channel import Channel
 
 from runner.brokers.base import Consumer, Depth, Done, GiveUp
@@ -25,6 +24,7 @@ from runner.brokers.rabbitmq.nodes import parameters
 from runner.brokers.rabbitmq.publishing import Publisher, SubmitTicket, Ticket
 from runner.brokers.rabbitmq.quarantine import QuarantineReader
 from runner.brokers.rabbitmq.status import Inquiry, answer_roll_calls
+from runner.brokers.rabbitmq.wire import Wire
 from runner.brokers.waiting import Answer
 from runner.errors import BrokerAwayError, BrokerSetupError, BrokerUnavailableError, PublishError
 from runner.message import ATTEMPT, Delivery, Destination, Outgoing
@@ -107,7 +107,7 @@ class RabbitBroker:
         self._topology = Topology((), (), ())
         self._publisher = self._new_publisher()
         self._subscriptions: dict[str, Subscription] = {}
-        self._pika: pika.SelectConnection | None = None
+        self._pika: Wire | None = None
         self._up = False
         self._blocked = ""
         self._started = False
@@ -238,7 +238,7 @@ class RabbitBroker:
 
     # -- on the I/O thread: the connection's life -------------------------------------------
 
-    def _opened(self, connection: pika.SelectConnection) -> None:
+    def _opened(self, connection: Wire) -> None:
         self._pika = connection
         connection.add_on_connection_blocked_callback(self._on_blocked)
         connection.add_on_connection_unblocked_callback(self._on_unblocked)

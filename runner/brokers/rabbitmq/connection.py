@@ -18,7 +18,7 @@ from typing import Any
 import pika
 import pika.exceptions
 
-from runner.brokers.rabbitmq.drivers import Driver, OnLoop, OwnThread
+from runner.brokers.rabbitmq.drivers import OnLoop, OwnThread
 from runner.brokers.rabbitmq.nodes import label
 from runner.brokers.rabbitmq.wire import Wire
 
@@ -48,7 +48,7 @@ class Connection:
         self,
         nodes: Sequence[pika.ConnectionParameters],
         *,
-        opened: Callable[[pika.SelectConnection], None],
+        opened: Callable[[Wire], None],
         lost: Callable[[str], None],
         refused: Callable[[str], None],
     ) -> None:
@@ -56,7 +56,7 @@ class Connection:
         self._opened = opened
         self._lost = lost
         self._refused = refused
-        self._driver: Driver
+        self._driver: OnLoop
         self._begun = False
         self._calls: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._awake = False
@@ -140,7 +140,7 @@ class Connection:
             on_close_callback=self._on_close,
         )
 
-    def _on_open(self, connection: pika.SelectConnection) -> None:
+    def _on_open(self, connection: Wire) -> None:
         self._backoff = FIRST_BACKOFF
         self._opened(connection)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pika
 from pika.channel import Channel
 
+from runner.brokers.rabbitmq.wire import Wire
 from runner.topology import Topology
 
 STATUS_EXCHANGE = "runner.status"
@@ -25,7 +26,7 @@ _INEQUIVALENT = re.compile(
 
 
 def declare(
-    connection: pika.SelectConnection,
+    connection: Wire,
     topology: Topology,
     *,
     done: Callable[[], None],

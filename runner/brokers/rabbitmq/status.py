@@ -18,6 +18,7 @@ from pika.spec import BasicProperties
 
 from runner.brokers.base import Depth
 from runner.brokers.rabbitmq.declaring import STATUS_EXCHANGE
+from runner.brokers.rabbitmq.wire import Wire
 from runner.topology import PlannedQueue
 
 REPLY_TO = "amq.rabbitmq.reply-to"
@@ -26,7 +27,7 @@ ROLL_CALL_TIMEOUT = 0.5
 """Seconds. A consumer that isn't a runner never answers."""
 
 
-def answer_roll_calls(connection: pika.SelectConnection, in_hand: Callable[[], Mapping[str, int]]) -> None:
+def answer_roll_calls(connection: Wire, in_hand: Callable[[], Mapping[str, int]]) -> None:
     """Answer, for as long as the connection lives, how much this process has in hand."""
 
     def begin(channel: Channel) -> None:
@@ -48,7 +49,7 @@ class Inquiry:
 
     def __init__(
         self,
-        connection: pika.SelectConnection,
+        connection: Wire,
         planned: Sequence[PlannedQueue],
         *,
         later: Callable[[float, Callable[[], None]], None],

@@ -12,9 +12,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-import pika
 from pika.adapters.asyncio_connection import AsyncioConnection
-from pika.adapters.base_connection import BaseConnection
 from pika.frame import decode_frame
 
 from runner.brokers.rabbitmq.frames import (
@@ -48,12 +46,9 @@ class Inbound(Protocol):
         """Any other."""
 
 
-class Wire(BaseConnection):  # type: ignore[misc] # pika has no types that are told
-    """What `ThreadWire` and `LoopWire` have in common.
-
-    `deliveries` and `acks` take the short way for the channels, by number, in them.
-    `soon(function)` calls `function` after what is being done now.
-    """
+class Wire(AsyncioConnection):  # type: ignore[misc] # pika has no types that are told
+    """`deliveries` and `acks` take the short way for the channels, by number, in them.
+    `soon(function)` calls `function` after what is being done now."""
 
     def __init__(self, *arguments: Any, soon: Callable[[Callable[[], None]], None], **keywords: Any) -> None:
         self.deliveries: dict[int, Inbound] = {}
@@ -154,11 +149,3 @@ class Wire(BaseConnection):  # type: ignore[misc] # pika has no types that are t
                 self._templates[channel] = DeliveryTemplate(buffer, start, end)
             self.deliveries[channel].on_delivered(delivered)
         return after
-
-
-class ThreadWire(Wire, pika.SelectConnection):  # type: ignore[misc]
-    """On pika's own loop."""
-
-
-class LoopWire(Wire, AsyncioConnection):  # type: ignore[misc]
-    """On an event loop of asyncio's kind."""
