@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from bench.goals import Goal
 from bench.needs import Need
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ class Benchmark:
     """The contender that nobody is expected to pass, if there is one."""
     unit: str = "messages"
     """What `messages` counts."""
+    goals: tuple[Goal, ...] = ()
+
+    def metric(self, name: str) -> Metric:
+        return next(metric for metric in self.metrics if metric.name == name)
 
     @property
     def headline(self) -> Metric:

@@ -45,14 +45,22 @@ class Record:
     def entry(self, name: str) -> Entry | None:
         return next((entry for entry in self.entries if entry.contender.name == name), None)
 
-    def ratio(self, entry: Entry, other: str) -> float | None:
-        """How many times as good as contender `other` this one is, by the medians; above 1 is better."""
-        metric = self.benchmark.headline
+    def ratio(self, entry: Entry, other: str, metric: str = "") -> float | None:
+        """How many times as good as contender `other` this one is; above 1 is better.
+
+        It is the median of the rounds' ratios: what the machine did in one of them, it did to
+        both. By the headline, or by `metric`.
+        """
+        compared = self.benchmark.metric(metric) if metric else self.benchmark.headline
         against = self.entry(other)
-        mine, theirs = entry.median(metric.name), against.median(metric.name) if against else None
-        if not mine or not theirs:
+        if against is None:
             return None
-        return mine / theirs if metric.better == "more" else theirs / mine
+        pairs = zip(entry.values(compared.name), against.values(compared.name), strict=False)
+        ratios = [mine / theirs for mine, theirs in pairs if mine and theirs]
+        if not ratios:
+            return None
+        ratio = statistics.median(ratios)
+        return ratio if compared.better == "more" else 1 / ratio
 
     def lead(self, entry: Entry) -> float | None:
         """How many times as good as this contender ours is."""
@@ -76,6 +84,11 @@ class Record:
             "metrics": {metric.name: {"unit": metric.unit, "better": metric.better} for metric in benchmark.metrics},
             "machine": self.machine,
             "contenders": [self._entry_as_json(entry) for entry in self.entries],
+            "goals": [
+                {"goal": goal.text(self), "found": found, "reached": goal.is_reached(self, found)}
+                for goal in benchmark.goals
+                if (found := goal.found(self)) is not None
+            ],
         }
 
     def _entry_as_json(self, entry: Entry) -> dict[str, Any]:

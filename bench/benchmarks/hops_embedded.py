@@ -16,6 +16,7 @@ from bench import needs, ours
 from bench.benchmark import Benchmark, Contender, Figures, Metric
 from bench.clock import arrived, moments
 from bench.failure import ContenderError
+from bench.goals import Goal
 from bench.ground import Ground
 from bench.job import NOTIFICATION_SCHEMA, PAYMENT, PAYMENT_SCHEMA
 from bench.program import Program, finish
@@ -119,4 +120,8 @@ BENCHMARK = Benchmark(
     ),
     messages=40_000,
     ours="runner, 1 process",
+    goals=(
+        Goal("runner, 1 process", "rate", 10_000),
+        *(Goal("runner, 1 process", "rate", 2, peer) for peer in ("huey", "litequeue", "persist-queue")),
+    ),
 )

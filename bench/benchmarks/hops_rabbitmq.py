@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from bench import needs, ours
 from bench.benchmark import Benchmark, Contender, Figures, Metric
 from bench.failure import ContenderError
+from bench.goals import Goal
 from bench.ground import Ground
 from bench.job import NOTIFICATION_SCHEMA, PAYMENT, PAYMENT_SCHEMA
 from bench.program import ROOT, Program, finish, processor_time
@@ -240,4 +241,12 @@ BENCHMARK = Benchmark(
     messages=40_000,
     ours="runner, 1 process",
     limit="librabbitmq (C)",
+    goals=(
+        Goal("runner, 1 process", "rate", 0.55, "librabbitmq (C)"),
+        Goal("runner, 2 processes", "rate", 0.75, "librabbitmq (C)"),
+        Goal("runner, 1 process", "rate", 1.2, "mq-bridge, classic"),
+        Goal("runner, 1 process", "rate", 6, "Dramatiq, classic"),
+        Goal("runner, 1 process", "rate", 10, "FastStream"),
+        Goal("runner, 1 process", "rate", 10, "Celery"),
+    ),
 )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.benchmark import Benchmark, Contender, Figures, Metric
+from bench.goals import Goal
 from bench.ground import Ground
 from bench.program import Memory, Program
 from bench.shipped import Shipped
@@ -59,6 +60,11 @@ BENCHMARK = Benchmark(
         Contender("runner, RabbitMQ", Idle(rabbitmq=True).measure),
     ),
     messages=30,
+    goals=tuple(
+        Goal(f"runner, {broker}", metric, bound)
+        for metric, bound in (("cpu", 1.0), ("rss", 60.0))
+        for broker in ("embedded broker", "RabbitMQ")
+    ),
     ours="runner, embedded broker",
     unit="seconds",
 )

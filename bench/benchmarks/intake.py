@@ -16,6 +16,7 @@ from pathlib import Path
 from bench import needs, ours
 from bench.benchmark import Benchmark, Contender, Figures, Metric
 from bench.failure import ContenderError
+from bench.goals import Goal
 from bench.ground import Ground
 from bench.job import PAYMENT, PAYMENT_SCHEMA
 from bench.load import load, post
@@ -182,6 +183,11 @@ RABBITMQ = Benchmark(
     messages=20_000,
     ours="runner",
     unit="requests",
+    goals=(
+        Goal("runner", "rate", 1.0, "mq-bridge"),
+        Goal("runner", "rate", 12, "Flask, a connection per request"),
+        Goal("runner", "half_p99", 50.0),
+    ),
 )
 
 EMBEDDED = Benchmark(

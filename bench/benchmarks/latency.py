@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from bench import needs
 from bench.benchmark import Benchmark, Contender, Figures, Metric
 from bench.failure import ContenderError
+from bench.goals import Goal
 from bench.ground import Ground
 from bench.job import PAYMENT
 from bench.shipped import Shipped
@@ -80,6 +81,11 @@ BENCHMARK = Benchmark(
         Contender("runner, RabbitMQ", Journey(rabbitmq=True).measure, needs=(needs.C_COMPILER,), note="quorum queues"),
     ),
     messages=300,
+    goals=tuple(
+        Goal(f"runner, {broker}", metric, bound)
+        for metric, bound in (("p50", 10.0), ("p99", 40.0))
+        for broker in ("embedded broker", "RabbitMQ")
+    ),
     ours="runner, embedded broker",
     unit="payments",
 )

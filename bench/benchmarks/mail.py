@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench import needs, ours
 from bench.benchmark import Benchmark, Contender, Figures, Metric
+from bench.goals import Goal
 from bench.ground import Ground
 from bench.job import NOTIFICATION, ROOT
 from bench.program import Program
@@ -108,6 +109,7 @@ MAIL = Benchmark(
     metrics=METRICS,
     contenders=_contenders(0, 1.0),
     messages=5_000,
+    goals=(Goal("runner, concurrency 4", "rate", 2.0, "Mail.send in a loop"),),
     ours="runner, concurrency 4",
     unit="mails",
 )
@@ -118,6 +120,10 @@ WAITING = Benchmark(
     metrics=METRICS,
     contenders=_contenders(SLOW, 0.2),
     messages=2_000,
+    goals=(
+        Goal("runner, concurrency 4", "rate", 2.0, "runner, concurrency 1"),
+        Goal("runner, concurrency 8", "rate", 3.0, "runner, concurrency 1"),
+    ),
     ours="runner, concurrency 4",
     unit="mails",
 )

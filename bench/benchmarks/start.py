@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 from bench.benchmark import Benchmark, Contender, Figures, Metric
+from bench.goals import Goal
 from bench.ground import Ground
 from bench.program import ROOT, finish
 from bench.shipped import Shipped
@@ -42,6 +43,11 @@ BENCHMARK = Benchmark(
         Contender("runner, RabbitMQ", Start(rabbitmq=True).measure),
     ),
     messages=3,
+    goals=tuple(
+        Goal(f"runner, {broker}", metric, bound)
+        for metric, bound in (("check", 0.2), ("ready", 1.5))
+        for broker in ("embedded broker", "RabbitMQ")
+    ),
     ours="runner, embedded broker",
     unit="starts",
 )

@@ -13,6 +13,7 @@ from rich.console import Console
 from bench import plot, results
 from bench.benchmark import Benchmark
 from bench.failure import ContenderError
+from bench.goals import Goal
 from bench.ground import Ground
 from bench.race import race
 from bench.record import Record
@@ -42,8 +43,39 @@ def three(**options: object) -> Benchmark:
 
 def test_a_row_has_the_median_its_spread_and_the_ratios() -> None:
     rows = {line.split("  ")[0]: line.split() for line in table(outcome(three())).splitlines() if "(" in line}
-    assert rows["runner"] == ["runner", "200", "(100–300)", "50%"]
-    assert rows["peer"] == ["peer", "50", "(50–80)", "4.00", "×", "12%"]
+    assert rows["runner"] == ["runner", "200", "(100–300)", "51%"]
+    assert rows["peer"] == ["peer", "50", "(50–80)", "2.50", "×", "12%"]
+
+
+def test_a_ratio_is_the_median_of_those_of_each_round() -> None:
+    """A machine that is slow in one round is slow for both."""
+    record = outcome(benchmark(contender("runner", 100, 10, 50), contender("peer", 50, 5, 25)))
+    assert record.lead(record.entries[1]) == 2
+
+
+def test_goals_are_told_reached_or_not() -> None:
+    goals = (
+        Goal("runner", "rate", 3, "peer"),
+        Goal("runner", "rate", 2, "peer"),
+        Goal("runner", "rate", 150),
+        Goal("runner", "rate", 9, "nobody"),
+    )
+    record = outcome(three(goals=goals))
+    text = table(record)
+    assert "✗ runner: things/s at least 3 × peer: 2.50, not reached" in text
+    assert "✓ runner: things/s at least 2 × peer: 2.50\n" in text
+    assert "✓ runner: things/s at least 150: 200.00" in text
+    assert "nobody" not in text
+    assert [goal["reached"] for goal in record.as_json()["goals"]] == [False, True, True]
+
+
+def test_a_goal_may_be_a_most() -> None:
+    goals = (Goal("runner", "rate", 1), Goal("runner", "rate", 3), Goal("runner", "rate", 4, "peer"))
+    record = outcome(
+        replace(benchmark(contender("runner", 2), contender("peer", 6), better_is_less=True), goals=goals), 1
+    )
+    assert [goal["reached"] for goal in record.as_json()["goals"]] == [False, True, False]
+    assert "runner: things/s at most 3: 2.00" in table(record)
 
 
 def test_less_may_be_better() -> None:
@@ -66,7 +98,7 @@ def test_the_file_keeps_every_run(tmp_path: Path) -> None:
     results.write(file, outcome(three()))
     contenders = {one["name"]: one for one in json.loads(file.read_text())["fake"]["contenders"]}
     assert contenders["runner"]["rate"] == {"median": 200, "runs": [100, 300, 200]}
-    assert contenders["peer"]["ours_is"] == 4
+    assert contenders["peer"]["ours_is"] == 2.5
 
 
 def test_a_benchmark_that_is_run_again_leaves_the_others_of_the_day(tmp_path: Path) -> None:
@@ -84,7 +116,7 @@ def test_the_picture_shows_who_was_measured(tmp_path: Path) -> None:
     record.entries.append(outcome(benchmark(failing("broken", ContenderError("x"))), repeat=1).entries[0])
     plot.write(file, {"hops-rabbitmq": record.as_json()})
     texts = ["".join(element.itertext()) for element in ElementTree.parse(file).getroot().iter()]
-    assert {"limit", "runner", "peer", "200", "ours is 4.0 ×"} <= set(texts)
+    assert {"limit", "runner", "peer", "200", "ours is 2.5 ×"} <= set(texts)
     assert "broken" not in texts
     assert any("a <fast> one, 2 cores" in text for text in texts)
 
