@@ -329,6 +329,21 @@ def test_on_a_loop_it_connects_again(on_loop: RabbitBroker, rabbit_node: RabbitN
     on_loop.publish([to(NEXT)])
 
 
+@pytest.mark.parametrize("where", ["a thread", "a loop"])
+def test_what_the_system_does_not_take_at_once_arrives_whole(
+    where: str, vhost_url: str, request: pytest.FixtureRequest
+) -> None:
+    broker = RabbitBroker([vhost_url], "test")
+    broker.start(topology(), timeout=30, loop=request.getfixturevalue("loop") if where == "a loop" else None)
+    sent = {f"{n:032}": bytes([n]) * (1_500_000 if n % 2 else n + 1) for n in range(40)}
+    broker.publish([to(NEXT, body, id=message_id) for message_id, body in sent.items()], timeout=60)
+    collector = Collector()
+    broker.consume(NEXT, 40, collector)
+    wait_until(lambda: len(collector.deliveries) == len(sent))
+    assert {delivery.id: delivery.payload for delivery in collector.deliveries} == sent
+    broker.close()
+
+
 def test_on_a_loop_closing_hangs_up(on_loop: RabbitBroker, rabbit_node: RabbitNode, vhost: str) -> None:
     wait_until(lambda: len(rabbit_node.connections(vhost)) == 1)
     on_loop.close()
