@@ -179,6 +179,16 @@ class RabbitNode:
         self.eval("vm_memory_monitor:set_vm_memory_high_watermark(0.6)")
         _wait_until(lambda: self.eval("rabbit_alarm:get_alarms()") == "[]", "the end of the alarm", self._log)
 
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It answers nothing meanwhile, as on a disk that stalls; its connections stay."""
+        assert self._server is not None
+        os.killpg(self._server.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self._server.pid, signal.SIGCONT)
+
     def warnings(self) -> str:
         """The log: all that the node has warned of until now."""
         mark = f"mark-{uuid.uuid4().hex}"

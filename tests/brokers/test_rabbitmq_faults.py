@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pika
@@ -15,6 +17,8 @@ import pika.data
 import pytest
 
 from runner.brokers.rabbitmq import RabbitBroker
+from runner.brokers.rabbitmq.connection import Connection
+from runner.brokers.rabbitmq.nodes import parameters
 from runner.config.model import Exchange, Pipeline, Queue, Stage
 from runner.errors import PublishError
 from runner.message import ATTEMPT, NOT_BEFORE, Outgoing
@@ -25,7 +29,7 @@ from tests.brokers.conftest import Opener
 from tests.brokers.places import RabbitPlace
 from tests.brokers.plans import MORE, NEXT, WORK, Collector, bound, ids, to, topology
 from tests.rabbitmq_node import RabbitNode
-from tests.waiting import wait_until
+from tests.waiting import TIMEOUT, wait_until
 
 
 @pytest.fixture
@@ -248,6 +252,60 @@ def test_what_is_lost_with_the_publishing_channel_is_published_again_and_is_nobo
     wait_until(lambda: broker.depths([WORK])[WORK].in_hand == 0)
     assert collector.failures == []
     assert {delivery.attempt for delivery in collector.deliveries} == {1}
+
+
+def test_a_publishing_channel_that_is_long_in_coming_back_is_waited_for(
+    rabbit: Callable[..., RabbitBroker],
+    place: RabbitPlace,
+    rabbit_node: RabbitNode,
+    vhost: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    monkeypatch.setattr("runner.brokers.rabbitmq.broker.REPAIR_DELAY", 0.05)
+    broker, collector = rabbit(topology(exchanges=[Exchange("events", "direct")])), Collector()
+    broker.publish([to(WORK, id="p1")])
+    broker.consume(WORK, 10, collector)
+    delivery = collector.next()
+    rabbit_node.api("DELETE", f"/exchanges/{vhost}/events")
+    broker.submit([Outgoing(At("events", "k"), "no exchange", b"{}")], lambda _error: None)
+    wait_until(lambda: not broker.available)
+    with rabbit_node.frozen():
+        broker.settle(delivery, [to(NEXT, id="p1")])
+        time.sleep(1)  # many times the delay: nothing is to come of it, which can't be waited for
+        assert collector.failures == []
+    wait_until(lambda: ids(place.contents(NEXT)) == ["p1"])
+    wait_until(lambda: broker.depths([WORK])[WORK].in_hand == 0)
+
+
+# -- our own faults -------------------------------------------------------------------------
+
+
+def test_a_fault_on_the_connections_thread_keeps_nothing_else_from_being_done(
+    vhost_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened: SimpleQueue[object] = SimpleQueue()
+    busy, go_on, done = threading.Event(), threading.Event(), threading.Event()
+    connection = Connection(
+        parameters([vhost_url], "test"), opened=opened.put, lost=lambda _reason: None, refused=lambda _reason: None
+    )
+
+    def be_busy() -> None:
+        busy.set()
+        go_on.wait(TIMEOUT)
+
+    connection.start()
+    opened.get(timeout=TIMEOUT)
+    connection.call(connection.later, 0, be_busy)
+    assert busy.wait(TIMEOUT)
+    connection.call(divmod, 1, 0)
+    connection.call(done.set)
+    go_on.set()
+    assert done.wait(TIMEOUT)
+    opened.get(timeout=TIMEOUT)  # what the fault has left half done is done anew
+    connection.stop(TIMEOUT)
+    assert "internal fault: ZeroDivisionError" in caplog.text
 
 
 # -- the quarantines -----------------------------------------------------------------------

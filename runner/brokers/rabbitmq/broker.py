@@ -123,6 +123,8 @@ class RabbitBroker:
         self._settlements: deque[tuple[Delivery, Sequence[Outgoing]]] = deque()
         self._settling = False
         """Whether `_settle_all` is about to be called."""
+        self._for_channel: list[Callable[[], None]] = []
+        """What is to be done once there is a publishing channel again."""
         self._unflushed: set[ChannelSession] = set()
         self._moved = False
         self._quarantines = QuarantineReader(self._subscriptions.values, self._connection.later)
@@ -252,6 +254,9 @@ class RabbitBroker:
     def _publish_on(self, channel: Channel) -> None:
         channel.add_on_close_callback(self._publishing_closed)
         self._publisher.attach(channel)
+        waiting, self._for_channel = self._for_channel, []
+        for send in waiting:
+            send()
         if self._up:
             return
         for subscription in self._subscriptions.values():
@@ -273,6 +278,7 @@ class RabbitBroker:
         self._reason = reason
         self._pika = None
         self._declared.clear()
+        self._for_channel.clear()
         self._unflushed.clear()
         self._quarantines.detach()
         for subscription in self._subscriptions.values():
@@ -382,13 +388,13 @@ class RabbitBroker:
         failed: Callable[[Delivery, PublishError], None],
         again: int,
     ) -> None:
-        """Once the channel may be back."""
+        """Once the channel is back, however long that takes."""
 
         def send() -> None:
             if delivery.session.open:
                 self._send(messages, SettleTicket(self, delivery, len(messages), failed, again))
 
-        self._connection.later(REPAIR_DELAY, send)
+        self._for_channel.append(send)
 
     def ack(self, deliveries: Iterable[Delivery]) -> None:
         """Let their acks leave, soon: all that comes of them is confirmed."""

@@ -121,7 +121,10 @@ class Connection:
         calls = self._calls
         while calls:
             function, arguments = calls.popleft()
-            function(*arguments)
+            try:
+                function(*arguments)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others are still due
+                self._on_fault(error)
         if self._connection is not None:
             came = self._connection.take_count()
             if came >= COMPANY:
