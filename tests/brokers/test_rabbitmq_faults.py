@@ -223,6 +223,24 @@ def test_a_retry_that_waits_for_a_stage_without_retries_any_more_ends_no_connect
     assert "connection" not in caplog.text
 
 
+def test_a_broker_that_does_not_answer_is_waited_for_once(
+    rabbit: Callable[..., RabbitBroker], rabbit_node: RabbitNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker, collector = rabbit(), Collector()
+    for queue in (WORK, MORE):
+        broker.consume(queue, 10, collector)
+    wait_until(lambda: broker.consuming(WORK) and broker.consuming(MORE))
+    second = threading.Thread(target=broker.cancel, args=[MORE])
+    with rabbit_node.frozen():
+        monkeypatch.setattr("runner.brokers.rabbitmq.broker.CANCEL_TIMEOUT", 0.1)
+        broker.cancel(WORK)
+        monkeypatch.setattr("runner.brokers.rabbitmq.broker.CANCEL_TIMEOUT", 600)
+        second.start()
+        second.join(TIMEOUT)
+        assert not second.is_alive()
+    wait_until(lambda: not broker.consuming(MORE))
+
+
 # -- a channel that somebody else's publish has closed --------------------------------------
 
 

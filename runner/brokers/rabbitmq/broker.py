@@ -38,6 +38,8 @@ REFUSED_DELAY = 5.0
 """Seconds between attempts to declare what the broker refused."""
 PUBLISH_AGAIN = 5
 """How often what comes of a delivery is published again because the channel was closed under it."""
+CANCEL_TIMEOUT = 5.0
+"""Seconds that the end of a consumer is waited for, in which its last deliveries come."""
 GAP_DELAY = 0.02
 """Seconds that acks behind a slow message wait for it, before they leave singly."""
 
@@ -110,6 +112,8 @@ class RabbitBroker:
         self._pika: Wire | None = None
         self._up = False
         self._blocked = ""
+        self._silent = False
+        """Whether the broker has not answered in time, and not since."""
         self._started = False
         self._declares = True
         self._closing = False
@@ -187,9 +191,14 @@ class RabbitBroker:
         if not self._connection.alive:
             return
         done = threading.Event()
-        self._connection.call(self._cancel, queue, done.set)
-        if not self._blocked:  # a broker that takes nothing doesn't answer either
-            done.wait(5.0)
+
+        def answered() -> None:
+            self._silent = False
+            done.set()
+
+        self._connection.call(self._cancel, queue, answered)
+        if not self._blocked and not self._silent:  # a broker that takes nothing doesn't answer either
+            self._silent = not done.wait(CANCEL_TIMEOUT)
 
     def consuming(self, queue: str) -> bool:
         subscription = self._subscriptions.get(queue)
