@@ -10,6 +10,7 @@ import errno
 import logging
 import multiprocessing
 import os
+import signal
 import socket
 import threading
 import time
@@ -64,13 +65,15 @@ def run_worker(loaded: LoadedPipeline, name: str, stages: Collection[str], super
     worker = Worker(loaded, broker, stages)
     try:
         broker.start(plan(loaded.pipeline))
-        worker.start()
-        while not worker.ready:
-            time.sleep(READY_POLL)
-        supervision.up()
-        rest()
+        try:
+            worker.start()
+            while not worker.ready:
+                time.sleep(READY_POLL)
+            supervision.up()
+            rest()
+        finally:
+            worker.stop(loaded.pipeline.shutdown_timeout)
     finally:
-        worker.stop(loaded.pipeline.shutdown_timeout)
         broker.close()
 
 
@@ -93,6 +96,9 @@ def run_intake(loaded: LoadedPipeline, supervision: Supervision) -> None:
     address = loaded.pipeline.http.listen
     check_free(address, "http: listen", "LISTEN")
     multiprocessing.set_start_method("fork", force=True)
+    # Until granian's process has a loop that runs, SIGTERM has to wait: it would be noted as
+    # its parent's is, or by a loop that doesn't look, and the process would go on for ever.
+    os.register_at_fork(after_in_child=partial(signal.pthread_sigmask, signal.SIG_BLOCK, [signal.SIGTERM]))
     server = MPServer(
         "runner.intake",
         address=address.host,
@@ -112,6 +118,7 @@ def _load_app(loaded: LoadedPipeline, supervision: Supervision) -> Any:
     class Served(Application):
         def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
             super().__rsgi_init__(loop)
+            loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, [signal.SIGTERM])
             arguments = (loaded, broker, loop, supervision)
             threading.Thread(target=_start_broker, args=arguments, name="broker-start", daemon=True).start()
 

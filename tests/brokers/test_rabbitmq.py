@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -372,4 +372,25 @@ def test_a_fault_of_ours_costs_the_connection_and_no_more(
     assert "fault on the broker connection" in caplog.text
     assert "made by a test" in caplog.text
     broker.publish([to(NEXT)])
+    broker.close()
+
+
+def test_nothing_is_written_on_a_channel_that_is_being_closed(
+    place: RabbitPlace, rabbit_node: RabbitNode, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "runner.broker")
+    broker = RabbitBroker([place.url], "test")
+    broker.start(topology(), timeout=30)
+    told: list[object] = []
+
+    def publish_on() -> None:
+        with suppress(BrokerAwayError):
+            broker.submit([to(NEXT)], told.append)
+            broker._connection.later(0, publish_on)
+
+    earlier = rabbit_node.warnings().count("expected 'channel.open'")
+    broker._connection.call(publish_on)
+    broker._connection.call(broker._connection.restart, "made by a test")
+    wait_until(lambda: "connected to" in caplog.text)
+    assert rabbit_node.warnings().count("expected 'channel.open'") == earlier
     broker.close()

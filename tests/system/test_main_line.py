@@ -54,6 +54,16 @@ def test_an_idle_run_stops_at_once_and_well(program: Program) -> None:
     assert "Traceback" not in program.log
 
 
+def test_a_run_that_is_stopped_while_it_starts_ends_well(prepare: Start) -> None:
+    program = prepare()
+    for hundredth in range(20, 50, 2):
+        program.start(up=False)
+        time.sleep(hundredth / 100)  # any moment is to do
+        assert program.stop() in (0, -signal.SIGTERM), program.log
+    assert "error" not in program.log
+    assert "Traceback" not in program.log
+
+
 def test_a_restart_goes_on_with_what_was_under_way(program: Program) -> None:
     for n in range(20):
         program.post({"n": n, "do": {"one": "sleep 0.1"}})

@@ -82,9 +82,16 @@ class Wire(AsyncioConnection):  # type: ignore[misc] # pika has no types that ar
             self._soon(self._write_out)
         self._unwritten += frames
 
+    def close(self, *arguments: Any) -> None:
+        """Hang up, behind what has been written before. What is written from here on goes
+        nowhere: its channel is being closed, and a frame on it would be an error (504)."""
+        self._write_out()
+        super().close(*arguments)
+
     def _write_out(self) -> None:
-        data, self._unwritten = b"".join(self._unwritten), []
-        if data and self._transport is not None:
+        frames, self._unwritten = self._unwritten, []
+        if frames and self.is_open:
+            data = b"".join(frames)
             self.bytes_sent += len(data)
             self._send(data)
 
