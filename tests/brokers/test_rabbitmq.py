@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -382,15 +382,13 @@ def test_nothing_is_written_on_a_channel_that_is_being_closed(
     broker = RabbitBroker([place.url], "test")
     broker.start(topology(), timeout=30)
     told: list[object] = []
-
-    def publish_on() -> None:
-        with suppress(BrokerAwayError):
-            broker.submit([to(NEXT)], told.append)
-            broker._connection.later(0, publish_on)
-
+    go_on = threading.Event()
     earlier = rabbit_node.warnings().count("expected 'channel.open'")
-    broker._connection.call(publish_on)
-    broker._connection.call(broker._connection.restart, "made by a test")
+    for function, argument in ((go_on.wait, 30), (broker._connection.restart, "made by a test"), (time.sleep, 0.2)):
+        broker._connection.call(function, argument)  # type: ignore[arg-type]
+    broker.submit([to(NEXT)], told.append)  # written when RabbitMQ has closed the channel, and we haven't read so yet
+    go_on.set()
     wait_until(lambda: "connected to" in caplog.text)
     assert rabbit_node.warnings().count("expected 'channel.open'") == earlier
+    assert [type(error) for error in told] == [BrokerUnavailableError]
     broker.close()
