@@ -38,14 +38,15 @@ def _table(record: Record) -> Table:
     compared = _compared(record)
     table = Table(box=None, pad_edge=False)
     table.add_column("")
-    for metric in benchmark.metrics:
-        table.add_column(metric.unit, justify="right")
+    rows = [[_cell(entry, metric) for metric in benchmark.metrics] for entry in record.entries]
+    for metric, column in zip(benchmark.metrics, zip(*rows, strict=True), strict=True):
+        longest = max(len(word) for cell in column for word in cell.split())  # the headers break first
+        table.add_column(metric.unit, justify="right", min_width=longest)
     if compared:
         table.add_column("ours is", justify="right")
     if benchmark.limit:
         table.add_column("of the limit", justify="right")
-    for entry in record.entries:
-        cells = [_cell(entry, metric) for metric in benchmark.metrics]
+    for entry, cells in zip(record.entries, rows, strict=True):
         if compared:
             cells.append(_times(record.lead(entry)) if entry.contender.name != benchmark.ours else "")
         if benchmark.limit:

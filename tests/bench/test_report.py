@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from rich.console import Console
 
 from bench import plot, results
-from bench.benchmark import Benchmark
+from bench.benchmark import Benchmark, Contender, Metric
 from bench.failure import ContenderError
 from bench.goals import Goal
 from bench.ground import Ground
@@ -91,6 +91,18 @@ def test_a_table_says_what_the_figures_leave_out_and_who_failed() -> None:
     assert "runner: as it comes (100 messages)" in text
     assert "peer: failed: fell over" in text
     assert "Not in these figures: everything." in text
+
+
+def test_a_table_of_many_metrics_is_whole_on_a_narrow_page() -> None:
+    metrics = tuple(Metric(f"m{number}", "requests/s") for number in range(6))
+    found = dict.fromkeys((metric.name for metric in metrics), 12_345.0)
+    many = replace(
+        benchmark(Contender("with a name of some length, as they have", lambda _ground, _messages: found)),
+        metrics=metrics,
+    )
+    text = StringIO()
+    show(Console(file=text, width=120), outcome(many))
+    assert text.getvalue().count("(12,345–12,345)") == 6
 
 
 def test_the_file_keeps_every_run(tmp_path: Path) -> None:
