@@ -16,7 +16,7 @@ from pika import frame as pika_frame
 from pika import spec
 
 from runner.brokers.rabbitmq.fields import Properties
-from runner.brokers.rabbitmq.frames import END, Delivered, ack_frame, content_frames, publish_frame
+from runner.brokers.rabbitmq.frames import END, Delivered, ack_frame, content_frames, publish_frame, read_header
 from runner.brokers.rabbitmq.templates import Plain, PublishTemplate
 from runner.brokers.rabbitmq.wire import Wire
 from runner.message import Destination
@@ -136,6 +136,16 @@ def test_a_body_of_several_frames_goes_pikas_way() -> None:
     assert not got
     kinds = [type(frame).__name__ for frame in receiver.processed]
     assert kinds == ["Method", "Header", "Body", "Body", "Body"]
+
+
+def test_headers_may_be_nested_as_deep_as_they_come() -> None:
+    """At one depth what is done with them used to take more stack than reading them had."""
+    nested = b"\x01aI" + struct.pack(">i", 1)
+    for _ in range(600):
+        nested = b"\x01aF" + struct.pack(">I", len(nested)) + nested
+        properties = struct.pack(">H", 1 << 13) + struct.pack(">I", len(nested)) + nested
+        frame = struct.pack(">BHIHHQ", 2, 1, 12 + len(properties), 60, 0, 200_000) + properties + END
+        assert read_header(frame, 0, 1).body_size == 200_000
 
 
 def test_a_frame_without_its_end_ends_the_connection() -> None:

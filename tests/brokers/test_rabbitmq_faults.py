@@ -27,7 +27,7 @@ from runner.retry import RetryPolicy
 from runner.topology import Topology, plan, quarantine_queue
 from tests.brokers.conftest import Opener
 from tests.brokers.places import RabbitPlace
-from tests.brokers.plans import MORE, NEXT, WORK, Collector, bound, ids, to, topology
+from tests.brokers.plans import MORE, NEXT, RETRY_DELAY, WORK, Collector, bound, ids, to, topology
 from tests.rabbitmq_node import RabbitNode
 from tests.waiting import TIMEOUT, wait_until
 
@@ -210,6 +210,44 @@ def test_what_does_not_fit_into_a_frame_is_moved_on_without_its_senders_headers(
     assert "message p1 is moved on without its sender's headers" in caplog.text
 
 
+def test_headers_nested_too_deep_to_be_written_are_left_behind(
+    rabbit: Callable[..., RabbitBroker], place: RabbitPlace
+) -> None:
+    broker, collector = rabbit(), Collector()
+    broker.consume(WORK, 10, collector)
+    broker.publish([to(WORK, id="p1")])
+    delivery = collector.next()
+    nested: dict[str, Any] = {}
+    for _ in range(2000):
+        nested = {"a": nested}
+    headers = {"theirs": nested, "runner-error": "x", ATTEMPT: 1}
+    broker.settle(delivery, [Outgoing(At("", NEXT), "p1", b"{}", headers, origin=delivery)])
+    wait_until(lambda: place.contents(NEXT))
+    (stored,) = place.contents(NEXT)
+    assert set(stored.headers) == {"runner-error", ATTEMPT}
+
+
+@pytest.mark.parametrize("delay", [0, RETRY_DELAY])
+def test_what_comes_back_is_told_of_the_message_that_came_back(
+    rabbit: Callable[..., RabbitBroker], delay: float
+) -> None:
+    """An id is the same in all stages: two messages of one id may be outstanding."""
+    exchanges = [Exchange("good", "direct"), Exchange("bad", "direct")]
+    broker, collector = rabbit(topology(bound("paid", "good", "k"), exchanges=exchanges)), Collector()
+    broker.consume(WORK, 10, collector)
+    broker.publish([to(WORK, id="same"), to(WORK, id="same")])
+    first, second = collector.wait(2)
+    go_on = threading.Event()
+    # Both are then written before either is confirmed.
+    broker._connection.call(go_on.wait, TIMEOUT)  # type: ignore[arg-type]
+    good = At("", WORK) if delay else At("good", "k")
+    broker.settle(first, [Outgoing(good, "same", b"{}", {ATTEMPT: 1} if delay else {}, delay=delay)])
+    broker.settle(second, [Outgoing(At("bad", "k"), "same", b"{}")])
+    go_on.set()
+    failed, _error = collector.failure()
+    assert failed is second
+
+
 def test_a_retry_that_waits_for_a_stage_without_retries_any_more_ends_no_connection(
     rabbit: Callable[..., RabbitBroker], foreign: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -295,6 +333,24 @@ def test_a_publishing_channel_that_is_long_in_coming_back_is_waited_for(
         assert collector.failures == []
     wait_until(lambda: ids(place.contents(NEXT)) == ["p1"])
     wait_until(lambda: broker.depths([WORK])[WORK].in_hand == 0)
+
+
+def test_what_is_in_hand_leaves_well_though_the_publishing_channel_was_just_closed(
+    rabbit: Callable[..., RabbitBroker], place: RabbitPlace, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    broker, collector = rabbit(), Collector()
+    broker.consume(WORK, 10, collector)
+    broker.publish([to(WORK, id=str(number)) for number in range(10)])
+    handled, *waiting = collector.wait(10)
+    broker.submit([Outgoing(At("nowhere", "k"), "no exchange", b"{}")], lambda _error: None)
+    broker.settle(handled, [to(NEXT, id=handled.id)])
+    broker.release(waiting)
+    broker.close()
+    assert ids(place.contents(NEXT)) == [handled.id]
+    later = Collector()
+    rabbit().consume(WORK, 10, later)
+    assert {(delivery.attempt, delivery.deaths) for delivery in later.wait(9)} == {(1, 0)}
 
 
 # -- our own faults -------------------------------------------------------------------------

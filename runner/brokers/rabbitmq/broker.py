@@ -362,10 +362,11 @@ class RabbitBroker:
         connection = self._pika
 
         def repair() -> None:
-            if self._pika is connection and not self._closing:
+            if connection is not None and self._pika is connection and connection.is_open:
                 self._declare(then)
 
-        self._connection.later(REPAIR_DELAY, repair)
+        # At once where we are closing: what is in hand can only leave by that channel.
+        self._connection.later(0 if self._closing else REPAIR_DELAY, repair)
 
     def _send(self, messages: Sequence[Outgoing], ticket: Ticket) -> None:
         for message in messages:
@@ -459,7 +460,7 @@ class RabbitBroker:
 
     def _when_idle(self, done: Callable[[], None]) -> None:
         """Call `done` once nothing is outstanding and every ack has been written."""
-        if self._up and (self._publisher.outstanding or self._unflushed):
+        if self._up and (self._publisher.outstanding or self._unflushed or self._for_channel):
             self._connection.later(0.005, lambda: self._when_idle(done))
             return
         for session in self._sessions():
@@ -483,7 +484,7 @@ class RabbitBroker:
         """On the channel that it has been consumed on before, where that is still open: what
         was delivered there can then still be settled. Else on a new one. May be called
         again at any time: there is never more than one channel, and one consumer on it."""
-        if self._pika is None or subscription.cancelled or subscription.opening:
+        if self._pika is None or not self._pika.is_open or subscription.cancelled or subscription.opening:
             return
         if not self._answering:
             self._answering = True
@@ -530,7 +531,7 @@ class RabbitBroker:
 
     def _mend(self, what: str, then: Callable[[], None]) -> None:
         """Something is gone though the connection is not: declare again, and go on."""
-        if self._pika is not None and self._pika.is_open and not self._closing:
+        if self._pika is not None and self._pika.is_open:
             log.warning("%s; declaring again", what)
             self._repair(then)
 
@@ -546,7 +547,7 @@ class RabbitBroker:
         return {queue: held[queue] for queue, s in self._subscriptions.items() if s.registered}
 
     def _inquire(self, planned: Sequence[Any], done: Callable[[Mapping[str, Depth]], None]) -> None:
-        if self._pika is not None:
+        if self._pika is not None and self._pika.is_open:
             Inquiry(self._pika, planned, later=self._connection.later, done=done)
 
 

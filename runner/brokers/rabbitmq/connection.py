@@ -144,6 +144,9 @@ class Connection:
         )
 
     def _on_open(self, connection: Wire) -> None:
+        if self._stopping:  # it was half open when we hung up, and the loop is somebody else's
+            connection.close()
+            return
         self._backoff = FIRST_BACKOFF
         self._opened(connection)
 

@@ -142,7 +142,7 @@ class Subscription:
 
     def attach(self, channel: Channel) -> None:
         """Consume on this channel, whether it is freshly opened or has lost its consumer."""
-        if self._asked:
+        if self._asked or not channel.is_open:
             return
         self._asked = True
         session = self.session = self.session or ChannelSession(channel)
@@ -187,7 +187,7 @@ class Subscription:
             done()
             return
         self._cancels.append(done)
-        if self._tag:  # else its confirmation, or the end of it, is under way
+        if self._tag and self.session.channel.is_open:  # else its confirmation, or the end of it, is under way
             self._cancel_consumer(self.session.channel)
 
     def _cancel_consumer(self, channel: Channel) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -139,7 +139,9 @@ def read_header(buffer: bytes, offset: int, channel: int) -> Header:
     """The content header at `offset`, as pika has it: of a message that goes pika's way."""
     _, _, size, flags = _content.unpack_from(buffer, offset + _frame.size)
     properties = fields.read_properties(flags, buffer, offset + _frame.size + _content.size)
-    return Header(channel, size, BasicProperties(**asdict(properties)))
+    # Not `asdict`: it copies nested headers, and runs out of stack where reading them didn't.
+    values = {name: getattr(properties, name) for name in fields.Properties.__dataclass_fields__}
+    return Header(channel, size, BasicProperties(**values))
 
 
 def read_delivery(buffer: bytes, offset: int, end: int) -> tuple[Delivered | None, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import pika
@@ -163,15 +163,15 @@ class Publisher:
         self._templates[kind] = PublishTemplate(channel.channel_number, *kind)
 
     def _frames(self, channel: Channel, message: Outgoing) -> bytes:
-        exchange, key = message.destination
+        exchange, key = self._sent_to(message)
         headers = message.headers
         if message.delay:
-            exchange, key, headers = self._waiting(message)
+            headers = {**headers, NOT_BEFORE: round((time.time() + message.delay) * 1000)}
         number, frame_max = channel.channel_number, channel.connection.params.frame_max
         try:
             origin = message.origin.properties if message.origin is not None else None
             content = content_frames(number, frame_max, message.id, headers, message.payload, origin)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if message.origin is None:
                 raise
             # It has to go somewhere: to its retry, or to the dead letters.
@@ -180,12 +180,12 @@ class Publisher:
             content = content_frames(number, frame_max, message.id, ours, message.payload, None)
         return publish_frame(number, exchange, key) + content
 
-    def _waiting(self, message: Outgoing) -> tuple[str, str, Mapping[str, Any]]:
-        """Where and with which headers a message waits. The longest rung may be shorter
-        than the wait; the message then comes back early and is sent to wait again."""
-        due = round((time.time() + message.delay) * 1000)
-        queue = self._topology.retry_queue(message.destination.key, message.delay)
-        return "", queue, {**message.headers, NOT_BEFORE: due}
+    def _sent_to(self, message: Outgoing) -> Destination:
+        """Where it is published to: where it has to wait, if it has to. The longest rung may
+        be shorter than the wait; it then comes back early and is sent to wait again."""
+        if not message.delay:
+            return message.destination
+        return Destination("", self._topology.retry_queue(message.destination.key, message.delay))
 
     def _on_confirm(self, frame: Any) -> None:
         """Pika's way: a nack, or an ack before the short way was there."""
@@ -216,12 +216,12 @@ class Publisher:
         """A return carries no sequence number, and comes before the message's ack: it is
         for the first outstanding message of that id and destination."""
         self._on_unroutable()
+        returned = Destination(method.exchange, method.routing_key)
         for sequence, (message, _) in self._unconfirmed.items():
-            if message.id == properties.message_id and sequence not in self._returned:
-                sent_to = message.destination.key if not message.delay else None
-                if sent_to in (None, method.routing_key):
-                    self._returned[sequence] = self._unroutable(method.exchange, method.routing_key)
-                    return
+            is_it = message.id == properties.message_id and self._sent_to(message) == returned
+            if is_it and sequence not in self._returned:
+                self._returned[sequence] = self._unroutable(*returned)
+                return
 
     @staticmethod
     def _unroutable(exchange: str, key: str) -> str:

@@ -82,7 +82,7 @@ class QuarantineReader:
 
     def _ask(self) -> None:
         session = self.session
-        while self._left and session is not None:
+        while self._left and session is not None and session.channel.is_open:
             subscription = self._left.pop(0)
             if subscription.registered:
                 self._asking = True
