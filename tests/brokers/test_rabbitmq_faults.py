@@ -353,6 +353,19 @@ def test_what_is_in_hand_leaves_well_though_the_publishing_channel_was_just_clos
     assert {(delivery.attempt, delivery.deaths) for delivery in later.wait(9)} == {(1, 0)}
 
 
+def test_what_is_given_back_twice_goes_back_once(rabbit: Callable[..., RabbitBroker], place: RabbitPlace) -> None:
+    """A stop gives back all that is in hand, and so does a consumer that gets it only then."""
+    broker, collector = rabbit(), Collector()
+    broker.consume(WORK, 10, collector)
+    broker.publish([to(WORK, id="p1")])
+    delivery = collector.next()
+    broker.cancel(WORK)
+    broker.release([delivery])
+    broker.release([delivery])
+    broker.close()
+    assert ids(place.contents(WORK)) == ["p1"]
+
+
 # -- our own faults -------------------------------------------------------------------------
 
 

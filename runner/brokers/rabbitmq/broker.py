@@ -439,7 +439,9 @@ class RabbitBroker:
         """To the end of the queue it was taken from, with its count as it was: every other
         way back counts as an attempt on a quorum queue (before RabbitMQ 4.3 even a nack)."""
         for delivery in deliveries:
-            if delivery.session.open:
+            session = _session(delivery)
+            if session.open and delivery.tag in session.in_hand and delivery not in session.leaving:
+                session.leaving.add(delivery)  # else its consumer, which gets it late, gives it back once more
                 headers = {**delivery.headers, ATTEMPT: delivery.attempt - 1}
                 home = Destination("", delivery.queue)
                 if delivery.session is self._quarantines.session:

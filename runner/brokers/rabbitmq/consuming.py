@@ -62,8 +62,11 @@ class ChannelSession(Session):
 
     def settled(self, tag: int) -> None:
         """The delivery may be acked; `flush` sends it."""
-        if self.in_hand.pop(tag, None) is not None:
+        delivery = self.in_hand.pop(tag, None)
+        if delivery is not None:
             self._settled.append(tag)
+            if self.leaving:
+                self.leaving.discard(delivery)
 
     def end(self) -> None:
         """The channel is gone."""
