@@ -111,17 +111,20 @@ def test_a_message_that_kills_its_worker_ends_in_the_dead_letters_with_the_right
         program.post({"n": n, "do": {"two": "die"} if n == 10 else {}})
     program.wait_done(range(20))
     program.wait_settled(1, 2)
-    # Stage one's ack may have died with the worker as well: then there are two of them.
+
+    def attempts() -> list[int]:
+        return [note.attempt for note in program.notes if (note.stage, note.n) == ("two", 10)]
+
+    # Stage one's ack may have died with the worker as well: then there are two of them. For a
+    # moment after a death nobody tells of what was in hand, so that only one is seen to be left.
+    wait_until(lambda: len(dead_letters(program.broker, "second")) == (1 if attempts() == [1, 2, 3] else 2))
     letters = dead_letters(program.broker, "second")
     assert {letter.body["n"] for letter in letters} == {10}
     assert {letter.headers["runner-attempt"] for letter in letters} == {3}
     assert all("the worker died" in letter.headers["runner-error"] for letter in letters)
-    attempts = [note.attempt for note in program.notes if (note.stage, note.n) == ("two", 10)]
-    if len(letters) == 1:
-        assert attempts == [1, 2, 3]
-    else:  # a twin may have been beside the other when that one killed: counted once, unhandled
-        assert all(attempts.count(attempt) <= 2 for attempt in (1, 2, 3))
-        assert len(attempts) >= 5
+    if len(letters) == 2:  # a twin may have been beside the other when that one killed: counted once, unhandled
+        assert all(attempts().count(attempt) <= 2 for attempt in (1, 2, 3))
+        assert len(attempts()) >= 5
     assert max(note.attempt for note in program.notes if note.n != 10) <= 2, "no neighbour is blamed more than once"
 
 
