@@ -12,7 +12,7 @@ import orjson
 
 from runner.brokers import EMBEDDED
 from runner.config.loader import LoadedPipeline
-from runner.config.model import Address, HttpRoute, Pipeline
+from runner.pipeline import Address, HttpRoute, Pipeline
 from runner.redaction import hide_password
 from runner.schemas import read
 

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 from runner.brokers import connect
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
-from runner.config.model import Address
 from runner.errors import RunnerError, StartError
+from runner.pipeline import Address
 from runner.supervisor import START_FAILED, Child, Supervision, rest
 from runner.topology import plan
 

@@ -15,8 +15,8 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012, specification_with
 
-from runner.config.model import JsonSchema
 from runner.faults import FALSE
+from runner.pipeline import JsonSchema
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator

@@ -22,11 +22,11 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from runner import size
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
-from runner.config.model import Http, HttpRoute
 from runner.errors import BrokerAwayError, BrokerError, BrokerUnavailableError
 from runner.faults import Fault
 from runner.masking import mask
 from runner.message import Outgoing, new_id
+from runner.pipeline import Http, HttpRoute
 from runner.routing import Router
 from runner.topology import plan
 

@@ -26,8 +26,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from runner.config.model import Address
 from runner.errors import RunnerError, StartError
+from runner.pipeline import Address
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

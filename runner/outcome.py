@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import orjson
 
 from runner import duration
-from runner.config.model import Stage
 from runner.errors import Pause, PublishError, Reject, Retry, text
 from runner.masking import mask
 from runner.message import (
@@ -31,6 +30,7 @@ from runner.message import (
     Message,
     Outgoing,
 )
+from runner.pipeline import Stage
 from runner.routing import Router
 from runner.schemas import Fault, Schema
 from runner.topology import dead_letter_queue

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from runner.config.model import Route
 from runner.message import Destination
+from runner.pipeline import Route
 from runner.schemas import Schema
 from runner.topology import Topology
 

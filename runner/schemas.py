@@ -17,8 +17,8 @@ from urllib.parse import unquote, urlsplit
 import jsonschema_rs
 
 from runner import faults
-from runner.config.model import JsonSchema
 from runner.faults import Fault
+from runner.pipeline import JsonSchema
 from runner.wording import did_you_mean, shown
 
 if TYPE_CHECKING:

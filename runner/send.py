@@ -16,9 +16,9 @@ import orjson
 
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
-from runner.config.model import Route
 from runner.errors import PublishError, RunnerError
 from runner.message import Destination, Outgoing, new_id
+from runner.pipeline import Route
 from runner.routing import Router
 from runner.topology import plan
 from runner.wording import did_you_mean

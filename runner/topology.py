@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner import duration
-from runner.config.model import Exchange, Pipeline, Queue
+from runner.pipeline import Exchange, Pipeline, Queue
 from runner.message import Destination
 from runner.retry import rung_for
 

@@ -19,11 +19,11 @@ from queue import Empty, SimpleQueue
 from runner import pace
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
-from runner.config.model import Stage
 from runner.errors import PublishError, StartError
 from runner.handlers import HandlerFactory
 from runner.message import Delivery, Message, Outgoing
 from runner.outcome import Decider, Outcome, describe
+from runner.pipeline import Stage
 from runner.routing import Router
 from runner.topology import plan
 

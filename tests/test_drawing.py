@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.config.loader import LoadedPipeline, load
-from runner.config.model import Pipeline, Queue, Route, Stage
 from runner.drawing import condensed, graph_mermaid, graph_text
 from runner.message import Destination
+from runner.pipeline import Pipeline, Queue, Route, Stage
 
 ROOT = Path(__file__).parent.parent
 TAKE = "handler: tests.config.handlers:take, retry: {attempts: 1}"

@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.config.model import Address
 from runner.errors import StartError
 from runner.mailbox import (
     MailboxServer,
@@ -28,6 +27,7 @@ from runner.mailbox import (
     render_list,
     render_mail,
 )
+from runner.pipeline import Address
 
 ANYWHERE = Address("127.0.0.1", 0)
 
@@ -173,7 +173,7 @@ def test_it_can_be_started_again_on_the_port_it_has_left(folder: Path) -> None:
 def test_it_serves_in_a_process_of_its_own(folder: Path) -> None:
     program = (
         "import signal, sys, threading; from pathlib import Path\n"
-        "from runner.config.model import Address; from runner.mailbox import MailboxServer\n"
+        "from runner.pipeline import Address; from runner.mailbox import MailboxServer\n"
         "stop = threading.Event(); signal.signal(signal.SIGTERM, lambda *_: stop.set())\n"
         f"with MailboxServer(Address('127.0.0.1', 0), Path({str(folder)!r})) as server:\n"
         "    print(server.port, flush=True); stop.wait()\n"

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from runner.config.model import Pipeline, Queue, Route, Stage
 from runner.errors import Pause, PublishError, Reject, Retry
 from runner.message import ATTEMPT, ERROR, QUEUE, STAGE, TIME, TRACEBACK, Delivery, Destination, Outgoing, Session
 from runner.outcome import LONGEST_ERROR, LONGEST_TRACEBACK, Decider, describe
+from runner.pipeline import Pipeline, Queue, Route, Stage
 from runner.retry import RetryPolicy
 from runner.routing import Router
 from runner.schemas import Schema

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.config.model import Binding, Exchange, Pipeline, Queue, Route
 from runner.message import Destination
+from runner.pipeline import Binding, Exchange, Pipeline, Queue, Route
 from runner.routing import Router
 from runner.schemas import Schema
 from runner.topology import plan

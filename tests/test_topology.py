@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.config.model import Binding, Exchange, Pipeline, Queue, Stage
 from runner.message import Destination
+from runner.pipeline import Binding, Exchange, Pipeline, Queue, Stage
 from runner.retry import RetryPolicy
 from runner.topology import Topology, binds, plan
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runner.brokers.base import Broker
-from runner.config.model import Pipeline
+from runner.pipeline import Pipeline
 
 EMBEDDED = "embedded:"
 

@@ -15,9 +15,9 @@ from runner.config import flow
 from runner.config.document import Trail
 from runner.config.draft import Draft
 from runner.config.grammar import subject
-from runner.config.model import Http, Mailbox, Stage
 from runner.errors import Problem
 from runner.message import Destination
+from runner.pipeline import Http, Mailbox, Stage
 from runner.retry import RetryPolicy
 from runner.topology import dead_letter_queue, quarantine_queue
 from runner.wording import did_you_mean, quoted

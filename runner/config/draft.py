@@ -15,7 +15,9 @@ from typing import Any, TypeVar
 from runner import duration, size
 from runner.config import broker_url, grammar
 from runner.config.document import Document, Trail
-from runner.config.model import (
+from runner.errors import Problem
+from runner.message import Destination
+from runner.pipeline import (
     Address,
     Binding,
     Exchange,
@@ -28,8 +30,6 @@ from runner.config.model import (
     Route,
     Stage,
 )
-from runner.errors import Problem
-from runner.message import Destination
 from runner.retry import RetryPolicy
 
 T = TypeVar("T")

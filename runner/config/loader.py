@@ -17,11 +17,11 @@ from pathlib import Path
 from runner.config import checks, draft, grammar, parser
 from runner.config.document import Document, Trail
 from runner.config.draft import Draft
-from runner.config.model import Pipeline, Queue, Stage
 from runner.config.parser import UnreadableError
 from runner.errors import ConfigError, Problem
 from runner.handlers import HandlerError, HandlerFactory, bind
 from runner.misspelling import misspelt_formats, misspelt_keywords
+from runner.pipeline import Pipeline, Queue, Stage
 from runner.schemas import Schema, SchemaError
 
 LARGEST_FILE = 1 << 20

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from runner.config.model import Binding, Exchange, Pipeline, Queue, Stage
 from runner.errors import PublishError
 from runner.message import Delivery, Destination, Outgoing, new_id
+from runner.pipeline import Binding, Exchange, Pipeline, Queue, Stage
 from runner.retry import RetryPolicy
 from runner.topology import Topology, plan
 from tests.waiting import TIMEOUT

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from runner.brokers.base import Broker, Depth
-from runner.config.model import Exchange, Queue
 from runner.errors import BrokerError, BrokerUnavailableError, PublishError
 from runner.message import ATTEMPT, Destination, Outgoing, new_id
+from runner.pipeline import Exchange, Queue
 from tests.brokers.conftest import Opener
 from tests.brokers.holder import Holder, broker_at
 from tests.brokers.places import Place

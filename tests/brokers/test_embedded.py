@@ -19,8 +19,8 @@ from runner.brokers.base import Broker, Depth
 from runner.brokers.embedded import EmbeddedBroker, file, service
 from runner.brokers.embedded.inbox import Question
 from runner.brokers.embedded.store import PLACES
-from runner.config.model import Queue
 from runner.errors import BrokerSetupError, BrokerUnavailableError, PublishError
+from runner.pipeline import Queue
 from tests.brokers.holder import Holder
 from tests.brokers.places import EmbeddedPlace
 from tests.brokers.plans import MORE, NEXT, RETRY_DELAY, WORK, Collector, ids, to, topology

@@ -20,9 +20,9 @@ import uvloop
 
 from runner.brokers.base import Depth
 from runner.brokers.rabbitmq import RabbitBroker
-from runner.config.model import Queue
 from runner.errors import BrokerAwayError, BrokerSetupError, BrokerUnavailableError, PublishError
 from runner.message import ATTEMPT, Delivery, Destination, Outgoing
+from runner.pipeline import Queue
 from tests.brokers.conftest import Opener
 from tests.brokers.holder import Holder
 from tests.brokers.places import RabbitPlace

@@ -19,10 +19,10 @@ import pytest
 from runner.brokers.rabbitmq import RabbitBroker
 from runner.brokers.rabbitmq.connection import Connection
 from runner.brokers.rabbitmq.nodes import parameters
-from runner.config.model import Exchange, Pipeline, Queue, Stage
 from runner.errors import PublishError
 from runner.message import ATTEMPT, NOT_BEFORE, Outgoing
 from runner.message import Destination as At
+from runner.pipeline import Exchange, Pipeline, Queue, Stage
 from runner.retry import RetryPolicy
 from runner.topology import Topology, plan, quarantine_queue
 from tests.brokers.conftest import Opener

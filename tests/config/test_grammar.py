@@ -10,8 +10,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from runner import duration, size
-from runner.config import grammar, model
+from runner import duration, pipeline, size
+from runner.config import grammar
 from runner.retry import RetryPolicy
 from tests.config.files import check_problems
 
@@ -139,15 +139,15 @@ def resolved(schema: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("trail", "of", "field", "read"),
     [
-        (("properties", "http"), model.Http, "max_body", size.parse),
-        (("properties", "http"), model.Http, "confirm_timeout", duration.parse),
-        ((), model.Pipeline, "shutdown_timeout", duration.parse),
-        (("properties", "queues", "additionalProperties"), model.Queue, "type", str),
-        (("properties", "queues", "additionalProperties"), model.Queue, "delivery_limit", int),
-        (("properties", "queues", "additionalProperties"), model.Queue, "bind", tuple),
-        (("properties", "stages", "additionalProperties"), model.Stage, "publish", tuple),
-        (("properties", "stages", "additionalProperties"), model.Stage, "concurrency", int),
-        (("properties", "stages", "additionalProperties"), model.Stage, "prefetch", int),
+        (("properties", "http"), pipeline.Http, "max_body", size.parse),
+        (("properties", "http"), pipeline.Http, "confirm_timeout", duration.parse),
+        ((), pipeline.Pipeline, "shutdown_timeout", duration.parse),
+        (("properties", "queues", "additionalProperties"), pipeline.Queue, "type", str),
+        (("properties", "queues", "additionalProperties"), pipeline.Queue, "delivery_limit", int),
+        (("properties", "queues", "additionalProperties"), pipeline.Queue, "bind", tuple),
+        (("properties", "stages", "additionalProperties"), pipeline.Stage, "publish", tuple),
+        (("properties", "stages", "additionalProperties"), pipeline.Stage, "concurrency", int),
+        (("properties", "stages", "additionalProperties"), pipeline.Stage, "prefetch", int),
         (("$defs", "retry"), RetryPolicy, "attempts", int),
         (("$defs", "retry"), RetryPolicy, "delay", duration.parse),
         (("$defs", "retry"), RetryPolicy, "factor", float),

@@ -14,9 +14,9 @@ import pytest
 from runner import Message
 from runner.config import broker_url
 from runner.config.loader import load
-from runner.config.model import Address, Binding, Exchange, Http, HttpRoute, Mailbox, Pipeline, Queue, Route, Stage
 from runner.errors import ConfigError
 from runner.message import Destination
+from runner.pipeline import Address, Binding, Exchange, Http, HttpRoute, Mailbox, Pipeline, Queue, Route, Stage
 from runner.retry import RetryPolicy
 from tests.config.files import check_problems, loaded, problems_of
 
