@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner import duration, topology
+from runner import topology
 from runner.canvas import Canvas
 from runner.config import broker_url
 from runner.config.graph import Edge, circles
@@ -20,6 +20,7 @@ from runner.config.yaml_text import inline
 from runner.message import Destination
 from runner.pipeline import HttpRoute, JsonSchema, Pipeline, Route, Stage
 from runner.topology import Topology, dead_letter_queue
+from runner.units import format_duration
 
 _LONGEST_LABEL = 44
 _MOST_WAITS = 8
@@ -196,7 +197,7 @@ class _Drawing:
 
 def _box(stage: Stage) -> list[str]:
     """A stage in a box: its name, its retries, where its dead letters go."""
-    waits = [duration.format(wait) for wait in stage.retry.table()]
+    waits = [format_duration(wait) for wait in stage.retry.table()]
     shown = waits if len(waits) <= _MOST_WAITS else [*waits[: _MOST_WAITS - 2], "…", waits[-1]]
     lines = [
         stage.name + (f" × {stage.concurrency}" if stage.concurrency > 1 else ""),

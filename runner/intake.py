@@ -19,7 +19,6 @@ import orjson
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from runner import size
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.errors import BrokerAwayError, BrokerError, BrokerUnavailableError
@@ -29,6 +28,7 @@ from runner.message import Outgoing, new_id
 from runner.pipeline import Http, HttpRoute
 from runner.routing import Router
 from runner.topology import plan
+from runner.units import format_size
 
 log = logging.getLogger("runner.intake")
 
@@ -225,7 +225,7 @@ def internal_fault(error: Exception, method: str, path: str) -> Response:
 
 def too_large(http: Http) -> Response:
     """The answer to a body over the limit."""
-    return problem(413, f"the body is larger than {size.format(http.max_body)}")
+    return problem(413, f"the body is larger than {format_size(http.max_body)}")
 
 
 def _http_problem(error: HTTPException, http: Http) -> Response:

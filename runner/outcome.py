@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from runner import duration
 from runner.errors import Pause, PublishError, Reject, Retry, text
 from runner.masking import mask
 from runner.message import (
@@ -34,6 +33,7 @@ from runner.pipeline import Stage
 from runner.routing import Router
 from runner.schemas import Fault, Schema
 from runner.topology import dead_letter_queue
+from runner.units import format_duration
 from runner.wording import one_line
 
 LONGEST_ERROR = 1_000
@@ -175,7 +175,7 @@ def describe(outcome: Outcome, delivery: Delivery, attempts: int) -> str:
     count = f"attempt {attempt} of {attempts}" if attempt <= attempts else f"after {attempt} attempts"
     what = one_line(f"{delivery.queue} message {delivery.id}, {count}: {outcome.reason[:LONGEST_ERROR]}")
     if outcome.fate == "retry":
-        return f"{what}; again in {duration.format(outcome.delay)}"
+        return f"{what}; again in {format_duration(outcome.delay)}"
     if outcome.fate == "dead":
         return f"{what}; moved to {dead_letter_queue(delivery.queue)}"
     return what

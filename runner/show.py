@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from runner import duration, size
 from runner.config import broker_url
 from runner.config.loader import LoadedPipeline
 from runner.config.yaml_text import block, inline, key, scalar
@@ -20,6 +19,7 @@ from runner.message import Destination
 from runner.pipeline import Http, Pipeline, Queue, Route, Stage
 from runner.redaction import HIDDEN, hide_password, is_secret
 from runner.retry import RetryPolicy
+from runner.units import format_duration, format_size
 
 __all__ = ["full", "graph_mermaid", "graph_text"]
 
@@ -54,7 +54,7 @@ def _pipeline(loaded: LoadedPipeline) -> Lines:
     for index, stage in enumerate(pipeline.stages.values()):
         yield from [""] if index else []
         yield from _stage(stage, loaded.handlers[stage.name], pipeline)
-    yield from ("", f"shutdown_timeout: {duration.format(pipeline.shutdown_timeout)}")
+    yield from ("", f"shutdown_timeout: {format_duration(pipeline.shutdown_timeout)}")
 
 
 def _entry(name: str, value: Any, indent: int = 0) -> Lines:
@@ -74,8 +74,8 @@ def _broker(pipeline: Pipeline) -> str | list[str]:
 
 def _http(http: Http) -> Lines:
     yield from ("", "http:", f"  listen: {scalar(str(http.listen))}")
-    yield f"  max_body: {size.format(http.max_body)}"
-    yield f"  confirm_timeout: {duration.format(http.confirm_timeout)}"
+    yield f"  max_body: {format_size(http.max_body)}"
+    yield f"  confirm_timeout: {format_duration(http.confirm_timeout)}"
     yield "  routes:"
     for route in http.routes:
         yield f"    {key(str(route))}:"
@@ -166,10 +166,10 @@ def _destination(destination: Destination) -> Any:
 def _retry(policy: RetryPolicy) -> Lines:
     yield "    retry:"
     yield f"      attempts: {policy.attempts}"
-    yield f"      delay: {duration.format(policy.delay)}"
+    yield f"      delay: {format_duration(policy.delay)}"
     yield f"      factor: {inline(policy.factor).removesuffix('.0')}"
-    yield f"      max_delay: {duration.format(policy.max_delay)}"
+    yield f"      max_delay: {format_duration(policy.max_delay)}"
     waits = policy.table()
-    table = ", ".join(duration.format(wait) for wait in waits)
-    total = f"waits: [{table}]; {duration.format(sum(waits))} in all" if waits else "no second attempt"
+    table = ", ".join(format_duration(wait) for wait in waits)
+    total = f"waits: [{table}]; {format_duration(sum(waits))} in all" if waits else "no second attempt"
     yield f"      # {total}, then the dead letters"

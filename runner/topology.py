@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runner import duration
-from runner.pipeline import Exchange, Pipeline, Queue
 from runner.message import Destination
+from runner.pipeline import Exchange, Pipeline, Queue
 from runner.retry import rung_for
+from runner.units import format_duration
 
 
 def dead_letter_queue(queue: str) -> str:
@@ -29,7 +29,7 @@ def quarantine_queue(queue: str) -> str:
 
 
 def retry_queue(queue: str, delay: float) -> str:
-    return f"{queue}.retry.{duration.format(delay)}"
+    return f"{queue}.retry.{format_duration(delay)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from runner import duration, topology
+from runner import topology
 from runner.config import flow
 from runner.config.document import Trail
 from runner.config.draft import Draft
@@ -20,6 +20,7 @@ from runner.message import Destination
 from runner.pipeline import Http, Mailbox, Stage
 from runner.retry import RetryPolicy
 from runner.topology import dead_letter_queue, quarantine_queue
+from runner.units import format_duration
 from runner.wording import did_you_mean, quoted
 
 MOST_RUNGS = 12
@@ -211,7 +212,7 @@ def _of(trail: Trail, stage: Stage) -> str:
 def _retry_faults(draft: Draft, stage: Stage) -> Iterator[tuple[Trail, str]]:
     policy: RetryPolicy = stage.retry
     if policy.attempts > 1 and policy.delay > policy.max_delay:
-        waits = f"{duration.format(policy.delay)} is longer than max_delay {duration.format(policy.max_delay)}"
+        waits = f"{format_duration(policy.delay)} is longer than max_delay {format_duration(policy.max_delay)}"
         yield _retry_trail(draft, stage, "delay"), f"retry.delay {waits}; lower it or raise max_delay"
     if (rungs := len(policy.rungs())) > MOST_RUNGS:
         sentence = f"retry has {rungs} different waits, each of which is a queue; {MOST_RUNGS} are the most: "

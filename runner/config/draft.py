@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from runner import duration, size
 from runner.config import broker_url, grammar
 from runner.config.document import Document, Trail
 from runner.errors import Problem
@@ -31,6 +30,7 @@ from runner.pipeline import (
     Stage,
 )
 from runner.retry import RetryPolicy
+from runner.units import format_duration, format_size, parse_duration, parse_size
 
 T = TypeVar("T")
 
@@ -141,10 +141,10 @@ class _Reader:
 
     def _duration(self, trail: Trail, lowest: float, highest: float) -> float | None:
         def parse(value: Any) -> float:
-            seconds = duration.parse(value)
+            seconds = parse_duration(value)
             if not lowest <= seconds <= highest:
-                bounds = f"from {duration.format(lowest)} to {duration.format(highest)}"
-                raise ValueError(f"is {duration.format(seconds)}, but must be {bounds}")
+                bounds = f"from {format_duration(lowest)} to {format_duration(highest)}"
+                raise ValueError(f"is {format_duration(seconds)}, but must be {bounds}")
             return round(seconds, 3)
 
         return self._parsed(trail, parse)
@@ -298,9 +298,9 @@ def _address(text: str) -> Address:
 
 
 def _body_size(written: str | int) -> int:
-    count = size.parse(written)
+    count = parse_size(written)
     if not 1 <= count <= LARGEST_BODY:
-        raise ValueError(f"is {size.format(count)}, but must be from 1B to {size.format(LARGEST_BODY)}")
+        raise ValueError(f"is {format_size(count)}, but must be from 1B to {format_size(LARGEST_BODY)}")
     return count
 
 

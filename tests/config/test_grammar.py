@@ -10,9 +10,10 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from runner import duration, pipeline, size
+from runner import pipeline
 from runner.config import grammar
 from runner.retry import RetryPolicy
+from runner.units import parse_duration, parse_size
 from tests.config.files import check_problems
 
 QUEUES = "queues: {a: {}, b: {}}\n"
@@ -139,9 +140,9 @@ def resolved(schema: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("trail", "of", "field", "read"),
     [
-        (("properties", "http"), pipeline.Http, "max_body", size.parse),
-        (("properties", "http"), pipeline.Http, "confirm_timeout", duration.parse),
-        ((), pipeline.Pipeline, "shutdown_timeout", duration.parse),
+        (("properties", "http"), pipeline.Http, "max_body", parse_size),
+        (("properties", "http"), pipeline.Http, "confirm_timeout", parse_duration),
+        ((), pipeline.Pipeline, "shutdown_timeout", parse_duration),
         (("properties", "queues", "additionalProperties"), pipeline.Queue, "type", str),
         (("properties", "queues", "additionalProperties"), pipeline.Queue, "delivery_limit", int),
         (("properties", "queues", "additionalProperties"), pipeline.Queue, "bind", tuple),
@@ -149,9 +150,9 @@ def resolved(schema: dict[str, Any]) -> dict[str, Any]:
         (("properties", "stages", "additionalProperties"), pipeline.Stage, "concurrency", int),
         (("properties", "stages", "additionalProperties"), pipeline.Stage, "prefetch", int),
         (("$defs", "retry"), RetryPolicy, "attempts", int),
-        (("$defs", "retry"), RetryPolicy, "delay", duration.parse),
+        (("$defs", "retry"), RetryPolicy, "delay", parse_duration),
         (("$defs", "retry"), RetryPolicy, "factor", float),
-        (("$defs", "retry"), RetryPolicy, "max_delay", duration.parse),
+        (("$defs", "retry"), RetryPolicy, "max_delay", parse_duration),
     ],
 )  # fmt: skip
 def test_the_grammar_and_the_model_name_the_same_defaults(

@@ -1,0 +1,56 @@
+"""Durations (`2s`, `15m`, `1h30m`) and sizes (`64KiB`, `1MiB`), as people write them.
+
+Only reading and writing; how long anything waits, and how large it may be, is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+
+_MILLISECONDS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|d|h|m|s)")
+_DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
+_BYTES = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "B": 1}
+_SIZE = re.compile(r"(\d{1,15}) ?(GiB|MiB|KiB|B)")
+
+
+def parse_duration(text: str | int | float) -> float:
+    """Seconds of `text`: a number of seconds, or parts such as `1h30m`.
+
+    Raises ValueError with a sentence for the user.
+    """
+    if isinstance(text, (int, float)) and not isinstance(text, bool):
+        return float(text)
+    compact = str(text).replace(" ", "")
+    if not _DURATION.fullmatch(compact):
+        raise ValueError(f"{text!r} is no duration; write 500ms, 2s, 15m, 1h30m or 7d")
+    return sum(float(number) * _MILLISECONDS[unit] for number, unit in _DURATION_PART.findall(compact)) / 1000
+
+
+def format_duration(seconds: float) -> str:
+    """The shortest exact text of `seconds`, to the millisecond: 162 → `2m42s`."""
+    rest = round(seconds * 1000)
+    if rest <= 0:
+        return "0s"
+    parts = []
+    for unit, size in _MILLISECONDS.items():
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts)
+
+
+def parse_size(text: str | int) -> int:
+    """Bytes of `text`. Raises ValueError with a sentence for the user."""
+    if isinstance(text, int) and not isinstance(text, bool):
+        return text
+    match = _SIZE.fullmatch(str(text).strip())
+    if match is None:
+        raise ValueError(f"{text!r} is no size; write 64KiB, 1MiB or a number of bytes")
+    return int(match[1]) * _BYTES[match[2]]
+
+
+def format_size(count: int) -> str:
+    """The shortest exact text of `count` bytes: 65536 → `64KiB`, 1000 → `1000B`."""
+    unit = next((unit for unit, factor in _BYTES.items() if count >= factor and count % factor == 0), "B")
+    return f"{count // _BYTES[unit]}{unit}"
