@@ -13,8 +13,8 @@ import orjson
 from runner.brokers import EMBEDDED
 from runner.config.loader import LoadedPipeline
 from runner.pipeline import Address, HttpRoute, Pipeline
-from runner.redaction import hide_password
-from runner.schemas import read
+from runner.privacy.redaction import hide_password
+from runner.validation.schema import read_schema
 
 
 def lines(loaded: LoadedPipeline, *, only: Collection[str], processes: int, took: float) -> Iterator[str]:
@@ -72,7 +72,7 @@ def _curl(loaded: LoadedPipeline, listen: Address, route: HttpRoute) -> str:
     first = route.publish[0].to[0]
     queue = loaded.pipeline.queues.get(first.key) if not first.exchange else None
     if queue is not None and queue.schema is not None:
-        document = read(queue.schema)
+        document = read_schema(queue.schema)
         examples = document.get("examples") if isinstance(document, dict) else None
         if examples:
             body = orjson.dumps(examples[0]).decode()

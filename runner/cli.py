@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from runner import __version__, logs
+from runner import __version__
 from runner.errors import ConfigError, Problem, RunnerError
+from runner.observability import logs
 
 if TYPE_CHECKING:
     from runner.brokers.base import Broker

@@ -16,7 +16,7 @@ from runner.canvas import Canvas
 from runner.config import broker_url
 from runner.config.graph import Edge, circles
 from runner.config.loader import LoadedPipeline
-from runner.config.yaml_text import inline
+from runner.config.yaml.writer import inline
 from runner.message import Destination
 from runner.pipeline import HttpRoute, JsonSchema, Pipeline, Route, Stage
 from runner.topology import Topology, dead_letter_queue

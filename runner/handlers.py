@@ -21,7 +21,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
 from runner.message import Message
-from runner.redaction import is_secret
+from runner.privacy.redaction import is_secret
 from runner.settings import MisfitError, Texts, fit
 from runner.wording import did_you_mean, listed, quoted, shown
 

@@ -22,13 +22,13 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.errors import BrokerAwayError, BrokerError, BrokerUnavailableError
-from runner.faults import Fault
-from runner.masking import mask
 from runner.message import Outgoing, new_id
 from runner.pipeline import Http, HttpRoute
+from runner.privacy.masking import mask
 from runner.routing import Router
 from runner.topology import plan
 from runner.units import format_size
+from runner.validation.violations import Violation
 
 log = logging.getLogger("runner.intake")
 
@@ -92,7 +92,7 @@ class Desk:
             raise Refused(problem(422, "the body matches none of the routes that this address publishes to"))
         for _, schema in route.schemas:
             if not schema.is_valid(body):
-                raise Refused(problem(422, "the body breaks its schema", errors=schema.faults(body)))
+                raise Refused(problem(422, "the body breaks its schema", errors=schema.violations(body)))
         message_id = new_id()
         return [Outgoing(destination, message_id, payload) for destination in route.to]
 
@@ -174,7 +174,7 @@ class Readiness:
 
 
 def problem(
-    status: int, detail: str, *, errors: Sequence[Fault] = (), headers: Mapping[str, str] | None = None
+    status: int, detail: str, *, errors: Sequence[Violation] = (), headers: Mapping[str, str] | None = None
 ) -> Response:
     """An error as RFC 9457 has it; `errors` point into the body (RFC 6901)."""
     document: dict[str, Any] = {
@@ -184,7 +184,7 @@ def problem(
         "detail": mask(detail),
     }
     if errors:
-        document["errors"] = [{"pointer": fault.pointer, "detail": fault.detail} for fault in errors]
+        document["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in errors]
     return _json(status, document, "application/problem+json", headers)
 
 

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import orjson
 
 from runner.errors import Pause, PublishError, Reject, Retry, text
-from runner.masking import mask
 from runner.message import (
     ATTEMPT,
     ERROR,
@@ -30,10 +29,12 @@ from runner.message import (
     Outgoing,
 )
 from runner.pipeline import Stage
+from runner.privacy.masking import mask
 from runner.routing import Router
-from runner.schemas import Fault, Schema
 from runner.topology import dead_letter_queue
 from runner.units import format_duration
+from runner.validation.schema import Schema
+from runner.validation.violations import Violation
 from runner.wording import one_line
 
 LONGEST_ERROR = 1_000
@@ -69,7 +70,7 @@ class Decider:
         except orjson.JSONDecodeError as error:
             raise Reject(f"the body is no JSON: {error}") from None
         if self._schema is not None and not self._schema.is_valid(body):
-            raise Reject(f"the body breaks the schema of {delivery.queue}: {word(self._schema.faults(body))}")
+            raise Reject(f"the body breaks the schema of {delivery.queue}: {word(self._schema.violations(body))}")
         headers = MappingProxyType(delivery.headers) if delivery.headers else NO_HEADERS
         return Message(delivery.id, body, delivery.queue, delivery.attempt, headers)
 
@@ -128,7 +129,7 @@ class Decider:
             raise Reject("no route of the stage matches the body that the handler returned")
         for queue, schema in route.schemas:
             if not _is_valid(schema, body, payload):
-                faults = word(schema.faults(orjson.loads(payload)))
+                faults = word(schema.violations(orjson.loads(payload)))
                 raise Reject(f"the handler returned what breaks the schema of {queue}: {faults}")
         return [Outgoing(destination, id, payload, delivery.headers) for destination in route.to]
 
@@ -164,9 +165,9 @@ def _shown(text: str) -> str:
     return mask(text).encode(errors="replace").decode()
 
 
-def word(faults: Sequence[Fault]) -> str:
+def word(violations: Sequence[Violation]) -> str:
     """Faults in one line for a log or a dead letter."""
-    return "; ".join(str(fault) for fault in faults[:5])
+    return "; ".join(str(violation) for violation in violations[:5])
 
 
 def describe(outcome: Outcome, delivery: Delivery, attempts: int) -> str:

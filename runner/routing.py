@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from runner.message import Destination
 from runner.pipeline import Route
-from runner.schemas import Schema
 from runner.topology import Topology
+from runner.validation.schema import Schema
 
 
 class PlannedRoute(NamedTuple):

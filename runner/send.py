@@ -128,7 +128,7 @@ def _messages(router: Router, line: Line) -> list[Outgoing]:
     if route is None:
         raise ValueError("matches none of the routes")
     for _, schema in route.schemas:
-        if faults := schema.faults(body):
+        if faults := schema.violations(body):
             raise ValueError("; ".join(map(str, faults)))
     message_id = new_id()
     return [Outgoing(destination, message_id, line.text.strip()) for destination in route.to]

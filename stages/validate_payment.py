@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from runner import Message
-from runner.masking import passes_luhn
+from runner.privacy.masking import passes_luhn
 from stages.cards import is_expired
 from stages.notification import notification
 

@@ -18,8 +18,8 @@ from runner.outcome import LONGEST_ERROR, LONGEST_TRACEBACK, Decider, describe
 from runner.pipeline import Pipeline, Queue, Route, Stage
 from runner.retry import RetryPolicy
 from runner.routing import Router
-from runner.schemas import Schema
 from runner.topology import plan
+from runner.validation.schema import Schema
 
 POLICY = RetryPolicy(attempts=3, delay=2.0, factor=3.0, max_delay=300.0)
 CARD = "4111111111111111"

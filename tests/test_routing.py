@@ -7,8 +7,8 @@ from pathlib import Path
 from runner.message import Destination
 from runner.pipeline import Binding, Exchange, Pipeline, Queue, Route
 from runner.routing import Router
-from runner.schemas import Schema
 from runner.topology import plan
+from runner.validation.schema import Schema
 
 TOPOLOGY = plan(
     Pipeline(

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
-from runner.redaction import hide_password
+from runner.privacy.redaction import hide_password
 from runner.wording import did_you_mean, quoted
 
 EMBEDDED = "embedded:"

@@ -12,9 +12,9 @@ from itertools import pairwise
 
 from runner import topology
 from runner.config import flow
-from runner.config.document import Trail
 from runner.config.draft import Draft
 from runner.config.grammar import subject
+from runner.config.yaml.document import Trail
 from runner.errors import Problem
 from runner.message import Destination
 from runner.pipeline import Http, Mailbox, Stage

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runner.config import broker_url, grammar
-from runner.config.document import Document, Trail
+from runner.config.yaml.document import Document, Trail
 from runner.errors import Problem
 from runner.message import Destination
 from runner.pipeline import (

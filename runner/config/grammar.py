@@ -15,7 +15,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from runner.config.document import Document, Trail
+from runner.config.yaml.document import Document, Trail
 from runner.wording import did_you_mean, listed, printable, quoted, shown
 
 FILE = Path(__file__).parent.parent / "pipeline.schema.json"

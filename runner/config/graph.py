@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from runner import topology
-from runner.config.document import Trail
 from runner.config.draft import Draft
+from runner.config.yaml.document import Trail
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,15 +14,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.config import checks, draft, grammar, parser
-from runner.config.document import Document, Trail
+from runner.config import checks, draft, grammar
 from runner.config.draft import Draft
-from runner.config.parser import UnreadableError
+from runner.config.yaml import parser
+from runner.config.yaml.document import Document, Trail
+from runner.config.yaml.parser import UnreadableError
 from runner.errors import ConfigError, Problem
 from runner.handlers import HandlerError, HandlerFactory, bind
-from runner.misspelling import misspelt_formats, misspelt_keywords
 from runner.pipeline import Pipeline, Queue, Stage
-from runner.schemas import Schema, SchemaError
+from runner.validation.misspelling import misspelt_formats, misspelt_keywords
+from runner.validation.schema import Schema, SchemaError
 
 LARGEST_FILE = 1 << 20
 """Bytes."""

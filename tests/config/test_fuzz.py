@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from runner.config import grammar
 from runner.config.loader import load
-from runner.config.yaml_text import inline
+from runner.config.yaml.writer import inline
 from runner.errors import ConfigError, Problem
 
 SHIPPED = (

@@ -19,7 +19,7 @@ from typing import Any, NoReturn, Self
 import pytest
 import yaml
 
-from runner.redaction import hide_password
+from runner.privacy.redaction import hide_password
 from tests.docs.pages import ROOT, Block, Command, commands
 from tests.ports import free_port
 from tests.waiting import TIMEOUT, wait_until

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runner import Message, Retry
-from runner.schemas import Schema
+from runner.validation.schema import Schema
 from stages.gateways import Charge, SimulatedGateway
 from stages.process_payment import ProcessPayment
 from tests.stages.notifications import ORIGINAL, payment

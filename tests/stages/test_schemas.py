@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.schemas import Schema
+from runner.validation.schema import Schema
 from tests.stages.notifications import ORIGINAL, notification
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -88,14 +88,14 @@ def test_a_payment_may_have(changes: dict[str, Any]) -> None:
     ],
 )
 def test_a_payment_may_not_have(changes: dict[str, Any], pointer: str) -> None:
-    assert pointer in [fault.pointer for fault in PAYMENT.faults({**ORIGINAL, **changes})]
+    assert pointer in [fault.pointer for fault in PAYMENT.violations({**ORIGINAL, **changes})]
 
 
 @pytest.mark.parametrize(
     "name", ["surprise", "cvv", "cvv2", "cvc", "cvc2", "cvn", "cid", "csc", "securityCode", "pin", "track2"]
 )
 def test_an_unknown_member_is_refused_above_all_a_security_code_and_never_repeated(name: str) -> None:
-    faults = PAYMENT.faults({**ORIGINAL, name: "987"})
+    faults = PAYMENT.violations({**ORIGINAL, name: "987"})
 
     assert faults
     assert all("987" not in str(fault) for fault in faults)
@@ -105,7 +105,7 @@ def test_an_unknown_member_is_refused_above_all_a_security_code_and_never_repeat
 def test_a_payment_lacks_something_without(name: str) -> None:
     body = {member: value for member, value in ORIGINAL.items() if member != name}
 
-    assert [fault.pointer for fault in PAYMENT.faults(body)] == [f"/{name}"]
+    assert [fault.pointer for fault in PAYMENT.violations(body)] == [f"/{name}"]
 
 
 @pytest.mark.parametrize("kind", ["paid", "declined", "refused"])

@@ -1,6 +1,6 @@
 """A file as values, each with its place in it.
 
-How they are read from YAML is in `runner.config.parser`; what a pipeline means by them
+How they are read from YAML is in `runner.config.yaml.parser`; what a pipeline means by them
 is not this file's business.
 """
 

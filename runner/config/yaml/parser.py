@@ -25,10 +25,10 @@ from yaml.parser import Parser
 from yaml.reader import Reader
 from yaml.scanner import Scanner
 
-from runner.config import syntax
-from runner.config.document import Document, Node, Place
-from runner.config.scalars import resolve
-from runner.config.variables import expand
+from runner.config.yaml import syntax
+from runner.config.yaml.document import Document, Node, Place
+from runner.config.yaml.scalars import resolve
+from runner.config.yaml.variables import expand
 from runner.errors import Problem
 from runner.wording import did_you_mean, quoted
 

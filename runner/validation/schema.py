@@ -16,15 +16,12 @@ from urllib.parse import unquote, urlsplit
 
 import jsonschema_rs
 
-from runner import faults
-from runner.faults import Fault
 from runner.pipeline import JsonSchema
+from runner.validation.violations import Violation, explain, unexplained
 from runner.wording import did_you_mean, shown
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
-
-__all__ = ["Fault", "Schema", "SchemaError"]
 
 
 class SchemaError(ValueError):
@@ -58,35 +55,35 @@ class Schema:
     @classmethod
     def load(cls, path: Path) -> Schema:
         """The schema in a JSON file. Raises SchemaError, with line and column for broken JSON."""
-        return cls(read(path), base=path)
+        return cls(read_schema(path), base=path)
 
-    def faults(self, body: Any) -> tuple[Fault, ...]:
-        """Everything wrong with `body`, at least one fault if it isn't valid, without a word of it."""
+    def violations(self, body: Any) -> tuple[Violation, ...]:
+        """Everything wrong with `body`, at least one violation if it isn't valid, without a word of it."""
         if self.is_valid(body):
             return ()
         return self._worded(body) or self._unworded(body)
 
-    def _worded(self, body: Any) -> tuple[Fault, ...]:
+    def _worded(self, body: Any) -> tuple[Violation, ...]:
         """Nothing where jsonschema can't follow: it has other regular expressions, and
         other limits of depth."""
         try:
-            return faults.explain(self._explainer, body)
+            return explain(self._diagnostic, body)
         except Exception:  # noqa: BLE001 - re.error, RecursionError, …: the verdict stands, only its words are missing
             return ()
 
-    def _unworded(self, body: Any) -> tuple[Fault, ...]:
+    def _unworded(self, body: Any) -> tuple[Violation, ...]:
         errors = self._compiled.iter_errors(body)
-        found = [faults.unexplained(error.kind.name, error.instance_path, error.schema_path) for error in errors]
+        found = [unexplained(error.kind.name, error.instance_path, error.schema_path) for error in errors]
         return tuple(dict.fromkeys(found))
 
     @cached_property
-    def _explainer(self) -> Validator:
-        from runner.explainer import explainer
+    def _diagnostic(self) -> Validator:
+        from runner.validation.diagnosis import diagnostic_validator
 
-        return explainer(self.document, self._base_uri, _Files())
+        return diagnostic_validator(self.document, self._base_uri, _Files())
 
 
-def read(path: Path) -> JsonSchema:
+def read_schema(path: Path) -> JsonSchema:
     """The JSON Schema document in a file. Raises SchemaError."""
     try:
         document = json.loads(path.read_text("utf-8-sig"))
@@ -134,7 +131,7 @@ class _Files:
         try:
             if parts.scheme != "file":
                 raise SchemaError("isn't fetched: only files are read")
-            return read(Path(unquote(parts.path)))
+            return read_schema(Path(unquote(parts.path)))
         except SchemaError as error:
             self.failure = f"refers to {uri}, which {error}"
             raise

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner import faults
-from runner.misspelling import misspelt_formats, misspelt_keywords
-from runner.schemas import Fault, Schema, SchemaError
+from runner.validation import violations
+from runner.validation.misspelling import misspelt_formats, misspelt_keywords
+from runner.validation.schema import Schema, SchemaError
+from runner.validation.violations import Violation
 
 CARD = "4111111111111111"
 DRAFT_4 = "http://json-schema.org/draft-04/schema#"
@@ -128,18 +129,18 @@ def bodies(validity: str) -> list[Any]:
 
 
 @pytest.mark.parametrize(("schema", "body"), bodies("valid"))
-def test_a_body_that_keeps_the_schema_has_no_fault_for_either_validator(schema: Any, body: Any) -> None:
+def test_a_body_that_keeps_the_schema_has_no_violation_for_either_validator(schema: Any, body: Any) -> None:
     compiled = Schema(schema)
     assert compiled.is_valid(body)
-    assert compiled.faults(body) == ()
-    assert faults.explain(compiled._explainer, body) == ()
+    assert compiled.violations(body) == ()
+    assert violations.explain(compiled._diagnostic, body) == ()
 
 
 @pytest.mark.parametrize(("schema", "body"), bodies("broken"))
 def test_a_body_that_breaks_the_schema_is_refused_and_explained_by_both(schema: Any, body: Any) -> None:
     compiled = Schema(schema)
     assert not compiled.is_valid(body)
-    assert compiled.faults(body) == faults.explain(compiled._explainer, body) != ()
+    assert compiled.violations(body) == violations.explain(compiled._diagnostic, body) != ()
 
 
 # -- the same, for anything ---------------------------------------------------------
@@ -208,14 +209,14 @@ SCHEMAS = st.recursive(st.booleans() | objects(st.booleans()), objects, max_leav
 @given(SCHEMAS, BODIES)
 def test_both_validators_agree_on_anything(schema: Any, body: Any) -> None:
     compiled = Schema(schema)
-    assert (faults.explain(compiled._explainer, body) == ()) == compiled.is_valid(body)
+    assert (violations.explain(compiled._diagnostic, body) == ()) == compiled.is_valid(body)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(SCHEMAS, st.just(CARD) | st.lists(st.just(CARD)) | st.dictionaries(st.just(CARD), st.just(CARD)))
 def test_what_was_sent_is_never_repeated(schema: Any, body: Any) -> None:
     if CARD not in json.dumps(schema):
-        assert all(CARD not in str(fault) for fault in Schema(schema).faults(body))
+        assert all(CARD not in str(violation) for violation in Schema(schema).violations(body))
 
 
 # -- the words ----------------------------------------------------------------------
@@ -253,12 +254,12 @@ GOOD = {"user": "a@b.example", "paymentType": "Credit Card", "cardNo": CARD}
         ({"user": 1, "amount": 0}, [("/user", "must be a string"), ("/amount", "must be at least 1")]),
     ],
 )
-def test_each_fault_is_told_with_its_pointer(change: dict[str, Any], expected: list[tuple[str, str]]) -> None:
-    assert Schema(PAYMENT).faults({**GOOD, **change}) == tuple(Fault(*fault) for fault in expected)
+def test_each_violation_is_told_with_its_pointer(change: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    assert Schema(PAYMENT).violations({**GOOD, **change}) == tuple(Violation(*violation) for violation in expected)
 
 
 def test_each_missing_member_is_named() -> None:
-    assert [fault.pointer for fault in Schema(PAYMENT).faults({})] == ["/user", "/paymentType", "/cardNo"]
+    assert [violation.pointer for violation in Schema(PAYMENT).violations({})] == ["/user", "/paymentType", "/cardNo"]
 
 
 @pytest.mark.parametrize(
@@ -280,17 +281,21 @@ def test_each_missing_member_is_named() -> None:
         (False, 1, " isn't allowed"),
     ],
 )
-def test_a_fault_says_what_the_schema_asks_for(schema: Any, body: Any, expected: str) -> None:
-    [fault] = Schema(schema).faults(body)
-    assert f"{fault.pointer} {fault.detail}" == expected if expected[0] == "/" else f" {fault.detail}" == expected
+def test_a_violation_says_what_the_schema_asks_for(schema: Any, body: Any, expected: str) -> None:
+    [violation] = Schema(schema).violations(body)
+    assert (
+        f"{violation.pointer} {violation.detail}" == expected
+        if expected[0] == "/"
+        else f" {violation.detail}" == expected
+    )
 
 
 def test_of_several_forms_the_one_that_was_meant_is_explained() -> None:
     card = {"properties": {"by": {"const": "card"}, "number": {"type": "string"}}, "required": ["by", "number"]}
     debit = {"properties": {"by": {"const": "debit"}, "iban": {"type": "string"}}, "required": ["by", "iban"]}
     schema = Schema({"oneOf": [card, debit]})
-    assert schema.faults({"by": "debit"}) == (Fault("/iban", "is required"),)
-    assert schema.faults({"by": "cash"}) == (Fault("", "must have exactly one of 2 forms"),)
+    assert schema.violations({"by": "debit"}) == (Violation("/iban", "is required"),)
+    assert schema.violations({"by": "cash"}) == (Violation("", "must have exactly one of 2 forms"),)
 
 
 def test_a_refusal_that_jsonschema_cannot_follow_still_has_its_place() -> None:
@@ -298,14 +303,14 @@ def test_a_refusal_that_jsonschema_cannot_follow_still_has_its_place() -> None:
     for _ in range(600):
         deep = {"a": deep}
     schema = Schema({"properties": {"a": {"$ref": "#"}}, "not": {"const": 1}})
-    faults_found = schema.faults(deep)
-    assert [(len(fault.pointer), fault.detail) for fault in faults_found] == [(1200, "breaks the schema's 'not'")]
+    found = schema.violations(deep)
+    assert [(len(violation.pointer), violation.detail) for violation in found] == [(1200, "breaks the schema's 'not'")]
 
 
 def test_the_package_that_words_refusals_is_not_imported_for_valid_bodies() -> None:
     lines = (
         "import sys",
-        "from runner.schemas import Schema",
+        "from runner.validation.schema import Schema",
         "Schema({'type': 'object'}).is_valid({})",
         "sys.exit('jsonschema' in sys.modules)",
     )
@@ -322,14 +327,14 @@ def test_a_reference_leads_to_a_file_beside_the_schema(tmp_path: Path) -> None:
     main.write_text('{"properties": {"amount": {"$ref": "parts%20of%20it/money.json#/$defs/amount"}}}')
     schema = Schema.load(main)
     assert schema.is_valid({"amount": 1})
-    assert schema.faults({"amount": "1"}) == (Fault("/amount", "must be an integer"),)
-    assert faults.explain(schema._explainer, {"amount": "1"}) == (Fault("/amount", "must be an integer"),)
+    assert schema.violations({"amount": "1"}) == (Violation("/amount", "must be an integer"),)
+    assert violations.explain(schema._diagnostic, {"amount": "1"}) == (Violation("/amount", "must be an integer"),)
 
 
 def test_a_reference_in_a_schema_without_a_file_starts_at_its_folder(tmp_path: Path) -> None:
     (tmp_path / "id.json").write_text('{"type": "integer"}')
     schema = Schema({"items": {"$ref": "id.json"}}, base=tmp_path)
-    assert schema.faults(["x"]) == (Fault("/0", "must be an integer"),)
+    assert schema.violations(["x"]) == (Violation("/0", "must be an integer"),)
 
 
 def broken(document: Any, **options: Any) -> str:
@@ -417,19 +422,19 @@ def test_a_schema_that_names_its_dialect_has_the_same_words(tmp_path: Path, dial
     (tmp_path / "payment.json").write_text(json.dumps(dialect | schema))
     (tmp_path / "outer.json").write_text(json.dumps(dialect | {"properties": {"in": {"$ref": "payment.json"}}}))
     body = {"user": "nobody", "cvv": "123"}
-    faults = [
+    words = [
         "/user must have at most 5 characters",
         "/user must be an e-mail address",
         "/cvv isn't allowed",
     ]
-    assert sorted(map(str, Schema.load(tmp_path / "payment.json").faults(body))) == sorted(faults)
-    nested = Schema.load(tmp_path / "outer.json").faults({"in": body})
-    assert sorted(map(str, nested)) == sorted(f"/in{fault}" for fault in faults)
+    assert sorted(map(str, Schema.load(tmp_path / "payment.json").violations(body))) == sorted(words)
+    nested = Schema.load(tmp_path / "outer.json").violations({"in": body})
+    assert sorted(map(str, nested)) == sorted(f"/in{word}" for word in words)
 
 
 def test_of_a_value_of_the_wrong_type_only_that_is_told() -> None:
     schema = Schema({"properties": {"n": {"type": "string", "minLength": 3, "not": {"const": 1}, "enum": ["abc"]}}})
-    assert list(map(str, schema.faults({"n": 1}))) == ["/n must be a string"]
+    assert list(map(str, schema.violations({"n": 1}))) == ["/n must be a string"]
 
 
 def test_a_keyword_that_is_nearly_one_that_is_known_is_misspelt() -> None:

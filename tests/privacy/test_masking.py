@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.masking import mask
+from runner.privacy.masking import mask
 
 
 @pytest.mark.parametrize(

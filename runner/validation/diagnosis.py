@@ -1,6 +1,6 @@
 """A validator of the package jsonschema that judges as jsonschema_rs does.
 
-It is here to find the faults of a body that was refused already, and imported for that
+It finds what is wrong with a body that was refused already, and is imported for that
 only: jsonschema takes as long to import as all the rest of a check.
 """
 
@@ -15,8 +15,8 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012, specification_with
 
-from runner.faults import FALSE
 from runner.pipeline import JsonSchema
+from runner.validation.violations import FALSE
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Errors = Iterator[ValidationError]
 
 
-def explainer(document: JsonSchema, base_uri: str, read: Callable[[str], Any]) -> Validator:
+def diagnostic_validator(document: JsonSchema, base_uri: str, read: Callable[[str], Any]) -> Validator:
     """A validator for `document`, whose `$ref`s start at `base_uri` and are resolved by
     `read`: URI → document."""
     kind: Any = validators.validator_for(document, default=Draft202012Validator)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.redaction import hide_password, is_secret
+from runner.privacy.redaction import hide_password, is_secret
 
 
 @pytest.mark.parametrize(

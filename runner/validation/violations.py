@@ -1,8 +1,8 @@
-"""What to say to the sender of a body that breaks a schema.
+"""What is wrong with a body that breaks its schema, in words for its sender.
 
-`jsonschema` finds the faults, and this file words them: by what the schema asks
+`diagnosis` finds the violations, and this file words them: by what the schema asks
 for, never by what was sent, since that may be a card number. Whether a body
-breaks its schema at all is decided elsewhere (`runner.schemas`).
+breaks its schema at all is decided in `schema`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LONGEST_OPTION = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Violation:
     """One thing wrong with a body: where (an RFC 6901 pointer; for a missing member,
     the pointer it would have), and what the schema asks for there."""
 
@@ -41,36 +41,38 @@ class Fault:
         return f"{self.pointer or 'the body'} {self.detail}"
 
 
-def explain(validator: Validator, body: Any) -> tuple[Fault, ...]:
-    """Every fault that `validator` (of the package jsonschema) finds, each once; of a value
+def explain(validator: Validator, body: Any) -> tuple[Violation, ...]:
+    """Every violation that `validator` (of the package jsonschema) finds, each once; of a value
     that has the wrong type only that, for the rest follows from it."""
     errors = list(validator.iter_errors(body))
     mistyped = {tuple(error.absolute_path) for error in errors if error.validator == "type"}
     telling = (e for e in errors if e.validator == "type" or tuple(e.absolute_path) not in mistyped)
-    return tuple(dict.fromkeys(fault for error in telling for fault in _faults(error)))
+    return tuple(dict.fromkeys(violation for error in telling for violation in _worded(error)))
 
 
-def unexplained(keyword: str, path: Path, schema_path: Path) -> Fault:
-    """The fault where no more is known than the keyword that failed."""
-    return _fault(path, schema_path, f"breaks the schema's {keyword!r}")
+def unexplained(keyword: str, path: Path, schema_path: Path) -> Violation:
+    """The violation where no more is known than the keyword that failed."""
+    return _violation(path, schema_path, f"breaks the schema's {keyword!r}")
 
 
-def _faults(error: ValidationError) -> Iterator[Fault]:
+def _worded(error: ValidationError) -> Iterator[Violation]:
     keyword = str(error.validator or FALSE)
     path, schema_path = list(error.absolute_path), list(error.absolute_schema_path)
     several = _SEVERAL.get(keyword)
     if keyword in ("anyOf", "oneOf") and (meant := _meant(error)):
-        yield from (fault for inner in meant for fault in _faults(inner))
+        yield from (violation for inner in meant for violation in _worded(inner))
     elif ("propertyNames", keyword) in pairwise(schema_path):
-        yield _fault(path, schema_path, "has a member whose name isn't allowed")
+        yield _violation(path, schema_path, "has a member whose name isn't allowed")
     elif several is None:
-        yield _fault(path, schema_path, _detail(keyword, error.validator_value))
+        yield _violation(path, schema_path, _detail(keyword, error.validator_value))
     else:
-        yield from (_fault([*path, *below], [*schema_path, *known], detail) for below, known, detail in several(error))
+        yield from (
+            _violation([*path, *below], [*schema_path, *known], detail) for below, known, detail in several(error)
+        )
 
 
 def _meant(error: ValidationError) -> list[ValidationError]:
-    """Of several forms the faults of the one that was probably meant: the only one that no
+    """Of several forms the violations of the one that was probably meant: the only one that no
     type, constant or list of values rules out. None where that can't be told."""
     forms: dict[Any, list[ValidationError]] = {}
     for inner in error.context or ():
@@ -80,23 +82,23 @@ def _meant(error: ValidationError) -> list[ValidationError]:
     return likely[0] if len(likely) == 1 else []
 
 
-def _fault(path: Path, schema_path: Path, detail: str) -> Fault:
-    """A fault at `path`. The names in it may be the sender's: one that isn't the schema's
+def _violation(path: Path, schema_path: Path, detail: str) -> Violation:
+    """A violation at `path`. The names in it may be the sender's: one that isn't the schema's
     own, and might be anything, ends the pointer."""
     known = {name for keyword, name in pairwise(schema_path) if keyword == "properties"}
     shown: list[str | int] = []
     for part in path:
         if isinstance(part, str) and part not in known and not _HARMLESS.fullmatch(part):
-            return Fault(_pointer(shown), f"has a member that {detail}")
+            return Violation(_pointer(shown), f"has a member that {detail}")
         shown.append(part)
-    return Fault(_pointer(shown), detail)
+    return Violation(_pointer(shown), detail)
 
 
 def _pointer(path: Iterable[str | int]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
-# -- Keywords whose fault lies at one place, with one sentence -------------------
+# -- Keywords whose violation lies at one place, with one sentence -------------------
 
 
 def _detail(keyword: str, asked: Any) -> str:
@@ -175,7 +177,7 @@ _SENTENCES: Mapping[str, str | Callable[[Any], str]] = {
 }
 
 
-# -- Keywords with several faults, or with one elsewhere ---------------------------
+# -- Keywords with several violations, or with one elsewhere ---------------------------
 # Each yields (path below the error's, what the schema says of that path, detail).
 
 _Several = Iterator[tuple[Path, Path, str]]
@@ -195,7 +197,7 @@ def _dependent(error: Any) -> _Several:
 
 
 def _unexpected(error: Any) -> _Several:
-    """A member that the schema doesn't know (`runner.explainer` has its name for a text):
+    """A member that the schema doesn't know (`runner.validation.diagnosis` has its name for a text):
     its name comes from the sender, and only a harmless one is repeated."""
     if _HARMLESS.fullmatch(error.message):
         yield [error.message], [], "isn't allowed"

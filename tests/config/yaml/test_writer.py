@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.config.parser import parse
-from runner.config.yaml_text import block, inline, key
+from runner.config.yaml.parser import parse
+from runner.config.yaml.writer import block, inline, key
 
 TEXTS = st.text(max_size=20) | st.sampled_from(
     ["", "no", "1", "1:30", "null", "a: b", "a #b", "- a", "${A}", "$$", "*", "é"]

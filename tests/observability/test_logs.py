@@ -9,7 +9,7 @@ import sys
 
 PROGRAM = """
 import logging
-from runner import logs
+from runner.observability import logs
 logs.configure("worker", level=LEVEL, form=FORM)
 log = logging.getLogger("some.module")
 log.debug("detail")

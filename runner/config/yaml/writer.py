@@ -1,6 +1,6 @@
 """A value → YAML text that reads back as the same value.
 
-For showing a pipeline; reading is `runner.config.parser`'s business.
+For showing a pipeline; reading is `runner.config.yaml.parser`'s business.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runner.config.scalars import resolve
-from runner.config.variables import escape
+from runner.config.yaml.scalars import resolve
+from runner.config.yaml.variables import escape
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./](?:[A-Za-z0-9_./@+%*~=!$-]|:(?=[A-Za-z0-9_./*])| (?=[A-Za-z0-9_./]))*")
 _WIDTH = 72

@@ -8,7 +8,7 @@ import time
 
 import orjson
 
-from runner.masking import mask
+from runner.privacy.masking import mask
 
 
 class TextFormatter(logging.Formatter):

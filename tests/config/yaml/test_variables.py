@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.config.variables import VariableFault, escape, expand
+from runner.config.yaml.variables import VariableFault, escape, expand
 
 ENVIRON = {"A": "1", "LONG_NAME_2": "x", "EMPTY": "", "NESTED": "${A}"}
 

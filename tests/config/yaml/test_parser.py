@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from runner.config.document import Document
-from runner.config.parser import UnreadableError, parse
+from runner.config.yaml.document import Document
+from runner.config.yaml.parser import UnreadableError, parse
 from tests.config.files import places
 
 

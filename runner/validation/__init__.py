@@ -1,0 +1,9 @@
+"""JSON Schemas: whether a body is valid, and if not, what is wrong with it.
+
+    schema.py       a schema, compiled: the verdict, on the hot path
+    violations.py   what is wrong with a body, in words
+    diagnosis.py    finds it: a second validator, imported only for a body that was refused
+    misspelling.py  keywords and formats in a schema that nothing checks
+
+Left out: which schema a body has to keep. That is `runner.routing`'s business.
+"""
