@@ -14,7 +14,7 @@ from runner.config import broker_url
 from runner.config.loader import LoadedPipeline
 from runner.config.yaml.writer import block, inline, key, scalar
 from runner.drawing import graph_mermaid, graph_text
-from runner.handlers import HandlerFactory
+from runner.handlers.factory import HandlerFactory
 from runner.message import Destination
 from runner.pipeline import Http, Pipeline, Queue, Route, Stage
 from runner.privacy.redaction import HIDDEN, hide_password, is_secret

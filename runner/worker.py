@@ -20,7 +20,7 @@ from runner import pace
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.errors import PublishError, StartError
-from runner.handlers import HandlerFactory
+from runner.handlers.factory import HandlerFactory
 from runner.message import Delivery, Message, Outgoing
 from runner.outcome import Decider, Outcome, describe
 from runner.pipeline import Stage

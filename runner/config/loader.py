@@ -20,7 +20,9 @@ from runner.config.yaml import parser
 from runner.config.yaml.document import Document, Trail
 from runner.config.yaml.parser import UnreadableError
 from runner.errors import ConfigError, Problem
-from runner.handlers import HandlerError, HandlerFactory, bind
+from runner.handlers.binding import bind
+from runner.handlers.factory import HandlerFactory
+from runner.handlers.problems import HandlerError
 from runner.pipeline import Pipeline, Queue, Stage
 from runner.validation.misspelling import misspelt_formats, misspelt_keywords
 from runner.validation.schema import Schema, SchemaError

@@ -37,7 +37,7 @@ class Node:
 
     @property
     def texts(self) -> Any:
-        """What is written, in the shape of the value (see `runner.settings`)."""
+        """What is written, in the shape of the value (see `runner.handlers.coercion`)."""
         if isinstance(self.value, dict):
             return {key: child.texts for key, child in self.children.items()}
         if isinstance(self.value, list):

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runner import Message
-from runner.handlers import HandlerError, HandlerProblem, bind
+from runner.handlers.binding import bind
+from runner.handlers.problems import HandlerError, HandlerProblem
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
-HERE = "tests.test_handlers"
+HERE = "tests.handlers.test_binding"
 MESSAGE = Message("1", {"n": 1})
 
 
@@ -235,7 +236,7 @@ def test_a_class_that_refuses_a_setting_is_told_at_that_setting() -> None:
 def test_a_class_that_breaks_is_told_with_its_line() -> None:
     [problem] = problems("Raises", first=1)
     assert problem.trail == ("first",)
-    assert problem.message.startswith("Raises refuses its settings: tests/test_handlers.py:")
+    assert problem.message.startswith("Raises refuses its settings: tests/handlers/test_binding.py:")
     assert problem.message.endswith(": KeyError: 'first'")
 
 
@@ -277,12 +278,12 @@ def test_what_cannot_take_a_message_is_refused(name: str, reason: str) -> None:
         ("stages.send_email", SHAPE.format("stages.send_email")),
         ("a b:c", SHAPE.format("a b:c")),
         (":x", SHAPE.format(":x")),
-        ("tests.test_handlerz:x", "there is no module 'tests.test_handlerz' (did you mean 'tests.test_handlers'?)"),
+        ("tests.handlers.test_bindinc:x", f"there is no module 'tests.handlers.test_bindinc' (did you mean '{HERE}'?)"),
         ("testz.x:x", "there is no module 'testz' (did you mean 'tests'?)"),
-        ("tests.test_handlers.x:x", "there is no module 'tests.test_handlers.x'"),
+        ("tests.handlers.test_binding.x:x", "there is no module 'tests.handlers.test_binding.x'"),
         (f"{HERE}:plan", f"module {HERE} has no 'plan' (did you mean 'plain'?)"),
         (f"{HERE}:Charge.innr", "Charge has no 'innr' (did you mean 'inner'?)"),
-        ("tests:test_handlers", "handler 'tests:test_handlers' is a module, and can't be called"),
+        ("tests:handlers", "handler 'tests:handlers' is a module, and can't be called"),
     ],
 )  # fmt: skip
 def test_a_reference_to_nothing_is_told_with_the_nearest_name(written: str, reason: str) -> None:

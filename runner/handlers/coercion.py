@@ -32,20 +32,20 @@ class MisfitError(ValueError):
         self.trail = trail
 
 
-def fit(value: Any, annotation: Any, texts: Texts = None, *, folder: Path | None = None) -> Any:
+def coerce(value: Any, annotation: Any, texts: Texts = None, *, folder: Path | None = None) -> Any:
     """`value` as `annotation` asks for it. Raises MisfitError.
 
     Where it asks for text, a plain scalar arrives as it is written (`0123`, an empty
     one), for which `texts` is needed. A `Path` starts at `folder`.
     """
-    return _Fitting(folder).fit(value, annotation, texts, ())
+    return _Coercion(folder).coerce(value, annotation, texts, ())
 
 
-class _Fitting:
+class _Coercion:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
-    def fit(self, value: Any, annotation: Any, texts: Texts, trail: tuple[str | int, ...]) -> Any:
+    def coerce(self, value: Any, annotation: Any, texts: Texts, trail: tuple[str | int, ...]) -> Any:
         annotation = _bare(annotation)
         origin = typing.get_origin(annotation) or annotation
         if origin in (typing.Union, types.UnionType):
@@ -67,7 +67,7 @@ class _Fitting:
         for known in (None, texts):
             for member in typing.get_args(annotation):
                 try:
-                    return self.fit(value, member, known, trail)
+                    return self.coerce(value, member, known, trail)
                 except MisfitError as error:
                     misfits.append(error)
         deeper = [error for error in misfits if len(error.trail) > len(trail)]
@@ -78,14 +78,14 @@ class _Fitting:
             raise MisfitError(value, annotation, trail)
         item = _item(annotation)
         written = texts if isinstance(texts, list) else [None] * len(value)
-        return [self.fit(v, item, t, (*trail, i)) for i, (v, t) in enumerate(zip(value, written, strict=True))]
+        return [self.coerce(v, item, t, (*trail, i)) for i, (v, t) in enumerate(zip(value, written, strict=True))]
 
     def _mapping(self, value: Any, annotation: Any, texts: Texts, trail: tuple[str | int, ...]) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise MisfitError(value, annotation, trail)
         member = (typing.get_args(annotation) or (str, Any))[1]
         written = texts if isinstance(texts, dict) else {}
-        return {name: self.fit(v, member, written.get(name), (*trail, name)) for name, v in value.items()}
+        return {name: self.coerce(v, member, written.get(name), (*trail, name)) for name, v in value.items()}
 
 
 def _bare(annotation: Any) -> Any:

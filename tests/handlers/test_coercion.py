@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Optional
 
 import pytest
 
-from runner.settings import MisfitError, described, fit
+from runner.handlers.coercion import MisfitError, coerce, described
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ from runner.settings import MisfitError, described, fit
     ],
 )  # fmt: skip
 def test_a_value_that_fits_arrives_as_it_is(value: object, annotation: object) -> None:
-    assert fit(value, annotation) == value
+    assert coerce(value, annotation) == value
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_value_that_fits_arrives_as_it_is(value: object, annotation: object) -
 )
 def test_a_value_that_does_not_fit_is_told_with_what_would(value: object, annotation: object, message: str) -> None:
     with pytest.raises(MisfitError, match=f"^{message}$"):
-        fit(value, annotation)
+        coerce(value, annotation)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_value_that_does_not_fit_is_told_with_what_would(value: object, annota
 )
 def test_the_part_that_does_not_fit_is_named(value: object, annotation: object, trail: tuple[object, ...]) -> None:
     with pytest.raises(MisfitError) as caught:
-        fit(value, annotation)
+        coerce(value, annotation)
     assert caught.value.trail == trail
 
 
@@ -108,17 +108,17 @@ def test_the_part_that_does_not_fit_is_named(value: object, annotation: object, 
 def test_where_text_is_asked_for_it_arrives_as_written(
     value: object, written: object, annotation: object, expected: object
 ) -> None:
-    assert fit(value, annotation, written, folder=Path("/here")) == expected
+    assert coerce(value, annotation, written, folder=Path("/here")) == expected
 
 
 def test_a_written_null_is_no_text() -> None:
     with pytest.raises(MisfitError):
-        fit(None, str, "null")
+        coerce(None, str, "null")
 
 
 def test_a_path_starts_at_the_folder() -> None:
-    assert fit("letters", Path, folder=Path("/here")) == Path("/here/letters")
-    assert fit("/there", Path | None, folder=Path("/here")) == Path("/there")
+    assert coerce("letters", Path, folder=Path("/here")) == Path("/here/letters")
+    assert coerce("/there", Path | None, folder=Path("/here")) == Path("/there")
 
 
 def test_an_annotation_that_is_not_known_has_a_name_all_the_same() -> None:

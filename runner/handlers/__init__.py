@@ -1,0 +1,11 @@
+"""`module:callable` and its settings → handlers, ready to be called.
+
+    binding.py    the way in: a reference and settings → a factory, or every reason why not
+    reference.py  module:callable → the callable
+    signature.py  what a handler's signature says
+    coercion.py   a setting from the YAML → what a parameter's annotation asks for
+    factory.py    makes handlers, one for each slot
+    problems.py   why a handler can't be had
+
+Left out: calling them, which is the worker's business.
+"""

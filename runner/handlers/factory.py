@@ -1,0 +1,64 @@
+"""Makes the handlers of a stage, one for each slot that runs concurrently."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import re
+import typing
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from runner.handlers.problems import HandlerError, HandlerProblem, name_of, reason
+from runner.message import Message
+
+Handler = Callable[[Message], object]
+
+
+class HandlerFactory:
+    """Makes handlers of one stage: `build()` one for each slot that runs concurrently.
+
+    `settings` are those given, as the handler takes them; `defaults` those that its
+    signature adds. `whole` passes them as one argument of that name.
+    """
+
+    def __init__(
+        self,
+        reference: str,
+        target: Callable[..., Any],
+        settings: Mapping[str, Any],
+        defaults: Mapping[str, Any] | None = None,
+        *,
+        whole: str | None = None,
+    ) -> None:
+        self.reference = reference
+        self.settings = settings
+        self.defaults = defaults or {}
+        self._target = target
+        self._whole = whole
+
+    def __repr__(self) -> str:  # never the settings: they may hold a password
+        return f"HandlerFactory({self.reference!r})"
+
+    def build(self) -> Handler:
+        """A handler of its own: a new instance of a class, or the function with its
+        settings. Raises whatever the class does. Where it is a context manager, the
+        caller enters it."""
+        settings = copy.deepcopy(dict(self.settings))
+        if self._whole:
+            settings = {self._whole: settings}
+        if inspect.isclass(self._target):
+            return typing.cast(Handler, self._target(**settings))
+        return partial(self._target, **settings) if settings else self._target
+
+    def try_build(self) -> None:
+        """Build one and let it go: the class may refuse its settings. Raises HandlerError."""
+        try:
+            self.build()
+        except (Exception, SystemExit) as error:
+            named = [name for name in self.settings if re.search(rf"\b{re.escape(name)}\b", str(error))]
+            is_meant = isinstance(error, ValueError) or (isinstance(error, TypeError) and named)
+            why = str(error) if is_meant and str(error) else reason(error)
+            message = f"{name_of(self._target)} refuses its settings: {why}"
+            raise HandlerError([HandlerProblem(message, tuple(named) if len(named) == 1 else ())]) from error
