@@ -19,6 +19,8 @@ from runner.brokers import connect
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.errors import StartError
+from runner.pipeline import Address
+from runner.processes.parts import parts_of
 from runner.topology import plan
 
 READY_POLL = 0.005
@@ -28,12 +30,14 @@ READY_POLL = 0.005
 class Engine:
     """`only` names the parts to start: `mailbox`, `intake` and stages (nothing: all there are).
 
+    Raises UnknownPartError for one that the file doesn't have.
+
     Entering raises RunnerError where a part can't start, or isn't ready in `timeout` seconds.
     """
 
     def __init__(self, loaded: LoadedPipeline, *, only: Collection[str] = (), timeout: float = 30.0) -> None:
         self._loaded = loaded
-        self._only = only
+        self._wanted = parts_of(loaded.pipeline, only)
         self._timeout = timeout
         self._parts = ExitStack()
         self.url = ""
@@ -50,27 +54,24 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self._parts.close()
 
-    def _wants(self, part: str) -> bool:
-        return not self._only or part in self._only
-
     def _start(self, parts: ExitStack) -> None:
         pipeline = self._loaded.pipeline
-        if pipeline.mailbox is not None and self._wants("mailbox"):
-            from runner.mailbox import MailboxServer
+        if (mailbox := self._wanted.mailbox) is not None:
+            from runner.mailbox.server import MailboxServer
 
-            parts.enter_context(MailboxServer(pipeline.mailbox.listen, pipeline.mailbox.folder))
+            parts.enter_context(MailboxServer(mailbox.listen, mailbox.folder))
         self.broker = connect(pipeline, "engine")
         parts.callback(self.broker.close)
         self.broker.start(plan(pipeline), timeout=self._timeout)
         self._start_worker(parts)
-        if pipeline.http is not None and self._wants("intake"):
-            self._start_intake(parts)
+        if self._wanted.intake is not None:
+            self._start_intake(parts, self._wanted.intake.listen)
 
     def _start_worker(self, parts: ExitStack) -> None:
         from runner.worker import Worker
 
         pipeline = self._loaded.pipeline
-        worker = Worker(self._loaded, self.broker, [name for name in pipeline.stages if self._wants(name)])
+        worker = Worker(self._loaded, self.broker, [stage.name for stage in self._wanted.stages])
         worker.start()
         parts.callback(worker.stop, pipeline.shutdown_timeout)
         deadline = time.monotonic() + self._timeout
@@ -79,7 +80,7 @@ class Engine:
                 raise StartError(f"the stages are not registered as consumers after {self._timeout:g} s")
             time.sleep(READY_POLL)
 
-    def _start_intake(self, parts: ExitStack) -> None:
+    def _start_intake(self, parts: ExitStack, listen: Address) -> None:
         from werkzeug.serving import WSGIRequestHandler, make_server
 
         from runner.intake import create_app
@@ -87,8 +88,6 @@ class Engine:
         class Quiet(WSGIRequestHandler):
             def log_request(self, code: int | str = "-", size: int | str = "-") -> None: ...
 
-        assert self._loaded.pipeline.http is not None
-        listen = self._loaded.pipeline.http.listen
         app = create_app(self._loaded, self.broker)
         try:
             server = make_server(listen.host, listen.port, app, threaded=True, request_handler=Quiet)

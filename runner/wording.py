@@ -74,3 +74,8 @@ def listed(names: Iterable[object], last: str = "and") -> str:
     """`a, b and c`."""
     texts = [str(name) for name in names]
     return f" {last} ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 queue`, `2,000 queues`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -9,7 +9,7 @@ import pytest
 
 from runner import __version__
 from runner.config.loader import load
-from runner.supervisor import KILL_GRACE
+from runner.processes.supervisor import KILL_GRACE
 from stages.gateways import Approved, Charge, Declined, GatewayError, GatewayTimeoutError, SimulatedGateway
 from tests.docs.pages import PAGES, REFERENCE, ROOT, Block, commands, sections
 

@@ -9,7 +9,7 @@ from typing import Self
 from rich import progress as bars
 from rich.console import Console
 
-from runner.send import Line
+from runner.commands.documents import Line
 
 
 class Progress:
@@ -18,9 +18,9 @@ class Progress:
 
     def __init__(self, size: int | None) -> None:
         self.confirmed = 0
-        self.faults = 0
+        self.rejected = 0
         self._last_line = 0
-        # Without an edge to wrap at, where a fault is to be one line of a log.
+        # Without an edge to wrap at, where a bad line is to be one line of a log.
         console = Console(stderr=True, soft_wrap=True)
         columns = (bars.BarColumn(), bars.TextColumn("{task.fields[sent]:,} confirmed"), bars.TimeElapsedColumn())
         self._bar = bars.Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty())
@@ -34,7 +34,7 @@ class Progress:
         self._bar.stop()
 
     def bad(self, number: int, reason: str) -> None:
-        self.faults += 1
+        self.rejected += 1
         self._bar.console.print(f"line {number}: {reason}", markup=False, highlight=False)
 
     def dealt_with(self, lines: Sequence[Line], confirmed: int) -> None:

@@ -19,7 +19,7 @@ PROGRAM = """
 import logging, os, sys, time
 from pathlib import Path
 from runner.errors import StartError
-from runner.supervisor import Child, Supervisor, Stop, rest
+from runner.processes.supervisor import Child, Supervisor, Stop, rest
 
 folder = Path(sys.argv[1])
 logging.basicConfig(format="%(message)s")

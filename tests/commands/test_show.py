@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from runner import show
+from runner.commands import show
 from runner.config.loader import LoadedPipeline, load
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 EVERYTHING = """
 name: orders

@@ -1,4 +1,4 @@
-"""Publishing documents from a file: one JSON document, or JSON lines.
+"""`runner send`: publishes documents from a file, one JSON document or JSON lines.
 
 Each is checked like a body that comes by HTTP, and counted only once the broker has
 confirmed it. A bad line is told by its number and stops no other. How that is shown
@@ -7,21 +7,28 @@ is `progress`'s business.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain, islice
-from typing import Any, BinaryIO, Protocol
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
 
+import click
 import orjson
 
 from runner.brokers.base import Broker
-from runner.config.loader import LoadedPipeline
+from runner.commands.connecting import connected
+from runner.commands.documents import Line, documents
+from runner.commands.loading import PIPELINE_OPTION
+from runner.commands.progress import Progress
+from runner.config.loader import LoadedPipeline, load
 from runner.errors import PublishError, RunnerError
 from runner.message import Destination, Outgoing, new_id
 from runner.pipeline import Route
 from runner.routing import Router
 from runner.topology import plan
-from runner.wording import did_you_mean
+from runner.wording import counted, did_you_mean
 
 BATCH = 500
 """Messages that are published before their confirms are waited for."""
@@ -29,19 +36,41 @@ CONFIRM_TIMEOUT = 30.0
 """Seconds to wait for the confirms of a batch."""
 
 
+@click.command()
+@PIPELINE_OPTION
+@click.argument("target")
+@click.argument("file", type=click.File("rb"), default="-")
+def send(pipeline: Path, target: str, file: Any) -> None:
+    """Publish JSON documents from FILE, or from standard input.
+
+    FILE is one JSON document, or has one on each line. TARGET is a queue, or an HTTP route
+    whose queues are meant: 'POST /make-payment'.
+    """
+    loaded = load(pipeline)
+    router = router_to(loaded, target)
+    with connected(loaded, "send") as broker, Progress(_size(file)) as progress:
+        try:
+            publish(broker, router, documents(file), progress)
+        except RunnerError as error:
+            raise RunnerError(f"{error}; {progress.place()}") from error
+    rejected = f", {progress.rejected:,} not sent" if progress.rejected else ""
+    click.echo(f"{counted(progress.confirmed, 'message')} confirmed on {target}{rejected}")
+    sys.exit(1 if progress.rejected else 0)
+
+
+def _size(file: Any) -> int | None:
+    """Bytes of the whole input; None where that isn't known."""
+    try:
+        return os.fstat(file.fileno()).st_size or None
+    except OSError:
+        return None
+
+
 class TargetError(RunnerError):
     """There is no such queue or route."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One document: the number of the line that it begins on, and its bytes."""
-
-    number: int
-    text: bytes
-
-
-def target(loaded: LoadedPipeline, name: str) -> Router:
+def router_to(loaded: LoadedPipeline, name: str) -> Router:
     """The router for a queue's name, or an HTTP route: `POST /make-payment`, or only its path.
 
     Raises TargetError.
@@ -57,25 +86,6 @@ def target(loaded: LoadedPipeline, name: str) -> Router:
     return Router(routes[name], plan(pipeline), loaded.schemas)
 
 
-def documents(source: BinaryIO) -> Iterator[Line]:
-    """The documents in `source`: lines, where one of the first two is a document by itself
-    and isn't alone; else the whole of it is one."""
-    numbered = (Line(number, text) for number, text in enumerate(source, start=1) if text.strip())
-    first = list(islice(numbered, 2))
-    if len(first) == 2 and any(map(_is_json, first)):
-        return chain(first, numbered)
-    rest = list(chain(first, numbered))
-    return iter([Line(rest[0].number, b"".join(line.text for line in rest))] if rest else [])
-
-
-def _is_json(line: Line) -> bool:
-    try:
-        orjson.loads(line.text)
-    except orjson.JSONDecodeError:
-        return False
-    return True
-
-
 class Report(Protocol):
     """Who is told how it goes."""
 
@@ -86,7 +96,7 @@ class Report(Protocol):
         """These have been dealt with, and so many of them were confirmed."""
 
 
-def send(broker: Broker, router: Router, lines: Iterable[Line], report: Report) -> None:
+def publish(broker: Broker, router: Router, lines: Iterable[Line], report: Report) -> None:
     """Publish `lines`, in batches.
 
     Raises BrokerUnavailableError where the broker goes away; what was confirmed before

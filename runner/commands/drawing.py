@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner import topology
-from runner.canvas import Canvas
+from runner.commands.canvas import Canvas
 from runner.config import broker_url
 from runner.config.graph import Edge, circles
 from runner.config.loader import LoadedPipeline

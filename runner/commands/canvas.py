@@ -1,6 +1,6 @@
 """Text with lines drawn beside it: rows, and wires in lanes to the right of them.
 
-Knows nothing of pipelines; what is drawn is `runner.drawing`'s business.
+Knows nothing of pipelines; what is drawn is `runner.commands.drawing`'s business.
 """
 
 from __future__ import annotations

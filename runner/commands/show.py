@@ -1,7 +1,7 @@
-"""A loaded pipeline as a person reads it: the whole file with every default filled in.
+"""`runner show`: the whole file with every default filled in, as a person reads it.
 
 Secrets are hidden; where there are none, the text loads as the same pipeline. How the
-pipeline is drawn is in `runner.drawing`.
+pipeline is drawn is in `drawing`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import click
+
+from runner.commands.drawing import graph_mermaid, graph_text
+from runner.commands.loading import PIPELINE, load_and_warn
 from runner.config import broker_url
 from runner.config.loader import LoadedPipeline
 from runner.config.yaml.writer import block, inline, key, scalar
-from runner.drawing import graph_mermaid, graph_text
 from runner.handlers.factory import HandlerFactory
 from runner.message import Destination
 from runner.pipeline import Http, Pipeline, Queue, Route, Stage
@@ -21,9 +24,18 @@ from runner.privacy.redaction import HIDDEN, hide_password, is_secret
 from runner.retry import RetryPolicy
 from runner.units import format_duration, format_size
 
-__all__ = ["full", "graph_mermaid", "graph_text"]
-
 Lines = Iterator[str]
+
+
+@click.command()
+@PIPELINE
+@click.option("--graph", is_flag=True, help="Draw the pipeline instead.")
+@click.option("--mermaid", is_flag=True, help="Draw the pipeline as Mermaid, for documents.")
+def show(pipeline: Path, graph: bool, mermaid: bool) -> None:
+    """Show the file with every default filled in, and its retry tables."""
+    loaded = load_and_warn(pipeline)
+    draw = graph_mermaid if mermaid else graph_text if graph else full
+    click.echo(draw(loaded), nl=False)
 
 
 def full(loaded: LoadedPipeline) -> str:

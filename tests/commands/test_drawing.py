@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runner.commands.drawing import condensed, graph_mermaid, graph_text
 from runner.config.loader import LoadedPipeline, load
-from runner.drawing import condensed, graph_mermaid, graph_text
 from runner.message import Destination
 from runner.pipeline import Pipeline, Queue, Route, Stage
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TAKE = "handler: tests.config.handlers:take, retry: {attempts: 1}"
 
 

@@ -1,22 +1,42 @@
-"""How `runner status` shows the queues; the counting is the broker's."""
+"""`runner status`: counts the messages of each queue; the counting is the broker's."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 
+import click
 import orjson
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from runner.brokers.base import Broker, Depth
-from runner.config.loader import LoadedPipeline
+from runner.commands.connecting import connected
+from runner.commands.loading import PIPELINE
+from runner.config.loader import LoadedPipeline, load
 from runner.errors import BrokerUnavailableError
 
 WATCH_EVERY = 1.0
 """Seconds."""
+
+
+@click.command()
+@PIPELINE
+@click.option("--watch", is_flag=True, help="Look again every second, until Ctrl-C.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def status(pipeline: Path, watch: bool, form: str) -> None:
+    """Count the messages of each queue: ready, in hand, delayed, dead."""
+    loaded = load(pipeline)
+    with connected(loaded, "status", declare=False) as broker:
+        if form == "json":
+            click.echo(as_json(loaded, broker))
+        elif watch:
+            show_again_and_again(loaded, broker)
+        else:
+            show(loaded, broker)
 
 
 def as_json(loaded: LoadedPipeline, broker: Broker) -> str:
@@ -31,7 +51,7 @@ def show(loaded: LoadedPipeline, broker: Broker) -> None:
     console.print(_table(loaded, _depths(loaded, broker)))
 
 
-def watch(loaded: LoadedPipeline, broker: Broker) -> None:
+def show_again_and_again(loaded: LoadedPipeline, broker: Broker) -> None:
     """The table, drawn anew every second; a broker that goes away is waited for."""
     with Live(_table(loaded, _depths(loaded, broker)), auto_refresh=False) as live:
         try:

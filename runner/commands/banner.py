@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -14,26 +14,24 @@ from runner.brokers import EMBEDDED
 from runner.config.loader import LoadedPipeline
 from runner.pipeline import Address, HttpRoute, Pipeline
 from runner.privacy.redaction import hide_password
+from runner.processes.parts import Parts
 from runner.validation.schema import read_schema
 
 
-def lines(loaded: LoadedPipeline, *, only: Collection[str], processes: int, took: float) -> Iterator[str]:
-    """The lines, one for each part that was started."""
-    pipeline = loaded.pipeline
-    yield f"{pipeline.name} is up after {took:.1f} s"
-    http = pipeline.http if not only or "intake" in only else None
+def lines(loaded: LoadedPipeline, parts: Parts, *, processes: int, took: float) -> Iterator[str]:
+    """The lines, one for each part that was started; `took` is how many seconds that needed."""
+    yield f"{loaded.pipeline.name} is up after {took:.1f} s"
+    http, mailbox = parts.intake, parts.mailbox
     for route in http.routes if http else ():
         assert http is not None
         targets = dict.fromkeys(str(to) for one in route.publish for to in one.to)
         yield f"  intake   {route.method} {url(http.listen)}{route.path} → {', '.join(targets)}"
-    yield f"  broker   {_broker(pipeline)}"
-    if pipeline.mailbox is not None and (not only or "mailbox" in only):
-        folder = _near(pipeline.mailbox.folder)
-        yield f"  mailbox  smtp://{pipeline.mailbox.listen} → {folder} (read it: {_program()} mail)"
-    stages = [stage for name, stage in pipeline.stages.items() if not only or name in only]
+    yield f"  broker   {_broker(loaded.pipeline)}"
+    if mailbox is not None:
+        yield f"  mailbox  smtp://{mailbox.listen} → {_near(mailbox.folder)} (read it: {_program()} mail)"
     workers = f", in {processes} processes" if processes > 1 else ""
-    if stages:
-        yield f"  stages   {', '.join(f'{stage.name} ×{stage.concurrency}' for stage in stages)}{workers}"
+    if parts.stages:
+        yield f"  stages   {', '.join(f'{stage.name} ×{stage.concurrency}' for stage in parts.stages)}{workers}"
     if http and http.routes:
         yield f"  try      {_curl(loaded, http.listen, http.routes[0])}"
     yield "  stop     Ctrl-C"

@@ -1,0 +1,30 @@
+"""How a command gets a broker: connected for as long as it takes, and quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from runner.brokers import connect
+from runner.brokers.base import Broker
+from runner.config.loader import LoadedPipeline
+from runner.observability import logs
+from runner.topology import plan
+
+BROKER_TIMEOUT = 5.0
+"""Seconds that a command waits for the broker to answer."""
+
+
+@contextmanager
+def connected(loaded: LoadedPipeline, command: str, *, declare: bool = True) -> Iterator[Broker]:
+    """The broker of `loaded`; `command` is shown in its lists. Raises BrokerError.
+
+    Without `declare` nothing is made there, for commands that just look.
+    """
+    logs.configure(command, level="error")
+    broker = connect(loaded.pipeline, command)
+    broker.start(plan(loaded.pipeline), timeout=BROKER_TIMEOUT, declare=declare)
+    try:
+        yield broker
+    finally:
+        broker.close()

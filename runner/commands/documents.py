@@ -1,0 +1,37 @@
+"""The JSON documents in a file: one document, or one on each line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import BinaryIO
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One document: the number of the line that it begins on, and its bytes."""
+
+    number: int
+    text: bytes
+
+
+def documents(source: BinaryIO) -> Iterator[Line]:
+    """The documents in `source`: lines, where one of the first two is a document by itself
+    and isn't alone; else the whole of it is one."""
+    numbered = (Line(number, text) for number, text in enumerate(source, start=1) if text.strip())
+    first = list(islice(numbered, 2))
+    if len(first) == 2 and any(map(_is_json, first)):
+        return chain(first, numbered)
+    rest = list(chain(first, numbered))
+    return iter([Line(rest[0].number, b"".join(line.text for line in rest))] if rest else [])
+
+
+def _is_json(line: Line) -> bool:
+    try:
+        orjson.loads(line.text)
+    except orjson.JSONDecodeError:
+        return False
+    return True

@@ -1,0 +1,36 @@
+"""How a command gets its pipeline, and tells what is wrong with the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from runner.config.loader import LoadedPipeline, load
+from runner.errors import Problem
+
+PIPELINE = click.argument("pipeline", type=click.Path(path_type=Path), default="pipeline.yaml", metavar="[PIPELINE]")
+PIPELINE_OPTION = click.option(
+    "-p",
+    "--pipeline",
+    type=click.Path(path_type=Path),
+    default="pipeline.yaml",
+    show_default=True,
+    help="The pipeline file.",
+)
+
+
+def load_and_warn(path: Path) -> LoadedPipeline:
+    """The pipeline, ready to be run; its warnings are printed. Raises ConfigError."""
+    loaded = load(path)
+    print_problems(loaded.warnings)
+    return loaded
+
+
+def print_problems(problems: Sequence[Problem]) -> None:
+    """A line each, to stderr; in a terminal the place is coloured."""
+    colours = {"error": "red", "warning": "yellow"}
+    for problem in problems:
+        place, _, _ = str(problem).partition(problem.message)
+        click.echo(click.style(place, fg=colours[problem.severity]) + problem.message, err=True)

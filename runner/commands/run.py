@@ -1,0 +1,65 @@
+"""`runner run`: starts the parts of a pipeline, and keeps them running."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import click
+
+from runner.commands.loading import PIPELINE, load_and_warn
+from runner.config.loader import LoadedPipeline
+from runner.observability import logs
+from runner.processes.children import children
+from runner.processes.parts import Parts, UnknownPartError, parts_of
+from runner.processes.supervisor import Supervisor
+
+
+@click.command()
+@PIPELINE
+@click.option("--processes", type=click.IntRange(1), default=1, show_default=True, help="Worker processes.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="PART",
+    help="Start only this part: 'intake', 'mailbox' or a stage's name. May be given several times.",
+)
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
+@click.option("--log-format", type=click.Choice(list(logs.FORMATS)), default="text", show_default=True)
+def run(pipeline: Path, processes: int, only: Sequence[str], log_level: str, log_format: str) -> None:
+    """Start intake, workers and mailbox, and keep them running."""
+    began = time.monotonic()
+    configure = partial(logs.configure, level=log_level, form=log_format)
+    configure("runner")
+    loaded = load_and_warn(pipeline)
+    parts = _parts(loaded, only)
+
+    def announce() -> None:
+        if log_format == "text":
+            from runner.commands.banner import lines
+
+            took = time.monotonic() - began
+            click.echo("\n".join(lines(loaded, parts, processes=processes, took=took)), err=True)
+        else:
+            logging.getLogger("runner").info("%s is up", loaded.pipeline.name)
+
+    supervisor = Supervisor(
+        children(loaded, parts, processes=processes),
+        shutdown_timeout=loaded.pipeline.shutdown_timeout,
+        configure_child=configure,
+        on_up=announce,
+    )
+    sys.exit(supervisor.run())
+
+
+def _parts(loaded: LoadedPipeline, only: Sequence[str]) -> Parts:
+    try:
+        return parts_of(loaded.pipeline, only)
+    except UnknownPartError as error:
+        raise click.BadParameter(str(error), param_hint="--only") from None

@@ -1,0 +1,45 @@
+"""Which parts of a pipeline a run is for: all that the file has, or those that `--only` names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from runner.errors import RunnerError
+from runner.pipeline import Http, Mailbox, Pipeline, Stage
+from runner.wording import did_you_mean
+
+INTAKE, MAILBOX = "intake", "mailbox"
+"""The names of the parts that aren't stages."""
+
+
+class UnknownPartError(RunnerError):
+    """`--only` names what the file doesn't have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is wanted of a pipeline: None, and no stages, for what isn't."""
+
+    intake: Http | None
+    mailbox: Mailbox | None
+    stages: tuple[Stage, ...]
+
+
+def parts_of(pipeline: Pipeline, only: Collection[str] = ()) -> Parts:
+    """The parts that `only` names: `intake`, `mailbox` and stages (nothing: all that there are).
+
+    Raises UnknownPartError.
+    """
+    there = {INTAKE: pipeline.http, MAILBOX: pipeline.mailbox, **pipeline.stages}
+    known = [name for name, part in there.items() if part is not None]
+    for name in only:
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise UnknownPartError(f"'{name}' is no part of it{hint}; known are {', '.join(known)}")
+    wanted = set(only or known)
+    return Parts(
+        pipeline.http if INTAKE in wanted else None,
+        pipeline.mailbox if MAILBOX in wanted else None,
+        tuple(stage for name, stage in pipeline.stages.items() if name in wanted),
+    )

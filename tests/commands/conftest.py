@@ -1,0 +1,22 @@
+"""A mailbox that is running, and the folder that it keeps its mails in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runner.mailbox.server import MailboxServer
+from tests.mails import ANYWHERE
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "var" / "mailbox"
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[MailboxServer]:
+    with MailboxServer(ANYWHERE, folder) as server:
+        yield server
