@@ -68,7 +68,7 @@ class Engine:
             self._start_intake(parts, self._wanted.intake.listen)
 
     def _start_worker(self, parts: ExitStack) -> None:
-        from runner.worker import Worker
+        from runner.worker.worker import Worker
 
         pipeline = self._loaded.pipeline
         worker = Worker(self._loaded, self.broker, [stage.name for stage in self._wanted.stages])
@@ -83,7 +83,7 @@ class Engine:
     def _start_intake(self, parts: ExitStack, listen: Address) -> None:
         from werkzeug.serving import WSGIRequestHandler, make_server
 
-        from runner.intake import create_app
+        from runner.intake.app import create_app
 
         class Quiet(WSGIRequestHandler):
             def log_request(self, code: int | str = "-", size: int | str = "-") -> None: ...

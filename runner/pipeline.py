@@ -100,7 +100,7 @@ class Stage:
     publish: tuple[Route, ...] = ()
     concurrency: int = 1
     prefetch: int = 500
-    """The most that is taken in advance; `runner.pace` says when it is less."""
+    """The most that is taken in advance; `runner.worker.prefetch` says when it is less."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
 

@@ -1,17 +1,42 @@
-"""A body → the route that it takes: its destinations, and the schemas it has to keep there.
+"""A body → the messages to publish, or why not: the one way from the one to the other.
 
-Decides only; who asks says what a body without a route, or one that breaks a schema, means.
+The intake, `runner send` and a stage's result all come through here: parse, choose the
+route, check the schemas of where it leads. Decides only; what a refusal means, and how it
+is worded, is each caller's business.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Any, NamedTuple
 
-from runner.message import Destination
+import orjson
+
+from runner.message import NO_HEADERS, Destination, Outgoing
 from runner.pipeline import Route
 from runner.topology import Topology
 from runner.validation.schema import Schema
+from runner.validation.violations import Violation
+
+
+class Reason(Enum):
+    """Why a body can't be published."""
+
+    NOT_JSON = "not JSON"
+    NO_ROUTE = "no route"
+    INVALID = "invalid"
+
+
+class Refusal(NamedTuple):
+    """A body that can't be published, and why."""
+
+    reason: Reason
+    detail: str = ""
+    """Where a text stops being JSON, in the parser's words; it repeats nothing of the text."""
+    queue: str = ""
+    """The queue whose schema the body breaks."""
+    violations: tuple[Violation, ...] = ()
 
 
 class PlannedRoute(NamedTuple):
@@ -35,10 +60,33 @@ class Router:
 
         self._routes = [plan(route) for route in routes]
 
-    def route(self, body: Any) -> PlannedRoute | None:
-        """The first route that matches; None where none does, which the caller treats as a
-        fault, since nothing may be dropped."""
-        for route in self._routes:
-            if route.when is None or route.when.is_valid(body):
-                return route
-        return None
+    def route_text(self, text: bytes, id: str) -> list[Outgoing] | Refusal:
+        """What is published, under the id `id`, for a body that somebody has sent."""
+        try:
+            body = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            return Refusal(Reason.NOT_JSON, str(error))
+        return self.route(body, text, id)
+
+    def route(
+        self, body: Any, text: bytes, id: str, headers: Mapping[str, Any] = NO_HEADERS
+    ) -> list[Outgoing] | Refusal:
+        """What is published for `body`, whose JSON is `text`: a message for each destination of
+        the first route that takes it, with `headers`.
+
+        A body may hold what is only JSON once it is written (a date, another mapping than dict).
+        """
+        try:
+            return self._route(body, text, id, headers)
+        except (TypeError, ValueError):
+            return self._route(orjson.loads(text), text, id, headers)
+
+    def _route(self, body: Any, text: bytes, id: str, headers: Mapping[str, Any]) -> list[Outgoing] | Refusal:
+        for when, to, schemas in self._routes:
+            if when is not None and not when.is_valid(body):
+                continue
+            for queue, schema in schemas:
+                if not schema.is_valid(body):
+                    return Refusal(Reason.INVALID, queue=queue, violations=schema.violations(body))
+            return [Outgoing(destination, id, text, headers) for destination in to]
+        return Refusal(Reason.NO_ROUTE)

@@ -31,13 +31,13 @@ from runner.brokers.rabbitmq.consuming import Subscription
 from runner.brokers.rabbitmq.frames import ack_frame, content_frames
 from runner.brokers.rabbitmq.wire import Wire
 from runner.config.loader import LoadedPipeline
+from runner.intake.rsgi import Application
 from runner.message import Destination as At
 from runner.message import Message, Outgoing
-from runner.outcome import Decider
 from runner.routing import Router
-from runner.rsgi import Application
 from runner.topology import plan
-from runner.worker import StageWorker
+from runner.worker.outcome import Decider
+from runner.worker.stage import StageWorker
 from tests.pipelines import loaded
 
 BOUNDS = {

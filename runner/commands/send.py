@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import click
-import orjson
 
 from runner.brokers.base import Broker
 from runner.commands.connecting import connected
@@ -26,7 +25,7 @@ from runner.config.loader import LoadedPipeline, load
 from runner.errors import PublishError, RunnerError
 from runner.message import Destination, Outgoing, new_id
 from runner.pipeline import Route
-from runner.routing import Router
+from runner.routing import Reason, Refusal, Router
 from runner.topology import plan
 from runner.wording import counted, did_you_mean
 
@@ -107,13 +106,12 @@ def publish(broker: Broker, router: Router, lines: Iterable[Line], report: Repor
         numbers: dict[str, int] = {}
         messages: list[Outgoing] = []
         for line in batch:
-            try:
-                made = _messages(router, line)
-            except ValueError as error:
-                report.bad(line.number, str(error))
+            routed = router.route_text(line.text.strip(), new_id())
+            if isinstance(routed, Refusal):
+                report.bad(line.number, _worded(routed))
                 continue
-            numbers[made[0].id] = line.number
-            messages += made
+            numbers[routed[0].id] = line.number
+            messages += routed
         refused = _publish(broker, messages)
         for message_id, reason in refused.items():
             report.bad(numbers[message_id], reason)
@@ -128,17 +126,9 @@ def _publish(broker: Broker, messages: Sequence[Outgoing]) -> dict[str, str]:
     return {}
 
 
-def _messages(router: Router, line: Line) -> list[Outgoing]:
-    """Raises ValueError with what is wrong with the document."""
-    try:
-        body: Any = orjson.loads(line.text)
-    except orjson.JSONDecodeError as error:
-        raise ValueError(f"no JSON: {error}") from None
-    route = router.route(body)
-    if route is None:
-        raise ValueError("matches none of the routes")
-    for _, schema in route.schemas:
-        if faults := schema.violations(body):
-            raise ValueError("; ".join(map(str, faults)))
-    message_id = new_id()
-    return [Outgoing(destination, message_id, line.text.strip()) for destination in route.to]
+def _worded(refusal: Refusal) -> str:
+    if refusal.reason is Reason.NOT_JSON:
+        return f"no JSON: {refusal.detail}"
+    if refusal.reason is Reason.NO_ROUTE:
+        return "matches none of the routes"
+    return "; ".join(map(str, refusal.violations))

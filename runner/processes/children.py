@@ -57,7 +57,7 @@ def children(loaded: LoadedPipeline, parts: Parts, *, processes: int = 1) -> lis
 
 def run_worker(loaded: LoadedPipeline, name: str, stages: Collection[str], supervision: Supervision) -> None:
     """Handle deliveries until `Stop`; then finish what is in hand and let its acks leave."""
-    from runner.worker import Worker
+    from runner.worker.worker import Worker
 
     broker = connect(loaded.pipeline, name)
     worker = Worker(loaded, broker, stages)
@@ -109,7 +109,7 @@ def run_intake(loaded: LoadedPipeline, http: Http, supervision: Supervision) -> 
 def _load_app(loaded: LoadedPipeline, http: Http, supervision: Supervision) -> Any:
     """In granian's own process: the app, whose broker connects meanwhile on granian's loop.
     It serves at once, and answers 503 until the broker is there."""
-    from runner.rsgi import Application
+    from runner.intake.rsgi import Application
 
     class Served(Application):
         def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:

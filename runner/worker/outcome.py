@@ -9,6 +9,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from enum import Enum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ from runner.message import (
 )
 from runner.pipeline import Stage
 from runner.privacy.masking import mask
-from runner.routing import Router
+from runner.routing import Reason, Refusal, Router
 from runner.topology import dead_letter_queue
 from runner.units import format_duration
 from runner.validation.schema import Schema
@@ -42,11 +43,22 @@ LONGEST_TRACEBACK = 8_000
 """Characters. AMQP headers have to fit into one frame (128 KiB by default)."""
 
 
-class Outcome(NamedTuple):
-    """What is published in the place of a delivery that was not handled, and why."""
+class Fate(Enum):
+    """What becomes of a delivery that was not handled."""
 
-    fate: str
-    """retry, dead or pause (it is given back, and the stage rests for `delay`)."""
+    RETRY = "retry"
+    DEAD = "dead"
+    PAUSE = "pause"
+    """It is given back, and the stage rests."""
+
+
+class Outcome(NamedTuple):
+    """What is published in the place of a delivery that was not handled, and why.
+
+    `delay` (seconds) is how long a retry waits, or the stage rests.
+    """
+
+    fate: Fate
     messages: Sequence[Outgoing] = ()
     reason: str = ""
     delay: float = 0.0
@@ -87,9 +99,9 @@ class Decider:
     def failed(self, delivery: Delivery, error: BaseException) -> Outcome:
         """The handler has raised `error`, or its result couldn't be passed on."""
         if isinstance(error, Pause):
-            return Outcome("pause", (), _shown(error.reason), error.delay)
+            return Outcome(Fate.PAUSE, (), _shown(error.reason), error.delay)
         if isinstance(error, Reject):
-            return self._bury(delivery, error.reason)
+            return self._dead(delivery, error.reason)
         if isinstance(error, Retry):
             return self._retry(delivery, error.reason, error.delay)
         trace = "".join(traceback.format_exception(error))
@@ -113,7 +125,7 @@ class Decider:
         reason = f"it has had {made} attempts, and {attempts} are allowed"
         if delivery.deaths:
             reason = "the last attempt didn't come to an end: the worker died with it"
-        return self._bury(delivery, reason, attempt=made)
+        return self._dead(delivery, reason, attempt=made)
 
     def _outgoing(self, id: str, delivery: Delivery, body: Any) -> list[Outgoing]:
         if body is None:
@@ -121,29 +133,25 @@ class Decider:
         if isinstance(body, Message):
             raise Reject("the handler returned the message itself; return its body (message.body)")
         try:
-            payload = orjson.dumps(body, default=_plain)
+            text = orjson.dumps(body, default=_plain)
         except (TypeError, orjson.JSONEncodeError) as error:
             raise Reject(f"the handler returned what JSON can't hold: {error}") from None
-        route = self._router.route(body)
-        if route is None:
-            raise Reject("no route of the stage matches the body that the handler returned")
-        for queue, schema in route.schemas:
-            if not _is_valid(schema, body, payload):
-                faults = word(schema.violations(orjson.loads(payload)))
-                raise Reject(f"the handler returned what breaks the schema of {queue}: {faults}")
-        return [Outgoing(destination, id, payload, delivery.headers) for destination in route.to]
+        routed = self._router.route(body, text, id, delivery.headers)
+        if isinstance(routed, Refusal):
+            raise Reject(_refused(routed))
+        return routed
 
     def _retry(self, delivery: Delivery, reason: str, delay: float | None = None, trace: str = "") -> Outcome:
         policy = self._stage.retry
         if delivery.attempt >= policy.attempts:
-            return self._bury(delivery, reason, trace=trace)
+            return self._dead(delivery, reason, trace=trace)
         wait = policy.delay_after(delivery.attempt) if delay is None else max(delay, 0.001)
         headers = {**delivery.headers, ATTEMPT: delivery.attempt}
         home = Destination("", delivery.queue)
         message = Outgoing(home, delivery.id, delivery.payload, headers, delay=wait, origin=delivery)
-        return Outcome("retry", [message], _shown(reason), wait, _shown(trace))
+        return Outcome(Fate.RETRY, [message], _shown(reason), wait, _shown(trace))
 
-    def _bury(self, delivery: Delivery, reason: str, *, attempt: int | None = None, trace: str = "") -> Outcome:
+    def _dead(self, delivery: Delivery, reason: str, *, attempt: int | None = None, trace: str = "") -> Outcome:
         reason, trace = _shown(reason), _shown(trace)
         headers: dict[str, Any] = {
             **delivery.headers,
@@ -157,7 +165,7 @@ class Decider:
             headers[TRACEBACK] = trace[-LONGEST_TRACEBACK:]
         home = Destination("", dead_letter_queue(delivery.queue))
         message = Outgoing(home, delivery.id, delivery.payload, headers, origin=delivery)
-        return Outcome("dead", [message], reason, 0.0, trace)
+        return Outcome(Fate.DEAD, [message], reason, 0.0, trace)
 
 
 def _shown(text: str) -> str:
@@ -175,20 +183,17 @@ def describe(outcome: Outcome, delivery: Delivery, attempts: int) -> str:
     attempt = outcome.messages[0].headers[ATTEMPT] if outcome.messages else delivery.attempt
     count = f"attempt {attempt} of {attempts}" if attempt <= attempts else f"after {attempt} attempts"
     what = one_line(f"{delivery.queue} message {delivery.id}, {count}: {outcome.reason[:LONGEST_ERROR]}")
-    if outcome.fate == "retry":
+    if outcome.fate is Fate.RETRY:
         return f"{what}; again in {format_duration(outcome.delay)}"
-    if outcome.fate == "dead":
+    if outcome.fate is Fate.DEAD:
         return f"{what}; moved to {dead_letter_queue(delivery.queue)}"
     return what
 
 
-def _is_valid(schema: Schema, body: object, payload: bytes) -> bool:
-    """Of the body as it is, which spares a second parse; unless it holds what is only
-    JSON once it is written (a date, another mapping than dict)."""
-    try:
-        return schema.is_valid(body)
-    except (TypeError, ValueError):
-        return schema.is_valid(orjson.loads(payload))
+def _refused(refusal: Refusal) -> str:
+    if refusal.reason is Reason.NO_ROUTE:
+        return "no route of the stage matches the body that the handler returned"
+    return f"the handler returned what breaks the schema of {refusal.queue}: {word(refusal.violations)}"
 
 
 def _plain(value: object) -> object:

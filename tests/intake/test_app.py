@@ -24,8 +24,8 @@ from werkzeug.serving import make_server
 from runner.brokers import connect
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
-from runner.intake import create_app
-from runner.rsgi import Application
+from runner.intake.app import create_app
+from runner.intake.rsgi import Application
 from runner.topology import plan
 from tests.brokers.places import EmbeddedPlace
 from tests.http_client import Answer, Client
@@ -60,7 +60,7 @@ PIPELINE = """
       urgent: {}
       events: {schema: payment.json, bind: [{exchange: events, key: "payment.*"}]}
     stages:
-      take: {consume: payments, handler: "tests.test_intake:ignore"}
+      take: {consume: payments, handler: "tests.intake.test_app:ignore"}
 """
 SCHEMA = {
     "type": "object",

@@ -14,12 +14,12 @@ import pytest
 
 from runner.errors import Pause, PublishError, Reject, Retry
 from runner.message import ATTEMPT, ERROR, QUEUE, STAGE, TIME, TRACEBACK, Delivery, Destination, Outgoing, Session
-from runner.outcome import LONGEST_ERROR, LONGEST_TRACEBACK, Decider, describe
 from runner.pipeline import Pipeline, Queue, Route, Stage
 from runner.retry import RetryPolicy
 from runner.routing import Router
 from runner.topology import plan
 from runner.validation.schema import Schema
+from runner.worker.outcome import LONGEST_ERROR, LONGEST_TRACEBACK, Decider, Fate, describe
 
 POLICY = RetryPolicy(attempts=3, delay=2.0, factor=3.0, max_delay=300.0)
 CARD = "4111111111111111"
@@ -152,7 +152,7 @@ def test_a_retry_waits_as_the_table_says_and_counts_its_attempt(attempt: int, wa
     origin = delivery(attempt=attempt, headers={"trace": "abc"})
     outcome = decider().failed(origin, Retry("gateway is down"))
     message = the_only(outcome.messages)
-    assert (outcome.fate, outcome.delay) == ("retry", wait)
+    assert (outcome.fate, outcome.delay) == (Fate.RETRY, wait)
     assert (message.destination, message.delay, message.id) == (Destination("", "in"), wait, "id-1")
     assert message.payload == origin.payload
     assert message.headers == {"trace": "abc", ATTEMPT: attempt}
@@ -168,7 +168,7 @@ def test_after_the_last_attempt_comes_the_dead_letter() -> None:
     origin = delivery(attempt=3, headers={"trace": "abc"})
     outcome = decider().failed(origin, Retry("gateway is down"))
     message = the_only(outcome.messages)
-    assert outcome.fate == "dead"
+    assert outcome.fate is Fate.DEAD
     assert message.destination == Destination("", "in.dlq")
     assert (message.payload, message.id, message.delay) == (origin.payload, "id-1", 0.0)
     assert message.headers[TIME].endswith("+00:00")
@@ -183,7 +183,7 @@ def test_after_the_last_attempt_comes_the_dead_letter() -> None:
 
 def test_a_rejected_message_goes_straight_to_the_dead_letters() -> None:
     outcome = decider().failed(delivery(), Reject("no such customer"))
-    assert (outcome.fate, outcome.reason) == ("dead", "no such customer")
+    assert (outcome.fate, outcome.reason) == (Fate.DEAD, "no such customer")
     assert the_only(outcome.messages).headers[ATTEMPT] == 1
 
 
@@ -191,7 +191,7 @@ def test_any_other_exception_is_retried_and_its_traceback_kept() -> None:
     def fail() -> None:
         raise KeyError("amount")
 
-    for attempt, fate in ((1, "retry"), (3, "dead")):
+    for attempt, fate in ((1, Fate.RETRY), (3, Fate.DEAD)):
         with pytest.raises(KeyError) as raised:
             fail()
         outcome = decider().failed(delivery(attempt=attempt), raised.value)
@@ -216,14 +216,14 @@ def test_a_card_number_in_an_error_is_cut_down_to_its_last_four(error: Exception
 
 def test_a_pause_publishes_nothing() -> None:
     outcome = decider().failed(delivery(), Pause("password refused", delay=90))
-    assert (outcome.fate, list(outcome.messages), outcome.delay) == ("pause", [], 90)
+    assert (outcome.fate, list(outcome.messages), outcome.delay) == (Fate.PAUSE, [], 90)
 
 
 def test_a_result_that_the_broker_refuses_is_retried_and_in_the_end_dead_lettered() -> None:
     error = PublishError([(Outgoing(Destination("", "out"), "id-1", b""), "the queue is full")])
-    assert decider().unpublishable(delivery(attempt=1), error).fate == "retry"
+    assert decider().unpublishable(delivery(attempt=1), error).fate is Fate.RETRY
     outcome = decider().unpublishable(delivery(attempt=3), error)
-    assert (outcome.fate, outcome.reason) == ("dead", "the result could not be published: out: the queue is full")
+    assert (outcome.fate, outcome.reason) == (Fate.DEAD, "the result could not be published: out: the queue is full")
 
 
 @pytest.mark.parametrize(("attempt", "deaths"), [(1, 0), (3, 0), (3, 2), (4, 1)])

@@ -15,7 +15,7 @@ AIM = 10.0
 """Seconds of work to take in advance, where fewer than the most is taken."""
 
 
-def prefetch(current: int, *, most: int, least: int, waiting: int, handled: int, seconds: float) -> int:
+def fitting(current: int, *, most: int, least: int, waiting: int, handled: int, seconds: float) -> int:
     """The prefetch to go on with; `current` where it fits.
 
     `waiting` messages wait for a slot now, and `handled` have been handled in the last

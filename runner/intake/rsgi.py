@@ -26,7 +26,9 @@ from werkzeug.wrappers import Response
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.errors import BrokerError, BrokerUnavailableError
-from runner.intake import Desk, Refused, accepted, create_app, internal_fault, problem, too_large
+from runner.intake.app import create_app
+from runner.intake.desk import Desk, TurnedAway
+from runner.intake.problems import accepted, internal_error, problem, too_large
 from runner.message import Outgoing
 
 if TYPE_CHECKING:
@@ -110,31 +112,31 @@ class Application:
             messages = desk.messages(await self._read(headers.get("content-length", ""), protocol))
             await self._publish(messages)
             protocol.response_bytes(202, _JSON, accepted(messages))
-        except Refused as refused:
-            respond(protocol, refused.response)
+        except TurnedAway as turned_away:
+            respond(protocol, turned_away.response)
         except BrokerError as error:
             assert desk is not None
             respond(protocol, desk.unavailable(error))
         except ProtocolClosed:
             log.debug("a client hung up on %s %s", scope.method, scope.path)
         except Exception as error:  # noqa: BLE001 - as Flask's error handlers do
-            respond(protocol, internal_fault(error, scope.method, scope.path))
+            respond(protocol, internal_error(error, scope.method, scope.path))
 
     async def _read(self, length: str, protocol: HTTPProtocol) -> bytes:
-        """The body, which is `length` bytes if that is known. Raises Refused where it is too
+        """The body, which is `length` bytes if that is known. Raises TurnedAway where it is too
         large, without reading the rest of it."""
         if length.isdecimal():
             if int(length) > self._http.max_body:
-                raise Refused(too_large(self._http))
+                raise TurnedAway(too_large(self._http))
             body = await protocol()
             if len(body) != int(length):
-                raise Refused(problem(400, f"the body has {len(body)} bytes, and not {length} as its header says"))
+                raise TurnedAway(problem(400, f"the body has {len(body)} bytes, and not {length} as its header says"))
             return body
         chunks, received = [], 0
         async for chunk in protocol:
             received += len(chunk)
             if received > self._http.max_body:
-                raise Refused(too_large(self._http))
+                raise TurnedAway(too_large(self._http))
             chunks.append(chunk)
         return b"".join(chunks)
 

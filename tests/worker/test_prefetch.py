@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.pace import prefetch
+from runner.worker.prefetch import fitting
 
 
 @pytest.mark.parametrize(
@@ -26,8 +26,8 @@ from runner.pace import prefetch
     ],
 )
 def test_the_prefetch_fits_what_is_handled(current: int, waiting: int, handled: int, expected: int) -> None:
-    fitting = prefetch(current, most=250, least=4, waiting=waiting, handled=handled, seconds=5.0)
-    assert fitting == expected
+    found = fitting(current, most=250, least=4, waiting=waiting, handled=handled, seconds=5.0)
+    assert found == expected
 
 
 @given(st.integers(1, 1000), st.integers(1, 1000), st.integers(1, 64), st.integers(0, 1000), st.integers(0, 100_000))
@@ -36,4 +36,4 @@ def test_it_stays_between_the_least_and_the_most(
 ) -> None:
     least, current = min(least, most), min(current, most)
     current = max(current, least)
-    assert least <= prefetch(current, most=most, least=least, waiting=waiting, handled=handled, seconds=5.0) <= most
+    assert least <= fitting(current, most=most, least=least, waiting=waiting, handled=handled, seconds=5.0) <= most

@@ -1,9 +1,9 @@
-"""Deliveries → handlers → outcomes → settle: the stages at work in one process.
+"""Deliveries → handlers → outcomes → settle: one stage at work in one process.
 
-Each stage has `concurrency` slots, threads that call its handler; the broker's own
-thread hands deliveries over and never waits for a slot, so that a slow or stuck
-handler holds up neither another stage nor the broker connection. What becomes of
-a delivery is decided in `outcome`, not here.
+It has `concurrency` slots, threads that call its handler; the broker's own thread hands
+deliveries over and never waits for a slot, so that a slow or stuck handler holds up
+neither another stage nor the broker connection. What becomes of a delivery is decided
+in `outcome`, not here.
 """
 
 from __future__ import annotations
@@ -12,85 +12,25 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from queue import Empty, SimpleQueue
 
-from runner import pace
 from runner.brokers.base import Broker
-from runner.config.loader import LoadedPipeline
 from runner.errors import PublishError, StartError
 from runner.handlers.factory import HandlerFactory
 from runner.message import Delivery, Message, Outgoing
-from runner.outcome import Decider, Outcome, describe
 from runner.pipeline import Stage
-from runner.routing import Router
-from runner.topology import plan
+from runner.worker import prefetch
+from runner.worker.outcome import Decider, Fate, Outcome, describe
 
 log = logging.getLogger("runner.worker")
 
 STRANDED_DELAY = 1.0
 """Seconds until settling is tried again where the broker took neither the result, nor
 the retry, nor the dead letter. Until then the delivery stays in hand, unacked."""
-PACE_EVERY = 5.0
-"""Seconds between looks at whether a stage takes as much in advance as it can handle."""
 LOG_STRANDED_EVERY = 30.0
 """Seconds."""
-
-
-class Worker:
-    """All the stages of `names` (None: of the whole pipeline) in this process."""
-
-    def __init__(self, loaded: LoadedPipeline, broker: Broker, names: Iterable[str] | None = None) -> None:
-        topology = plan(loaded.pipeline)
-        wanted = set(loaded.pipeline.stages if names is None else names)
-
-        def decider(stage: Stage) -> Decider:
-            router = Router(stage.publish, topology, loaded.schemas)
-            return Decider(stage, loaded.schemas.get(stage.consume), router)
-
-        self._over = threading.Event()
-        self._pacer = threading.Thread(target=self._pace, name="pace", daemon=True)
-        self._stages = [
-            StageWorker(stage, loaded.handlers[stage.name], decider(stage), broker)
-            for stage in loaded.pipeline.stages.values()
-            if stage.name in wanted
-        ]
-
-    @property
-    def ready(self) -> bool:
-        """Whether every stage is registered as a consumer right now, or has been and rests."""
-        return all(stage.consuming or stage.paused for stage in self._stages)
-
-    def start(self) -> None:
-        """Build and enter every handler, then begin to consume.
-
-        Raises StartError where a handler can't be entered; nothing was consumed then.
-        """
-        try:
-            for stage in self._stages:
-                stage.enter()
-        except StartError:
-            self.stop(timeout=1.0)
-            raise
-        for stage in self._stages:
-            stage.consume()
-        self._pacer.start()
-
-    def stop(self, timeout: float) -> bool:
-        """Take nothing more, give back what no handler has begun, and wait up to
-        `timeout` seconds for what one has. False where some handler is still busy."""
-        deadline = time.monotonic() + timeout
-        self._over.set()
-        for stage in self._stages:
-            stage.stop()
-        finished = [stage.join(deadline) for stage in self._stages]
-        return all(finished)
-
-    def _pace(self) -> None:
-        while not self._over.wait(PACE_EVERY):
-            for stage in self._stages:
-                stage.pace(PACE_EVERY)
 
 
 class StageWorker:
@@ -236,11 +176,11 @@ class StageWorker:
 
     def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
         line = describe(outcome, delivery, self._stage.retry.attempts)
-        if outcome.fate == "pause":
+        if outcome.fate is Fate.PAUSE:
             self._pause(outcome)
             self._broker.release([delivery])
             return
-        level = logging.ERROR if outcome.fate == "dead" else logging.WARNING
+        level = logging.ERROR if outcome.fate is Fate.DEAD else logging.WARNING
         log.log(level, "%s: %s%s", self._stage.name, line, f"\n{outcome.trace}" if outcome.trace else "")
         self._broker.settle(delivery, outcome.messages)
 
@@ -254,7 +194,7 @@ class StageWorker:
     def pace(self, seconds: float) -> None:
         """Take more or less in advance, by what was handled in the last `seconds`."""
         handled, self._handled = self._handled, 0
-        fitting = pace.prefetch(
+        fitting = prefetch.fitting(
             self._prefetch,
             most=self._stage.prefetch,
             least=min(self._stage.concurrency, self._stage.prefetch),

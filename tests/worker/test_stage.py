@@ -32,11 +32,11 @@ PIPELINE = """
     stages:
       one:
         consume: work
-        handler: "tests.test_worker:HANDLER"
+        handler: "tests.worker.test_stage:HANDLER"
         concurrency: 3
       two:
         consume: other
-        handler: "tests.test_worker:Noting"
+        handler: "tests.worker.test_stage:Noting"
 """
 
 

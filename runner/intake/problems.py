@@ -1,0 +1,102 @@
+"""Answers: a 202, or a problem as RFC 9457 has it, which never repeats what was sent.
+
+The words for each violation of a schema are `runner.validation.violations`'s.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from flask import Response
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from runner.errors import BrokerAwayError, BrokerError, BrokerUnavailableError
+from runner.message import Outgoing
+from runner.pipeline import Http
+from runner.privacy.masking import mask
+from runner.routing import Reason, Refusal
+from runner.units import format_size
+from runner.validation.violations import Violation
+
+log = logging.getLogger("runner.intake")
+
+RETRY_AFTER = 5
+"""Seconds that a client is asked to wait where the broker can't take its message."""
+
+
+def answer(
+    status: int,
+    document: Mapping[str, Any],
+    mimetype: str = "application/json",
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A JSON document as an answer."""
+    return Response(orjson.dumps(document) + b"\n", status, headers, mimetype)
+
+
+def accepted(messages: Sequence[Outgoing]) -> bytes:
+    """The body of a 202."""
+    return b'{"id":"%b","status":"accepted"}\n' % messages[0].id.encode()
+
+
+# -- Problems -----------------------------------------------------------------------------
+
+
+def problem(
+    status: int, detail: str, *, errors: Sequence[Violation] = (), headers: Mapping[str, str] | None = None
+) -> Response:
+    """An error as RFC 9457 has it; `errors` point into the body (RFC 6901)."""
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": mask(detail),
+    }
+    if errors:
+        document["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in errors]
+    return answer(status, document, "application/problem+json", headers)
+
+
+def refused(refusal: Refusal) -> Response:
+    """The answer to a body that can't be published: 400 or 422."""
+    if refusal.reason is Reason.NOT_JSON:
+        return problem(400, f"the body is no JSON: {refusal.detail}")
+    if refusal.reason is Reason.NO_ROUTE:
+        return problem(422, "the body matches none of the routes that this address publishes to")
+    return problem(422, "the body breaks its schema", errors=refusal.violations)
+
+
+def unavailable(error: BrokerError) -> Response:
+    """The answer where the broker has not taken a message: 503."""
+    detail = "the message was not taken; send it again later"
+    if isinstance(error, BrokerUnavailableError) and not isinstance(error, BrokerAwayError):
+        detail = "the broker has not confirmed the message (it may have been stored all the same); send it again later"
+    return problem(503, detail, headers={"Retry-After": str(RETRY_AFTER)})
+
+
+def internal_error(error: Exception, method: str, path: str) -> Response:
+    """The answer to a request that we failed at; the error goes to the log."""
+    log.error("internal error on %s %s: %s", method, path, mask(repr(error)), exc_info=error)
+    return problem(500, "an internal error; it has been logged")
+
+
+def too_large(http: Http) -> Response:
+    """The answer to a body over the limit."""
+    return problem(413, f"the body is larger than {format_size(http.max_body)}")
+
+
+def http_error(error: HTTPException, http: Http) -> Response:
+    """The answer to a request that Flask or Werkzeug refuses."""
+    status = error.code or 500
+    if status == 413:
+        return too_large(http)
+    if status == 404:
+        return problem(404, f"nothing is served here; the routes are {', '.join(map(str, http.routes))}")
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        allowed = ", ".join(sorted(error.valid_methods))
+        return problem(405, f"this address takes {allowed}", headers={"Allow": allowed})
+    return problem(status, str(error.description or "the request can't be read"))
