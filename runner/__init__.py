@@ -1,7 +1,32 @@
-"""A declarative pipeline runner: what the author of a stage imports."""
+"""A declarative pipeline runner on RabbitMQ: all that a user imports is here, and nothing else is public.
+
+For the author of a stage: `Message`, and the orders that a handler may raise: `Retry`,
+`Reject`, `Pause`. For tests and notebooks: `load`, which reads a pipeline file, and
+`Engine`, which runs it in this process; both are imported when they are first used.
+`docs/architecture.md` lists the rooms of this package.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from runner.errors import Pause, Reject, Retry
 from runner.message import Message
 
-__all__ = ["Message", "Pause", "Reject", "Retry"]
+if TYPE_CHECKING:
+    from runner.config.loader import load
+    from runner.engine import Engine
+
+__all__ = ["Engine", "Message", "Pause", "Reject", "Retry", "load"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """A stage's module is imported by every worker, and needs neither of these."""
+    if name == "Engine":
+        from runner.engine import Engine
+
+        return Engine
+    if name == "load":
+        from runner.config.loader import load
+
+        return load
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -277,7 +277,7 @@ def test_a_card_number_is_never_echoed(
     assert CARD not in caplog.text
 
 
-def test_an_internal_fault_is_500_without_its_details(
+def test_an_internal_error_is_500_without_its_details(
     client: Client, broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def explode(*_: object, **__: object) -> None:
@@ -285,9 +285,9 @@ def test_an_internal_fault_is_500_without_its_details(
 
     monkeypatch.setattr(broker, "submit", explode)
     answer = client.post("/pay", FINE)
-    assert_problem(answer, 500, "an internal fault")
+    assert_problem(answer, 500, "an internal error")
     assert "secret" not in answer.text
-    assert "internal fault on POST /pay" in caplog.text
+    assert "internal error on POST /pay" in caplog.text
 
 
 def test_a_request_without_a_content_type_is_415(client: Client) -> None:

@@ -300,7 +300,7 @@ def test_a_paused_stage_takes_nothing_counts_nothing_and_goes_on(
 def test_a_slow_stage_gives_back_what_it_cannot_handle_soon_and_takes_more_when_it_can(
     tmp_path: Path, seen: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runner.worker.PACE_EVERY", 0.1)
+    monkeypatch.setattr("runner.worker.worker.PACE_EVERY", 0.1)
     Waiting.released = threading.Event()
     with engine(tmp_path, "Waiting") as running:
         send(running, *(b"%d" % n for n in range(100)))
