@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from runner.message import Outgoing
 
+
+Severity = Literal["error", "warning"]
+"""`error` stops a run; `warning` doesn't."""
 
 LONGEST_DELAY = 366 * 86_400.0
 """Seconds that an order may ask for."""
@@ -98,8 +101,7 @@ class Problem:
     line: int
     column: int
     message: str
-    severity: str = "error"
-    """`error` stops a run; `warning` doesn't."""
+    severity: Severity = "error"
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file

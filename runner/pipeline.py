@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from runner.message import Destination
 from runner.retry import RetryPolicy
 
 JsonSchema = Mapping[str, Any] | bool
+ExchangeType = Literal["direct", "topic", "fanout"]
+QueueType = Literal["quorum", "classic"]
+"""RabbitMQ's terms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,7 @@ class Mailbox:
 @dataclass(frozen=True, slots=True)
 class Exchange:
     name: str
-    type: str
-    """direct, topic or fanout."""
+    type: ExchangeType
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,7 @@ class Binding:
 class Queue:
     name: str
     schema: Path | None = None
-    type: str = "quorum"
-    """quorum or classic; RabbitMQ's terms."""
+    type: QueueType = "quorum"
     max_length: int | None = None
     delivery_limit: int = 20
     bind: tuple[Binding, ...] = ()

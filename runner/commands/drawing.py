@@ -14,7 +14,7 @@ from typing import Any
 from runner import topology
 from runner.commands.canvas import Canvas
 from runner.config import broker_url
-from runner.config.graph import Edge, circles
+from runner.config.graph import Edge, cycles
 from runner.config.loader import LoadedPipeline
 from runner.config.yaml.writer import inline
 from runner.message import Destination
@@ -93,7 +93,7 @@ def _comparison(name: str, keyword: str, asked: Any) -> str | None:
 
 
 def _order(queues: Iterable[str], outgoing: Mapping[str, Sequence[_Arrow]]) -> list[str]:
-    """The queues as messages pass them: each after those that lead to it (in a circle,
+    """The queues as messages pass them: each after those that lead to it (in a cycle,
     after those above it in the file), and right behind one of them where that can be."""
     left = list(queues)
     leads = _without_ways_back(left, outgoing)
@@ -110,7 +110,7 @@ def _without_ways_back(queues: Sequence[str], outgoing: Mapping[str, Sequence[_A
     """Queue → those that it leads to, but for those that lead back to it from further down."""
     place = {queue: index for index, queue in enumerate(queues)}
     edges = [Edge(queue, a.target, ()) for queue in queues for a in outgoing.get(queue, ()) if a.target is not None]
-    turns = list(circles(edges))
+    turns = list(cycles(edges))
     leads: dict[str, set[str]] = {queue: set() for queue in queues}
     for edge in edges:
         in_circle = any(edge.source in turn and edge.target in turn for turn in turns)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from runner import topology
-from runner.config import flow
 from runner.config.draft import Draft
+from runner.config.flow import flow_problems
 from runner.config.grammar import subject
 from runner.config.yaml.document import Trail
 from runner.errors import Problem
@@ -29,14 +29,14 @@ MOST_RUNGS = 12
 Check = Callable[[Draft], Iterator[Problem]]
 
 
-def check(draft: Draft) -> Iterator[Problem]:
+def problems_of(draft: Draft) -> Iterator[Problem]:
     """Every problem of `draft`; those of its flow only where all of the wiring is known."""
     unknown = list(_undeclared(draft))
     yield from unknown
     for one in _CHECKS:
         yield from one(draft)
     if not unknown and not draft.has_gaps:
-        yield from flow.check(draft)
+        yield from flow_problems(draft)
 
 
 # -- Names ------------------------------------------------------------------------

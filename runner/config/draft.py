@@ -71,7 +71,7 @@ class Draft:
             yield from ((owner, *one) for route in routes for one in route.to)
 
 
-def read(document: Document, file: Path, invalid: frozenset[Trail]) -> Draft:
+def draft_pipeline(document: Document, file: Path, invalid: frozenset[Trail]) -> Draft:
     """The pipeline in `document`, without the values that `invalid` leads to."""
     return _Reader(document, file, invalid).draft()
 
@@ -202,7 +202,7 @@ class _Reader:
         return self._parsed((part, "listen"), _address) or _address(grammar.default(part, "listen"))
 
     def _exchange(self, trail: Trail) -> Exchange:
-        return Exchange(str(trail[-1]), self._wiring((*trail, "type"), needed=True) or "")
+        return Exchange(str(trail[-1]), self._wiring((*trail, "type"), needed=True) or "fanout")
 
     def _queue(self, trail: Trail) -> Queue:
         schema = self._value((*trail, "schema"))

@@ -1,5 +1,5 @@
 """Which way messages go: queues that nothing feeds or nobody consumes, exchanges that
-lead nowhere, circles.
+lead nowhere, cycles.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from collections.abc import Iterable, Iterator
 from runner import topology
 from runner.config.draft import Draft
 from runner.config.grammar import subject
-from runner.config.graph import Edge, circles, edges, way
+from runner.config.graph import Edge, cycles, edges, path
 from runner.errors import Problem
 from runner.wording import quoted
 
 
-def check(draft: Draft) -> Iterator[Problem]:
+def flow_problems(draft: Draft) -> Iterator[Problem]:
     """What is wrong, or doubtful, in the flow of a draft without gaps."""
     yield from _ends(draft)
     yield from _exchanges(draft)
-    yield from _circles(draft)
+    yield from _cycles(draft)
 
 
 def _ends(draft: Draft) -> Iterator[Problem]:
@@ -56,17 +56,17 @@ def _exchanges(draft: Draft) -> Iterator[Problem]:
             yield draft.document.problem(("exchanges", name), message, key=True, severity="warning")
 
 
-def _circles(draft: Draft) -> Iterator[Problem]:
+def _cycles(draft: Draft) -> Iterator[Problem]:
     every = list(edges(draft))
-    for circle in circles(every):
-        inside = [edge for edge in every if edge.source in circle and edge.target in circle]
+    for cycle in cycles(every):
+        inside = [edge for edge in every if edge.source in cycle and edge.target in cycle]
         closing = _closing(draft, inside)
-        path = " → ".join([closing.source, *way(inside, closing.target, closing.source)])
-        if _leaves(draft, circle):
-            message = f"messages may go round in a circle here: {path}"
+        queues = " → ".join([closing.source, *path(inside, closing.target, closing.source)])
+        if _leaves(draft, cycle):
+            message = f"messages can go round in a cycle here: {queues}"
             yield draft.document.problem(closing.trail, message, severity="warning")
         else:
-            message = f"messages go round in a circle that no route leaves: {path}; give one of its stages a way out"
+            message = f"messages go round in a cycle that no route leaves: {queues}; give one of its stages a way out"
             yield draft.document.problem(closing.trail, message)
 
 
@@ -76,12 +76,12 @@ def _closing(draft: Draft, inside: Iterable[Edge]) -> Edge:
     return next(edge for edge in inside if order[edge.target] <= order[edge.source])
 
 
-def _leaves(draft: Draft, circle: frozenset[str]) -> bool:
+def _leaves(draft: Draft, cycle: frozenset[str]) -> bool:
     plan = topology.plan(draft.pipeline)
     for stage in draft.pipeline.stages.values():
-        for route in stage.publish if stage.consume in circle else ():
+        for route in stage.publish if stage.consume in cycle else ():
             for destination in route.to:
                 targets = plan.queues_of(destination)
-                if not targets or not circle.issuperset(targets):
+                if not targets or not cycle.issuperset(targets):
                     return True
     return False

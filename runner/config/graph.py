@@ -30,20 +30,20 @@ def edges(draft: Draft) -> Iterator[Edge]:
                 yield from (Edge(source, target, trail) for target in plan.queues_of(destination))
 
 
-def circles(every: Sequence[Edge]) -> Iterator[frozenset[str]]:
+def cycles(every: Sequence[Edge]) -> Iterator[frozenset[str]]:
     """The sets of queues that all lead to each other (strongly connected components)."""
     forward, backward = _neighbours(every), _neighbours([Edge(e.target, e.source, e.trail) for e in every])
     found: set[str] = set()
     for source in filter(None, forward):
         if source not in found:
-            circle = _reached(forward, source) & _reached(backward, source)
-            found |= circle
-            if circle:
-                yield frozenset(circle)
+            cycle = _reached(forward, source) & _reached(backward, source)
+            found |= cycle
+            if cycle:
+                yield frozenset(cycle)
 
 
-def way(every: Sequence[Edge], start: str, end: str) -> list[str]:
-    """The queues of a shortest way from `start` to `end`, both included."""
+def path(every: Sequence[Edge], start: str, end: str) -> list[str]:
+    """The queues of a shortest path from `start` to `end`, both included."""
     forward = _neighbours(every)
     ways = deque([[start]])
     seen = {start}

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.config import checks, draft, grammar
-from runner.config.draft import Draft
-from runner.config.yaml import parser
+from runner.config import grammar
+from runner.config.checks import problems_of
+from runner.config.draft import Draft, draft_pipeline
 from runner.config.yaml.document import Document, Trail
-from runner.config.yaml.parser import UnreadableError
-from runner.errors import ConfigError, Problem
+from runner.config.yaml.parser import UnreadableError, parse_yaml
+from runner.errors import ConfigError, Problem, Severity
 from runner.handlers.binding import bind
 from runner.handlers.factory import HandlerFactory
 from runner.handlers.problems import HandlerError
@@ -51,25 +51,25 @@ def load(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> Loaded
     every problem there is, the warnings too, in the order of the file.
     """
     path = Path(path)
-    read = document_at(path, environ)
-    violations = list(grammar.violations(read))
+    document = read_document(path, environ)
+    violations = list(grammar.violations(document))
     invalid = frozenset(violation.trail for violation in violations if not violation.usable)
-    written = draft.read(read, path.absolute(), invalid)
-    parts = _Parts(written)
+    draft = draft_pipeline(document, path.absolute(), invalid)
+    references = _References(draft)
     problems = [
-        *read.problems,
-        *(read.problem(violation.trail, violation.message, key=violation.key) for violation in violations),
-        *written.problems,
-        *checks.check(written),
-        *parts.problems(),
+        *document.problems,
+        *(document.problem(violation.trail, violation.message, key=violation.key) for violation in violations),
+        *draft.problems,
+        *problems_of(draft),
+        *references.problems(),
     ]
     problems.sort()
     if any(problem.severity == "error" for problem in problems):
         raise ConfigError(problems)
-    return LoadedPipeline(parts.pipeline(), parts.handlers, parts.schemas, tuple(problems))
+    return LoadedPipeline(references.pipeline(), references.handlers, references.schemas, tuple(problems))
 
 
-def document_at(path: Path, environ: Mapping[str, str]) -> Document:
+def read_document(path: Path, environ: Mapping[str, str]) -> Document:
     """The YAML document in the file at `path`. Raises ConfigError where it is none."""
     try:
         source = path.read_bytes()
@@ -78,25 +78,25 @@ def document_at(path: Path, environ: Mapping[str, str]) -> Document:
     if len(source) > LARGEST_FILE:
         raise _unreadable(path, f"is {len(source)} bytes large; a pipeline file has at most {LARGEST_FILE}")
     try:
-        read = parser.parse(source, str(path), environ)
+        document = parse_yaml(source, str(path), environ)
     except UnreadableError as error:
         raise ConfigError(error.problems) from None
-    if read.root.value is None and not read.problems:
+    if document.root.value is None and not document.problems:
         raise _unreadable(path, "is empty; a pipeline has at least 'queues'")
-    return read
+    return document
 
 
 def _unreadable(path: Path, reason: str) -> ConfigError:
     return ConfigError([Problem(str(path), 0, 0, reason)])
 
 
-class _Parts:
+class _References:
     """What a draft names: schemas, routes and handlers, and what is wrong with them."""
 
-    def __init__(self, written: Draft) -> None:
-        self._pipeline = written.pipeline
-        self._routes = written.routes
-        self._document = written.document
+    def __init__(self, draft: Draft) -> None:
+        self._pipeline = draft.pipeline
+        self._routes = draft.routes
+        self._document = draft.document
         self.handlers: dict[str, HandlerFactory] = {}
         self.schemas: dict[str, Schema] = {}
 
@@ -130,7 +130,7 @@ class _Parts:
             for name in misspelt_keywords(schema.document):
                 yield self._of_schema(queue, f" has the keyword {name}, which nothing checks", "warning")
 
-    def _of_schema(self, queue: Queue, message: str, severity: str = "error") -> Problem:
+    def _of_schema(self, queue: Queue, message: str, severity: Severity = "error") -> Problem:
         trail: Trail = ("queues", queue.name, "schema")
         file = self._document.node(trail)
         name = Path(self._document.file).parent / (file.value if file else "")

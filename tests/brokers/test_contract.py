@@ -13,7 +13,7 @@ import pytest
 from runner.brokers.base import Broker, Depth
 from runner.errors import BrokerError, BrokerUnavailableError, PublishError
 from runner.message import ATTEMPT, Destination, Outgoing, new_id
-from runner.pipeline import Exchange, Queue
+from runner.pipeline import Exchange, ExchangeType, Queue
 from tests.brokers.conftest import Opener
 from tests.brokers.holder import Holder, broker_at
 from tests.brokers.places import Place
@@ -104,7 +104,7 @@ def test_a_message_for_an_exchange_that_leads_nowhere_is_refused(open_broker: Op
         broker.publish([Outgoing(Destination("events", "order.paid"), new_id(), b"{}")])
 
 
-ROUTES = [
+ROUTES: list[tuple[ExchangeType, list[str], str, bool]] = [
     ("direct", ["red"], "red", True),
     ("direct", ["red"], "red.dark", False),
     ("direct", ["red", "blue"], "blue", True),

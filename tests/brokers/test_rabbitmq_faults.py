@@ -22,7 +22,7 @@ from runner.brokers.rabbitmq.nodes import parameters
 from runner.errors import PublishError
 from runner.message import ATTEMPT, NOT_BEFORE, Outgoing
 from runner.message import Destination as At
-from runner.pipeline import Exchange, Pipeline, Queue, Stage
+from runner.pipeline import Exchange, Pipeline, Queue, QueueType, Stage
 from runner.retry import RetryPolicy
 from runner.topology import Topology, plan, quarantine_queue
 from tests.brokers.conftest import Opener
@@ -133,7 +133,7 @@ def test_a_time_that_is_none_ends_no_connection_and_is_passed_on_as_it_was(
     rabbit: Callable[..., RabbitBroker],
     foreign: Callable[..., None],
     caplog: pytest.LogCaptureFixture,
-    kind: str,
+    kind: QueueType,
     size: int,
 ) -> None:
     broker, collector = rabbit(topology(Queue(WORK, type=kind))), Collector()

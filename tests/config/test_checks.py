@@ -162,14 +162,14 @@ def test_a_fanout_exchange_needs_no_key() -> None:
     assert problems_of(text.replace("publish: c}", "publish: [{to: {exchange: fan}}]}")) == []
 
 
-# -- circles ------------------------------------------------------------------------
+# -- cycles -------------------------------------------------------------------------
 
 
 def test_a_circle_that_no_route_leaves_is_an_error() -> None:
     marked = (
         changed("publish: c}", "publish: ¦a}").replace(f"  end: {{consume: c, {TAKE}}}\n", "").replace(", c: {}", "")
     )
-    message = "messages go round in a circle that no route leaves: b → a → b; give one of its stages a way out"
+    message = "messages go round in a cycle that no route leaves: b → a → b; give one of its stages a way out"
     check_problems(marked, [message], "error")
 
 
@@ -177,20 +177,20 @@ def test_a_stage_that_publishes_to_its_own_queue_only_is_a_circle() -> None:
     marked = (
         changed("publish: c}", "publish: ¦b}").replace(f"  end: {{consume: c, {TAKE}}}\n", "").replace(", c: {}", "")
     )
-    message = "messages go round in a circle that no route leaves: b → b; give one of its stages a way out"
+    message = "messages go round in a cycle that no route leaves: b → b; give one of its stages a way out"
     check_problems(marked, [message], "error")
 
 
 def test_a_circle_with_a_way_out_is_doubtful_at_the_route_that_leads_back() -> None:
     marked = changed("publish: c}", "publish: [{when: {required: [again]}, to: ¦a}, {to: c}]}")
-    check_problems(marked, ["messages may go round in a circle here: b → a → b"], "warning")
+    check_problems(marked, ["messages can go round in a cycle here: b → a → b"], "warning")
     assert [problem.severity for problem in problems_of(marked.replace("¦", ""))] == ["warning"]
 
 
 def test_two_circles_are_told_apart() -> None:
     text = changed("publish: b}", "publish: [a, b]}").replace("publish: c}", "publish: [b, c]}")
     found = [problem.message for problem in problems_of(text)]
-    assert found == [f"messages may go round in a circle here: {q} → {q}" for q in "ab"]
+    assert found == [f"messages can go round in a cycle here: {q} → {q}" for q in "ab"]
 
 
 # -- several at once ------------------------------------------------------------------

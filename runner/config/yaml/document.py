@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runner.errors import Problem
+from runner.errors import Problem, Severity
 from runner.wording import one_line
 
 Trail = tuple[str | int, ...]
@@ -74,6 +74,6 @@ class Document:
             node = node.children[step]
         return place
 
-    def problem(self, trail: Trail, message: str, *, key: bool = False, severity: str = "error") -> Problem:
+    def problem(self, trail: Trail, message: str, *, key: bool = False, severity: Severity = "error") -> Problem:
         line, column = self.place(trail, key=key)
         return Problem(self.file, line, column, one_line(message), severity)

@@ -29,7 +29,7 @@ from runner.config.yaml import syntax
 from runner.config.yaml.document import Document, Node, Place
 from runner.config.yaml.scalars import resolve
 from runner.config.yaml.variables import expand
-from runner.errors import Problem
+from runner.errors import Problem, Severity
 from runner.wording import did_you_mean, quoted
 
 MOST_VALUES = 50_000
@@ -46,7 +46,7 @@ class UnreadableError(Exception):
         self.problems = problems
 
 
-def parse(source: bytes, file: str, environ: Mapping[str, str]) -> Document:
+def parse_yaml(source: bytes, file: str, environ: Mapping[str, str]) -> Document:
     """The one document in `source`. `file` is its name in problems. Raises UnreadableError."""
     problems: list[Problem] = []
     try:
@@ -112,7 +112,7 @@ class _Composer:
             event: Event = self._events.peek_event()  # type: ignore[no-untyped-call]
             return event
 
-    def _report(self, event: Event, message: str, severity: str = "error") -> None:
+    def _report(self, event: Event, message: str, severity: Severity = "error") -> None:
         line, column = _place(event)
         self._problems.append(Problem(self._file, line, column, message, severity))
 

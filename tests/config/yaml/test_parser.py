@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from runner.config.yaml.document import Document
-from runner.config.yaml.parser import UnreadableError, parse
+from runner.config.yaml.parser import UnreadableError, parse_yaml
 from tests.config.files import places
 
 
 def read(text: str | bytes, **environ: str) -> Document:
-    return parse(text if isinstance(text, bytes) else text.encode(), "p.yaml", environ)
+    return parse_yaml(text if isinstance(text, bytes) else text.encode(), "p.yaml", environ)
 
 
 def value(text: str, **environ: str) -> Any:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.config.yaml.parser import parse
+from runner.config.yaml.parser import parse_yaml
 from runner.config.yaml.writer import block, inline, key
 
 TEXTS = st.text(max_size=20) | st.sampled_from(
@@ -26,7 +26,7 @@ VALUES = st.recursive(
 
 
 def read(text: str) -> Any:
-    document = parse(text.encode(), "x.yaml", {})
+    document = parse_yaml(text.encode(), "x.yaml", {})
     errors = [problem for problem in document.problems if problem.severity == "error"]
     assert errors == []
     return document.root.value
