@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from runner.json_text import parse_json
 from runner.message import NO_HEADERS, Destination, Outgoing
 from runner.pipeline import Route
 from runner.topology import Topology
@@ -63,8 +64,8 @@ class Router:
     def route_text(self, text: bytes, id: str) -> list[Outgoing] | Refusal:
         """What is published, under the id `id`, for a body that somebody has sent."""
         try:
-            body = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
+            body = parse_json(text)
+        except ValueError as error:
             return Refusal(Reason.NOT_JSON, str(error))
         return self.route(body, text, id)
 

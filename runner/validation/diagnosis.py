@@ -6,7 +6,11 @@ only: jsonschema takes as long to import as all the rest of a check.
 
 from __future__ import annotations
 
+import math
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +27,58 @@ if TYPE_CHECKING:
 
 Errors = Iterator[ValidationError]
 
+BUDGET = 0.05
+"""Seconds of processor time that the diagnosis of one body may take. It runs on the intake's event loop, where
+every other request waits for it, and some schemas (a recursive `anyOf`, say) take time that
+is exponential in the body."""
+
+
+class OverBudgetError(Exception):
+    """The diagnosis has taken too long; the verdict is known all the same."""
+
+
+class _Clock(threading.local):
+    deadline = math.inf
+    """Of this thread's diagnosis, in processor time: a busy machine must not cost anybody the words."""
+
+
+_clock = _Clock()
+
+
+@contextmanager
+def within_budget() -> Iterator[None]:
+    """Raises OverBudgetError out of a diagnosis in this thread that takes longer than `BUDGET`."""
+    _clock.deadline = time.thread_time() + BUDGET
+    try:
+        yield
+    finally:
+        _clock.deadline = math.inf
+
+
+def _look_at_the_clock() -> None:
+    if time.thread_time() > _clock.deadline:
+        raise OverBudgetError
+
+
+def _clocked(keyword: Callable[..., Any]) -> Callable[..., Errors]:
+    """One of jsonschema's keywords, that looks at the clock before it begins and at each error."""
+
+    def check(validator: Any, value: Any, instance: Any, schema: Any) -> Errors:
+        _look_at_the_clock()
+        for error in keyword(validator, value, instance, schema) or ():
+            yield error
+            _look_at_the_clock()
+
+    return check
+
 
 def diagnostic_validator(document: JsonSchema, base_uri: str, read: Callable[[str], Any]) -> Validator:
     """A validator for `document`, whose `$ref`s start at `base_uri` and are resolved by
     `read`: URI → document."""
     kind: Any = validators.validator_for(document, default=Draft202012Validator)
     draft = specification_with(kind.META_SCHEMA["$schema"], default=DRAFT202012)
-    kind = validators.extend(kind, _KEYWORDS)  # type: ignore[no-untyped-call]
+    keywords = {name: _clocked(keyword) for name, keyword in {**kind.VALIDATORS, **_KEYWORDS}.items()}
+    kind = validators.extend(kind, keywords)  # type: ignore[no-untyped-call]
     document = _without_dialect(document)
     if not base_uri:
         return kind(document)  # type: ignore[no-any-return]
@@ -55,9 +104,11 @@ def _asked(keyword: str, value: Any) -> Callable[[Any], bool]:
     return jsonschema_rs.validator_for({keyword: value}, validate_formats=True).is_valid
 
 
-def _asking(keyword: str) -> Callable[..., Errors]:
+def _asking(keyword: str, *kinds: type) -> Callable[..., Errors]:
+    """A keyword that jsonschema_rs is asked about, for instances of `kinds`."""
+
     def check(_validator: Validator, value: Any, instance: Any, _schema: Any) -> Errors:
-        if isinstance(instance, (str, int, float)) and not _asked(keyword, value)(instance):
+        if isinstance(instance, kinds) and not _asked(keyword, value)(instance):
             yield ValidationError("")
 
     return check
@@ -82,6 +133,7 @@ def _additional_properties(validator: Any, value: Any, instance: Any, schema: Ma
     """One error for each member too many, in the body's order; its text is the name."""
     known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     for name in instance if isinstance(instance, dict) else ():
+        _look_at_the_clock()
         if name in known or any(_asked("pattern", pattern)(name) for pattern in patterns):
             continue
         if value is False:
@@ -92,9 +144,10 @@ def _additional_properties(validator: Any, value: Any, instance: Any, schema: Ma
 
 _KEYWORDS = {
     "additionalProperties": _additional_properties,
-    "format": _asking("format"),
-    "multipleOf": _asking("multipleOf"),
-    "pattern": _asking("pattern"),
+    "format": _asking("format", str),
+    "multipleOf": _asking("multipleOf", int, float),
+    "pattern": _asking("pattern", str),
     "patternProperties": _pattern_properties,
     "properties": _properties,
+    "uniqueItems": _asking("uniqueItems", list),  # jsonschema compares each item with every other
 }

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 import jsonschema_rs
 
 from runner.pipeline import JsonSchema
-from runner.validation.violations import Violation, explain, unexplained
+from runner.validation.violations import UNEXPLAINED, Violation, explain
 from runner.wording import did_you_mean, shown
 
 if TYPE_CHECKING:
@@ -58,23 +58,21 @@ class Schema:
         return cls(read_schema(path), base=path)
 
     def violations(self, body: Any) -> tuple[Violation, ...]:
-        """Everything wrong with `body`, at least one violation if it isn't valid, without a word of it."""
-        if self.is_valid(body):
-            return ()
-        return self._worded(body) or self._unworded(body)
-
-    def _worded(self, body: Any) -> tuple[Violation, ...]:
-        """Nothing where jsonschema can't follow: it has other regular expressions, and
-        other limits of depth."""
+        """What is wrong with `body`, at least one violation if it isn't valid, and `MOST` of them
+        at the most; without a word of the body. Never raises, and takes a bounded time."""
         try:
-            return explain(self._diagnostic, body)
-        except Exception:  # noqa: BLE001 - re.error, RecursionError, …: the verdict stands, only its words are missing
-            return ()
+            if self.is_valid(body):
+                return ()
+        except ValueError:
+            return (Violation("", "is nested too deeply"),)
+        from runner.validation.diagnosis import within_budget
 
-    def _unworded(self, body: Any) -> tuple[Violation, ...]:
-        errors = self._compiled.iter_errors(body)
-        found = [unexplained(error.kind.name, error.instance_path, error.schema_path) for error in errors]
-        return tuple(dict.fromkeys(found))
+        diagnostic = self._diagnostic
+        try:
+            with within_budget():
+                return explain(diagnostic, body) or (UNEXPLAINED,)
+        except Exception:  # noqa: BLE001 - out of budget, RecursionError, …: the verdict stands, only its words are missing
+            return (UNEXPLAINED,)
 
     @cached_property
     def _diagnostic(self) -> Validator:

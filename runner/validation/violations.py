@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from runner.wording import listed
@@ -24,6 +24,10 @@ Path = Sequence[str | int]
 
 FALSE = "false"
 """The keyword of what the schema `false` refuses; it has none of its own."""
+MOST = 20
+"""Violations that a refusal names."""
+MOST_ERRORS = 200
+"""Errors that are looked at to find them."""
 _HARMLESS = re.compile(r"[A-Za-z_-]{1,40}")
 _MOST_OPTIONS = 12
 _LONGEST_OPTION = 80
@@ -41,18 +45,27 @@ class Violation:
         return f"{self.pointer or 'the body'} {self.detail}"
 
 
+UNEXPLAINED = Violation("", "breaks its schema, too deep within it or in too many ways to say where")
+"""All that is said where finding out would take too long."""
+
+
 def explain(validator: Validator, body: Any) -> tuple[Violation, ...]:
-    """Every violation that `validator` (of the package jsonschema) finds, each once; of a value
-    that has the wrong type only that, for the rest follows from it."""
-    errors = list(validator.iter_errors(body))
+    """What `validator` (of the package jsonschema) finds, each once, and `MOST` of them at the
+    most; of a value that has the wrong type only that, for the rest follows from it."""
+    errors = list(islice(validator.iter_errors(body), MOST_ERRORS))
     mistyped = {tuple(error.absolute_path) for error in errors if error.validator == "type"}
     telling = (e for e in errors if e.validator == "type" or tuple(e.absolute_path) not in mistyped)
-    return tuple(dict.fromkeys(violation for error in telling for violation in _worded(error)))
+    return first(violation for error in telling for violation in _worded(error))
 
 
-def unexplained(keyword: str, path: Path, schema_path: Path) -> Violation:
-    """The violation where no more is known than the keyword that failed."""
-    return _violation(path, schema_path, f"breaks the schema's {keyword!r}")
+def first(violations: Iterable[Violation]) -> tuple[Violation, ...]:
+    """Each once, and `MOST` of them at the most: whoever mends these asks again."""
+    found: dict[Violation, None] = {}
+    for violation in violations:
+        found[violation] = None
+        if len(found) == MOST:
+            break
+    return tuple(found)
 
 
 def _worded(error: ValidationError) -> Iterator[Violation]:
