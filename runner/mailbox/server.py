@@ -16,7 +16,7 @@ from runner.errors import StartError
 from runner.mailbox.maildir import keep, make_maildir
 from runner.pipeline import Address
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("runner.mailbox")
 
 MOST_BYTES = 10 * 1024 * 1024
 _BACKLOG = 512

@@ -30,7 +30,7 @@ from runner.topology import plan
 if TYPE_CHECKING:
     import asyncio
 
-log = logging.getLogger("runner.processes.children")
+log = logging.getLogger("runner.children")
 
 SILENT = {
     "handlers": {"none": {"class": "logging.NullHandler"}},

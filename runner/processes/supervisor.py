@@ -26,7 +26,7 @@ from typing import NoReturn
 
 from runner.errors import RunnerError
 
-log = logging.getLogger("runner.processes.supervisor")
+log = logging.getLogger("runner.supervisor")
 
 START_FAILED = 3
 """The exit status of a child that can't start: starting it again would not help."""

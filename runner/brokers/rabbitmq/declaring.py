@@ -12,7 +12,7 @@ from pika.channel import Channel
 from runner.brokers.rabbitmq.wire import Wire
 from runner.topology import Topology
 
-STATUS_EXCHANGE = "runner.commands.status"
+STATUS_EXCHANGE = "runner.status"
 """Where `status` asks the workers how much they have in hand (see `status`)."""
 
 _FINAL = (403, 406)
