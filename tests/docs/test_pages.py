@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from stages.gateways import Approved, Charge, Declined, GatewayError, GatewayTim
 from tests.docs.pages import PAGES, REFERENCE, ROOT, Block, commands, sections
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAYMENTS = (ROOT / "docs/payments.md").read_text(encoding="utf-8")
 PIPELINE = (ROOT / "pipeline.yaml").read_text(encoding="utf-8")
 BLOCKS = [
     pytest.param(block, id=f"{page.name}:{block.line}")
@@ -47,13 +49,19 @@ def test_the_pipeline_that_is_shown_is_the_one_that_is_shipped() -> None:
     assert shown.text in PIPELINE
 
 
-def test_every_variable_of_the_shipped_pipeline_is_in_the_readme_with_its_default() -> None:
-    rows = re.findall(r"^\| `([A-Z_]+)` \| .* \| (?:`(.*)` )?\|$", README, re.MULTILINE)
+def test_every_variable_of_the_shipped_pipeline_is_told_with_its_default() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| .* \| (?:`(.*)` )?\|$", PAYMENTS, re.MULTILINE)
     variables = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", PIPELINE))
     assert dict(rows) == variables
 
 
-def test_the_cards_to_try_do_what_the_readme_says() -> None:
+def test_every_field_of_a_payment_is_told_and_whether_it_is_needed() -> None:
+    schema = json.loads((ROOT / "schemas/payment.json").read_text(encoding="utf-8"))
+    rows = re.findall(r"^\| `(\w+)` \| (required|optional) \| .* \|$", PAYMENTS, re.MULTILINE)
+    assert rows == [(name, "required" if name in schema["required"] else "optional") for name in schema["properties"]]
+
+
+def test_the_cards_to_try_do_what_the_page_says() -> None:
     answers = {
         "declines": (Declined, Declined),
         "fails every time": (GatewayError, GatewayError),
@@ -62,7 +70,7 @@ def test_the_cards_to_try_do_what_the_readme_says() -> None:
     }
     mails = {Declined: "Payment declined", Approved: "Payment received", GatewayError: "none; "}
     gateway = SimulatedGateway(timeout=0.01)
-    rows = re.findall(r"^\| `(\d{16})` \| (.*) \| (.*) \|$", README, re.MULTILINE)
+    rows = re.findall(r"^\| `(\d{16})` \| (.*) \| (.*) \|$", PAYMENTS, re.MULTILINE)
     for card, does, mail in rows:
         first, second = next(answers[beginning] for beginning in answers if does.startswith(beginning))
         assert [type(_answer(gateway, card)) for _ in range(2)] == [first, second]
@@ -104,6 +112,24 @@ def test_every_page_is_linked_from_the_readme() -> None:
         assert f"]({page.relative_to(ROOT).as_posix()})" in README
 
 
+def test_the_readme_stays_short() -> None:
+    """Its first screen says what this is; everything that can wait has a page."""
+    assert len(README.splitlines()) <= 200
+
+
+def test_no_page_is_longer_than_a_reader_scans() -> None:
+    assert [page_id(page) for page in PAGES if len(page.read_text(encoding="utf-8").splitlines()) > 250] == []
+
+
+def test_every_page_begins_with_what_it_is_for() -> None:
+    """A title, then a sentence: no table, list or block."""
+    for page in PAGES:
+        title, empty, sentence, *_ = page.read_text(encoding="utf-8").splitlines()
+        assert title.startswith("# ")
+        assert not empty
+        assert re.match(r"[A-Z].*[.:]", sentence), page_id(page)
+
+
 def test_every_file_that_a_page_names_is_there() -> None:
     """As code in the text: `docs/x.md`, `tests/system/test_promises.py`."""
     for page in PAGES:
@@ -122,6 +148,14 @@ def _without_blocks(page: Path) -> str:
 
 
 # -- Figures ------------------------------------------------------------------------
+
+
+def test_the_ratios_beside_the_peers_are_those_of_the_performance_page() -> None:
+    why, performance = ((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("why.md", "performance.md"))
+    ratios = re.findall(r"^\| (\w+).* \| (\d+ ×) as fast \|$", why, re.MULTILINE)
+    assert [peer for peer, _ in ratios] == ["Dramatiq", "FastStream", "Celery"]
+    for peer, ratio in ratios:
+        assert f"{ratio} {peer}" in performance
 
 
 def test_a_service_manager_waits_longer_than_the_runner_does() -> None:

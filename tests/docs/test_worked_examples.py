@@ -1,7 +1,7 @@
 """Every section of every page is followed: its files are made, its pipeline is changed and
 checked, its commands are typed, and what they print is compared with what is shown.
 
-The rewirings are followed on both brokers.
+The rewirings and the exchanges are followed on both brokers.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from tests.docs.pages import PAGES, REFERENCE, ROOT, Section, sections
 from tests.docs.session import RABBITMQ, Session
 
 EVERY = [section for page in PAGES if page != REFERENCE for section in sections(page) if section.blocks]
-REWIRING = ROOT / "docs/rewiring.md"
+ON_BOTH_BROKERS = {ROOT / "docs/rewiring.md", ROOT / "docs/exchanges.md"}
 
 
-def followed(name: str) -> list[Section]:
-    """The sections of the rewirings, or of all other pages."""
-    return [section for section in EVERY if (section.page == REWIRING) == (name == "rewiring")]
+def followed(*, on_both_brokers: bool) -> list[Section]:
+    """The sections of the pages that are followed on both brokers, or of all others."""
+    return [section for section in EVERY if (section.page in ON_BOTH_BROKERS) == on_both_brokers]
 
 
 def needs_rabbitmq(section: Section) -> bool:
     return any(RABBITMQ in block.text for block in section.blocks if block.language == "console")
 
 
-@pytest.mark.parametrize("section", followed("other"), ids=lambda section: section.id)
+@pytest.mark.parametrize("section", followed(on_both_brokers=False), ids=lambda section: section.id)
 def test_the_section_does_what_it_says(
     section: Section, tmp_path: Path, venv: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -37,7 +37,7 @@ def test_the_section_does_what_it_says(
 
 
 @pytest.mark.parametrize("broker", ["embedded", "rabbitmq"])
-@pytest.mark.parametrize("section", followed("rewiring"), ids=lambda section: section.title)
+@pytest.mark.parametrize("section", followed(on_both_brokers=True), ids=lambda section: section.title)
 def test_the_rewiring_does_what_it_says(
     section: Section, broker: str, tmp_path: Path, venv: Path, request: pytest.FixtureRequest
 ) -> None:
