@@ -70,6 +70,20 @@ def test_check_tells_every_problem_with_its_place_and_ends_with_1(file: Path) ->
     assert "did you mean 'mailbox'?" in second
 
 
+def test_check_names_a_secrets_file_that_cannot_be_used(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text(file.read_text().replace(f"embedded:{file.parent / 'broker.db'}", "${BROKER_URL}"))
+    monkeypatch.setenv("BROKER_URL_FILE", "rabbit")
+    advice = "name a file that the runner's user may read"
+    missing = f"BROKER_URL_FILE names 'rabbit', which can't be read: No such file or directory; {advice}"
+    assert lines(run("check", file).stderr)[0] == f"{file}:3:9: {missing}"
+    (file.parent / "rabbit").write_text("amqp://user:hunter2@rabbit/v\n")
+    assert run("check", file).exit_code == 0
+    assert "\nbroker: amqp://user:********@rabbit/v\n" in run("show", file).output
+    monkeypatch.setenv("BROKER_URL", "amqp://user:hunter3@rabbit/v")
+    both = "BROKER_URL and BROKER_URL_FILE are both set; unset one of them"
+    assert lines(run("check", file).stderr)[0] == f"{file}:3:9: {both}"
+
+
 def test_check_speaks_json_to_machines(file: Path) -> None:
     assert json.loads(run("check", "--format", "json", file).stdout) == {"ok": True, "problems": []}
     file.write_text(file.read_text().replace("name: test", "nme: test"))

@@ -6,7 +6,7 @@ pipeline is drawn is in `drawing`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from runner.config import broker_url
 from runner.config.loader import LoadedPipeline
 from runner.config.yaml.writer import block, inline, key, scalar
 from runner.handlers.factory import HandlerFactory
+from runner.handlers.problems import Trail
 from runner.message import Destination
 from runner.pipeline import Http, Pipeline, Queue, Route, Stage
 from runner.privacy.redaction import HIDDEN, hide_password, is_secret
@@ -114,7 +115,7 @@ def _stage(stage: Stage, handler: HandlerFactory, pipeline: Pipeline) -> Lines:
     yield f"  {key(stage.name)}:"
     yield f"    consume: {scalar(stage.consume)}"
     yield f"    handler: {scalar(stage.handler)}"
-    yield from _settings(stage.settings, handler.defaults, pipeline)
+    yield from _settings(stage.settings, handler, pipeline)
     if stage.publish:
         yield from _entry("publish", _publish(stage.publish), 4)
     yield f"    concurrency: {stage.concurrency}"
@@ -122,26 +123,28 @@ def _stage(stage: Stage, handler: HandlerFactory, pipeline: Pipeline) -> Lines:
     yield from _retry(stage.retry)
 
 
-def _settings(settings: Mapping[str, Any], defaults: Mapping[str, Any], pipeline: Pipeline) -> Lines:
+def _settings(settings: Mapping[str, Any], handler: HandlerFactory, pipeline: Pipeline) -> Lines:
     """Those given, and as comments those that the handler adds."""
-    yield "    settings:" if settings or defaults else "    settings: {}"
+    yield "    settings:" if settings or handler.defaults else "    settings: {}"
     for name, value in settings.items():
-        hidden = _hidden(name, value, pipeline)
+        hidden = _hidden((name,), value, pipeline, handler.secrets)
         first, *rest = _entry(name, hidden, 6)
         yield first + ("  # hidden" if hidden == HIDDEN else "")
         yield from rest
-    for name, value in defaults.items():
-        yield f"      # {key(name)}: {_default(_hidden(name, value, pipeline))} (the handler's default)"
+    for name, value in handler.defaults.items():
+        yield f"      # {key(name)}: {_default(_hidden((name,), value, pipeline))} (the handler's default)"
 
 
-def _hidden(name: str, value: Any, pipeline: Pipeline) -> Any:
-    """A setting's value, fit to be shown."""
+def _hidden(trail: Trail, value: Any, pipeline: Pipeline, secrets: Collection[Trail] = ()) -> Any:
+    """The value of the setting that `trail` leads to, fit to be shown."""
+    if trail in secrets:
+        return HIDDEN
     if isinstance(value, Mapping):
-        return {inner: _hidden(inner, member, pipeline) for inner, member in value.items()}
-    if is_secret(name) and not isinstance(value, bool) and value not in (None, "", []):
+        return {inner: _hidden((*trail, inner), member, pipeline, secrets) for inner, member in value.items()}
+    if is_secret(str(trail[-1])) and not isinstance(value, bool) and value not in (None, "", []):
         return HIDDEN
     if isinstance(value, (list, tuple)):
-        return [_hidden("", item, pipeline) for item in value]
+        return [_hidden((*trail, index), item, pipeline, secrets) for index, item in enumerate(value)]
     if isinstance(value, Path):
         return _relative(value, pipeline)
     return hide_password(value) if isinstance(value, str) else value

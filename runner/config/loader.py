@@ -52,6 +52,8 @@ def load(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> Loaded
     """
     path = Path(path)
     document = read_document(path, environ)
+    if misplaced := list(_misplaced_secrets(document)):  # no later check may show one in its message
+        raise ConfigError(sorted([*document.problems, *misplaced]))
     violations = list(grammar.violations(document))
     invalid = frozenset(violation.trail for violation in violations if not violation.usable)
     draft = draft_pipeline(document, path.absolute(), invalid)
@@ -84,6 +86,15 @@ def read_document(path: Path, environ: Mapping[str, str]) -> Document:
     if document.root.value is None and not document.problems:
         raise _unreadable(path, "is empty; a pipeline has at least 'queues'")
     return document
+
+
+def _misplaced_secrets(document: Document) -> Iterator[Problem]:
+    """Only `broker` and settings are hidden wherever a pipeline is shown, logged or drawn."""
+    for trail, _ in document.root.secrets():
+        is_setting = trail[:1] == ("stages",) and trail[2:3] == ("settings",) and len(trail) > 3
+        if not is_setting and trail[:1] != ("broker",):
+            message = "comes from a file, which makes it a secret, and it would be shown; only broker and settings"
+            yield document.problem(trail, f"{grammar.subject(trail)} {message} may come from one")
 
 
 def _unreadable(path: Path, reason: str) -> ConfigError:
@@ -160,9 +171,12 @@ class _References:
     def _bind(self, stage: Stage) -> Iterator[Problem]:
         trail: Trail = ("stages", stage.name)
         settings = self._document.node((*trail, "settings"))
-        texts = settings.texts if settings is not None and stage.settings else {}
+        given = settings if stage.settings else None
+        texts = given.texts if given else {}
+        secrets = dict(given.secrets()) if given else {}
+        folder = self._pipeline.folder
         try:
-            factory = bind(stage.handler, stage.settings, texts=texts, folder=self._pipeline.folder)
+            factory = bind(stage.handler, stage.settings, texts=texts, secrets=secrets, folder=folder)
             factory.try_build()
         except HandlerError as error:
             for problem in error.problems:

@@ -6,7 +6,7 @@ before anything runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from inspect import Parameter
 from pathlib import Path
 from typing import Any
@@ -24,18 +24,23 @@ WHOLE = "settings"
 
 
 def bind(
-    reference: str, settings: Mapping[str, Any], *, texts: Mapping[str, Texts] | None = None, folder: Path | None = None
+    reference: str,
+    settings: Mapping[str, Any],
+    *,
+    texts: Mapping[str, Texts] | None = None,
+    secrets: Mapping[Trail, str] | None = None,
+    folder: Path | None = None,
 ) -> HandlerFactory:
     """The handler that `reference` names, with its settings bound. Raises HandlerError.
 
-    `texts` holds what stands in the file for each setting (see `runner.handlers.coercion`);
-    relative paths start at `folder`.
+    `texts` holds what stands in the file for each setting (see `runner.handlers.coercion`),
+    `secrets` the texts of those that are never shown; relative paths start at `folder`.
     """
     target = find(reference)
     check_call(target, reference)
     known = parameters(target)
     if _takes_whole(known, settings):
-        return HandlerFactory(reference, target, dict(settings), whole=WHOLE)
+        return HandlerFactory(reference, target, dict(settings), secrets=secrets, whole=WHOLE)
     problems = _misnamed(target, known, settings)
     hints = annotations_of(target, known)
     bound: dict[str, Any] = {}
@@ -43,11 +48,11 @@ def bind(
         try:
             bound[name] = coerce(value, hints.get(name, Any), (texts or {}).get(name), folder=folder)
         except MisfitError as error:
-            problems.append(_misfit((name, *error.trail), error))
+            problems.append(_misfit((name, *error.trail), error, secrets or {}))
     if problems:
         raise HandlerError(problems)
     defaults = {n: p.default for n, p in known.items() if p.default is not p.empty and n not in bound}
-    return HandlerFactory(reference, target, bound, defaults)
+    return HandlerFactory(reference, target, bound, defaults, secrets=secrets)
 
 
 def _takes_whole(parameters: Mapping[str, Parameter], settings: Mapping[str, Any]) -> bool:
@@ -74,8 +79,9 @@ def _misnamed(
     return problems
 
 
-def _misfit(trail: Trail, error: MisfitError) -> HandlerProblem:
-    """The value is named, unless its setting's name says that it is a secret."""
+def _misfit(trail: Trail, error: MisfitError, secrets: Collection[Trail]) -> HandlerProblem:
+    """The value is named, unless it is a secret, as its setting's name says or by `secrets`."""
     name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in trail).removeprefix(".")
-    value = "" if any(isinstance(part, str) and is_secret(part) for part in trail) else f" is {shown(error.value)}, but"
+    hidden = trail in secrets or any(isinstance(part, str) and is_secret(part) for part in trail)
+    value = "" if hidden else f" is {shown(error.value)}, but"
     return HandlerProblem(f"setting {name}{value} {error}", trail)

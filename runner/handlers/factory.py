@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from runner.handlers.problems import HandlerError, HandlerProblem, name_of, reason
+from runner.handlers.problems import HandlerError, HandlerProblem, Trail, name_of, reason
 from runner.message import Message
+from runner.privacy.redaction import HIDDEN
 
 Handler = Callable[[Message], object]
 
@@ -20,7 +21,8 @@ class HandlerFactory:
     """Makes handlers of one stage: `build()` one for each slot that runs concurrently.
 
     `settings` are those given, as the handler takes them; `defaults` those that its
-    signature adds. `whole` passes them as one argument of that name.
+    signature adds. `secrets` are those that are never shown, for they came from a file:
+    the trail of each and its text. `whole` passes the settings as one argument of that name.
     """
 
     def __init__(
@@ -30,11 +32,13 @@ class HandlerFactory:
         settings: Mapping[str, Any],
         defaults: Mapping[str, Any] | None = None,
         *,
+        secrets: Mapping[Trail, str] | None = None,
         whole: str | None = None,
     ) -> None:
         self.reference = reference
         self.settings = settings
         self.defaults = defaults or {}
+        self.secrets = secrets or {}
         self._target = target
         self._whole = whole
 
@@ -60,5 +64,12 @@ class HandlerFactory:
             named = [name for name in self.settings if re.search(rf"\b{re.escape(name)}\b", str(error))]
             is_meant = isinstance(error, ValueError) or (isinstance(error, TypeError) and named)
             why = str(error) if is_meant and str(error) else reason(error)
-            message = f"{name_of(self._target)} refuses its settings: {why}"
+            message = f"{name_of(self._target)} refuses its settings: {self._without_secrets(why)}"
             raise HandlerError([HandlerProblem(message, tuple(named) if len(named) == 1 else ())]) from error
+
+    def _without_secrets(self, why: str) -> str:
+        """Word by word: an exception may quote a line of a key, or write its line breaks as escapes."""
+        words = {word for text in self.secrets.values() for word in text.split()}
+        for word in sorted(words, key=len, reverse=True):
+            why = why.replace(word, HIDDEN)
+        return why

@@ -147,6 +147,29 @@ stages:
     assert '      nested: {deep: [{secret: "********"}]}\n' in shown
 
 
+def test_what_came_from_a_file_is_hidden_whatever_its_name(folder: Path) -> None:
+    (folder / "rabbit").write_text("amqp://user:hunter2@a/v\n")
+    (folder / "value").write_text("4711\n")
+    text = """
+broker: ${file:rabbit}
+queues: {a: {}}
+stages:
+  s:
+    consume: a
+    handler: tests.handlers.test_binding:with_all_settings
+    settings:
+      plain: ${file:value}
+      part: see ${file:value}
+      nested: {deep: [1, "${file:value}", {more: "${file:value}"}]}
+"""
+    shown = show.full(loaded(text))
+    assert "hunter2" not in shown
+    assert "4711" not in shown
+    assert "broker: amqp://user:********@a/v\n" in shown
+    assert '      plain: "********"  # hidden\n      part: "********"  # hidden\n' in shown
+    assert '      nested: {deep: [1, "********", {more: "********"}]}\n' in shown
+
+
 def test_a_stage_that_is_never_tried_again_says_so() -> None:
     text = "queues: {a: {}}\nstages: {s: {consume: a, handler: 'tests.config.handlers:take', retry: {attempts: 1}}}\n"
     assert "      # no second attempt, then the dead letters\n" in show.full(loaded(text))

@@ -363,6 +363,53 @@ def test_a_module_that_breaks_is_told_with_the_line_that_broke(folder: Path) -> 
     check_problems(marked, [f"stage s: module broken_step can't be imported: broken_step.py:3: {reason}"], "error")
 
 
+# -- values from files ----------------------------------------------------------------------
+
+
+def test_settings_and_the_brokers_password_may_come_from_files(folder: Path) -> None:
+    (folder / "password").write_text("0123\n")
+    (folder / "rabbit").write_text("amqp://u:p@a/v\n")
+    settings = "{server: x, password: '${file:password}', headers: {token: 'Bearer ${TOKEN}'}}"
+    text = "broker: ${BROKER_URL:-embedded:b.db}\n" + stage(settings)
+    found = loaded(text, {"BROKER_URL_FILE": "rabbit", "TOKEN_FILE": "password"})
+    assert found.pipeline.broker == ("amqp://u:p@a/v",)
+    settings_of = found.pipeline.stages["s"].settings
+    assert (settings_of["password"], settings_of["headers"]) == ("0123", {"token": "Bearer 0123"})
+
+
+@pytest.mark.parametrize(
+    ("marked", "reason"),
+    [
+        ("name: ¦${V}\n" + QUEUES, "name"),
+        ("http: {listen: ¦'a:${V}', routes: {}}\n" + QUEUES, "http.listen"),
+        (stage("¦'${V}'"), "stage s: settings"),
+        (
+            f"{QUEUES}stages:\n  s: {{consume: a, handler: {TAKE}, publish: [{{when: {{type: ¦'${{V}}'}}, to: a}}]}}\n",
+            "stage s: publish[0].when.type",
+        ),
+    ],
+)
+def test_a_value_from_a_file_stands_only_where_it_is_hidden(marked: str, reason: str, folder: Path) -> None:
+    (folder / "v").write_text("hunter2")
+    message = f"{reason} comes from a file, which makes it a secret, and it would be shown; only broker and settings may come from one"
+    check_problems(marked, [message], "error", {"V_FILE": "v"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "handler", "message"),
+    [
+        ("{server: x, port: '${V}'}", "tests.config.handlers:Send", "setting port must be a whole number"),
+        ("{server: x, cards: [{a: '${V}'}]}", "tests.config.handlers:Send", "setting cards[0] is a mapping, but must be text"),
+        ("{gateway: '${V}'}", "tests.handlers.test_binding:Charge", "Charge refuses its settings: gateway '********' isn't known"),
+    ],
+)  # fmt: skip
+def test_what_came_from_a_file_is_in_no_message(settings: str, handler: str, message: str, folder: Path) -> None:
+    (folder / "v").write_text("none")
+    found = problems_of(stage(settings, handler), {"V_FILE": "v"})
+    assert f"stage s: {message}" in [problem.message for problem in found]
+    assert "none" not in str(found)
+
+
 # -- what a check costs -------------------------------------------------------------------
 
 

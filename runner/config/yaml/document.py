@@ -6,7 +6,7 @@ is not this file's business.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,8 @@ class Node:
     """How many values it has in all, those behind aliases counted wherever they are used."""
     broken: bool = False
     """Something in it has been reported, so that its value means nothing."""
+    secret: bool = False
+    """Of a scalar: a part of it came from a file, so that it is never shown."""
 
     @property
     def texts(self) -> Any:
@@ -43,6 +45,13 @@ class Node:
         if isinstance(self.value, list):
             return [child.texts for child in self.children.values()]
         return self.text
+
+    def secrets(self) -> Iterator[tuple[Trail, str]]:
+        """Each secret in it: the trail to it from here, and its text."""
+        if self.secret:
+            yield (), self.text or ""
+        for step, child in self.children.items():
+            yield from (((step, *trail), text) for trail, text in child.secrets())
 
 
 @dataclass(frozen=True, slots=True)

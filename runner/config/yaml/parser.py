@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from yaml.events import (
@@ -47,7 +48,8 @@ class UnreadableError(Exception):
 
 
 def parse_yaml(source: bytes, file: str, environ: Mapping[str, str]) -> Document:
-    """The one document in `source`. `file` is its name in problems. Raises UnreadableError."""
+    """The one document in `source`. `file` is its name in problems, and paths of variables
+    start at its folder. Raises UnreadableError."""
     problems: list[Problem] = []
     try:
         text = _decode(source)
@@ -83,6 +85,7 @@ class _Composer:
     def __init__(self, text: str, file: str, environ: Mapping[str, str], problems: list[Problem]) -> None:
         self._source = text
         self._file = file
+        self._folder = Path(file).parent
         self._environ = environ
         self._problems = problems
         self._anchors: dict[str, Node | None] = {}
@@ -168,15 +171,17 @@ class _Composer:
 
     def _scalar(self, event: ScalarEvent) -> Node:
         is_text = self._check_tag(event) or not event.implicit[0]
-        text, faults = expand(event.value, self._environ)
-        for fault in faults:
+        expanded = expand(event.value, self._environ, self._folder)
+        text = expanded.text
+        for fault in expanded.faults:
             place = self._place_of_variable(event, fault.ordinal)
             self._problems.append(Problem(self._file, *place, fault.reason))
         if _LONE_VARIABLE.fullmatch(text) and text == event.value:
             hint = f"{text} is taken as it is; write ${{{text[1:]}}} for the variable"
             self._report(event, f"{hint}, or ${text} for the text", "warning")
-        broken = bool(faults) or self._has_surrogate(text, event)
-        return Node(text if is_text else resolve(text), _place(event), text, broken=broken)
+        broken = bool(expanded.faults) or self._has_surrogate(text, event)
+        value = text if is_text else resolve(text)
+        return Node(value, _place(event), text, broken=broken, secret=expanded.secret)
 
     def _has_surrogate(self, text: str, event: ScalarEvent) -> bool:
         """Half a UTF-16 pair (`"\\ud800"`, or a variable that isn't UTF-8) fits in no message."""

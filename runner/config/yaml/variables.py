@@ -1,6 +1,8 @@
-"""`${NAME}`, `${NAME:-default}` and `$$` in a text → the text with the values put in.
+"""`${NAME}`, `${NAME:-default}`, `${file:PATH}` and `$$` in a text → the text with the values put in.
 
-As Docker Compose has it. A dollar sign before anything else is a dollar sign.
+As Docker Compose has it. A dollar sign before anything else is a dollar sign. Where
+NAME isn't set and NAME_FILE is, the value is the text of the file that it names, as
+in the official images of Docker; how it is read is in `runner.config.yaml.secret_files`.
 """
 
 from __future__ import annotations
@@ -8,8 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+from runner.config.yaml import secret_files
+from runner.config.yaml.secret_files import SecretFileError
+from runner.wording import one_line
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FILE = re.compile(r"file:(?!-)")
 _SPECIAL = re.compile(r"\$\$|\$\{")
 _SPECIAL_OR_END = re.compile(r"\$\$|\$\{|\}")
 _DEEPEST = 20
@@ -17,23 +25,33 @@ _DEEPEST = 20
 
 @dataclass(frozen=True, slots=True)
 class VariableFault:
-    """A `${` that can't be replaced: the how-manieth in the text, from 0, and why."""
+    """A `${` that can't be replaced: its number among those of the text, from 0, and why."""
 
     ordinal: int
     reason: str
 
 
-def expand(text: str, environ: Mapping[str, str]) -> tuple[str, tuple[VariableFault, ...]]:
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """A text with its variables replaced, as far as they could be."""
+
+    text: str
+    faults: tuple[VariableFault, ...] = ()
+    secret: bool = False
+    """Whether a part of it came from a file."""
+
+
+def expand(text: str, environ: Mapping[str, str], folder: Path) -> Expanded:
     """`text` with its variables replaced by those of `environ`; an empty one counts as
-    not set where there is a default."""
+    not set where there is a default or a file. Paths of files start at `folder`."""
     if "$" not in text:
-        return text, ()
-    expansion = _Expansion(text, environ)
+        return Expanded(text)
+    expansion = _Expansion(text, environ, folder)
     try:
         expanded, _ = expansion.until_end(0, 0)
     except _MalformedError as error:
-        return text, (*expansion.faults, VariableFault(text.count("${", 0, error.start), error.reason))
-    return expanded, tuple(expansion.faults)
+        return Expanded(text, (*expansion.faults, VariableFault(text.count("${", 0, error.start), error.reason)))
+    return Expanded(expanded, tuple(expansion.faults), expansion.secret)
 
 
 def escape(text: str) -> str:
@@ -49,10 +67,12 @@ class _MalformedError(Exception):
 
 
 class _Expansion:
-    def __init__(self, text: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, text: str, environ: Mapping[str, str], folder: Path) -> None:
         self._text = text
         self._environ = environ
+        self._folder = folder
         self.faults: list[VariableFault] = []
+        self.secret = False
 
     def until_end(self, start: int, depth: int) -> tuple[str, int]:
         """The expansion from `start` on, to the end of the text or, in a default, to its `}`;
@@ -73,26 +93,68 @@ class _Expansion:
 
     def _variable(self, start: int, depth: int) -> tuple[str, int]:
         """The value of the `${…}` at `start`, and the position behind it."""
-        name = _NAME.match(self._text, start + 2)
-        if name is None or depth > _DEEPEST:
+        if depth > _DEEPEST:
             raise self._malformed(start)
-        value = self._environ.get(name[0], "")
+        if prefix := _FILE.match(self._text, start + 2):
+            return self._file(start, prefix.end(), depth)
+        name = _NAME.match(self._text, start + 2)
+        if name is None:
+            raise self._malformed(start)
         if self._text.startswith("}", name.end()):
-            if name[0] not in self._environ:
-                self._missing(name[0], start)
-            return value, name.end() + 1
+            return self._set(name[0], start, needed=True), name.end() + 1
         if not self._text.startswith(":-", name.end()):
             raise self._malformed(start)
-        needed = len(self.faults)
-        default, end = self.until_end(name.end() + 2, depth + 1)
+        return self._or_default(name[0], start, name.end() + 2, depth)
+
+    def _or_default(self, name: str, start: int, default_start: int, depth: int) -> tuple[str, int]:
+        """A default that isn't taken is read all the same, to find its end; its faults don't count."""
+        faults, secret = len(self.faults), self.secret
+        default, end = self._inner(start, default_start, depth)
+        default_faults, self.faults[faults:] = self.faults[faults:], []
+        default_secret, self.secret = self.secret, secret
+        if (value := self._set(name, start, needed=False)) or len(self.faults) > faults:
+            return value, end
+        self.faults += default_faults
+        self.secret = default_secret
+        return default, end
+
+    def _set(self, name: str, start: int, *, needed: bool) -> str:
+        """The value that the environment gives for `name`, itself or by a file; empty where it gives none."""
+        value, file = self._environ.get(name, ""), self._environ.get(f"{name}_FILE", "")
+        if value and file:
+            self._fault(start, f"{name} and {name}_FILE are both set; unset one of them")
+        elif file:
+            return self._content(file, start, f"{name}_FILE names '{one_line(file)}', which")
+        elif needed and name not in self._environ:
+            self._fault(start, f"the variable {name} isn't set; set it, or give a default: ${{{name}:-...}}")
+        return value
+
+    def _file(self, start: int, path_start: int, depth: int) -> tuple[str, int]:
+        faults = len(self.faults)
+        path, end = self._inner(start, path_start, depth)
+        if not path and len(self.faults) == faults:
+            raise self._malformed(start)
+        if len(self.faults) > faults:
+            return "", end
+        return self._content(path, start, f"the file '{one_line(path)}'"), end
+
+    def _content(self, path: str, start: int, subject: str) -> str:
+        try:
+            text = secret_files.read(self._folder / path)
+        except SecretFileError as error:
+            self._fault(start, f"{subject} {error}")
+            return ""
+        self.secret = True
+        return text
+
+    def _inner(self, start: int, inner_start: int, depth: int) -> tuple[str, int]:
+        """What stands in the `${…}` at `start` from `inner_start` on, and the position behind its `}`."""
+        inner, end = self.until_end(inner_start, depth + 1)
         if end == len(self._text):
             raise self._malformed(start)
-        if value:
-            del self.faults[needed:]  # of the default, which isn't taken
-        return value or default, end + 1
+        return inner, end + 1
 
-    def _missing(self, name: str, start: int) -> None:
-        reason = f"the variable {name} isn't set; set it, or give a default: ${{{name}:-...}}"
+    def _fault(self, start: int, reason: str) -> None:
         self.faults.append(VariableFault(self._text.count("${", 0, start), reason))
 
     def _malformed(self, start: int) -> _MalformedError:
@@ -100,6 +162,5 @@ class _Expansion:
         written = self._text[start : end + 1 or start + 20]
         if end < 0:
             return _MalformedError(start, "'${' is never closed; write ${NAME}, or $${ for the text itself")
-        return _MalformedError(
-            start, f"'{written}' isn't understood; write ${{NAME}} or ${{NAME:-default}}, or $${{ for the text itself"
-        )
+        forms = "${NAME}, ${NAME:-default} or ${file:PATH}"
+        return _MalformedError(start, f"'{written}' isn't understood; write {forms}, or $${{ for the text itself")

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.config.yaml.variables import VariableFault, escape, expand
+from runner.config.yaml.secret_files import LARGEST
+from runner.config.yaml.variables import Expanded, VariableFault, escape
+from runner.config.yaml.variables import expand as expand_in
 
+HERE = Path("/nowhere")
 ENVIRON = {"A": "1", "LONG_NAME_2": "x", "EMPTY": "", "NESTED": "${A}"}
+
+
+def expand(text: str, environ: Mapping[str, str] = ENVIRON, folder: Path = HERE) -> Expanded:
+    return expand_in(text, environ, folder)
 
 
 @pytest.mark.parametrize(
@@ -38,39 +49,127 @@ ENVIRON = {"A": "1", "LONG_NAME_2": "x", "EMPTY": "", "NESTED": "${A}"}
     ],
 )
 def test_variables_are_replaced_as_docker_compose_does(text: str, expected: str) -> None:
-    assert expand(text, ENVIRON) == (expected, ())
+    assert expand(text) == Expanded(expected)
 
 
 def test_each_missing_variable_is_told_with_its_place_among_them() -> None:
-    text, faults = expand("${A}${X} $${B} ${NO:-${Y}}", ENVIRON)
-    assert text == "1 ${B} "
-    assert [(fault.ordinal, fault.reason.split(" isn't")[0]) for fault in faults] == [
+    expanded = expand("${A}${X} $${B} ${NO:-${Y}}")
+    assert expanded.text == "1 ${B} "
+    assert [(fault.ordinal, fault.reason.split(" isn't")[0]) for fault in expanded.faults] == [
         (1, "the variable X"),
         (4, "the variable Y"),
     ]
 
 
-@pytest.mark.parametrize("text", ["${}", "${1}", "${A-x}", "${A:=x}", "${A:?x}", "${ A }", "${A B}", "${A${B}}"])
+@pytest.mark.parametrize(
+    "text", ["${}", "${1}", "${A-x}", "${A:=x}", "${A:?x}", "${ A }", "${A B}", "${A${B}}", "${file:}"]
+)
 def test_what_is_no_variable_is_told_with_what_would_be(text: str) -> None:
-    [fault] = expand(text, ENVIRON)[1]
-    assert fault.reason.endswith("isn't understood; write ${NAME} or ${NAME:-default}, or $${ for the text itself")
+    [fault] = expand(text).faults
+    advice = "write ${NAME}, ${NAME:-default} or ${file:PATH}, or $${ for the text itself"
+    assert fault.reason.endswith(f"isn't understood; {advice}")
 
 
 def test_a_variable_that_is_never_closed_is_told() -> None:
     reason = "'${' is never closed; write ${NAME}, or $${ for the text itself"
-    assert expand("x${A", ENVIRON) == ("x${A", (VariableFault(0, reason),))
-    assert expand("${A:-b", ENVIRON)[1] == (VariableFault(0, reason),)
+    assert expand("x${A") == Expanded("x${A", (VariableFault(0, reason),))
+    assert expand("${A:-b").faults == expand("${file:b").faults == (VariableFault(0, reason),)
 
 
 def test_deep_nesting_is_refused() -> None:
-    assert expand("${X:-" * 5000 + "}" * 5000, {})[1] != ()
+    assert expand("${X:-" * 5000 + "}" * 5000).faults != ()
+    assert expand("${file:" * 5000 + "}" * 5000).faults != ()
 
 
 @given(st.text(alphabet="${}A:-b", max_size=30))
 def test_any_text_is_expanded_or_explained(text: str) -> None:
-    expand(text, ENVIRON)
+    expand(text)
 
 
 @given(st.text(alphabet="${}Ab", max_size=30))
 def test_an_escaped_text_expands_to_itself(text: str) -> None:
-    assert expand(escape(text), ENVIRON) == (text, ())
+    assert expand(escape(text)) == Expanded(text)
+
+
+# -- from files -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """A file as Docker mounts one."""
+    path = tmp_path / "password"
+    path.write_text("hunter2\n")
+    return path
+
+
+@pytest.mark.parametrize("text", ["${PASSWORD}", "${PASSWORD:-}", "${PASSWORD:-d}", "${NO:-${PASSWORD}}"])
+def test_a_variable_that_is_not_set_comes_from_the_file_that_name_file_names(text: str, secret: Path) -> None:
+    assert expand(text, {"PASSWORD_FILE": str(secret)}) == Expanded("hunter2", secret=True)
+    assert expand(text, {"PASSWORD_FILE": str(secret), "PASSWORD": ""}) == Expanded("hunter2", secret=True)
+
+
+@pytest.mark.parametrize("text", ["${file:password}", "${file:${NAME}}", "${file:./${NO:-password}}"])
+def test_a_file_is_read_by_its_path_from_the_pipelines_folder(text: str, secret: Path) -> None:
+    environ = {"NAME": "password"}
+    assert expand(f"a {text} b", environ, secret.parent) == Expanded("a hunter2 b", secret=True)
+    assert expand("${PASSWORD}", {"PASSWORD_FILE": "password"}, secret.parent).text == "hunter2"
+
+
+def test_file_is_the_name_of_a_variable_too() -> None:
+    assert expand("${file} ${file:-d}", {"file": "x"}) == Expanded("x x")
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [("a", "a"), ("a\n\n", "a\n"), ("a\r\n", "a"), (" a\nb \n", " a\nb "), ("${A}$$", "${A}$$"), ("é", "é")],
+)
+def test_the_text_of_a_file_is_taken_as_it_is_without_its_last_line_break(
+    content: str, value: str, secret: Path
+) -> None:
+    secret.write_bytes(content.encode())
+    assert expand("${file:password}", {}, secret.parent).text == value
+
+
+def test_a_file_may_have_64_kib_and_no_more(secret: Path) -> None:
+    secret.write_text("x" * LARGEST)
+    assert expand("${file:password}", {}, secret.parent).text == "x" * LARGEST
+    secret.write_text("x" * (LARGEST + 1))
+    [fault] = expand("${file:password}", {}, secret.parent).faults
+    assert fault.reason == ("the file 'password' is larger than 64KiB; name a file that holds the value alone")
+
+
+def test_a_variable_and_its_file_are_not_both_set(secret: Path) -> None:
+    environ = {"PASSWORD": "x", "PASSWORD_FILE": str(secret)}
+    reason = "PASSWORD and PASSWORD_FILE are both set; unset one of them"
+    assert expand("${A}${PASSWORD}", environ | ENVIRON).faults == (VariableFault(1, reason),)
+    assert expand("${PASSWORD:-${NO}}", environ).faults == (VariableFault(0, reason),)
+
+
+def test_a_file_of_a_default_that_is_not_taken_is_neither_missed_nor_a_secret(secret: Path) -> None:
+    assert expand("${A:-${file:nowhere}}") == Expanded("1")
+    assert expand("${A:-${file:password}}", ENVIRON, secret.parent) == Expanded("1")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("missing", "can't be read: No such file or directory; name a file that the runner's user may read"),
+        ("folder", "can't be read: Is a directory; name a file that the runner's user may read"),
+        ("a\0b", "can't be the name of a file; name a file that holds the value"),
+        ("pipe", "is no regular file; name a file that holds the value"),
+        ("/dev/zero", "is no regular file; name a file that holds the value"),
+        ("latin", "isn't UTF-8 text; save the value as UTF-8"),
+        ("empty", "is empty; write the value into it"),
+    ],
+)
+def test_a_file_that_gives_no_value_is_named_with_why(name: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "latin").write_bytes(b"hunter2\xe9")
+    (tmp_path / "empty").write_text("\n")
+    shown = name.replace("\0", "\\x00")
+    for text in ("${P}", "${P:-d}"):
+        [fault] = expand(text, {"P_FILE": name}, tmp_path).faults
+        assert fault == VariableFault(0, f"P_FILE names '{shown}', which {reason}")
+    [fault] = expand(f"${{file:{name}}}", {}, tmp_path).faults
+    assert fault == VariableFault(0, f"the file '{shown}' {reason}")
