@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from runner import __version__
-from runner.config.loader import load
-from runner.processes.supervisor import KILL_GRACE
 from stages.gateways import Approved, Charge, Declined, GatewayError, GatewayTimeoutError, SimulatedGateway
 from tests.docs.pages import PAGES, REFERENCE, ROOT, Block, commands, sections
 
@@ -133,7 +131,7 @@ def test_every_page_begins_with_what_it_is_for() -> None:
 def test_every_file_that_a_page_names_is_there() -> None:
     """As code in the text: `docs/x.md`, `tests/system/test_promises.py`."""
     for page in PAGES:
-        for name in re.findall(r"`((?:docs|runner|schemas|stages|tests)/[\w/.-]+)`", _without_blocks(page)):
+        for name in re.findall(r"`((?:deploy|docs|runner|schemas|stages|tests)/[\w/.-]+)`", _without_blocks(page)):
             assert (ROOT / name).exists(), f"{page_id(page)}: {name}"
 
 
@@ -156,9 +154,3 @@ def test_the_ratios_beside_the_peers_are_those_of_the_performance_page() -> None
     assert [peer for peer, _ in ratios] == ["Dramatiq", "FastStream", "Celery"]
     for peer, ratio in ratios:
         assert f"{ratio} {peer}" in performance
-
-
-def test_a_service_manager_waits_longer_than_the_runner_does() -> None:
-    operating = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
-    [waits] = re.findall(r"^TimeoutStopSec=(\d+)$", operating, re.MULTILINE)
-    assert int(waits) > load(ROOT / "pipeline.yaml").pipeline.shutdown_timeout + KILL_GRACE
