@@ -31,6 +31,7 @@ from runner.pipeline import (
 )
 from runner.retry import RetryPolicy
 from runner.units import format_duration, format_size, parse_duration, parse_size
+from runner.validation.schema import file_uri
 
 T = TypeVar("T")
 
@@ -274,7 +275,7 @@ class _Reader:
         """A `$ref` in it starts at the file, wherever it is compiled."""
         when = self._value(trail)
         if isinstance(when, dict) and "$id" not in when and _refers_to_file(when):
-            return {"$id": self._file.as_uri(), **when}
+            return {"$id": file_uri(self._file), **when}
         return when if isinstance(when, (dict, bool)) else None
 
     def _destination(self, trail: Trail) -> Destination:

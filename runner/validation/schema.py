@@ -8,11 +8,12 @@ leads to a place in the same file or to a file beside it.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import jsonschema_rs
 
@@ -98,9 +99,14 @@ def read_schema(path: Path) -> JsonSchema:
     return document
 
 
+def file_uri(path: Path) -> str:
+    """The `file:` URI of an absolute path, as `Path.as_uri` has it, which in Python 3.14 imports urllib.request."""
+    return f"file://{quote(os.fsencode(path))}"
+
+
 def _uri(base: Path) -> str:
     path = base.absolute()
-    return path.as_uri() + "/" if path.is_dir() else path.as_uri()
+    return file_uri(path) + "/" if path.is_dir() else file_uri(path)
 
 
 # -- The verdict ------------------------------------------------------------------

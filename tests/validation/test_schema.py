@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from runner.validation import violations
 from runner.validation.misspelling import misspelt_formats, misspelt_keywords
-from runner.validation.schema import Schema, SchemaError
+from runner.validation.schema import Schema, SchemaError, file_uri
 from runner.validation.violations import UNEXPLAINED, Violation
 
 CARD = "4111111111111111"
@@ -388,6 +388,12 @@ def broken(document: Any, **options: Any) -> str:
 )
 def test_a_schema_that_cannot_be_used_says_why(document: Any, reason: str) -> None:
     assert broken(document) == reason
+
+
+@pytest.mark.parametrize("name", ["plain.json", "a b#c?%.json", "Grüße.json", "\udcff.json"])
+def test_the_uri_of_a_file_is_that_of_pathlib(name: str) -> None:
+    path = Path("/srv/payments") / name
+    assert file_uri(path) == path.as_uri()
 
 
 def test_a_reference_to_a_missing_file_names_it(tmp_path: Path) -> None:
