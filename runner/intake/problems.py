@@ -26,6 +26,8 @@ log = logging.getLogger("runner.intake")
 
 RETRY_AFTER = 5
 """Seconds that a client is asked to wait where the broker can't take its message."""
+_NEW_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""As RFC 9110 calls them, and Python from 3.13 on: the same answer on every version."""
 
 
 def answer(
@@ -52,7 +54,7 @@ def problem(
     """An error as RFC 9457 has it; `errors` point into the body (RFC 6901)."""
     document: dict[str, Any] = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": _NEW_TITLES.get(status) or HTTPStatus(status).phrase,
         "status": status,
         "detail": mask(detail),
     }

@@ -221,6 +221,12 @@ def test_another_content_type_is_415_and_says_which_to_send(client: Client, cont
     assert_problem(answer, 415, "Content-Type: application/json")
 
 
+def test_the_titles_of_refusals_are_those_of_the_standard_on_every_python(client: Client) -> None:
+    too_large = client.post("/pay", {"card": "1" * 1100})
+    invalid = client.post("/event", {})
+    assert (too_large.json["title"], invalid.json["title"]) == ("Content Too Large", "Unprocessable Content")
+
+
 def test_a_body_over_the_limit_is_413_and_says_the_limit(client: Client) -> None:
     assert_problem(client.post("/pay", {"card": "1" * 1100}), 413, "larger than 1KiB")
 
