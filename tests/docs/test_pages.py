@@ -73,7 +73,7 @@ def test_the_cards_to_try_do_what_the_page_says() -> None:
         first, second = next(answers[beginning] for beginning in answers if does.startswith(beginning))
         assert [type(_answer(gateway, card)) for _ in range(2)] == [first, second]
         assert mail.startswith(mails[second])
-    documented = re.findall(r"^ +(4\d{15}) ", SimulatedGateway.__doc__ or "", re.MULTILINE)
+    documented = re.findall(r"^ *(4\d{15}) ", SimulatedGateway.__doc__ or "", re.MULTILINE)
     assert [card for card, *_ in rows] == documented
 
 
