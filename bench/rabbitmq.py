@@ -141,8 +141,7 @@ def _delete(node: RabbitNode, name: str) -> None:
     for _ in range(DELETE_TRIES):
         try:
             node.delete_vhost(name)
-        except urllib.error.HTTPError as error:
-            error.close()
+        except urllib.error.HTTPError:
             time.sleep(1.0)
         else:
             return

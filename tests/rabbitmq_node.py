@@ -197,15 +197,22 @@ class RabbitNode:
         return self._warned()
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
-        """Call the management HTTP API: its parsed answer, None where it has none."""
+        """Call the management HTTP API: its parsed answer, None where it has none.
+
+        Raises urllib.error.HTTPError, which is closed, for a status that isn't 2xx.
+        """
         request = urllib.request.Request(
             f"http://127.0.0.1:{self._api_port}/api{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            text = answer.read()
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise
         return json.loads(text) if text else None
 
     def eval(self, expression: str) -> str:
