@@ -17,6 +17,14 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 
+def pytest_configure() -> None:
+    """A mistaken RABBITMQ_SERVER is one error before the first test, not one in each."""
+    try:
+        server_script()
+    except FileNotFoundError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
 @pytest.fixture(autouse=True)
 def unchanged_module_path() -> Iterator[None]:
     """Loading a pipeline puts its folder on `sys.path`, where the next test mustn't find it."""

@@ -2,7 +2,8 @@
 
 It shares nothing with a node that may run on this machine: not its Erlang port
 mapper, not its cookie, not its data. Nothing of it outlives the test session,
-however that ends. Left out: clusters.
+however that ends. The environment's RABBITMQ_SERVER names the `rabbitmq-server` to
+run; without it, the installed one runs. Left out: clusters.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ BOOT_TIMEOUT = 90.0
 # Debian's /usr/sbin/rabbitmq-server switches to the user rabbitmq; the script behind it doesn't.
 _SCRIPTS = ("/usr/lib/rabbitmq/bin", "/opt/homebrew/sbin", "/usr/local/sbin", "/usr/sbin")
 
-# Ends the port mapper and removes the folder when its input closes, which it does even
-# when the test session is killed. In a session of its own, so that Ctrl-C doesn't reach it.
+# Starts the port mapper (the server's, where one lies beside it), and ends it and removes
+# the folder when its input closes, which it does even when the test session is killed.
+# In a session of its own, so that Ctrl-C doesn't reach it.
 _JANITOR = """
 trap '' INT TERM HUP
 epmd -address 127.0.0.1 -port "$1" & epmd=$!
@@ -45,7 +47,19 @@ until rm -rf "$2" 2>/dev/null; do sleep 0.1; done
 
 
 def server_script() -> str | None:
-    """The path of `rabbitmq-server`, where it is installed."""
+    """The path of the `rabbitmq-server` to test against; None where there is none.
+
+    Raises FileNotFoundError where RABBITMQ_SERVER names no program.
+    """
+    named = os.environ.get("RABBITMQ_SERVER")
+    if named:
+        script = shutil.which(named)
+        if script is None:
+            raise FileNotFoundError(
+                f"RABBITMQ_SERVER names {named!r}, which is no program."
+                " Give it the path of a rabbitmq-server script, or unset it for the installed one."
+            )
+        return str(Path(script).absolute())
     return shutil.which("rabbitmq-server", path=os.pathsep.join([*_SCRIPTS, os.environ.get("PATH", "")]))
 
 
@@ -68,6 +82,7 @@ class RabbitNode:
         self._write_configuration()
         self._janitor = subprocess.Popen(
             ["sh", "-c", _JANITOR, "janitor", str(self._epmd_port), str(self.folder)],
+            env=os.environ | {"PATH": f"{Path(script).parent}{os.pathsep}{os.environ['PATH']}"},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
