@@ -1,5 +1,5 @@
 # The README's commands. Everything is installed into .venv, nothing outside of it.
-.PHONY: run test lint bench clean
+.PHONY: run test test-rabbitmq4 lint bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,6 +11,11 @@ run: $(VENV)/installed
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
 
+# What meets RabbitMQ, again on a 4.x from Debian's forky (root and debootstrap have to be there).
+test-rabbitmq4: $(VENV)/installed-dev
+	@tests/rabbitmq4/install
+	RABBITMQ_SERVER=tests/rabbitmq4/rabbitmq-server $(BIN)/python -m pytest tests/brokers tests/system -k rabbitmq
+
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -21,7 +26,7 @@ bench: $(VENV)/installed-bench
 	@$(BIN)/python -m bench
 
 clean:
-	rm -rf $(VENV) var bench/peers/rascal/node_modules
+	rm -rf $(VENV) .rabbitmq4* var bench/peers/rascal/node_modules
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Try: make run PYTHON=python3.12"; exit 1; }
