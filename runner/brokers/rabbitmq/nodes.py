@@ -51,7 +51,7 @@ def _node(url: str, name: str) -> pika.ConnectionParameters:
         socket_timeout=timeout,
         stack_timeout=timeout,
         connection_attempts=1,
-        client_properties={"connection_name": name, "product": "pipeline-runner"},
+        client_properties={"connection_name": name, "product": "acklast"},
     )
 
 
