@@ -7,6 +7,17 @@ from __future__ import annotations
 
 from datetime import date
 
+_DOUBLED = str.maketrans("0123456789", "0246813579")
+"""Digit → the sum of the digits of its double: 7 → 14 → 5."""
+
+
+def passes_luhn(number: str) -> bool:
+    """Whether the check digit of `number` is right (ISO/IEC 7812-1, annex B)."""
+    if not (number.isascii() and number.isdigit()):
+        return False
+    doubled = number[-2::-2].translate(_DOUBLED)
+    return sum(map(int, number[::-2] + doubled)) % 10 == 0
+
 
 def last_four(number: str) -> str:
     """The part of a card number that may be shown (PCI DSS 3.4.1)."""

@@ -11,8 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from runner import Message
-from runner.privacy.masking import passes_luhn
-from stages.cards import is_expired
+from stages.cards import is_expired, passes_luhn
 from stages.notification import notification
 
 _LAST_TO_TURN_THE_PAGE = timezone(timedelta(hours=-12))

@@ -5,6 +5,7 @@ down, and what stands here holds the tree and every import to that list.
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 RUNNER = ROOT / "runner"
+USERS = sorted(
+    [*(RUNNER / "library").rglob("*.py"), *(RUNNER / "starter").rglob("*/*.py"), *(ROOT / "stages").rglob("*.py")]
+)
+"""Stages: those that are ready-made, those that `runner new` writes, and those of the shipped pipeline."""
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
 
@@ -41,7 +46,11 @@ def room_of(file: str) -> str | None:
 
 def imported(file: str) -> Iterator[tuple[int, str]]:
     """Line and module of each import in `file`, wherever it stands: in a function or for type checkers too."""
-    for node in ast.walk(ast.parse((RUNNER / file).read_text())):
+    return imports_of(RUNNER / file)
+
+
+def imports_of(file: Path) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -59,6 +68,20 @@ def file_of(module: str) -> str | None:
         if not parts:
             return None
         parts.pop()
+
+
+def foreign(file: Path) -> Iterator[str]:
+    """What `file` imports of the runner that isn't public: names that `runner` or a package of its
+    library exports are. Within the library, a package's own modules may be imported too.
+    """
+    inside = file.is_relative_to(RUNNER / "library")
+    for line, module in imports_of(file):
+        package, _, name = module.rpartition(".")
+        exports = re.fullmatch(r"runner(\.library\.\w+)?", package)
+        public = exports and name in importlib.import_module(package).__all__
+        own = inside and package.startswith("runner.library.")
+        if module.partition(".")[0] == "runner" and not (public or own):
+            yield f"{file.relative_to(ROOT)}:{line}: {module}"
 
 
 def test_every_room_is_listed_and_every_listed_room_is_there() -> None:
@@ -82,6 +105,11 @@ def test_a_room_imports_only_from_the_rooms_above_it(file: str) -> None:
 def test_the_runner_never_imports_a_pipeline_of_its_users(file: str) -> None:
     for line, module in imported(file):
         assert module.partition(".")[0] not in ("stages", "tests", "bench"), f"runner/{file}:{line}: {module}"
+
+
+@pytest.mark.parametrize("file", USERS, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_a_stage_imports_nothing_of_the_runner_that_is_not_public(file: Path) -> None:
+    assert list(foreign(file)) == []
 
 
 @pytest.mark.parametrize("package", MAPPED)

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.privacy.masking import passes_luhn
-from stages.cards import is_expired, last_four
+from stages.cards import is_expired, last_four, passes_luhn
 
 
 @pytest.mark.parametrize(

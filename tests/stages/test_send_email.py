@@ -20,8 +20,8 @@ from runner import Message, Reject
 from stages.process_payment import ProcessPayment
 from stages.send_email import SendEmail
 from stages.validate_payment import ValidatePayment
+from tests.library.mail.relays import Relay, ScriptedRelay
 from tests.stages.notifications import notification, payment
-from tests.stages.relays import Relay, ScriptedRelay
 
 
 @pytest.fixture
@@ -286,8 +286,14 @@ _HEADERS = ["Content-Type", "MIME-Version", "Subject", "From", "To", "Date", "Me
         ({"default_sender": ""}, "default_sender: there is no address"),
         ({"default_sender": "Shop"}, "default_sender: the address has no @"),
         ({"default_sender": "a@example.com, b@example.com"}, "default_sender: the text is not one bare address"),
-        ({"default_sender": "Shop\r\nBcc: x <shop@example.com>"}, "default_sender must be an address"),
-        ({"default_sender": "Shop <shop@example.com> x"}, "default_sender must be an address"),
+        (
+            {"default_sender": "Shop\r\nBcc: x <shop@example.com>"},
+            "the text is neither an address nor Name <address>",
+        ),
+        (
+            {"default_sender": "Shop <shop@example.com> x"},
+            "the text is neither an address nor Name <address>",
+        ),
         ({"reply_to": "nobody"}, "reply_to: the address has no @"),
         ({"templates": Path("/nowhere")}, "/nowhere has no paid.txt"),
         ({"ca_file": Path("/nowhere")}, "there is no file /nowhere"),

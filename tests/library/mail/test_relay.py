@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stages.relay import Relay
+from runner.library.mail.relay import Relay
 
 
 @pytest.mark.parametrize(

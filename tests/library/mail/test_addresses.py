@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.addresses import bare_address
+from runner.library.mail.addresses import bare_address, is_one_line, named_address
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,28 @@ def test_what_passes_can_stand_in_an_smtp_command_and_in_a_header(text: str) -> 
     assert address.isprintable()
     assert not set(address) & set(' ,;<>"()[]\\:')
     assert address.count("@") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("shop@example.com", ("", "shop@example.com")),
+        ("Shop <shop@example.com>", ("Shop", "shop@example.com")),
+        ('"Shop, Inc." <shop@example.com>', ("Shop, Inc.", "shop@example.com")),
+        ("<shop@example.com>", ("", "shop@example.com")),
+    ],
+)
+def test_an_address_may_have_a_name(text: str, named: tuple[str, str]) -> None:
+    assert named_address(text) == named
+
+
+@pytest.mark.parametrize("text", ["Shop <shop@example.com> x", "Shop\r\nBcc: x <shop@example.com>", "<a@b.c> <a@b.c>"])
+def test_a_text_that_is_more_than_an_address_with_a_name(text: str) -> None:
+    with pytest.raises(ValueError, match="neither an address nor Name <address>"):
+        named_address(text)
+
+
+@pytest.mark.parametrize("character", ["\r", "\n", "\x00", "\x0b", "\x85", "\u2028", "\u2029"])
+def test_a_control_character_ends_a_line_for_some_mail_program(character: str) -> None:
+    assert is_one_line("one line, Grüße ✓")
+    assert not is_one_line(f"two{character}lines")

@@ -1,4 +1,4 @@
-"""Is a text exactly one e-mail address that can be mailed to?
+"""Is a text exactly one e-mail address that can be mailed to, and may it stand in a header?
 
 Asked before anything is sent: smtplib takes the first of `a@x, b@y` without a word,
 and turns an empty text into `RCPT TO:<>`.
@@ -11,6 +11,25 @@ import re
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 """RFC 5321, `Dot-string`; quoted ones, which nobody has, are refused."""
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_NAMED = re.compile(r"(?:(?P<name>[^<>]*?)\s*<(?P<inner>[^<>]*)>|(?P<bare>[^<>]*))")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def is_one_line(text: str) -> bool:
+    """Whether no mail program might take a character of `text` for a line's end or worse."""
+    return _CONTROL.search(text) is None
+
+
+def named_address(text: str) -> tuple[str, str]:
+    """Name and address of `Shop <shop@example.com>`, or of the address alone, whose name is empty.
+
+    Raises ValueError with the reason.
+    """
+    match = _NAMED.fullmatch(text.strip())
+    if match is None or not is_one_line(text):
+        raise ValueError("the text is neither an address nor Name <address>")
+    address = bare_address(match["bare"] if match["inner"] is None else match["inner"])
+    return (match["name"] or "").strip('" '), address
 
 
 def bare_address(text: object) -> str:

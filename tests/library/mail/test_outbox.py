@@ -11,22 +11,28 @@ from typing import Any
 import pytest
 
 from runner import Pause, Reject, Retry
-from stages import smtp
-from stages.send_email import SendEmail
+from runner.library.mail import Mail, Mailer, outbox
 from tests.certificates import Certificate
-from tests.stages.notifications import notification
-from tests.stages.relays import HANG_UP, SILENCE, Answer, Relay, ScriptedRelay
-from tests.stages.test_send_email import stage
+from tests.library.mail.relays import HANG_UP, SILENCE, Answer, Relay, ScriptedRelay
 
 LOGIN = ("shop", "opensesame")
 WITH_LOGIN = {"username": LOGIN[0], "password": LOGIN[1]}
 
 
+def mailer(relay: Relay | ScriptedRelay, **settings: Any) -> Mailer:
+    defaults = {"server": "127.0.0.1", "port": relay.port, "default_sender": "shop@example.com", "timeout": 5.0}
+    return Mailer(**{**defaults, **settings})
+
+
+def mail(id: str = "first", to: str = "test-user@example.com") -> Mail:
+    return Mail(id, to, "Payment received", "Thank you.", "<p>Thank you.</p>")
+
+
 def failure(answers: dict[str, Answer], **settings: Any) -> tuple[Exception, ScriptedRelay]:
     """What sending a first mail raises where the server answers so."""
     orders = (Retry, Reject, Pause)
-    with ScriptedRelay(answers) as relay, stage(relay, **settings) as send, pytest.raises(orders) as raised:
-        send(notification("paid"))
+    with ScriptedRelay(answers) as relay, mailer(relay, **settings) as mails, pytest.raises(orders) as raised:
+        mails.send(mail())
     return raised.value, relay
 
 
@@ -144,18 +150,18 @@ def test_a_server_that_does_not_get_as_far_as_a_mail_pauses_the_stage(
 def test_a_server_that_is_away_pauses_the_stage_for_a_moment() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    send = SendEmail(server="127.0.0.1", port=port, default_sender="shop@example.com")
+    mails = Mailer(server="127.0.0.1", port=port, default_sender="shop@example.com")
 
     with pytest.raises(Pause, match=f"mail server 127.0.0.1:{port} can't be reached") as raised:
-        send(notification("paid"))
+        mails.send(mail())
     assert raised.value.delay == 10
 
 
 def test_a_server_whose_name_means_nothing_pauses_the_stage() -> None:
-    send = SendEmail(server="nowhere..invalid", port=25, default_sender="shop@example.com")
+    mails = Mailer(server="nowhere..invalid", port=25, default_sender="shop@example.com")
 
     with pytest.raises(Pause, match="can't be reached"):
-        send(notification("paid"))
+        mails.send(mail())
 
 
 @pytest.mark.parametrize("verb", ["MAIL", "RCPT"])
@@ -171,13 +177,13 @@ def test_a_server_that_breaks_off_before_the_mail_is_tried_again(verb: str, how:
 @pytest.mark.parametrize("how", [HANG_UP, SILENCE])
 def test_where_the_answer_to_a_mail_is_lost_it_goes_again_with_the_same_message_id(how: str) -> None:
     answers: dict[str, Answer] = {".": lambda times: how if times == 1 else "250 taken"}
-    with ScriptedRelay(answers) as relay, stage(relay, timeout=0.3) as send:
+    with ScriptedRelay(answers) as relay, mailer(relay, timeout=0.3) as mails:
         with pytest.raises(Retry, match="may have been sent"):
-            send(notification("paid"))
-        send(notification("paid"))
+            mails.send(mail())
+        mails.send(mail())
 
     first, again = relay.mails
-    assert _message_id(first) == _message_id(again) == "<0123abcd.paid@example.com>"
+    assert _message_id(first) == _message_id(again) == "<first@example.com>"
 
 
 def _message_id(mail: bytes) -> str:
@@ -189,9 +195,9 @@ def _message_id(mail: bytes) -> str:
 
 def test_many_mails_go_over_one_connection() -> None:
     with ScriptedRelay() as relay:
-        with stage(relay) as send:
+        with mailer(relay) as mails:
             for _ in range(5):
-                send(notification("paid"))
+                mails.send(mail())
 
         assert (len(relay.mails), relay.connections) == (5, 1)
         assert relay.verbs()[-1] == "QUIT"
@@ -199,12 +205,12 @@ def test_many_mails_go_over_one_connection() -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"timeout": 0.3}])
 def test_a_connection_that_has_died_between_two_mails_is_opened_anew_without_a_retry(settings: dict[str, Any]) -> None:
-    with ScriptedRelay() as relay, stage(relay, **settings) as send:
-        send(notification("paid"))
+    with ScriptedRelay() as relay, mailer(relay, **settings) as mails:
+        mails.send(mail())
         relay.hang_up()
-        send(notification("declined"))
+        mails.send(mail("second"))
 
-        assert [_message_id(mail).split(".")[1][:4] for mail in relay.mails] == ["paid", "decl"]
+        assert [_message_id(mail) for mail in relay.mails] == ["<first@example.com>", "<second@example.com>"]
         assert relay.connections == 2
 
 
@@ -212,38 +218,38 @@ def test_a_connection_that_has_died_between_two_mails_is_opened_anew_without_a_r
 @pytest.mark.parametrize("verb", ["MAIL", "RCPT"])
 def test_a_kept_connection_that_says_goodbye_costs_no_retry(verb: str, goodbye: str) -> None:
     answers: dict[str, Answer] = {verb: lambda times: goodbye if times == 2 else "250 ok"}
-    with ScriptedRelay(answers) as relay, stage(relay, timeout=0.3) as send:
-        send(notification("paid"))
-        send(notification("declined"))
+    with ScriptedRelay(answers) as relay, mailer(relay, timeout=0.3) as mails:
+        mails.send(mail())
+        mails.send(mail("second"))
 
         assert (len(relay.mails), relay.connections) == (2, 2)
 
 
 def test_a_kept_connection_that_breaks_off_after_the_mail_is_not_given_the_mail_a_second_time() -> None:
     answers: dict[str, Answer] = {".": lambda times: HANG_UP if times == 2 else "250 ok"}
-    with ScriptedRelay(answers) as relay, stage(relay) as send:
-        send(notification("paid"))
+    with ScriptedRelay(answers) as relay, mailer(relay) as mails:
+        mails.send(mail())
         with pytest.raises(Retry, match="may have been sent"):
-            send(notification("declined"))
+            mails.send(mail("second"))
 
         assert (len(relay.mails), relay.connections) == (2, 1)
 
 
 def test_a_connection_that_was_idle_for_long_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    with ScriptedRelay() as relay, stage(relay) as send:
-        send(notification("paid"))
-        monkeypatch.setattr(smtp, "_IDLE", -1.0)
-        send(notification("declined"))
+    with ScriptedRelay() as relay, mailer(relay) as mails:
+        mails.send(mail())
+        monkeypatch.setattr(outbox, "_IDLE", -1.0)
+        mails.send(mail("second"))
 
         assert (len(relay.mails), relay.connections) == (2, 2)
 
 
 def test_a_bounce_spoils_neither_the_connection_nor_the_next_mail() -> None:
     answers: dict[str, Answer] = {"RCPT": lambda times: "550 5.1.1 no such user" if times == 1 else "250 ok"}
-    with ScriptedRelay(answers) as relay, stage(relay) as send:
+    with ScriptedRelay(answers) as relay, mailer(relay) as mails:
         with pytest.raises(Reject):
-            send(notification("paid"))
-        send(notification("declined"))
+            mails.send(mail())
+        mails.send(mail("second"))
 
         assert (len(relay.mails), relay.connections) == (1, 1)
 
@@ -253,23 +259,23 @@ def test_after_any_other_failure_the_next_mail_goes_over_a_new_connection(verb: 
     answers: dict[str, Answer] = {
         verb: lambda times: answer if times == 1 else {"DATA": "354 go ahead"}.get(verb, "250 ok")
     }
-    with ScriptedRelay(answers) as relay, stage(relay) as send:
+    with ScriptedRelay(answers) as relay, mailer(relay) as mails:
         with pytest.raises((Retry, Reject)):
-            send(notification("paid"))
-        send(notification("declined"))
+            mails.send(mail())
+        mails.send(mail("second"))
 
         assert relay.connections == 2
 
 
 def test_leaving_does_not_wait_for_a_server_that_is_silent() -> None:
-    with ScriptedRelay({"QUIT": SILENCE}) as relay, stage(relay, timeout=60.0) as send:
-        send(notification("paid"))
+    with ScriptedRelay({"QUIT": SILENCE}) as relay, mailer(relay, timeout=60.0) as mails:
+        mails.send(mail())
 
 
 def test_each_mail_has_one_recipient() -> None:
-    with ScriptedRelay() as relay, stage(relay) as send:
-        send(notification("paid"))
-        send(notification("paid", user="another@example.com"))
+    with ScriptedRelay() as relay, mailer(relay) as mails:
+        mails.send(mail())
+        mails.send(mail(to="another@example.com"))
 
         commands = [line.lower() for line in relay.said]  # which smtplib writes in upper or in lower case
         recipients = [command for command in commands if command.startswith("rcpt")]
@@ -286,12 +292,12 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_before_a_password_is_s
     tls = certificate.server_context()
     with (
         Relay(tls=tls, from_the_first_byte=first_byte, login=LOGIN) as relay,
-        stage(relay, use_tls=not first_byte, use_ssl=first_byte, **WITH_LOGIN) as send,
+        mailer(relay, use_tls=not first_byte, use_ssl=first_byte, **WITH_LOGIN) as mails,
     ):
         with pytest.raises(
             Pause, match=r"certificate is not to be trusted: self-signed certificate.*ca_file"
         ) as raised:
-            send(notification("paid"))
+            mails.send(mail())
 
         assert (relay.logins, relay.mails) == ([], [])
         assert "opensesame" not in repr(raised.value) + repr(raised.value.__cause__)
@@ -300,10 +306,10 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_before_a_password_is_s
 def test_a_certificate_of_another_server_is_refused(certificate: Certificate) -> None:
     with (
         Relay(tls=certificate.server_context(), login=LOGIN) as relay,
-        stage(relay, use_tls=True, ca_file=certificate.file, **WITH_LOGIN) as send,
+        mailer(relay, use_tls=True, ca_file=certificate.file, **WITH_LOGIN) as mails,
     ):
         with pytest.raises(Pause, match=r"certificate is not to be trusted: .*IP address mismatch"):
-            send(notification("paid"))
+            mails.send(mail())
 
         assert relay.logins == []
 
@@ -314,16 +320,16 @@ def test_with_an_authority_that_is_trusted_and_the_right_password_the_mail_is_se
 ) -> None:
     with (
         Relay(tls=certificate.server_context(), from_the_first_byte=first_byte, login=LOGIN) as relay,
-        stage(
+        mailer(
             relay,
             server="localhost",
             use_tls=not first_byte,
             use_ssl=first_byte,
             ca_file=certificate.file,
             **WITH_LOGIN,
-        ) as send,
+        ) as mails,
     ):
-        send(notification("paid"))
+        mails.send(mail())
 
         assert relay.logins == [LOGIN]
         assert len(relay.mails) == 1
@@ -332,13 +338,13 @@ def test_with_an_authority_that_is_trusted_and_the_right_password_the_mail_is_se
 def test_a_wrong_password_pauses_the_stage_and_says_so_without_it(
     certificate: Certificate, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG, "stages")
+    caplog.set_level(logging.DEBUG, "runner")
     with (
         Relay(tls=certificate.server_context(), login=("shop", "other")) as relay,
-        stage(relay, server="localhost", use_tls=True, ca_file=certificate.file, **WITH_LOGIN) as send,
+        mailer(relay, server="localhost", use_tls=True, ca_file=certificate.file, **WITH_LOGIN) as mails,
     ):
         with pytest.raises(Pause, match=r"refuses the log-in: 535 .*app password") as raised:
-            send(notification("paid"))
+            mails.send(mail())
 
         assert relay.mails == []
         assert "opensesame" not in repr(raised.value) + repr(raised.value.__cause__) + caplog.text
@@ -395,17 +401,17 @@ def test_a_server_that_has_no_tls_just_now_is_asked_again_soon() -> None:
 
 def test_a_mail_goes_as_soon_as_the_server_lets_it_after_a_pause() -> None:
     answers: dict[str, Answer] = {"CONNECT": lambda times: "421 busy" if times == 1 else "220 ready"}
-    with ScriptedRelay(answers) as relay, stage(relay) as send:
+    with ScriptedRelay(answers) as relay, mailer(relay) as mails:
         with pytest.raises(Pause):
-            send(notification("paid"))
-        send(notification("paid"))
+            mails.send(mail())
+        mails.send(mail())
 
         assert len(relay.mails) == 1
 
 
 def test_flasks_debug_mode_prints_no_mail(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("FLASK_DEBUG", "1")
-    with ScriptedRelay() as relay, stage(relay) as send:
-        send(notification("paid"))
+    with ScriptedRelay() as relay, mailer(relay) as mails:
+        mails.send(mail())
 
     assert capfd.readouterr() == ("", "")

@@ -1,0 +1,96 @@
+"""A connection that is kept from mail to mail, and notices its death.
+
+Importing this file imports Flask, which takes a while: whoever only wants to check
+settings shouldn't.
+"""
+
+from __future__ import annotations
+
+import smtplib
+import time
+
+from flask import Flask
+
+from runner import Pause, Reject, Retry
+from runner.library.mail.answers import cannot_connect, cannot_send, is_goodbye
+from runner.library.mail.connection import Connection, Mail
+from runner.library.mail.email import Email
+from runner.library.mail.relay import Relay
+
+_IDLE = 30.0
+"""Seconds after which a kept connection isn't trusted: a firewall may have dropped it
+without a word, and a command would wait for the whole time-out."""
+
+
+class Outbox:
+    """Sends mails to one relay over one connection; of one thread at a time."""
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+        self._app = Flask(__name__, static_folder=None)
+        self._mail = Mail(self._app, relay)
+        self._connection: Connection | None = None
+        self._used = 0.0
+
+    def send(self, email: Email) -> None:
+        """Give `email`, which has one recipient, to the relay; when this returns it has taken it.
+
+        Raises Retry, Reject (bounced) or Pause (it's not this mail's fault).
+        """
+        with self._app.app_context():  # Flask-Mail wants one; it costs 5 µs, a mail 500
+            if self._send_over_kept(email):
+                return
+            self._connect()
+            try:
+                self._transfer(email)
+            except (smtplib.SMTPException, OSError) as error:
+                raise self._order(error) from error
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.quit()
+            self._connection = None
+
+    def _send_over_kept(self, email: Email) -> bool:
+        """Whether the kept connection was good for it. If it has died before DATA, nothing
+        of the mail was sent, and it may go over a new one at once."""
+        if self._connection is None or time.monotonic() - self._used > _IDLE:
+            self._drop()
+            return False
+        self._connection.host.data_begun = False
+        try:
+            self._transfer(email)
+        except (smtplib.SMTPException, OSError) as error:
+            if not self._connection.host.data_begun and is_goodbye(error):
+                self._drop()
+                return False
+            raise self._order(error) from error
+        return True
+
+    def _transfer(self, email: Email) -> None:
+        assert self._connection is not None
+        self._connection.send(email)
+        self._used = time.monotonic()
+
+    def _connect(self) -> None:
+        try:
+            connection = self._mail.connect()
+            connection.__enter__()
+        except (smtplib.SMTPException, OSError, ValueError) as error:  # ValueError: a ca_file that has gone
+            raise cannot_connect(error, self._relay) from error
+        self._connection = connection
+
+    def _order(self, error: Exception) -> Retry | Reject | Pause:
+        """What to do about a mail that failed; the connection is kept only where it is known to be clean."""
+        assert self._connection is not None
+        begun = self._connection.host.data_begun
+        if not isinstance(error, smtplib.SMTPRecipientsRefused) or is_goodbye(error):
+            self._drop()
+        else:
+            self._used = time.monotonic()
+        return cannot_send(error, self._relay, data_begun=begun)
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.host.close()
+            self._connection = None
