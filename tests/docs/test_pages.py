@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from runner import __version__
+from runner.library.mail import SendMail
 from stages.gateways import Approved, Charge, Declined, GatewayError, GatewayTimeoutError, SimulatedGateway
 from tests.docs.pages import PAGES, REFERENCE, ROOT, Block, commands, sections
 
@@ -35,6 +37,7 @@ def test_each_block_says_what_it_is(block: Block) -> None:
         "console": {""},
         "yaml": {"shipped", "pipeline", "change"},
         "python": {"file"},
+        "json": {"file"},
         "text": {"", "log"},
         "ini": {""},
     }
@@ -154,3 +157,16 @@ def test_the_ratios_beside_the_peers_are_those_of_the_performance_page() -> None
     assert [peer for peer, _ in ratios] == ["Dramatiq", "FastStream", "Celery"]
     for peer, ratio in ratios:
         assert f"{ratio} {peer}" in performance
+
+
+# -- Ready-made stages ----------------------------------------------------------------
+
+
+def test_every_setting_of_the_ready_mail_stage_is_told_with_its_default() -> None:
+    page = (ROOT / "docs/library.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `(\w+)` \| .* \| (?:`(.*)`|(required))? ?\|$", page, re.MULTILINE)
+    known = inspect.signature(SendMail).parameters.values()
+    shown = {inspect.Parameter.empty: "required", "": "", None: "", False: "false"}
+    assert {name: default or required for name, default, required in told} == {
+        parameter.name: shown.get(parameter.default, str(parameter.default)) for parameter in known
+    }
