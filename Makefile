@@ -1,9 +1,10 @@
 # The README's commands. Everything is installed into .venv, nothing outside of it.
-.PHONY: run test test-rabbitmq4 lint bench clean
+.PHONY: run test test-rabbitmq4 test-pika-next lint bench clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NEXT := .venv-pika-next
 
 run: $(VENV)/installed
 	@exec $(BIN)/runner run pipeline.yaml
@@ -16,6 +17,10 @@ test-rabbitmq4: $(VENV)/installed-dev
 	@tests/rabbitmq4/install
 	RABBITMQ_SERVER=tests/rabbitmq4/rabbitmq-server $(BIN)/python -m pytest tests/brokers tests/system -k rabbitmq
 
+# The brokers' tests, on the pika that is to come: amqp/ overrides what pika keeps to itself.
+test-pika-next: $(NEXT)/installed
+	$(NEXT)/bin/python -m pytest tests/brokers tests/test_call_counts.py
+
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -26,7 +31,7 @@ bench: $(VENV)/installed-bench
 	@$(BIN)/python -m bench
 
 clean:
-	rm -rf $(VENV) .rabbitmq4* var bench/peers/rascal/node_modules
+	rm -rf $(VENV) $(NEXT) .rabbitmq4* var bench/peers/rascal/node_modules
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Try: make run PYTHON=python3.12"; exit 1; }
@@ -48,3 +53,10 @@ $(VENV)/installed-bench: pyproject.toml bench/peers/rascal/package.json | $(VENV
 	@if command -v npm >/dev/null; then \
 	  npm install --silent --no-audit --no-fund --prefix bench/peers/rascal || echo "rascal could not be installed: left out"; fi
 	@touch $@ $(VENV)/installed
+
+$(NEXT)/installed: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing into $(NEXT), with pika's newest pre-release (once) ..."
+	@$(PYTHON) -m venv $(NEXT)
+	@$(NEXT)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@$(NEXT)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --pre "pika<2"
+	@touch $@

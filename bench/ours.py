@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.failure import ContenderError
-from runner.brokers import connect
 from runner.brokers.base import Broker, Depth
+from runner.brokers.registry import connect
 from runner.config.loader import load
 from runner.message import Destination, Outgoing
 from runner.topology import plan

@@ -15,8 +15,8 @@ from collections.abc import Collection
 from contextlib import ExitStack
 from typing import Self
 
-from runner.brokers import connect
 from runner.brokers.base import Broker
+from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
 from runner.errors import StartError
 from runner.pipeline import Address

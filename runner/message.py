@@ -116,10 +116,11 @@ class Delivery:
     those counted in the message's header, those that died with their worker, and this
     one. `deaths` is how many of them died since the message was last published: with the
     first of these it was in the company of others, from then on alone. `tag` and
-    `properties` are the broker's own business.
+    `broker_data` belong to the broker that handed it out: whatever it needs to settle the
+    delivery, or to move it on. Nobody else reads them, and no other broker understands them.
     """
 
-    __slots__ = ("attempt", "deaths", "headers", "id", "payload", "properties", "queue", "session", "tag")
+    __slots__ = ("attempt", "broker_data", "deaths", "headers", "id", "payload", "queue", "session", "tag")
 
     def __init__(
         self,
@@ -130,7 +131,7 @@ class Delivery:
         attempt: int,
         session: Session,
         tag: int,
-        properties: Any = None,
+        broker_data: Any = None,
         deaths: int = 0,
     ) -> None:
         self.queue = queue
@@ -140,7 +141,7 @@ class Delivery:
         self.attempt = attempt
         self.session = session
         self.tag = tag
-        self.properties = properties
+        self.broker_data = broker_data
         self.deaths = deaths
 
     def __repr__(self) -> str:  # never the payload: it may hold a card number

@@ -81,6 +81,10 @@ class Binding:
     key: str = ""
 
 
+QueueType = Literal["quorum", "classic"]
+"""RabbitMQ's terms."""
+
+
 @dataclass(frozen=True, slots=True)
 class Queue:
     name: str

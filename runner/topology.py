@@ -1,8 +1,8 @@
 """A pipeline → what has to exist on the broker: exchanges, queues, bindings, companions.
 
-Decides only; a broker's `declare()` acts on it. A work queue's arguments follow
-from its own entry under `queues:` and from nothing else, so that rewiring the
-stages never asks for a queue to be deleted (RabbitMQ refuses changed arguments).
+Decides only, in the words of no broker; each broker declares in its own. What a work queue is
+declared as follows from its own entry under `queues:` and from nothing else, so that rewiring
+the stages never asks for a queue to be deleted (RabbitMQ refuses changed arguments).
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal
 
 from runner.message import Destination
-from runner.pipeline import Exchange, Pipeline, Queue
+from runner.pipeline import Exchange, Pipeline, Queue, QueueType
 from runner.retry import rung_for
 from runner.units import format_duration
 
@@ -32,17 +32,30 @@ def retry_queue(queue: str, delay: float) -> str:
     return f"{queue}.retry.{format_duration(delay)}"
 
 
+Kind = Literal["work", "retry", "quarantine", "dead"]
+"""What a queue is for: messages to be handled, a retry's wait, those whose worker died, or
+dead letters. All but the first are companions of a work queue."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedQueue:
-    """A queue to declare. `arguments` are RabbitMQ's; `home` is the work queue that a
+    """A queue to declare, in the words of no broker. `home` is the work queue that a
     companion belongs to (a work queue is its own)."""
 
     name: str
     home: str
-    kind: str
-    """work, retry, quarantine or dead."""
-    arguments: Mapping[str, Any]
+    kind: Kind
+    type: QueueType = "quorum"
+    """quorum (replicated, counts its deliveries) or classic, where the broker has both."""
     max_length: int | None = None
+    """The most messages that may lie on it; None: any number."""
+    delivery_limit: int | None = None
+    """How often a message may come back from a holder that died before the broker itself
+    moves it to `dead_letter_to`; None: as often as it does."""
+    wait: float | None = None
+    """Seconds that a message lies here before it goes to `dead_letter_to`; None: for ever."""
+    dead_letter_to: str | None = None
+    """The queue that a message goes to which may stay here no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +118,8 @@ def plan(pipeline: Pipeline) -> Topology:
     queues: list[PlannedQueue] = []
     rungs: dict[str, tuple[float, ...]] = {}
     for queue in pipeline.queues.values():
-        queues.append(PlannedQueue(dead_letter_queue(queue.name), queue.name, "dead", {"x-queue-type": "quorum"}))
-        queues.append(PlannedQueue(queue.name, queue.name, "work", _work_arguments(queue), queue.max_length))
+        queues.append(PlannedQueue(dead_letter_queue(queue.name), queue.name, "dead"))
+        queues.append(_work(queue))
         stage = consumers.get(queue.name)
         if stage is None:
             continue
@@ -119,38 +132,30 @@ def plan(pipeline: Pipeline) -> Topology:
     return Topology(tuple(pipeline.exchanges.values()), tuple(queues), bindings, rungs)
 
 
-def _dead_lettering(to: str) -> dict[str, Any]:
-    """At-least-once dead-lettering: RabbitMQ keeps the message until its new queue has
-    confirmed it. Without `x-overflow: reject-publish` it would silently fall back to
-    at-most-once (rabbitmq.com/docs/quorum-queues#dead-lettering)."""
-    return {
-        "x-dead-letter-exchange": "",
-        "x-dead-letter-routing-key": to,
-        "x-dead-letter-strategy": "at-least-once",
-        "x-overflow": "reject-publish",
-    }
-
-
-def _work_arguments(queue: Queue) -> dict[str, Any]:
-    arguments: dict[str, Any] = {"x-queue-type": queue.type}
-    if queue.type == "quorum":
-        arguments |= _dead_lettering(dead_letter_queue(queue.name)) | {"x-delivery-limit": queue.delivery_limit}
-    else:
-        arguments["x-overflow"] = "reject-publish"
-    if queue.max_length is not None:
-        arguments["x-max-length"] = queue.max_length
-    return arguments
+def _work(queue: Queue) -> PlannedQueue:
+    return PlannedQueue(
+        queue.name,
+        queue.name,
+        "work",
+        queue.type,
+        max_length=queue.max_length,
+        delivery_limit=queue.delivery_limit,
+        dead_letter_to=dead_letter_queue(queue.name),
+    )
 
 
 def _quarantine(queue: Queue) -> PlannedQueue:
     """Always a quorum queue: only those count their deliveries."""
-    arguments = {"x-queue-type": "quorum", "x-delivery-limit": queue.delivery_limit}
-    arguments |= _dead_lettering(dead_letter_queue(queue.name))
-    return PlannedQueue(quarantine_queue(queue.name), queue.name, "quarantine", arguments)
+    return PlannedQueue(
+        quarantine_queue(queue.name),
+        queue.name,
+        "quarantine",
+        delivery_limit=queue.delivery_limit,
+        dead_letter_to=dead_letter_queue(queue.name),
+    )
 
 
 def _retry(queue: Queue, rung: float) -> PlannedQueue:
-    """One queue per wait, with the wait as the queue's own time-to-live: a message's
-    own would be looked at only at the head of the queue."""
-    arguments = {"x-queue-type": "quorum", "x-message-ttl": round(rung * 1000)} | _dead_lettering(queue.name)
-    return PlannedQueue(retry_queue(queue.name, rung), queue.name, "retry", arguments)
+    """One queue per wait, with the wait as the queue's own: a message's own would be looked
+    at only at the head of the queue."""
+    return PlannedQueue(retry_queue(queue.name, rung), queue.name, "retry", wait=rung, dead_letter_to=queue.name)

@@ -26,10 +26,11 @@ from runner.brokers.embedded.broker import EmbeddedBroker
 from runner.brokers.embedded.presence import Presence
 from runner.brokers.embedded.service import Service
 from runner.brokers.embedded.store import Store
-from runner.brokers.rabbitmq import RabbitBroker
+from runner.brokers.rabbitmq.amqp.channel import Channel
+from runner.brokers.rabbitmq.amqp.frames import ack_frame, content_frames
+from runner.brokers.rabbitmq.amqp.wire import Wire
+from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.brokers.rabbitmq.consuming import Subscription
-from runner.brokers.rabbitmq.frames import ack_frame, content_frames
-from runner.brokers.rabbitmq.wire import Wire
 from runner.config.loader import LoadedPipeline
 from runner.intake.rsgi import Application
 from runner.message import Destination as At
@@ -138,18 +139,17 @@ def handle_waiting(worker: StageWorker) -> None:
 
 
 class DeadEnd(Wire):
-    """A connection to nowhere, and a channel on it: what is written is only kept."""
+    """A connection to nowhere, and pika's channel on it: what is written is only kept."""
 
     is_open = True
 
     def __init__(self, channel: int, soon: Callable[[Callable[[], None]], None]) -> None:
         self.channel_number = channel
-        self.connection = self
         self.params = pika.ConnectionParameters()
         self.deliveries, self.acks = {}, {}
         self.bytes_sent = self.bytes_received = self._came = 0
         self.sent: list[bytes] = []
-        self._templates, self._unwritten, self._frame_buffer = {}, [], b""
+        self._templates, self._unwritten, self._unread = {}, [], b""
         self._soon, self._transport = soon, self
 
     def _send(self, data: bytes) -> None:
@@ -157,7 +157,7 @@ class DeadEnd(Wire):
 
     def ignore(self, *_: object, **__: object) -> None: ...
 
-    basic_qos = basic_consume = add_on_return_callback = confirm_delivery = ignore
+    basic_qos = basic_consume = add_on_return_callback = add_on_close_callback = confirm_delivery = ignore
 
 
 def batch_on_the_wire(queue: str, number: int) -> tuple[bytes, bytes]:
@@ -179,11 +179,11 @@ def test_a_hop_on_rabbitmq(pipeline: LoadedPipeline, stage: str) -> None:
     queue = pipeline.pipeline.stages[stage].consume
     planned = next(found for found in plan(pipeline.pipeline).queues if found.name == queue)
     subscription = Subscription(
-        planned, "q", BATCH, worker, waits=True, move=broker._move, later=broker._connection.call
+        planned, "q", BATCH, worker, waits=True, move=broker._settling.move, later=broker._connection.call
     )
-    broker._subscriptions[queue] = subscription
-    subscription.attach(consuming)
-    broker._publisher.attach(publishing)
+    broker._consumers.subscriptions[queue] = subscription
+    subscription.attach(Channel(consuming, consuming))
+    broker._settling.publisher.attach(Channel(publishing, publishing), publishing.ignore)
     consuming.acks = publishing.acks
 
     def drain() -> None:

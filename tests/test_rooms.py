@@ -35,7 +35,7 @@ FILES = sorted(
 )
 
 
-MAPPED = [file for file in FILES if file.endswith("/__init__.py") and not re.match(r"brokers/(rabbitmq/)?__", file)]
+MAPPED = [file for file in FILES if file.endswith("/__init__.py")]
 
 
 def room_of(file: str) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,13 +11,7 @@ from hypothesis import strategies as st
 from runner.message import Destination
 from runner.pipeline import Binding, Exchange, Pipeline, Queue, Stage
 from runner.retry import RetryPolicy
-from runner.topology import Topology, binds, plan
-
-DEAD_LETTERED_SAFELY = {
-    "x-dead-letter-exchange": "",
-    "x-dead-letter-strategy": "at-least-once",
-    "x-overflow": "reject-publish",
-}
+from runner.topology import PlannedQueue, Topology, binds, plan
 
 
 def pipeline(*parts: Queue | Stage | Exchange) -> Pipeline:
@@ -32,8 +25,8 @@ def pipeline(*parts: Queue | Stage | Exchange) -> Pipeline:
     )
 
 
-def arguments(topology: Topology) -> dict[str, Any]:
-    return {queue.name: dict(queue.arguments) for queue in topology.queues}
+def planned(topology: Topology) -> dict[str, PlannedQueue]:
+    return {queue.name: queue for queue in topology.queues}
 
 
 def test_a_queue_that_is_consumed_has_all_its_companions_and_the_dead_letters_stand_first() -> None:
@@ -48,41 +41,30 @@ def test_a_queue_that_is_consumed_has_all_its_companions_and_the_dead_letters_st
 
 
 def test_a_queue_that_nobody_here_consumes_has_dead_letters_only() -> None:
-    assert list(arguments(plan(pipeline(Queue("q"))))) == ["q.dlq", "q"]
+    assert list(planned(plan(pipeline(Queue("q"))))) == ["q.dlq", "q"]
 
 
-def test_no_queue_lets_a_message_fall_on_the_way_to_another() -> None:
-    found = arguments(plan(pipeline(Queue("q"), Stage("s", "q", "m:f", retry=RetryPolicy(attempts=2)))))
-    assert found["q.dlq"] == {"x-queue-type": "quorum"}
-    assert (
-        found["q"]
-        == found["q.quarantine"]
-        == {
-            "x-queue-type": "quorum",
-            "x-delivery-limit": 20,
-            "x-dead-letter-routing-key": "q.dlq",
-            **DEAD_LETTERED_SAFELY,
-        }
-    )
-    assert found["q.retry.2s"] == {
-        "x-queue-type": "quorum",
-        "x-message-ttl": 2000,
-        "x-dead-letter-routing-key": "q",
-        **DEAD_LETTERED_SAFELY,
+def test_every_queue_but_the_dead_letters_says_where_a_message_goes_that_may_not_stay() -> None:
+    found = planned(plan(pipeline(Queue("q"), Stage("s", "q", "m:f", retry=RetryPolicy(attempts=2)))))
+    assert {name: (queue.dead_letter_to, queue.delivery_limit, queue.wait) for name, queue in found.items()} == {
+        "q.dlq": (None, None, None),
+        "q": ("q.dlq", 20, None),
+        "q.quarantine": ("q.dlq", 20, None),
+        "q.retry.2s": ("q", None, 2.0),
     }
 
 
-def test_a_classic_queue_has_no_delivery_limit_and_its_quarantine_counts() -> None:
-    found = arguments(plan(pipeline(Queue("q", type="classic", max_length=5), Stage("s", "q", "m:f"))))
-    assert found["q"] == {"x-queue-type": "classic", "x-overflow": "reject-publish", "x-max-length": 5}
-    assert found["q.quarantine"]["x-queue-type"] == "quorum"
+def test_only_the_work_queue_itself_is_of_its_type_and_length() -> None:
+    found = planned(plan(pipeline(Queue("q", type="classic", max_length=5), Stage("s", "q", "m:f"))))
+    assert (found["q"].type, found["q"].max_length) == ("classic", 5)
+    assert {(q.type, q.max_length) for name, q in found.items() if name != "q"} == {("quorum", None)}
 
 
 def test_what_a_work_queue_is_declared_with_does_not_change_when_stages_do() -> None:
     before = plan(pipeline(Queue("q"), Stage("s", "q", "m:f")))
     after = plan(pipeline(Queue("q"), Stage("t", "q", "m:g", concurrency=9, retry=RetryPolicy(attempts=9, delay=1))))
     alone = plan(pipeline(Queue("q")))
-    assert arguments(before)["q"] == arguments(after)["q"] == arguments(alone)["q"]
+    assert planned(before)["q"] == planned(after)["q"] == planned(alone)["q"]
 
 
 def test_a_retry_waits_on_the_rung_of_its_delay() -> None:

@@ -1,26 +1,11 @@
-"""The brokers, and which of them a URL names."""
+"""What carries the messages: the contract of a broker, and the brokers that keep it.
 
-from __future__ import annotations
+    base.py      the contract, in prose and in types
+    registry.py  which broker a URL names: the one list
+    answer.py    what one thread answers and another waits for
+    embedded/    a SQLite file, for the processes of one machine
+    rabbitmq/    RabbitMQ
 
-from pathlib import Path
-
-from runner.brokers.base import Broker
-from runner.pipeline import Pipeline
-
-EMBEDDED = "embedded:"
-
-
-def connect(pipeline: Pipeline, part: str) -> Broker:
-    """The broker of `pipeline`, not started yet; `part` (of the program) is shown in its lists.
-
-    Only the broker that is used gets imported: a machine without RabbitMQ pays nothing for it.
-    Raises BrokerSetupError for a URL that can't be used.
-    """
-    name = f"{pipeline.name} {part}"
-    if pipeline.broker[0].startswith(EMBEDDED):
-        from runner.brokers.embedded import EmbeddedBroker
-
-        return EmbeddedBroker(Path(pipeline.broker[0].removeprefix(EMBEDDED)), name)
-    from runner.brokers.rabbitmq import RabbitBroker
-
-    return RabbitBroker(pipeline.broker, name)
+To add a broker, write a package with the modules `url` and `broker` (see `registry`), have
+the contract suite run over it (`tests/brokers`), and add its line to the list.
+"""

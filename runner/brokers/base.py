@@ -20,6 +20,9 @@ over both (`tests/brokers`). What they promise:
 - A message published with a **delay** is kept by the broker at least that long, over
   restarts of everything.
 
+- A delivery's `tag` and `broker_data` mean something to the broker that handed it out,
+  and to nobody else. One that is moved on (`Outgoing.origin`) goes to that same broker.
+
 Left out on purpose: what a message means, when to retry, what is a dead letter.
 """
 
@@ -37,8 +40,8 @@ if TYPE_CHECKING:
     import asyncio
 
 Done = Callable[[BrokerError | None], None]
-"""Told what became of something: None where all is well. Called on the thread that the broker
-works on, so it has to return at once."""
+"""Told what became of something: None where all is well. Called on the loop that `start` was
+given, else on the thread that the broker works on; so it has to return at once, and not raise."""
 GiveUp = Callable[[], None]
 """Says that nobody waits any more."""
 
@@ -96,9 +99,10 @@ class Broker(Protocol):
         up to `timeout` seconds (None: as long as it takes); then raises BrokerUnavailableError.
         Raises BrokerSetupError at once where waiting doesn't help.
 
-        `loop` runs on another thread, and may be used instead of one that the broker would
-        start: `submit` then hands over to nobody when it is called there. It has to run
-        until `close` has returned, and nothing that waits may be called on its thread.
+        `loop` is where the caller of `submit` lives: each `done` is then called there, on its
+        thread. (Whether the broker does its own work there as well is its own business.) It
+        has to run from before `start` until `close` has returned, on a thread on which nothing
+        is called that waits: not `start`, `publish`, `cancel`, `depths` or `close`.
         """
 
     def publish(self, messages: Sequence[Outgoing], *, timeout: float = 5.0) -> None:

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import orjson
 
-from runner.brokers import EMBEDDED
+from runner.brokers import registry
 from runner.config.loader import LoadedPipeline
-from runner.pipeline import Address, HttpRoute, Pipeline
-from runner.privacy.redaction import hide_password
+from runner.pipeline import Address, HttpRoute
 from runner.processes.parts import Parts
 from runner.validation.schema import read_schema
 
@@ -26,7 +25,7 @@ def lines(loaded: LoadedPipeline, parts: Parts, *, processes: int, took: float) 
         assert http is not None
         targets = dict.fromkeys(str(to) for one in route.publish for to in one.to)
         yield f"  intake   {route.method} {url(http.listen)}{route.path} → {', '.join(targets)}"
-    yield f"  broker   {_broker(loaded.pipeline)}"
+    yield f"  broker   {registry.described(loaded.pipeline)}"
     if mailbox is not None:
         yield f"  mailbox  smtp://{mailbox.listen} → {_near(mailbox.folder)} (read it: {_program()} mail)"
     workers = f", in {processes} processes" if processes > 1 else ""
@@ -41,14 +40,6 @@ def url(address: Address) -> str:
     """How a browser or curl on this machine reaches `address`."""
     local = {"127.0.0.1", "0.0.0.0", "::", "::1"}  # noqa: S104 - compared, not bound
     return f"http://localhost:{address.port}" if address.host in local else f"http://{address}"
-
-
-def _broker(pipeline: Pipeline) -> str:
-    first = pipeline.broker[0]
-    if not first.startswith(EMBEDDED):
-        return ", ".join(hide_password(url) for url in pipeline.broker)
-    outgrown = "; BROKER_URL=amqp://… for RabbitMQ" if "${BROKER_URL" in pipeline.file.read_text() else ""
-    return f"embedded, {_near(Path(first.removeprefix(EMBEDDED)))} (one machine{outgrown})"
 
 
 def _program() -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from runner.brokers import connect
 from runner.brokers.base import Broker
+from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
 from runner.observability import logs
 from runner.topology import plan

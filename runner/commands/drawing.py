@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner import topology
+from runner.brokers import registry
 from runner.commands.canvas import Canvas
-from runner.config import broker_url
 from runner.config.graph import Edge, cycles
 from runner.config.loader import LoadedPipeline
 from runner.config.yaml.writer import inline
@@ -135,7 +135,7 @@ class _Drawing:
         self._canvas = Canvas()
 
     def lines(self) -> list[str]:
-        first, *others = [broker_url.shown(url, self._pipeline.folder) for url in self._pipeline.broker]
+        first, *others = [registry.shown(url, self._pipeline.folder) for url in self._pipeline.broker]
         self._canvas.add(f"{self._pipeline.name} on {first}" + (f" and {len(others)} more" if others else ""))
         outgoing = {queue: list(_arrows(stage.publish, self._plan)) for queue, stage in self._stages.items()}
         order = _order(self._pipeline.queues, outgoing)

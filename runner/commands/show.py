@@ -12,9 +12,9 @@ from typing import Any
 
 import click
 
+from runner.brokers import registry
 from runner.commands.drawing import graph_mermaid, graph_text
 from runner.commands.loading import PIPELINE, load_and_warn
-from runner.config import broker_url
 from runner.config.loader import LoadedPipeline
 from runner.config.yaml.writer import block, inline, key, scalar
 from runner.handlers.factory import HandlerFactory
@@ -81,7 +81,7 @@ def _relative(path: Path, pipeline: Pipeline) -> str:
 
 
 def _broker(pipeline: Pipeline) -> str | list[str]:
-    urls = [broker_url.shown(url, pipeline.folder) for url in pipeline.broker]
+    urls = [registry.shown(url, pipeline.folder) for url in pipeline.broker]
     return urls[0] if len(urls) == 1 else urls
 
 

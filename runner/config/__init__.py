@@ -6,7 +6,6 @@
     checks.py      what is wrong in a pipeline that the grammar allows
     flow.py        which way messages go: dead ends, cycles
     graph.py       queues as a graph: which leads to which
-    broker_url.py  the `broker` line
     yaml/          YAML text → a document whose every value knows where it stands
 
 Left out: what a pipeline means (`runner.pipeline`), and anything on the network.

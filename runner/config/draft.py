@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from runner.config import broker_url, grammar
+from runner.brokers import registry
+from runner.config import grammar
 from runner.config.yaml.document import Document, Trail
 from runner.errors import Problem
 from runner.message import Destination
@@ -164,9 +165,9 @@ class _Reader:
         if not isinstance(written, list):
             return self._urls(trail, written)
         urls = [self._urls((*trail, index), text) for index, text in enumerate(written)]
-        for index, url in enumerate(urls):
-            if len(urls) > 1 and url and url[0].startswith(broker_url.EMBEDDED):
-                message = "an embedded broker is one file on one machine, and can't be one of several; name it alone"
+        first = next((one[0] for one in urls if one), "")
+        for index, one in enumerate(urls):
+            if len(urls) > 1 and one and (message := registry.misfit(one[0], beside=first)):
                 self._problem((*trail, index), message)
         return tuple(url for one in urls for url in one)
 
@@ -175,7 +176,7 @@ class _Reader:
         if text is None or trail in self._invalid or (node is not None and node.broken):
             return ()
         try:
-            return broker_url.parse(text, self._file.parent)
+            return registry.parse(text, self._file.parent)
         except ValueError as error:
             self._problem(trail, f"{grammar.subject(trail)} {error}")
             return ()

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from runner.brokers import connect
 from runner.brokers.base import Broker
+from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
 from runner.errors import RunnerError
 from runner.pipeline import Http, Mailbox

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from runner.brokers import registry
 from runner.brokers.base import Broker
 from runner.errors import PublishError
 from runner.message import Delivery
@@ -27,13 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 def broker_at(address: str, name: str) -> Broker:
     """A broker for `embedded:PATH` or an AMQP URL, not started."""
-    if address.startswith("embedded:"):
-        from runner.brokers.embedded import EmbeddedBroker
-
-        return EmbeddedBroker(Path(address.removeprefix("embedded:")), name)
-    from runner.brokers.rabbitmq import RabbitBroker
-
-    return RabbitBroker([address], name)
+    return registry.kind_of(address).entrance.connect([address], name)
 
 
 class Forwarder:

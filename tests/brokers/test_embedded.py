@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from runner.brokers.base import Broker, Depth
-from runner.brokers.embedded import EmbeddedBroker, file, service
+from runner.brokers.embedded import file, service
+from runner.brokers.embedded.broker import EmbeddedBroker
 from runner.brokers.embedded.inbox import Question
 from runner.brokers.embedded.store import PLACES
 from runner.errors import BrokerSetupError, BrokerUnavailableError, PublishError

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from pika import frame as pika_frame
 from pika import spec
 
-from runner.brokers.rabbitmq.fields import Properties
-from runner.brokers.rabbitmq.frames import END, Delivered, ack_frame, content_frames, publish_frame, read_header
-from runner.brokers.rabbitmq.templates import Plain, PublishTemplate
-from runner.brokers.rabbitmq.wire import Wire
+from runner.brokers.rabbitmq.amqp.fields import Properties
+from runner.brokers.rabbitmq.amqp.frames import END, Delivered, ack_frame, content_frames, publish_frame, read_header
+from runner.brokers.rabbitmq.amqp.templates import Plain, PublishTemplate
+from runner.brokers.rabbitmq.amqp.wire import Wire
 from runner.message import Destination
 
 FRAME_MAX = 4096
@@ -106,7 +106,7 @@ def test_what_pika_writes_is_read_in_whatever_pieces_it_comes(
     assert first.message_id == (sent.message_id or "")
     assert first.properties == sent or (first.properties is None and _is_plain(sent))
     assert (second.tag, second.body) == (8, b"next")
-    assert receiver._frame_buffer == b""
+    assert receiver._unread == b""
 
 
 def test_a_float_is_read_as_what_it_is() -> None:
@@ -210,7 +210,7 @@ def test_plain_messages_are_read_among_others_in_whatever_pieces_they_come(
     assert [(tag, again, mid, bool(p and p.headers), body) for tag, again, mid, p, body in read] == expected
     assert [tag for tag, *_ in got] == sorted(tag for tag, *_ in got), "in the order in which they came"
     assert len(receiver.processed) == 5 * sum(kind == "large" for kind, _, _ in sent), "pika has the large ones"
-    assert receiver._frame_buffer == b""
+    assert receiver._unread == b""
 
 
 def test_all_but_the_first_of_plain_messages_are_read_by_template() -> None:
@@ -330,7 +330,7 @@ class _Deaf(Wire):
         self.deliveries = {}
         self.acks = {99: lambda tag, several: None}
         self.processed: list[Any] = []
-        self._frame_buffer = b""
+        self._unread = b""
         self._templates = {}
         self.bytes_received = self._came = 0
 

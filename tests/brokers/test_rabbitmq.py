@@ -19,7 +19,7 @@ import pytest
 import uvloop
 
 from runner.brokers.base import Depth
-from runner.brokers.rabbitmq import RabbitBroker
+from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.errors import BrokerAwayError, BrokerSetupError, BrokerUnavailableError, PublishError
 from runner.message import ATTEMPT, Delivery, Destination, Outgoing
 from runner.pipeline import Queue

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, get_args
 
 import pika
 import pika.data
 import pytest
 
-from runner.brokers.rabbitmq import RabbitBroker
-from runner.brokers.rabbitmq.connection import Connection
-from runner.brokers.rabbitmq.nodes import parameters
+from runner.brokers.rabbitmq.broker import RabbitBroker
+from runner.brokers.rabbitmq.connection import RobustConnection
+from runner.brokers.rabbitmq.url import nodes
 from runner.errors import PublishError
 from runner.message import ATTEMPT, NOT_BEFORE, Outgoing
 from runner.message import Destination as At
@@ -128,7 +128,7 @@ def test_a_consumer_that_is_renewed_before_the_broker_has_confirmed_it_is_there_
 
 
 @pytest.mark.parametrize("size", [2, 300_000])
-@pytest.mark.parametrize("kind", ["quorum", "classic"])
+@pytest.mark.parametrize("kind", get_args(QueueType))
 def test_a_time_that_is_none_ends_no_connection_and_is_passed_on_as_it_was(
     rabbit: Callable[..., RabbitBroker],
     foreign: Callable[..., None],
@@ -319,7 +319,7 @@ def test_a_publishing_channel_that_is_long_in_coming_back_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level(logging.CRITICAL)
-    monkeypatch.setattr("runner.brokers.rabbitmq.broker.REPAIR_DELAY", 0.05)
+    monkeypatch.setattr("runner.brokers.rabbitmq.repairs.REPAIR_DELAY", 0.05)
     broker, collector = rabbit(topology(exchanges=[Exchange("events", "direct")])), Collector()
     broker.publish([to(WORK, id="p1")])
     broker.consume(WORK, 10, collector)
@@ -374,15 +374,13 @@ def test_a_fault_on_the_connections_thread_keeps_nothing_else_from_being_done(
 ) -> None:
     opened: SimpleQueue[object] = SimpleQueue()
     busy, go_on, done = threading.Event(), threading.Event(), threading.Event()
-    connection = Connection(
-        parameters([vhost_url], "test"), opened=opened.put, lost=lambda _reason: None, refused=lambda _reason: None
-    )
+    connection = RobustConnection(nodes(vhost_url), "test")
 
     def be_busy() -> None:
         busy.set()
         go_on.wait(TIMEOUT)
 
-    connection.start()
+    connection.start(None, opened=opened.put, lost=lambda _reason: None, refused=lambda _reason: None)
     opened.get(timeout=TIMEOUT)
     connection.call(connection.later, 0, be_busy)
     assert busy.wait(TIMEOUT)

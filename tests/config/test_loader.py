@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from runner import Message
-from runner.config import broker_url
+from runner.brokers.rabbitmq import url
 from runner.config.loader import load
 from runner.errors import ConfigError
 from runner.message import Destination
@@ -216,7 +216,7 @@ def test_a_path_of_an_embedded_broker_starts_at_the_file(folder: Path) -> None:
     ],
 )
 def test_a_broker_that_cannot_be_is_told_without_its_password(folder: Path, marked: str, message: str) -> None:
-    known = ", ".join(broker_url.PARAMETERS)
+    known = ", ".join(url.PARAMETERS)
     check_problems(marked + QUEUES, [message.format(folder=folder, known=known)], "error")
 
 

@@ -21,8 +21,8 @@ import pytest
 from granian.server.embed import Server
 from werkzeug.serving import make_server
 
-from runner.brokers import connect
 from runner.brokers.base import Broker
+from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
 from runner.intake.app import create_app
 from runner.intake.rsgi import Application

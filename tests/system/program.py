@@ -15,8 +15,8 @@ from email.message import Message
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runner.brokers import connect
 from runner.brokers.base import Depth
+from runner.brokers.registry import connect
 from runner.config.loader import load
 from runner.topology import plan
 from tests.ports import free_port

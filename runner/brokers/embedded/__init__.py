@@ -1,7 +1,9 @@
 """The embedded broker: a durable queue in a SQLite file, for the processes of one machine.
 
+    url.py       `embedded:PATH`, checked and shown
     broker.py    the contract, as any thread may call it
     inbox.py     what threads ask for, until the broker's thread does it
+    answers.py   what the broker's thread answers, on the loop of whoever asked
     service.py   that thread: opens the file, does turn after turn
     turn.py      one transaction's work: settle, publish, take
     store.py     messages and queues as rows; knows SQL, and nothing of threads
@@ -10,7 +12,3 @@
 
 Left out: more than one machine. That is what RabbitMQ is for.
 """
-
-from runner.brokers.embedded.broker import EmbeddedBroker
-
-__all__ = ["EmbeddedBroker"]

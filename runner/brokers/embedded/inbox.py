@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from runner.brokers.answer import Answer
 from runner.brokers.base import Done
 from runner.brokers.embedded.presence import Presence
 from runner.brokers.embedded.store import Store
-from runner.brokers.waiting import Answer
 from runner.errors import BrokerUnavailableError
 from runner.message import Delivery, Outgoing
 

@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from runner.brokers.answer import Answer
 from runner.brokers.base import Consumer
 from runner.brokers.embedded.file import explain, explained, identity
 from runner.brokers.embedded.inbox import Inbox, Work
 from runner.brokers.embedded.presence import Presence
 from runner.brokers.embedded.store import DeclaredDeadError, ReplacedError, Store
 from runner.brokers.embedded.turn import Hand, Router, Subscription, Turn
-from runner.brokers.waiting import Answer
 from runner.errors import BrokerError, BrokerSetupError, BrokerUnavailableError
 from runner.message import Session
 from runner.topology import Topology
@@ -273,7 +273,7 @@ class Service:
         for publication, refusal in turn.answers:
             publication.done(refusal)
         for delivery, refusal in turn.refused:
-            self._call(delivery.properties.consumer.settle_failed, delivery, refusal)
+            self._call(delivery.broker_data.consumer.settle_failed, delivery, refusal)
         for subscription, deliveries in turn.taken:
             with subscription.lock:
                 if subscription.cancelled:

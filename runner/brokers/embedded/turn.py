@@ -56,13 +56,13 @@ class Hand:
 
     def put(self, delivery: Delivery, *, suspect: bool) -> None:
         self._places.add(delivery.tag)
-        delivery.properties.in_hand += 1
+        delivery.broker_data.in_hand += 1
         if suspect:
             self.suspect = delivery.tag
 
     def drop(self, delivery: Delivery) -> None:
         self._places.discard(delivery.tag)
-        delivery.properties.in_hand -= 1
+        delivery.broker_data.in_hand -= 1
         if self.suspect == delivery.tag:
             self.suspect = None
 

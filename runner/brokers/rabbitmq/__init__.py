@@ -1,5 +1,24 @@
-"""RabbitMQ. This package is the only place that imports pika."""
+"""RabbitMQ as a broker.
 
-from runner.brokers.rabbitmq.broker import RabbitBroker
+    url.py          amqp:// and amqps:// → the nodes of a cluster
+    broker.py       the contract, as any thread may call it
+    life.py         the states of the connection, drawn
+    recovery.py     what happens when the connection comes or goes
+    repairs.py      declaring, and declaring again when something is gone
+    connection.py   connecting to one node or another, again and again
+    drivers.py      the event loop that it works on
+    declaring.py    a topology, one declaration after the other
+    arguments.py    a planned queue → RabbitMQ's arguments
+    publishing.py   the publishing channel, and the fate of each message on it
+    settling.py     publish, confirmed, ack; giving back
+    consumers.py    all that the process consumes, over any number of connections
+    consuming.py    one queue that is consumed
+    session.py      what one channel has delivered; acks in batches
+    reading.py      what was delivered → a delivery, and the attempt that it is
+    quarantine.py   messages whose worker died, one at a time
+    depths.py       how much lies on the queues, and is in hand
+    amqp/           AMQP by way of pika; nothing else imports it
 
-__all__ = ["RabbitBroker"]
+Everything but the contract's own methods runs on the connection's thread, so that nothing
+here needs a lock (`life` apart).
+"""

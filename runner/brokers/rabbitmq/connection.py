@@ -1,8 +1,8 @@
-"""One AMQP connection, kept alive on one thread (see `drivers`).
+"""A connection to the broker that comes back whenever it is lost, on one thread (see `drivers`).
 
-All of pika's I/O happens on that thread, and no handler ever runs on it: a busy
-or stuck handler can't starve the heartbeats. What the connection is used for
-(declaring, publishing, consuming) is not known here.
+All of its I/O happens on that thread, and no handler ever runs on it: a busy or stuck
+handler can't starve the heartbeats. What the connection is used for (declaring, publishing,
+consuming) is not known here.
 """
 
 from __future__ import annotations
@@ -10,17 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import pika
-import pika.exceptions
-
+from runner.brokers.rabbitmq.amqp.connection import Connection
+from runner.brokers.rabbitmq.amqp.errors import explain, is_refusal
+from runner.brokers.rabbitmq.amqp.parameters import parameters
 from runner.brokers.rabbitmq.drivers import OnLoop, OwnThread
-from runner.brokers.rabbitmq.nodes import label
-from runner.brokers.rabbitmq.wire import Wire
+from runner.brokers.rabbitmq.url import Node
 
 log = logging.getLogger("runner.broker")
 
@@ -36,48 +34,59 @@ COMPANY = 4
 """With fewer deliveries there is no rest: a quiet pipeline waits for nothing."""
 
 
-class Connection:
-    """Connects to the first node that answers, and again whenever the connection is lost.
+class RobustConnection:
+    """Connects to the first of `nodes` that answers, and again whenever the connection is lost.
 
-    `opened(connection)` and `lost(reason)` are called on the I/O thread, `lost` also
-    where a connection didn't come about; `refused(reason)` where the broker answered and
-    refused (its credentials, its virtual host), before the next try.
+    `name` is shown in RabbitMQ's lists. Raises BrokerSetupError where a certificate that a
+    node's URL names can't be used.
     """
 
-    def __init__(
-        self,
-        nodes: Sequence[pika.ConnectionParameters],
-        *,
-        opened: Callable[[Wire], None],
-        lost: Callable[[str], None],
-        refused: Callable[[str], None],
-    ) -> None:
-        self._nodes = list(nodes)
-        self._opened = opened
-        self._lost = lost
-        self._refused = refused
+    def __init__(self, nodes: Sequence[Node], name: str) -> None:
+        self._nodes = [(node, parameters(node, name)) for node in nodes]
+        random.shuffle(self._nodes)  # so that many processes don't all choose the first node
         self._driver: OnLoop
         self._begun = False
         self._calls: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._awake = False
-        self._connection: Wire | None = None
+        self._connection: Connection | None = None
         self._tried = 0
         self._backoff = FIRST_BACKOFF
         self._stopping = False
-        random.shuffle(self._nodes)  # so that many processes don't all choose the first node
+        self._opened: Callable[[Connection], None]
+        self._lost: Callable[[str], None]
+        self._refused: Callable[[str], None]
 
     @property
     def node(self) -> str:
         """The node that is, or was last, connected to; without credentials."""
-        return label(self._nodes[(self._tried - 1) % len(self._nodes)])
+        return self._nodes[(self._tried - 1) % len(self._nodes)][0].label
+
+    @property
+    def current(self) -> Connection | None:
+        """The connection, while it is open. Only from the I/O thread."""
+        connection = self._connection
+        return connection if connection is not None and connection.is_open else None
 
     @property
     def alive(self) -> bool:
         """Whether calls are still carried out."""
         return self._begun and self._driver.alive
 
-    def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        """Begin to connect, on `loop`, which somebody else runs, or on a thread of its own."""
+    def start(
+        self,
+        loop: asyncio.AbstractEventLoop | None,
+        *,
+        opened: Callable[[Connection], None],
+        lost: Callable[[str], None],
+        refused: Callable[[str], None],
+    ) -> None:
+        """Begin to connect, on `loop`, which somebody else runs, or on a thread of its own.
+
+        `opened(connection)` and `lost(reason)` are called on the I/O thread, `lost` also
+        where a connection didn't come about; `refused(reason)` where the broker answered and
+        refused (its credentials, its virtual host), before the next try.
+        """
+        self._opened, self._lost, self._refused = opened, lost, refused
         self._driver = OwnThread(self._on_fault) if loop is None else OnLoop(loop, self._on_fault)
         self._begun = True
         self._driver.start(self._connect)
@@ -133,32 +142,33 @@ class Connection:
     def _connect(self) -> None:
         if self._stopping:
             return
-        node = self._nodes[self._tried % len(self._nodes)]
+        _, found = self._nodes[self._tried % len(self._nodes)]
         self._tried += 1
-        self._connection = self._driver.connect(
-            node,
+        self._connection = Connection(
+            found,
+            self._driver.loop,
             soon=self.call,
-            on_open_callback=self._on_open,
-            on_open_error_callback=self._on_open_error,
-            on_close_callback=self._on_close,
+            opened=self._on_open,
+            failed=self._on_open_error,
+            closed=self._on_close,
         )
 
-    def _on_open(self, connection: Wire) -> None:
+    def _on_open(self, connection: Connection) -> None:
         if self._stopping:  # it was half open when we hung up, and the loop is somebody else's
             connection.close()
             return
         self._backoff = FIRST_BACKOFF
         self._opened(connection)
 
-    def _on_open_error(self, _connection: object, error: BaseException | str) -> None:
+    def _on_open_error(self, error: BaseException | str) -> None:
         self._connection = None
         reason = f"{self.node}: {explain(error)}"
-        if isinstance(error, BaseException) and is_refusal(error):
+        if is_refusal(error):
             self._refused(reason)
         self._lost(reason)
         self._again()
 
-    def _on_close(self, _connection: object, error: BaseException) -> None:
+    def _on_close(self, error: BaseException) -> None:
         self._connection = None
         if self._stopping:
             self._driver.end()
@@ -185,47 +195,3 @@ class Connection:
             connection.close()
         elif connection is None or not connection.is_closing:
             self._driver.end()  # half open: pika can't close that in good order, but the process can
-
-
-def is_refusal(error: BaseException) -> bool:
-    """Whether the broker answered and refused, so that trying again doesn't help."""
-    return isinstance(
-        error,
-        (
-            pika.exceptions.ProbableAuthenticationError,
-            pika.exceptions.ProbableAccessDeniedError,
-            pika.exceptions.AuthenticationError,
-            pika.exceptions.IncompatibleProtocolError,
-        ),
-    ) or (
-        isinstance(error, pika.exceptions.ConnectionClosedByBroker)
-        and error.reply_code in (403, 530)
-        and " is down" not in error.reply_text  # a virtual host that is being started
-    )
-
-
-def explain(error: BaseException | str) -> str:
-    """What pika's error means, in words for an operator; never with credentials."""
-    if isinstance(error, pika.exceptions.ConnectionClosed):
-        return f"{error.reply_text} ({error.reply_code})"
-    if isinstance(error, pika.exceptions.ProbableAuthenticationError):
-        return "it refuses the user name or the password"
-    if isinstance(error, pika.exceptions.ProbableAccessDeniedError):
-        return "it refuses access to the virtual host (does it exist, and has the user the right to it?)"
-    if isinstance(error, (pika.exceptions.IncompatibleProtocolError, pika.exceptions.InvalidFrameError)):
-        return "it doesn't speak AMQP 0-9-1 (is it the right port?)"
-    return _system_error(error) or str(error) or type(error).__name__
-
-
-def _system_error(error: object) -> str:
-    """The operating system's own words, which pika wraps several times over."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate can't be verified: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return "it doesn't speak TLS on this port (amqps:// needs its TLS port, often 5671)"
-    if isinstance(error, OSError):
-        return (error.strerror or str(error)).lower()
-    if not isinstance(error, BaseException):
-        return ""
-    inner = (*getattr(error, "exceptions", ()), getattr(error, "exception", None), error.__cause__, *error.args)
-    return next((text for text in map(_system_error, reversed(inner)) if text), "")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
 
-import pika
-from pika.channel import Channel
-
-from runner.brokers.rabbitmq.wire import Wire
+from runner.brokers.rabbitmq.amqp.channel import Channel
+from runner.brokers.rabbitmq.amqp.connection import Connection
+from runner.brokers.rabbitmq.amqp.errors import closed_by_broker
+from runner.brokers.rabbitmq.arguments import arguments
 from runner.topology import Topology
 
-STATUS_EXCHANGE = "runner.status"
-"""Where `status` asks the workers how much they have in hand (see `status`)."""
+ROLL_CALLS = "runner.status"
+"""The exchange where the workers are asked how much they have in hand (see `depths`)."""
 
 _FINAL = (403, 406)
 """Access refused, and declared with other arguments. The other codes tell of a state of the
@@ -25,8 +25,12 @@ _INEQUIVALENT = re.compile(
 )
 
 
+Step = Callable[[Callable[[], None]], None]
+"""One declaration; it calls what it is given when the broker has confirmed it."""
+
+
 def declare(
-    connection: Wire,
+    connection: Connection,
     topology: Topology,
     *,
     done: Callable[[], None],
@@ -37,41 +41,38 @@ def declare(
     Calls `done()`, or `failed(reason, final)` with a sentence for the operator, and whether
     only a person can mend it. Neither is called where the connection goes away meanwhile.
     """
-    steps: Iterator[Callable[[Callable[[Any], None]], None]]
+    steps: Iterator[Step]
 
-    def proceed(_frame: Any = None) -> None:
+    def begin(channel: Channel) -> None:
+        nonlocal steps
+        channel.on_closed(closed)
+        steps = _steps(channel, topology)
+        proceed(channel)
+
+    def proceed(channel: Channel) -> None:
         step = next(steps, None)
         if step is not None:
-            step(proceed)
+            step(lambda: proceed(channel))
         else:
             channel.close()
             done()
 
-    def begin(opened: Channel) -> None:
-        nonlocal steps
-        opened.add_on_close_callback(closed)
-        steps = _steps(opened, topology)
-        proceed()
+    def closed(error: BaseException) -> None:
+        refusal = closed_by_broker(error)
+        if refusal is not None:
+            failed(explain_refusal(*refusal), refusal[0] in _FINAL)
 
-    def closed(_channel: Channel, reason: BaseException) -> None:
-        if isinstance(reason, pika.exceptions.ChannelClosedByBroker):
-            failed(explain_refusal(reason.reply_code, reason.reply_text), reason.reply_code in _FINAL)
-
-    channel = connection.channel(on_open_callback=begin)
+    connection.open_channel(begin)
 
 
-def _steps(channel: Channel, topology: Topology) -> Iterator[Callable[[Callable[[Any], None]], None]]:
-    yield lambda go: channel.exchange_declare(STATUS_EXCHANGE, "fanout", durable=True, callback=go)
+def _steps(channel: Channel, topology: Topology) -> Iterator[Step]:
+    yield partial(channel.declare_exchange, ROLL_CALLS, "fanout")
     for exchange in topology.exchanges:
-        yield lambda go, e=exchange: channel.exchange_declare(e.name, e.type, durable=True, callback=go)  # type: ignore[misc]
+        yield partial(channel.declare_exchange, exchange.name, exchange.type)
     for queue in topology.queues:
-        # Durable, not exclusive, not auto-delete: anything else isn't portable for
-        # quorum queues, and refused from RabbitMQ 4.3 on.
-        yield lambda go, q=queue: channel.queue_declare(  # type: ignore[misc]
-            q.name, durable=True, arguments=dict(q.arguments), callback=go
-        )
+        yield partial(channel.declare_queue, queue.name, arguments(queue))
     for binding in topology.bindings:
-        yield lambda go, b=binding: channel.queue_bind(b.queue, b.exchange, b.key, callback=go)  # type: ignore[misc]
+        yield partial(channel.bind, binding.queue, binding.exchange, binding.key)
 
 
 def explain_refusal(code: int, text: str) -> str:

@@ -12,10 +12,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-import pika
 import uvloop
-
-from runner.brokers.rabbitmq.wire import Wire
 
 Action = Callable[[], None]
 Failed = Callable[[Exception], None]
@@ -30,7 +27,7 @@ class OnLoop:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, failed: Failed) -> None:
-        self._loop = loop
+        self.loop = loop
         self._failed = failed
         self._thread = 0
         """That of the loop, once it is known."""
@@ -39,7 +36,7 @@ class OnLoop:
     @property
     def alive(self) -> bool:
         """Whether functions are still called."""
-        return not self._ended.is_set() and not self._loop.is_closed()
+        return not self._ended.is_set() and not self.loop.is_closed()
 
     def start(self, begin: Action) -> None:
         """Call `begin`, then what is asked for."""
@@ -50,19 +47,15 @@ class OnLoop:
 
         self.soon(first)
 
-    def connect(self, parameters: pika.ConnectionParameters, **callbacks: Callable[..., None]) -> Wire:
-        """A connection that works there."""
-        return Wire(parameters, custom_ioloop=self._loop, **callbacks)
-
     def soon(self, function: Action) -> None:
         """Call it there. From any thread."""
         here = threading.get_ident() == self._thread
         with contextlib.suppress(RuntimeError):  # the loop has been closed, and nobody waits any more
-            (self._loop.call_soon if here else self._loop.call_soon_threadsafe)(self._guarded, function)
+            (self.loop.call_soon if here else self.loop.call_soon_threadsafe)(self._guarded, function)
 
     def later(self, delay: float, function: Action) -> None:
         """Call it there after `delay` seconds. Only from there."""
-        self._loop.call_later(delay, partial(self._guarded, function))
+        self.loop.call_later(delay, partial(self._guarded, function))
 
     def rest(self, seconds: float) -> None:
         """Do nothing for so long, unless somebody else needs this thread. Only from there."""
@@ -101,11 +94,11 @@ class OwnThread(OnLoop):
         time.sleep(seconds)
 
     def end(self) -> None:
-        self._loop.stop()
+        self.loop.stop()
 
     def join(self, timeout: float) -> None:
         self._runner.join(timeout)
 
     def _run(self) -> None:
-        self._loop.run_forever()
-        self._loop.close()
+        self.loop.run_forever()
+        self.loop.close()

@@ -10,15 +10,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
-
-import pika
-from pika.channel import Channel
-from pika.spec import BasicProperties
+from typing import Protocol
 
 from runner.brokers.base import Done
-from runner.brokers.rabbitmq.frames import END, OVERHEAD, content_frames, publish_frame
-from runner.brokers.rabbitmq.templates import PublishTemplate
+from runner.brokers.rabbitmq.amqp.channel import Channel
+from runner.brokers.rabbitmq.amqp.frames import END, OVERHEAD, content_frames, publish_frame
+from runner.brokers.rabbitmq.amqp.templates import PublishTemplate
 from runner.errors import BrokerUnavailableError, PublishError
 from runner.message import HEADER_PREFIX, NOT_BEFORE, TRACEBACK, Delivery, Destination, Outgoing
 from runner.topology import Topology
@@ -27,6 +24,9 @@ log = logging.getLogger("runner.broker")
 
 KEPT_TEMPLATES = 1000
 """Routing keys may be made up of anything."""
+
+
+NACKED = "the queue is full, or its node refuses messages"
 
 
 class Ticket(Protocol):
@@ -74,8 +74,7 @@ class SubmitTicket:
 class Publisher:
     """The publishing channel, and what is outstanding on it.
 
-    Without a channel a message is lost at once. `unroutable()` is called when a message
-    came back because its queue or binding is gone.
+    Without a channel a message is lost at once.
 
     A message by which alone a delivery is settled has that delivery in the place of a
     ticket, for nearly all are of this kind, and objects cost: `confirmed(deliveries)` is
@@ -84,17 +83,13 @@ class Publisher:
     """
 
     def __init__(
-        self,
-        topology: Topology,
-        *,
-        confirmed: Callable[[Sequence[Delivery]], None],
-        ticket: Callable[[Delivery], Ticket],
-        unroutable: Callable[[], None],
+        self, *, confirmed: Callable[[Sequence[Delivery]], None], ticket: Callable[[Delivery], Ticket]
     ) -> None:
-        self._topology = topology
+        self.topology = Topology((), (), ())
+        """Says where a message waits that is delayed."""
         self._on_confirmed = confirmed
         self._ticket = ticket
-        self._on_unroutable = unroutable
+        self._unroutable: Callable[[], None]
         self.channel: Channel | None = None
         self._sequence = 0
         self._lowest = 1
@@ -110,19 +105,17 @@ class Publisher:
         """The deliveries that only wait for the confirm of one message."""
         return {ticket for _, ticket in self._unconfirmed.values() if isinstance(ticket, Delivery)}
 
-    def attach(self, channel: Channel) -> None:
-        """Use this freshly opened channel; it is put into confirm mode."""
+    def attach(self, channel: Channel, unroutable: Callable[[], None]) -> None:
+        """Use this freshly opened channel; it is put into confirm mode. `unroutable()` is called
+        when a message came back because its queue or binding is gone."""
         self._sequence, self._lowest = 0, 1
         self._templates.clear()
-        channel.add_on_return_callback(self._on_return)
-        channel.confirm_delivery(self._on_confirm)
-        channel.connection.acks[channel.channel_number] = self._on_ack
+        self._unroutable = unroutable
+        channel.confirm(self._on_ack, self._on_return)
         self.channel = channel
 
     def detach(self, reason: str) -> None:
         """The channel is gone, and with it the fate of what is outstanding."""
-        if self.channel is not None:
-            self.channel.connection.acks.pop(self.channel.channel_number, None)
         self.channel = None
         entries = list(self._unconfirmed.values())
         self._unconfirmed.clear()
@@ -138,7 +131,7 @@ class Publisher:
             return
         try:
             if message.headers or message.delay or message.origin is not None:
-                channel.connection.write(self._frames(channel, message))
+                channel.write(self._frames(channel, message))
             else:
                 self._write_plain(channel, message)
         except Exception as error:  # noqa: BLE001 - it is this message's fault, and nobody else's
@@ -154,22 +147,22 @@ class Publisher:
         message_id, size = message.id.encode(), len(message.payload)
         kind = (message.destination, len(message_id))
         template = self._templates.get(kind)
-        if template is not None and 0 < size <= channel.connection.params.frame_max - OVERHEAD:
-            channel.connection.write(template.head(message_id, size), message.payload, END)
+        if template is not None and 0 < size <= channel.frame_max - OVERHEAD:
+            channel.write(template.head(message_id, size), message.payload, END)
             return
-        channel.connection.write(self._frames(channel, message))
+        channel.write(self._frames(channel, message))
         if len(self._templates) >= KEPT_TEMPLATES:
             self._templates.clear()
-        self._templates[kind] = PublishTemplate(channel.channel_number, *kind)
+        self._templates[kind] = PublishTemplate(channel.number, *kind)
 
     def _frames(self, channel: Channel, message: Outgoing) -> bytes:
         exchange, key = self._sent_to(message)
         headers = message.headers
         if message.delay:
             headers = {**headers, NOT_BEFORE: round((time.time() + message.delay) * 1000)}
-        number, frame_max = channel.channel_number, channel.connection.params.frame_max
+        number, frame_max = channel.number, channel.frame_max
         try:
-            origin = message.origin.properties if message.origin is not None else None
+            origin = message.origin.broker_data if message.origin is not None else None
             content = content_frames(number, frame_max, message.id, headers, message.payload, origin)
         except (ValueError, RecursionError) as error:
             if message.origin is None:
@@ -185,15 +178,9 @@ class Publisher:
         be shorter than the wait; it then comes back early and is sent to wait again."""
         if not message.delay:
             return message.destination
-        return Destination("", self._topology.retry_queue(message.destination.key, message.delay))
+        return Destination("", self.topology.retry_queue(message.destination.key, message.delay))
 
-    def _on_confirm(self, frame: Any) -> None:
-        """Pika's way: a nack, or an ack before the short way was there."""
-        method = frame.method
-        refused = "" if isinstance(method, pika.spec.Basic.Ack) else "the queue is full, or its node refuses messages"
-        self._on_ack(method.delivery_tag, method.multiple, refused)
-
-    def _on_ack(self, tag: int, multiple: bool, refused: str = "") -> None:
+    def _on_ack(self, tag: int, multiple: bool, nacked: bool = False) -> None:
         sequences: Iterable[int] = (tag,)
         if multiple:
             sequences, self._lowest = range(self._lowest, tag + 1), tag + 1
@@ -203,8 +190,8 @@ class Publisher:
             if entry is None:
                 continue
             message, ticket = entry
-            if refused or sequence in self._returned:
-                self._real(ticket).refused(message, self._returned.pop(sequence, refused))
+            if nacked or sequence in self._returned:
+                self._real(ticket).refused(message, self._returned.pop(sequence, NACKED))
             elif isinstance(ticket, Delivery):
                 confirmed.append(ticket)
             else:
@@ -212,19 +199,20 @@ class Publisher:
         if confirmed:
             self._on_confirmed(confirmed)
 
-    def _on_return(self, _channel: object, method: Any, properties: BasicProperties, _body: bytes) -> None:
+    def _on_return(self, exchange: str, key: str, message_id: str) -> None:
         """A return carries no sequence number, and comes before the message's ack: it is
         for the first outstanding message of that id and destination."""
-        self._on_unroutable()
-        returned = Destination(method.exchange, method.routing_key)
+        self._unroutable()
+        returned = Destination(exchange, key)
         for sequence, (message, _) in self._unconfirmed.items():
-            is_it = message.id == properties.message_id and self._sent_to(message) == returned
+            is_it = message.id == message_id and self._sent_to(message) == returned
             if is_it and sequence not in self._returned:
-                self._returned[sequence] = self._unroutable(*returned)
+                self._returned[sequence] = _leads_nowhere(returned)
                 return
 
-    @staticmethod
-    def _unroutable(exchange: str, key: str) -> str:
-        if exchange:
-            return f"no queue is bound to the exchange '{exchange}' for the key '{key}'"
-        return f"there is no queue '{key}'"
+
+def _leads_nowhere(destination: Destination) -> str:
+    exchange, key = destination
+    if exchange:
+        return f"no queue is bound to the exchange '{exchange}' for the key '{key}'"
+    return f"there is no queue '{key}'"

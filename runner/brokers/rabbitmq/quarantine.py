@@ -13,21 +13,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
 
-import pika
-from pika.channel import Channel
-from pika.spec import BasicProperties
-
-from runner.brokers.rabbitmq.consuming import (
-    DEATHS,
-    DELIVERY_COUNT,
-    ChannelSession,
-    Subscription,
-    delivered,
-    number,
-    read,
-)
+from runner.brokers.rabbitmq.amqp.channel import Channel
+from runner.brokers.rabbitmq.amqp.frames import Delivered
+from runner.brokers.rabbitmq.consuming import Subscription
+from runner.brokers.rabbitmq.reading import DEATHS, DELIVERY_COUNT, number, read
+from runner.brokers.rabbitmq.session import ChannelSession
 
 LOOK_EVERY = 1.0
 """Seconds between looks into quarantines that were empty."""
@@ -55,7 +46,7 @@ class QuarantineReader:
         """Use this freshly opened channel."""
         self.session = ChannelSession(channel)
         self._asking = False
-        channel.add_callback(self._on_empty, [pika.spec.Basic.GetEmpty], one_shot=False)
+        channel.on_empty(self._on_empty)
         self._look_from_time_to_time(self.session)
 
     def detach(self) -> None:
@@ -86,27 +77,19 @@ class QuarantineReader:
             subscription = self._left.pop(0)
             if subscription.registered:
                 self._asking = True
-                session.channel.basic_get(subscription.quarantine, partial(self._on_got, session, subscription))
+                session.channel.get(subscription.quarantine, partial(self._on_got, session, subscription))
                 return
 
-    def _on_empty(self, _frame: object) -> None:
+    def _on_empty(self) -> None:
         self._asking = False
         self._ask()
 
-    def _on_got(
-        self,
-        session: ChannelSession,
-        subscription: Subscription,
-        _channel: Channel,
-        method: Any,
-        properties: BasicProperties,
-        body: bytes,
-    ) -> None:
+    def _on_got(self, session: ChannelSession, subscription: Subscription, delivered: Delivered) -> None:
         self._asking = False
         self._served = subscription.queue
         self._taken = time.monotonic()
+        headers = delivered.properties.headers if delivered.properties is not None else None
         # One death brought it here, which its header counts; those before a release too.
-        counted = number(properties.headers, DEATHS) or 1
-        deaths = counted + number(properties.headers, DELIVERY_COUNT)
-        message = delivered(method, properties, body)
-        subscription.arrive(read(subscription.queue, session, message, deaths=deaths, counted=counted))
+        counted = number(headers, DEATHS) or 1
+        deaths = counted + number(headers, DELIVERY_COUNT)
+        subscription.arrive(read(subscription.queue, session, delivered, deaths=deaths, counted=counted))

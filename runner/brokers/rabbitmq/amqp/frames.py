@@ -18,8 +18,8 @@ from pika.exceptions import InvalidFrameError
 from pika.frame import Header
 from pika.spec import BasicProperties
 
-from runner.brokers.rabbitmq import fields
-from runner.brokers.rabbitmq.fields import Properties, short_text
+from runner.brokers.rabbitmq.amqp import fields
+from runner.brokers.rabbitmq.amqp.fields import Properties, short_text
 
 METHOD, HEADER, BODY = 1, 2, 3
 OVERHEAD = 8

@@ -10,15 +10,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-import pika
-from pika.channel import Channel
-from pika.spec import BasicProperties
 
 from runner.brokers.base import Depth
-from runner.brokers.rabbitmq.declaring import STATUS_EXCHANGE
-from runner.brokers.rabbitmq.wire import Wire
+from runner.brokers.rabbitmq.amqp.channel import Channel
+from runner.brokers.rabbitmq.amqp.connection import Connection
+from runner.brokers.rabbitmq.amqp.errors import closed_by_broker
+from runner.brokers.rabbitmq.declaring import ROLL_CALLS
 from runner.topology import PlannedQueue
 
 REPLY_TO = "amq.rabbitmq.reply-to"
@@ -27,21 +24,21 @@ ROLL_CALL_TIMEOUT = 0.5
 """Seconds. A consumer that isn't a runner never answers."""
 
 
-def answer_roll_calls(connection: Wire, in_hand: Callable[[], Mapping[str, int]]) -> None:
+def answer_roll_calls(connection: Connection, in_hand: Callable[[], Mapping[str, int]]) -> None:
     """Answer, for as long as the connection lives, how much this process has in hand."""
 
     def begin(channel: Channel) -> None:
-        channel.queue_declare("", exclusive=True, callback=lambda frame: bind(channel, frame.method.queue))
+        channel.declare_own_queue(lambda queue: listen(channel, queue))
 
-    def bind(channel: Channel, queue: str) -> None:
-        channel.queue_bind(queue, STATUS_EXCHANGE)
-        channel.basic_consume(queue, answer, auto_ack=True)
+    def listen(channel: Channel, queue: str) -> None:
+        def asked(_body: bytes, reply_to: str) -> None:
+            if reply_to:
+                channel.publish("", reply_to, json.dumps(dict(in_hand())).encode())
 
-    def answer(channel: Channel, _method: object, properties: BasicProperties, _body: bytes) -> None:
-        if properties.reply_to:
-            channel.basic_publish("", properties.reply_to, json.dumps(dict(in_hand())).encode())
+        channel.bind(queue, ROLL_CALLS)
+        channel.listen(queue, asked)
 
-    connection.channel(on_open_callback=begin)
+    connection.open_channel(begin)
 
 
 class Inquiry:
@@ -49,7 +46,7 @@ class Inquiry:
 
     def __init__(
         self,
-        connection: Wire,
+        connection: Connection,
         planned: Sequence[PlannedQueue],
         *,
         later: Callable[[float, Callable[[], None]], None],
@@ -65,15 +62,15 @@ class Inquiry:
         self._open()
 
     def _open(self) -> None:
-        self._connection.channel(on_open_callback=self._begin)
+        self._connection.open_channel(self._begin)
 
     def _begin(self, channel: Channel) -> None:
-        channel.add_on_close_callback(self._closed)
+        channel.on_closed(lambda error: self._closed(channel, error))
         self._next(channel)
 
-    def _closed(self, channel: Channel, reason: BaseException) -> None:
+    def _closed(self, channel: Channel, error: BaseException) -> None:
         """A queue that doesn't exist closes the channel (404): go on without it."""
-        if isinstance(reason, pika.exceptions.ChannelClosedByBroker) and not self._finished:
+        if closed_by_broker(error) is not None and not self._finished:
             if self._called:  # no exchange: the consumers are other programs
                 self._finish(channel)
             else:
@@ -85,22 +82,22 @@ class Inquiry:
             return
         queue = self._left.pop()
 
-        def counted(frame: Any) -> None:
+        def counted(ready: int, consumers: int) -> None:
             count = self._counts.setdefault(queue.home, Counter())
             count["found" if queue.kind == "work" else "companions"] += 1
-            count[queue.kind] += frame.method.message_count
+            count[queue.kind] += ready
             if queue.kind == "work":
-                count["consumers"] += frame.method.consumer_count
+                count["consumers"] += consumers
             self._next(channel)
 
-        channel.queue_declare(queue.name, passive=True, callback=counted)
+        channel.look_at_queue(queue.name, counted)
 
     def _call_roll(self, channel: Channel) -> None:
         if not sum(count["consumers"] for count in self._counts.values()):
             self._finish(channel)
             return
 
-        def answered(_channel: Channel, _method: object, _properties: object, body: bytes) -> None:
+        def answered(body: bytes, _reply_to: str) -> None:
             for queue, in_hand in json.loads(body).items():
                 if queue in self._counts:
                     self._counts[queue]["in_hand"] += in_hand
@@ -108,11 +105,11 @@ class Inquiry:
             if all(count["answers"] >= count["consumers"] for count in self._counts.values()):
                 self._finish(channel)
 
-        def ask(_frame: object) -> None:
+        def ask() -> None:
             self._called = True
-            channel.basic_publish(STATUS_EXCHANGE, "", b"", BasicProperties(reply_to=REPLY_TO))
+            channel.publish(ROLL_CALLS, "", b"", reply_to=REPLY_TO)
 
-        channel.basic_consume(REPLY_TO, answered, auto_ack=True, callback=ask)
+        channel.listen(REPLY_TO, answered, ask)
         self._later(ROLL_CALL_TIMEOUT, lambda: self._finish(channel))
 
     def _finish(self, channel: Channel) -> None:

@@ -1,4 +1,4 @@
-"""Waiting for what another thread will answer."""
+"""`Answer`: what one thread answers and another waits for."""
 
 from __future__ import annotations
 

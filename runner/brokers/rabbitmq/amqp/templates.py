@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 
-from runner.brokers.rabbitmq.frames import BODY, DELIVER, END, HEADER, OVERHEAD, PLAIN, publish_frame
+from runner.brokers.rabbitmq.amqp.frames import BODY, DELIVER, END, HEADER, OVERHEAD, PLAIN, publish_frame
 from runner.message import Destination
 
 PAYLOAD_AT = OVERHEAD - 1

@@ -1,0 +1,38 @@
+"""What the broker's thread answers, on the event loop of whoever asked.
+
+Answers that come together share one wake-up: it is a system call, and costs more than
+what it is made for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+
+from runner.brokers.base import Done
+from runner.errors import BrokerError
+
+
+class LoopAnswers:
+    """Calls on `loop` what is to be told of something."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._told: deque[tuple[Done, BrokerError | None]] = deque()
+        self._awake = False
+
+    def tell(self, done: Done, error: BrokerError | None) -> None:
+        """Call `done(error)` on the loop, soon. From any thread."""
+        self._told.append((done, error))
+        if not self._awake:
+            self._awake = True
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+                self._loop.call_soon_threadsafe(self._pass_on)
+
+    def _pass_on(self) -> None:
+        self._awake = False  # before the first: what is told from here on wakes us again
+        told = self._told
+        while told:
+            done, error = told.popleft()
+            done(error)

@@ -1,0 +1,14 @@
+"""AMQP 0-9-1 by way of pika: the only place that imports it, and that knows its inside.
+
+    connection.py  a connection, with types: the face of what is below
+    channel.py     a channel, with types: publish, consume, declare
+    parameters.py  a node of a broker URL → pika's connection parameters, TLS included
+    errors.py      pika's errors, in words for an operator
+    wire.py        pika's connection, with a short way in and out for what comes by the thousand
+    templates.py   plain messages by template: the shortest way
+    frames.py      messages ↔ frames
+    fields.py      properties and header tables ↔ bytes
+
+Left out: queues that belong together, retries, what a message means. Whoever is outside
+uses `Connection`, `Channel`, and the values that they hand over.
+"""

@@ -1,0 +1,65 @@
+"""pika's errors → words for an operator, and whether waiting helps.
+
+Left out: what to do about them.
+"""
+
+from __future__ import annotations
+
+import ssl
+
+import pika.exceptions
+
+_CREDENTIALS_OR_VHOST = (403, 530)
+"""AMQP's reply codes for access refused and not allowed."""
+
+
+def explain(error: BaseException | str) -> str:
+    """What pika's error means, in words for an operator; never with credentials."""
+    if isinstance(error, pika.exceptions.ConnectionClosed):
+        return f"{error.reply_text} ({error.reply_code})"
+    if isinstance(error, pika.exceptions.ProbableAuthenticationError):
+        return "it refuses the user name or the password"
+    if isinstance(error, pika.exceptions.ProbableAccessDeniedError):
+        return "it refuses access to the virtual host (does it exist, and has the user the right to it?)"
+    if isinstance(error, (pika.exceptions.IncompatibleProtocolError, pika.exceptions.InvalidFrameError)):
+        return "it doesn't speak AMQP 0-9-1 (is it the right port?)"
+    return _system_error(error) or str(error) or type(error).__name__
+
+
+def is_refusal(error: BaseException | str) -> bool:
+    """Whether the broker answered and refused, so that trying again doesn't help."""
+    return isinstance(
+        error,
+        (
+            pika.exceptions.ProbableAuthenticationError,
+            pika.exceptions.ProbableAccessDeniedError,
+            pika.exceptions.AuthenticationError,
+            pika.exceptions.IncompatibleProtocolError,
+        ),
+    ) or (
+        isinstance(error, pika.exceptions.ConnectionClosedByBroker)
+        and error.reply_code in _CREDENTIALS_OR_VHOST
+        and " is down" not in error.reply_text  # a virtual host that is being started
+    )
+
+
+def closed_by_broker(error: BaseException) -> tuple[int, str] | None:
+    """The reply code and the text with which the broker closed a channel; None where it
+    was closed by us, or with its connection."""
+    if isinstance(error, pika.exceptions.ChannelClosedByBroker):
+        return error.reply_code, error.reply_text
+    return None
+
+
+def _system_error(error: object) -> str:
+    """The operating system's own words, which pika wraps several times over."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate can't be verified: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return "it doesn't speak TLS on this port (amqps:// needs its TLS port, often 5671)"
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    if not isinstance(error, BaseException):
+        return ""
+    inner = (*getattr(error, "exceptions", ()), getattr(error, "exception", None), error.__cause__, *error.args)
+    return next((text for text in map(_system_error, reversed(inner)) if text), "")

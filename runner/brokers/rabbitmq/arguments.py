@@ -1,0 +1,44 @@
+"""A planned queue → the arguments that RabbitMQ declares it with.
+
+They are for ever: a queue that exists with other ones is refused (406), and a person has to
+delete it. What a queue is declared with here changes only where its plan does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runner.topology import PlannedQueue
+
+
+def arguments(queue: PlannedQueue) -> dict[str, Any]:
+    """The `x-…` arguments of `queue`."""
+    found: dict[str, Any] = {"x-queue-type": queue.type}
+    if queue.type == "quorum":
+        found |= _of_quorum(queue)
+    else:
+        # A classic queue counts no deliveries, and would dead-letter at most once: it is left
+        # to refuse what it can't take, and the worker to publish the dead letters.
+        found["x-overflow"] = "reject-publish"
+    if queue.wait is not None:
+        found["x-message-ttl"] = round(queue.wait * 1000)
+    if queue.max_length is not None:
+        found["x-max-length"] = queue.max_length
+    return found
+
+
+def _of_quorum(queue: PlannedQueue) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if queue.delivery_limit is not None:
+        found["x-delivery-limit"] = queue.delivery_limit
+    if queue.dead_letter_to is not None:
+        # At-least-once dead-lettering: RabbitMQ keeps the message until its new queue has
+        # confirmed it. Without `reject-publish` it would silently fall back to at-most-once
+        # (rabbitmq.com/docs/quorum-queues#dead-lettering).
+        found |= {
+            "x-dead-letter-exchange": "",
+            "x-dead-letter-routing-key": queue.dead_letter_to,
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
+        }
+    return found

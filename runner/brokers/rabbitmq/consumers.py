@@ -1,0 +1,127 @@
+"""All that this process consumes on RabbitMQ: its subscriptions, over as many connections
+as it takes, its quarantines, and its answers to roll calls."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from runner.brokers.rabbitmq.amqp.channel import Channel
+from runner.brokers.rabbitmq.amqp.connection import Connection
+from runner.brokers.rabbitmq.amqp.errors import explain
+from runner.brokers.rabbitmq.consuming import Subscription
+from runner.brokers.rabbitmq.depths import answer_roll_calls
+from runner.brokers.rabbitmq.quarantine import QuarantineReader
+from runner.brokers.rabbitmq.session import ChannelSession
+
+Mend = Callable[[str, Callable[[], None]], None]
+
+
+class Consumers:
+    """Only on the I/O thread, but for `consuming`.
+
+    `mend(what, then)` puts back what is gone from the broker, and then calls `then`;
+    `later(delay, function)` calls `function` after `delay` seconds.
+    """
+
+    def __init__(self, mend: Mend, later: Callable[[float, Callable[[], None]], None]) -> None:
+        self.subscriptions: dict[str, Subscription] = {}
+        """By queue; those that were cancelled too."""
+        self.quarantines = QuarantineReader(self.subscriptions.values, later)
+        self._mend = mend
+        self._connection: Connection | None = None
+        """The one that is ready."""
+        self._answering = False
+        """Whether roll calls are answered, and quarantines read, on this connection."""
+
+    def consuming(self, queue: str) -> bool:
+        """Whether the broker has confirmed the consumer of `queue`. From any thread."""
+        subscription = self.subscriptions.get(queue)
+        return subscription is not None and subscription.registered
+
+    def sessions(self) -> list[ChannelSession]:
+        """Those with something in hand, or to be acked."""
+        sessions = [self.quarantines.session, *(s.session for s in self.subscriptions.values())]
+        return [session for session in sessions if session is not None]
+
+    def attach(self, connection: Connection) -> None:
+        """Consume on this connection, from now on, all that is to be consumed."""
+        self._connection = connection
+        for subscription in self.subscriptions.values():
+            self._consume(subscription)
+
+    def detach(self) -> None:
+        """The connection is gone."""
+        self._connection = None
+        self._answering = False
+        self.quarantines.detach()
+        for subscription in self.subscriptions.values():
+            subscription.detach()
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Consume another queue, or one of those that are known once more."""
+        known = self.subscriptions.setdefault(subscription.queue, subscription)
+        if known is not subscription:
+            known.resume(subscription)
+        self._consume(known)
+
+    def cancel(self, queue: str, done: Callable[[], None]) -> None:
+        """Take nothing more from `queue`; `done` is called when nothing more can come."""
+        subscription = self.subscriptions.get(queue)
+        if subscription is None:
+            done()
+        else:
+            subscription.cancel(done)
+
+    def _consume(self, subscription: Subscription) -> None:
+        """On the channel that it has been consumed on before, where that is still open: what
+        was delivered there can then still be settled. Else on a new one. May be called
+        again at any time: there is never more than one channel, and one consumer on it."""
+        connection = self._connection
+        if connection is None or not connection.is_open or subscription.cancelled or subscription.opening:
+            return
+        if not self._answering:
+            self._answering = True
+            answer_roll_calls(connection, self._in_hand)
+            connection.open_channel(self._read_quarantines_on)
+        if subscription.session is not None:
+            subscription.attach(subscription.session.channel)
+        else:
+            subscription.opening = True
+            connection.open_channel(lambda channel: self._consume_on(channel, subscription))
+
+    def _consume_on(self, channel: Channel, subscription: Subscription) -> None:
+        def closed(error: BaseException) -> None:
+            subscription.detach()
+            self._mend(f"the consumer of {subscription.queue} was closed: {explain(error)}", again)
+
+        def cancelled() -> None:
+            subscription.lose_consumer()
+            self._mend(f"the broker has cancelled the consumer of {subscription.queue} (deleted?)", again)
+
+        def again() -> None:
+            self._consume(subscription)
+
+        subscription.opening = False
+        if subscription.cancelled:
+            channel.close()
+            return
+        channel.on_closed(closed)
+        channel.on_cancelled(cancelled)
+        subscription.attach(channel)
+
+    def _read_quarantines_on(self, channel: Channel) -> None:
+        def closed(error: BaseException) -> None:
+            self.quarantines.detach()
+            self._mend(f"the channel of the quarantines was closed: {explain(error)}", again)
+
+        def again() -> None:
+            if self._connection is not None:
+                self._connection.open_channel(self._read_quarantines_on)
+
+        channel.on_closed(closed)
+        self.quarantines.attach(channel)
+
+    def _in_hand(self) -> Mapping[str, int]:
+        held = Counter(delivery.queue for session in self.sessions() for delivery in session.in_hand.values())
+        return {queue: held[queue] for queue, s in self.subscriptions.items() if s.registered}

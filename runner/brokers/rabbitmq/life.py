@@ -1,0 +1,139 @@
+"""The life of the broker's connection: its states, and what leads from one to the next.
+
+    NEW ──start──▶ CONNECTING ──opened──▶ PREPARING ──channel opened──▶ READY ◀───────┐
+                    ▲  ▲ │ lost             │                           │ │          │
+                    │  └─┘                  │ lost       channel closed │ │   channel opened
+                    │                       │                           ▼ │          │
+                    ├───────────────────────┘                        REPAIRING ──────┘
+                    │                                                   │ │
+                    └───────────────────── lost ────────────────────────┴─┤
+                                                                          │ close
+    NEW, CONNECTING, PREPARING ──close──▶ CLOSED ◀──lost, hung up── CLOSING ◀─┘
+
+PREPARING: declares, and opens the publishing channel. REPAIRING: that channel is gone, and
+the connection is not. CLOSING: what was settled leaves. (READY and REPAIRING are lost, and
+closed, alike; in CLOSING the channel may come and go.)
+
+Whether the broker takes messages (`connection.blocked`) changes no state: it may say so in
+any of them. Left out: what is done in each state, which is `recovery`'s.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from enum import Enum, auto
+
+from runner.brokers.answer import Answer
+from runner.errors import BrokerSetupError
+
+log = logging.getLogger("runner.broker")
+
+
+class State(Enum):
+    NEW = auto()
+    CONNECTING = auto()
+    PREPARING = auto()
+    READY = auto()
+    REPAIRING = auto()
+    CLOSING = auto()
+    CLOSED = auto()
+
+
+class Event(Enum):
+    START = auto()
+    OPENED = auto()
+    CHANNEL_OPENED = auto()
+    """The publishing channel is there."""
+    CHANNEL_CLOSED = auto()
+    """The publishing channel is gone."""
+    LOST = auto()
+    """The connection is gone, or didn't come about."""
+    CLOSE = auto()
+    """We were asked to end."""
+    HUNG_UP = auto()
+
+
+TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
+    State.NEW: {Event.START: State.CONNECTING, Event.CLOSE: State.CLOSED},
+    State.CONNECTING: {
+        Event.OPENED: State.PREPARING,
+        Event.LOST: State.CONNECTING,
+        Event.CLOSE: State.CLOSED,
+    },
+    State.PREPARING: {
+        Event.CHANNEL_OPENED: State.READY,
+        Event.LOST: State.CONNECTING,
+        Event.CLOSE: State.CLOSED,
+    },
+    State.READY: {
+        Event.CHANNEL_CLOSED: State.REPAIRING,
+        Event.LOST: State.CONNECTING,
+        Event.CLOSE: State.CLOSING,
+    },
+    State.REPAIRING: {
+        Event.CHANNEL_OPENED: State.READY,
+        Event.LOST: State.CONNECTING,
+        Event.CLOSE: State.CLOSING,
+    },
+    State.CLOSING: {
+        Event.CHANNEL_OPENED: State.CLOSING,
+        Event.CHANNEL_CLOSED: State.CLOSING,
+        Event.LOST: State.CLOSED,
+        Event.HUNG_UP: State.CLOSED,
+    },
+    State.CLOSED: {},
+}
+"""What isn't here changes nothing: news that come too late."""
+
+
+class Life:
+    """The state that the connection is in. Read from any thread, without a lock."""
+
+    def __init__(self) -> None:
+        self.state = State.NEW
+        self.blocked = ""
+        """Why the broker takes no messages for now; empty: it does."""
+        self.trouble = "not connected yet"
+        """Why the broker is away, or was last."""
+        self.was_ready = False
+        """Whether it has been READY before."""
+        self.first = Answer()
+        """Given when the first start has come to an end: READY, or a BrokerSetupError."""
+        self._lock = threading.Lock()
+        """Guards a change: `close` comes from another thread than the rest."""
+
+    @property
+    def available(self) -> bool:
+        """Whether a publish would reach the broker now."""
+        return self.state is State.READY and not self.blocked
+
+    @property
+    def connected(self) -> bool:
+        """Whether what is in hand can be settled, or will be."""
+        return self.state in (State.READY, State.REPAIRING, State.CLOSING)
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether the first start has come to a bad end."""
+        return self.first.given and not self.was_ready
+
+    @property
+    def ending(self) -> bool:
+        return self.state in (State.CLOSING, State.CLOSED)
+
+    def happened(self, event: Event) -> tuple[State, State]:
+        """The states before and after `event`: the same one where it changes nothing."""
+        with self._lock:
+            before = self.state
+            self.state = after = TRANSITIONS[before].get(event, before)
+            self.was_ready = self.was_ready or after is State.READY
+        return before, after
+
+    def refused(self, reason: str) -> None:
+        """Only a person can mend it. The first start ends by it; later it may be mended while we wait."""
+        if self.was_ready:
+            log.error("the broker refuses: %s", reason)
+        elif not self.first.given:
+            self.first.give(BrokerSetupError(reason))

@@ -1,0 +1,100 @@
+"""What happens when the connection comes or goes, and how what is gone from the broker is
+put back. The states are `life`'s; here is what is done in them, on the I/O thread alone.
+
+Left out: which node is tried when, which is `connection`'s.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from runner.brokers.rabbitmq.amqp.channel import Channel
+from runner.brokers.rabbitmq.amqp.connection import Connection
+from runner.brokers.rabbitmq.amqp.errors import explain
+from runner.brokers.rabbitmq.connection import RobustConnection
+from runner.brokers.rabbitmq.consumers import Consumers
+from runner.brokers.rabbitmq.life import Event, Life, State
+from runner.brokers.rabbitmq.repairs import Repairs
+from runner.brokers.rabbitmq.settling import Settling
+
+log = logging.getLogger("runner.broker")
+
+
+class Recovery:
+    """Keeps a connection in use: declared, published on, consumed on."""
+
+    def __init__(
+        self, connection: RobustConnection, life: Life, repairs: Repairs, settling: Settling, consumers: Consumers
+    ) -> None:
+        self._connection = connection
+        self._life = life
+        self._repairs = repairs
+        self._settling = settling
+        self._publisher = settling.publisher
+        self._consumers = consumers
+
+    # -- the connection -----------------------------------------------------------------
+
+    def opened(self, connection: Connection) -> None:
+        """There is a connection: declare, then open channels."""
+        _, state = self._life.happened(Event.OPENED)
+        if state is State.PREPARING:
+            connection.on_blocked(self._blocked, self._unblocked)
+            self._repairs.declare(self._open_publishing)
+
+    def lost(self, reason: str) -> None:
+        """The connection is gone, or didn't come about."""
+        before, _ = self._life.happened(Event.LOST)
+        if before in (State.READY, State.REPAIRING):
+            log.warning("the connection to the broker is lost: %s; connecting again", reason)
+        elif not self._life.ending and not self._life.was_refused and reason != self._life.trouble:
+            log.warning("waiting for the broker: %s", reason)
+        self._life.blocked, self._life.trouble = "", reason
+        self._repairs.forget()
+        self._settling.forget()
+        self._consumers.detach()
+        self._publisher.detach(
+            f"the connection was lost before the broker confirmed; the message may have been stored ({reason})"
+        )
+
+    def _blocked(self, reason: str) -> None:
+        self._life.blocked = f"the broker takes no messages now: {reason}"
+        log.warning("%s", self._life.blocked)
+
+    def _unblocked(self) -> None:
+        self._life.blocked = ""
+        log.info("the broker takes messages again")
+
+    # -- the publishing channel ---------------------------------------------------------
+
+    def _open_publishing(self) -> None:
+        """This channel first: what is delivered has to be able to leave."""
+        connection = self._connection.current
+        if connection is not None:
+            connection.open_channel(self._publish_on)
+
+    def _publish_on(self, channel: Channel) -> None:
+        channel.on_closed(lambda error: self._publishing_closed(channel, error))
+        self._publisher.attach(channel, self._repairs.unroutable)
+        again = self._life.was_ready
+        before, state = self._life.happened(Event.CHANNEL_OPENED)
+        self._settling.send_waiting()
+        if (before, state) == (State.PREPARING, State.READY):
+            connection = self._connection.current
+            if connection is not None:
+                self._consumers.attach(connection)
+            self._ready(again)
+
+    def _ready(self, again: bool) -> None:
+        self._life.trouble = ""
+        if again:
+            log.info("connected to %s again", self._connection.node)
+        else:
+            self._life.first.give()
+
+    def _publishing_closed(self, channel: Channel, error: BaseException) -> None:
+        """An exchange that doesn't exist closes the channel (404): put it back, and go on."""
+        if channel is self._publisher.channel:
+            self._life.happened(Event.CHANNEL_CLOSED)
+            self._publisher.detach(f"the channel was closed: {explain(error)}")
+            self._repairs.mend(f"the publishing channel was closed: {explain(error)}", self._open_publishing)

@@ -1,0 +1,70 @@
+"""What one channel has delivered, and is in hand; acks in batches."""
+
+from __future__ import annotations
+
+from runner.brokers.rabbitmq.amqp.channel import Channel
+from runner.message import Delivery, Session
+
+
+class ChannelSession(Session):
+    """The deliveries of one channel that are in hand, and the acks that have yet to leave.
+
+    Delivery tags count from 1 on each channel. Those before the first that is in hand are
+    acked in one frame (`multiple`); those behind it follow singly a moment later, so that
+    a slow message holds nobody's place.
+    """
+
+    __slots__ = ("_settled", "channel", "in_hand", "leaving", "singly_soon")
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__()
+        self.channel = channel
+        self._settled: list[int] = []
+        """Tags whose acks have yet to leave."""
+        self.in_hand: dict[int, Delivery] = {}
+        """By tag, ascending: delivered, and not settled yet."""
+        self.leaving: set[Delivery] = set()
+        """Those whose ack waits for the confirms of several messages, or for a second try."""
+        self.singly_soon = False
+        """Whether `flush_singly` is about to be called."""
+
+    def settled(self, tag: int) -> None:
+        """The delivery may be acked; `flush` sends it."""
+        delivery = self.in_hand.pop(tag, None)
+        if delivery is not None:
+            self._settled.append(tag)
+            if self.leaving:
+                self.leaving.discard(delivery)
+
+    def end(self) -> None:
+        """The channel is gone."""
+        self.open = False
+        self.in_hand.clear()
+
+    def flush(self) -> bool:
+        """Ack those before the first that is in hand. True where something is left behind it."""
+        first = next(iter(self.in_hand), None)
+        if first is None:
+            before, self._settled = self._settled, []
+        else:
+            before = [tag for tag in self._settled if tag < first]
+            self._settled = [tag for tag in self._settled if tag > first]
+        if before and self.open:
+            # A multiple ack has to name a tag that is outstanding (else 406): one of these is.
+            self.channel.ack(max(before), multiple=True)
+        return bool(self._settled)
+
+    def flush_singly(self) -> None:
+        """Ack what is left behind the first that is in hand."""
+        self.singly_soon = False
+        settled, self._settled = self._settled, []
+        if self.open:
+            for tag in settled:
+                self.channel.ack(tag, multiple=False)
+
+
+def session_of(delivery: Delivery) -> ChannelSession:
+    """The session of a delivery of ours."""
+    session = delivery.session
+    assert isinstance(session, ChannelSession)
+    return session

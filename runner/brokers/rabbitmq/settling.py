@@ -1,0 +1,221 @@
+"""Settling: publish what comes of a delivery, and ack it when all of that is confirmed.
+
+Only `settle` and `release` may be called from any thread; the rest runs on the I/O thread.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+from runner.brokers.rabbitmq.connection import RobustConnection
+from runner.brokers.rabbitmq.consumers import Consumers
+from runner.brokers.rabbitmq.life import Life
+from runner.brokers.rabbitmq.publishing import Publisher, Ticket
+from runner.brokers.rabbitmq.reading import DEATHS
+from runner.brokers.rabbitmq.session import ChannelSession, session_of
+from runner.errors import PublishError
+from runner.message import ATTEMPT, Delivery, Destination, Outgoing
+from runner.topology import quarantine_queue
+
+PUBLISH_AGAIN = 5
+"""How often what comes of a delivery is published again because the channel was closed under it."""
+GAP_DELAY = 0.02
+"""Seconds that acks behind a slow message wait for it, before they leave singly."""
+IDLE_POLL = 0.005
+"""Seconds between looks for what is still outstanding at the end."""
+
+Failed = Callable[[Delivery, PublishError], None]
+
+
+class SettleTicket:
+    """Acks a delivery once all that comes of it is confirmed; else tells `failed`.
+
+    What was lost with its channel (somebody else's publish had closed it, and the
+    connection is well) is nobody's failure: it is published again.
+    """
+
+    __slots__ = ("_again", "_delivery", "_failed", "_lost", "_pending", "_refused", "_settling")
+
+    def __init__(
+        self, settling: Settling, delivery: Delivery, pending: int, failed: Failed, again: int = PUBLISH_AGAIN
+    ) -> None:
+        session_of(delivery).leaving.add(delivery)
+        self._settling = settling
+        self._delivery = delivery
+        self._pending = pending
+        self._failed = failed
+        self._again = again
+        self._lost: list[Outgoing] = []
+        self._refused: list[tuple[Outgoing, str]] = []
+
+    def confirmed(self) -> None:
+        self._pending -= 1
+        if self._pending:
+            return
+        session = session_of(self._delivery)
+        if not self._refused and not self._lost:
+            session.leaving.discard(self._delivery)
+            self._settling.ack([self._delivery])
+        elif not session.open:
+            return  # it simply comes again
+        elif not self._refused:
+            self._settling.settle_again(self._delivery, self._lost, self._failed, self._again - 1)
+        else:
+            session.leaving.discard(self._delivery)
+            self._failed(self._delivery, PublishError(self._refused))
+
+    def refused(self, message: Outgoing, reason: str) -> None:
+        self._refused.append((message, reason))
+        self.confirmed()
+
+    def lost(self, message: Outgoing, reason: str) -> None:
+        if self._again:
+            self._lost.append(message)
+            self.confirmed()
+        else:  # it may be this very message that closes the channel each time
+            self.refused(message, reason)
+
+
+class Settling:
+    """Settles, moves and releases what `consumers` have in hand."""
+
+    def __init__(self, connection: RobustConnection, life: Life, consumers: Consumers) -> None:
+        self.publisher = Publisher(confirmed=self.ack, ticket=self._ticket)
+        self._connection = connection
+        self._life = life
+        self._consumers = consumers
+        self._settlements: deque[tuple[Delivery, Sequence[Outgoing]]] = deque()
+        self._called = False
+        """Whether `_settle_all` is about to be called."""
+        self._for_channel: list[Callable[[], None]] = []
+        """What is to be sent once there is a publishing channel again."""
+        self._unflushed: set[ChannelSession] = set()
+        self._moved = False
+
+    # -- from any thread ----------------------------------------------------------------
+
+    def settle(self, delivery: Delivery, messages: Sequence[Outgoing]) -> None:
+        """As `Broker.settle`."""
+        self._settlements.append((delivery, messages))
+        if not self._called:
+            self._called = True
+            self._connection.call(self._settle_all)
+
+    def release(self, deliveries: Iterable[Delivery]) -> None:
+        """As `Broker.release`."""
+        self._connection.call(self._release, list(deliveries))
+
+    # -- publishing what comes of a delivery --------------------------------------------
+
+    def _settle_all(self) -> None:
+        self._called = False  # before the first: what is settled from here on has us called again
+        settlements, send = self._settlements, self.publisher.send
+        nothing_to_publish = []
+        while settlements:
+            delivery, messages = settlements.popleft()
+            if not delivery.session.open:
+                continue
+            if len(messages) == 1:
+                send(messages[0], delivery)
+            elif messages:
+                self.send(messages, self._ticket(delivery, len(messages)))
+            else:
+                nothing_to_publish.append(delivery)
+        self.ack(nothing_to_publish)
+
+    def send(self, messages: Sequence[Outgoing], ticket: Ticket) -> None:
+        """Publish them, and tell `ticket` of each."""
+        for message in messages:
+            self.publisher.send(message, ticket)
+
+    def settle_again(self, delivery: Delivery, messages: Sequence[Outgoing], failed: Failed, again: int) -> None:
+        """Once the channel is back, however long that takes."""
+
+        def send() -> None:
+            if delivery.session.open:
+                self.send(messages, SettleTicket(self, delivery, len(messages), failed, again))
+
+        self._for_channel.append(send)
+
+    def send_waiting(self) -> None:
+        """There is a publishing channel again."""
+        waiting, self._for_channel = self._for_channel, []
+        for send in waiting:
+            send()
+
+    def forget(self) -> None:
+        """The connection is gone: what was in hand belongs to the broker again."""
+        self._for_channel.clear()
+        self._unflushed.clear()
+
+    def move(self, delivery: Delivery, message: Outgoing) -> None:
+        """Publish `message` elsewhere and ack `delivery`, or have its consumer take it as it is."""
+        self._moved = True
+        arrive = self._consumers.subscriptions[delivery.queue].arrive
+        self.publisher.send(message, SettleTicket(self, delivery, 1, lambda delivery, _error: arrive(delivery)))
+
+    def _ticket(self, delivery: Delivery, messages: int = 1) -> SettleTicket:
+        consumer = self._consumers.subscriptions[delivery.queue].consumer
+        return SettleTicket(self, delivery, messages, consumer.settle_failed)
+
+    # -- acks ---------------------------------------------------------------------------
+
+    def ack(self, deliveries: Iterable[Delivery]) -> None:
+        """Let their acks leave, soon: all that comes of them is confirmed."""
+        # Ack last: a crash before this line repeats the work, never loses it.
+        session: ChannelSession | None = None
+        for delivery in deliveries:
+            if session is None or delivery.session is not session:
+                session = session_of(delivery)
+                if not self._unflushed:
+                    self._connection.call(self._flush)
+                self._unflushed.add(session)
+            session.settled(delivery.tag)
+
+    def _flush(self) -> None:
+        """Let the acks leave that have come together."""
+        sessions, self._unflushed = self._unflushed, set()
+        for session in sessions:
+            if session.flush() and not session.singly_soon:
+                session.singly_soon = True
+                self._connection.later(GAP_DELAY, session.flush_singly)
+        quarantines = self._consumers.quarantines
+        if self._moved or quarantines.session in sessions:
+            self._moved = False
+            quarantines.look()
+
+    # -- giving back --------------------------------------------------------------------
+
+    def _release(self, deliveries: Iterable[Delivery]) -> None:
+        for delivery in deliveries:
+            session = session_of(delivery)
+            if session.open and delivery.tag in session.in_hand and delivery not in session.leaving:
+                session.leaving.add(delivery)  # else its consumer, which gets it late, gives it back once more
+                # Where even that is refused (a full queue) its consumer has it settled so later.
+                self.publisher.send(self._back(delivery), delivery)
+
+    def _back(self, delivery: Delivery) -> Outgoing:
+        """To the end of the queue it was taken from, with its count as it was: every other
+        way back counts as an attempt on a quorum queue (before RabbitMQ 4.3 even a nack)."""
+        headers = {**delivery.headers, ATTEMPT: delivery.attempt - 1}
+        home = delivery.queue
+        if delivery.session is self._consumers.quarantines.session:
+            headers[DEATHS] = delivery.deaths
+            home = quarantine_queue(delivery.queue)
+        return Outgoing(Destination("", home), delivery.id, delivery.payload, headers, origin=delivery)
+
+    def release_everything(self) -> None:
+        """Give back all that nobody has settled."""
+        settling = self.publisher.settling()
+        for session in self._consumers.sessions():
+            self._release([held for held in session.in_hand.values() if held not in settling | session.leaving])
+
+    def when_idle(self, done: Callable[[], None]) -> None:
+        """Call `done` once nothing is outstanding and every ack has been written."""
+        if self._life.connected and (self.publisher.outstanding or self._unflushed or self._for_channel):
+            self._connection.later(IDLE_POLL, lambda: self.when_idle(done))
+            return
+        for session in self._consumers.sessions():
+            session.flush_singly()
+        done()

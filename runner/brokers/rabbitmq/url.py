@@ -1,0 +1,141 @@
+"""RabbitMQ's URLs: read, checked without a connection, and shown.
+
+`check` and `run` read them here, once each. No part of a URL is ever repeated in an error:
+what was taken for the host may be half a password.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from runner.privacy.redaction import hide_password
+from runner.wording import did_you_mean, quoted
+
+EXAMPLES = ("amqp://user:password@host/vhost", "amqps://…")
+ALONE = ""
+"""Several URLs are the nodes of one cluster."""
+
+PARAMETERS = {
+    "cacertfile": "TLS file",
+    "certfile": "TLS file",
+    "keyfile": "TLS file",
+    "server_name_indication": "TLS",
+    "heartbeat": "seconds",
+    "connection_timeout": "seconds",
+}
+"""The query parameters of RabbitMQ's own URI scheme that concern a client here
+(rabbitmq.com/docs/uri-query-parameters), and what they are of."""
+
+_AMQP = re.compile(
+    r"(?P<scheme>amqps?)://(?:(?P<user>[^@/?#]*)@)?(?P<hosts>[^@/?#]*)(?P<vhost>/[^@?#]*)?(?P<query>\?[^@#]*)?"
+)
+_HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+(?:%25[\w.-]+)?\]|[^\s:\[\]]+)(?::(?P<port>\d{1,5}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node of a cluster, as its URL names it."""
+
+    url: str
+    host: str
+    port: int
+    vhost: str = "/"
+    user: str = "guest"
+    password: str = "guest"  # noqa: S105 - RabbitMQ's default, which it takes from its own machine only
+    tls: bool = False
+    cacertfile: str | None = None
+    certfile: str | None = None
+    keyfile: str | None = None
+    server_name_indication: str | None = None
+    heartbeat: int | None = None
+    """Seconds."""
+    connection_timeout: int | None = None
+    """Seconds."""
+
+    @property
+    def label(self) -> str:
+        """How the node is named to people: without credentials."""
+        vhost = "" if self.vhost == "/" else f"/{self.vhost}"
+        return f"{'amqps' if self.tls else 'amqp'}://{self.host}:{self.port}{vhost}"
+
+
+def nodes(text: str) -> tuple[Node, ...]:
+    """The nodes that a URL stands for: one for each host of `amqp://a,b/vhost`.
+
+    Raises ValueError with a sentence for the user, whose subject is the URL.
+    """
+    match = _AMQP.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            "can't be read as a URL; in a user or password write '@' as %40, '/' as %2F, '?' as %3F, '#' as %23"
+        )
+    query = _query(match["scheme"], match["query"] or "")
+    return tuple(_node(match, host, query) for host in match["hosts"].split(","))
+
+
+def parse(text: str, folder: Path) -> tuple[str, ...]:
+    """The URLs that `text` stands for, one for each node. Raises ValueError as `nodes` does."""
+    return tuple(node.url for node in nodes(text))
+
+
+def shown(url: str, folder: Path) -> str:
+    """The URL without its password."""
+    return hide_password(url)
+
+
+def described(urls: Sequence[str], *, by_variable: bool) -> str:
+    """What `runner run` says of the broker."""
+    return ", ".join(hide_password(url) for url in urls)
+
+
+def _node(match: re.Match[str], written: str, query: Mapping[str, str]) -> Node:
+    found = _HOST.fullmatch(written)
+    if found is None or not 0 < int(found["port"] or 1) < 65_536:
+        raise ValueError(
+            "needs a host, or several parted by commas, each with a port or without, such as amqp://a:5672,b/vhost"
+        )
+    tls = match["scheme"] == "amqps"
+    user, _, password = (match["user"] or "").partition(":")
+    credentials = f"{match['user']}@" if match["user"] is not None else ""
+    return Node(
+        url=f"{match['scheme']}://{credentials}{written}{match['vhost'] or ''}{match['query'] or ''}",
+        host=unquote(found["host"].strip("[]")).lower(),
+        port=int(found["port"] or (5671 if tls else 5672)),
+        vhost=unquote((match["vhost"] or "/")[1:]) or "/",
+        user=unquote(user) or "guest",
+        password=unquote(password) or "guest",
+        tls=tls,
+        cacertfile=query.get("cacertfile"),
+        certfile=query.get("certfile"),
+        keyfile=query.get("keyfile"),
+        server_name_indication=query.get("server_name_indication"),
+        heartbeat=int(query["heartbeat"]) if "heartbeat" in query else None,
+        connection_timeout=int(query["connection_timeout"]) if "connection_timeout" in query else None,
+    )
+
+
+def _query(scheme: str, text: str) -> dict[str, str]:
+    """The parameters, each checked."""
+    found = {}
+    for part in filter(None, text.removeprefix("?").split("&")):
+        name, _, value = part.partition("=")
+        found[name] = unquote(value)
+        _check(scheme, name, found[name])
+    return found
+
+
+def _check(scheme: str, name: str, value: str) -> None:
+    if name not in PARAMETERS:
+        hint, known = did_you_mean(name, PARAMETERS), ", ".join(PARAMETERS)
+        raise ValueError(f"has the parameter {quoted(name)}, which isn't known{hint}; known are {known}")
+    kind = PARAMETERS[name]
+    if kind == "seconds" and not (value.isdecimal() and int(value)):
+        raise ValueError(f"needs a whole number of seconds for '{name}', such as {name}=30")
+    if kind.startswith("TLS") and scheme != "amqps":
+        raise ValueError(f"has the parameter '{name}', which is for TLS; write amqps://")
+    if kind == "TLS file" and not (Path(value).is_absolute() and Path(value).is_file()):
+        raise ValueError(f"needs the absolute path of a file for '{name}', which {quoted(value)} is not")

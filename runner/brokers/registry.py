@@ -1,0 +1,124 @@
+"""Which broker a URL names: the one list, by what the URL begins with.
+
+A broker is a package with two modules: `url` (reads and shows its URLs, and imports next to
+nothing) and `broker` (with `connect`). Both are imported when they are needed, and not
+before: a machine without RabbitMQ pays nothing for it, and neither does `runner check`.
+
+To add a broker, write the package and add its line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, cast
+
+from runner.brokers.base import Broker
+from runner.pipeline import Pipeline
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+class Urls(Protocol):
+    """What the module `url` of a broker's package offers."""
+
+    EXAMPLES: tuple[str, ...]
+    """How its URLs are written."""
+    ALONE: str
+    """Why one of its URLs can't be one of several, as a sentence; empty: it can."""
+
+    def parse(self, text: str, folder: Path) -> tuple[str, ...]:
+        """The URLs that `text` stands for, at least one, complete without `folder`, where
+        relative paths start. Opens no connection. Raises ValueError with a predicate for
+        the user, such as "needs a host"."""
+
+    def shown(self, url: str, folder: Path) -> str:
+        """A URL fit to be shown and to be written into a file in `folder`: without its password."""
+
+    def described(self, urls: Sequence[str], *, by_variable: bool) -> str:
+        """What `runner run` says of the broker; `by_variable`: BROKER_URL can name another one."""
+
+
+class Entrance(Protocol):
+    """What the module `broker` of a broker's package offers."""
+
+    def connect(self, urls: Sequence[str], name: str) -> Broker:
+        """The broker at `urls`, not started; `name` is shown in its lists. Raises
+        BrokerSetupError for a URL that can't be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One broker: what its URLs begin with, and its package."""
+
+    schemes: tuple[str, ...]
+    package: str
+
+    @property
+    def urls(self) -> Urls:
+        return cast("Urls", import_module(f"{self.package}.url"))
+
+    @property
+    def entrance(self) -> Entrance:
+        return cast("Entrance", import_module(f"{self.package}.broker"))
+
+
+KINDS = [
+    Kind(("embedded:",), "runner.brokers.embedded"),
+    Kind(("amqp://", "amqps://"), "runner.brokers.rabbitmq"),
+]
+
+
+def kind_of(url: str) -> Kind:
+    """The broker that `url` names. Raises ValueError with a predicate for the user."""
+    for kind in KINDS:
+        if url.startswith(kind.schemes):
+            return kind
+    scheme = _SCHEME.match(url)
+    if scheme is None:
+        raise ValueError(f"is no URL; write {_either([example for kind in KINDS for example in kind.urls.EXAMPLES])}")
+    known = [scheme for kind in KINDS for scheme in kind.schemes]
+    raise ValueError(f"has the scheme '{scheme[1]}', which isn't known; known are {_either(known, 'and')}")
+
+
+def parse(text: str, folder: Path) -> tuple[str, ...]:
+    """The URLs that `text` stands for (see `Urls.parse`). Raises ValueError."""
+    return kind_of(text).urls.parse(text, folder)
+
+
+def misfit(url: str, *, beside: str) -> str | None:
+    """Why `url` can't be one of several, the first of which is `beside`, as a sentence for
+    the user; None: it can."""
+    kind, first = kind_of(url), kind_of(beside)
+    if kind.urls.ALONE:
+        return kind.urls.ALONE
+    if first is kind or first.urls.ALONE:  # the first is told of its own fault
+        return None
+    return "several URLs are the nodes of one broker, and this names another broker than the first; name one of them"
+
+
+def shown(url: str, folder: Path) -> str:
+    """A URL fit to be shown (see `Urls.shown`)."""
+    return kind_of(url).urls.shown(url, folder)
+
+
+def described(pipeline: Pipeline) -> str:
+    """What `runner run` says of the broker of `pipeline`."""
+    by_variable = "${BROKER_URL" in pipeline.file.read_text()
+    return kind_of(pipeline.broker[0]).urls.described(pipeline.broker, by_variable=by_variable)
+
+
+def connect(pipeline: Pipeline, part: str) -> Broker:
+    """The broker of `pipeline`, not started yet; `part` (of the program) is shown in its lists.
+
+    Raises BrokerSetupError for a URL that can't be used.
+    """
+    return kind_of(pipeline.broker[0]).entrance.connect(pipeline.broker, f"{pipeline.name} {part}")
+
+
+def _either(words: Sequence[str], word: str = "or") -> str:
+    *others, last = words
+    return f"{', '.join(others)} {word} {last}" if others else last
