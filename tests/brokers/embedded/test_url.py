@@ -1,0 +1,41 @@
+"""The embedded broker's URLs: which file they name, and how they are shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runner.brokers.embedded.url import described, parse, path_of, shown
+
+
+def test_a_relative_path_starts_at_the_pipelines_folder() -> None:
+    (url,) = parse("embedded:var/broker.db", Path("/there"))
+    assert url == "embedded:/there/var/broker.db"
+    assert path_of(url) == Path("/there/var/broker.db")
+    assert parse("embedded:/elsewhere/b.db", Path("/there")) == ("embedded:/elsewhere/b.db",)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("embedded:", "needs a path"), ("embedded://x", "needs a path"), ("embedded:.", "names the folder")],
+)
+def test_what_names_no_file_is_told(text: str, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=problem):
+        parse(text, tmp_path)
+
+
+def test_a_path_below_the_pipelines_folder_is_shown_as_it_would_be_written_there() -> None:
+    assert shown("embedded:/there/var/broker.db", Path("/there")) == "embedded:var/broker.db"
+    assert shown("embedded:/elsewhere/broker.db", Path("/there")) == "embedded:/elsewhere/broker.db"
+
+
+def test_a_run_says_that_it_is_for_one_machine_and_how_to_outgrow_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    url = f"embedded:{tmp_path}/broker.db"
+    assert described((url,), by_variable=False) == "embedded, broker.db (one machine)"
+    assert described((url,), by_variable=True) == (
+        "embedded, broker.db (one machine; BROKER_URL=amqp://… for RabbitMQ)"
+    )

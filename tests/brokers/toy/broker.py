@@ -1,0 +1,13 @@
+"""The toy broker itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner.brokers.base import Broker
+from runner.brokers.embedded.broker import EmbeddedBroker
+
+
+def connect(urls: Sequence[str], name: str) -> Broker:
+    return EmbeddedBroker(Path(urls[0].removeprefix("toy:") + ".toybox"), name)
