@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from runner.brokers.base import Broker
 from runner.topology import Topology
@@ -30,13 +33,27 @@ def open_broker(place: Place) -> Iterator[Opener]:
     """Make and start a broker at the place; it is closed when the test ends."""
     with ExitStack() as opened:
 
-        def open_one(plan: Topology | None = None, name: str = "test") -> Broker:
+        def open_one(
+            plan: Topology | None = None, name: str = "test", loop: asyncio.AbstractEventLoop | None = None
+        ) -> Broker:
             broker = broker_at(place.address, name)
             opened.callback(broker.close)
-            broker.start(plan or topology(), timeout=30)
+            broker.start(plan or topology(), timeout=30, loop=loop)
             return broker
 
         yield open_one
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """One that runs in a thread named "loop"."""
+    loop = uvloop.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="loop")
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
 
 
 @pytest.fixture

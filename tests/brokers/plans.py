@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from runner.brokers.base import Broker, Depth
 from runner.errors import PublishError
 from runner.message import Delivery, Destination, Outgoing, new_id
 from runner.pipeline import Binding, Exchange, Pipeline, Queue, Stage
@@ -88,3 +89,14 @@ class Collector:
         with self._changed:
             assert self._changed.wait_for(lambda: self.failures, TIMEOUT), "no settlement failed"
             return self.failures.pop(0)
+
+
+def consume(broker: Broker, queue: str = WORK, prefetch: int = 100) -> Collector:
+    """Begin to take from a queue, and keep what comes."""
+    collector = Collector()
+    broker.consume(queue, prefetch, collector)
+    return collector
+
+
+def depth(broker: Broker, queue: str = WORK) -> Depth:
+    return broker.depths([queue])[queue]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,21 +19,11 @@ from runner.pipeline import Exchange, ExchangeType, Queue
 from tests.brokers.conftest import Opener
 from tests.brokers.holder import Holder, broker_at
 from tests.brokers.places import Place
-from tests.brokers.plans import MORE, NEXT, RETRY_DELAY, WORK, Collector, bound, ids, to, topology
+from tests.brokers.plans import MORE, NEXT, RETRY_DELAY, WORK, Collector, bound, consume, depth, ids, to, topology
 from tests.ports import free_port
 from tests.waiting import wait_until
 
 Hold = Callable[..., Holder]
-
-
-def consume(broker: Broker, queue: str = WORK, prefetch: int = 100) -> Collector:
-    collector = Collector()
-    broker.consume(queue, prefetch, collector)
-    return collector
-
-
-def depth(broker: Broker, queue: str = WORK) -> Depth:
-    return broker.depths([queue])[queue]
 
 
 def fill(broker: Broker, queue: str) -> list[str]:
@@ -61,6 +53,32 @@ def test_what_is_submitted_is_told_of_once_it_is_durable(broker: Broker, place: 
     with pytest.raises(BrokerUnavailableError):
         broker.submit([to(NEXT)], lambda error: told.put(([], error)))
     assert told.empty()
+
+
+def test_on_a_loop_what_is_submitted_is_told_there(loop: asyncio.AbstractEventLoop, open_broker: Opener) -> None:
+    broker = open_broker(loop=loop)
+    told: SimpleQueue[tuple[str, type[BrokerError] | None]] = SimpleQueue()
+
+    def done(error: BrokerError | None) -> None:
+        told.put((threading.current_thread().name, type(error) if error else None))
+
+    loop.call_soon_threadsafe(broker.submit, [to(NEXT), to(NEXT)], done)
+    assert told.get(timeout=30) == ("loop", None)
+    broker.submit([to("nowhere")], done)
+    assert told.get(timeout=30) == ("loop", PublishError)
+
+
+def test_on_a_loop_it_may_be_asked_from_any_thread(loop: asyncio.AbstractEventLoop, open_broker: Opener) -> None:
+    broker = open_broker(loop=loop)
+    broker.publish([to(NEXT)])
+    assert depth(broker, NEXT).ready == 1
+    collector = consume(broker, NEXT)
+    broker.settle(collector.next(), [])
+    wait_until(lambda: depth(broker, NEXT) == Depth(consumers=1))
+    broker.cancel(NEXT)
+    broker.close()
+    with pytest.raises(BrokerUnavailableError):
+        broker.publish([to(NEXT)])
 
 
 def test_a_published_message_outlives_the_broker_object(open_broker: Opener, place: Place) -> None:

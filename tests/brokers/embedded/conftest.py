@@ -1,0 +1,67 @@
+"""Fixtures of the embedded broker's own tests: a file whose book-keeping has to be right."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from runner.brokers.embedded import service
+from runner.brokers.embedded.broker import EmbeddedBroker
+from runner.brokers.embedded.inbox import Question
+from runner.brokers.embedded.store import PLACES
+from tests.brokers.holder import Holder
+from tests.brokers.places import EmbeddedPlace
+
+Hold = Callable[..., Holder]
+Opener = Callable[..., EmbeddedBroker]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "broker.db"
+
+
+@pytest.fixture
+def place(path: Path) -> Iterator[EmbeddedPlace]:
+    """A fresh file, whose own book-keeping has to be right at the end of every test."""
+    yield EmbeddedPlace(path)
+    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(path)) as database:
+        assert counted(database) == recorded(database)
+
+
+def recorded(database: sqlite3.Connection) -> list[tuple[int, ...]]:
+    return database.execute("SELECT tail - head, returned, held, delayed FROM queue ORDER BY number").fetchall()
+
+
+def counted(database: sqlite3.Connection) -> list[tuple[int, ...]]:
+    return database.execute(
+        f"""SELECT
+          (SELECT count(*) FROM message WHERE place >> {PLACES} = number AND place >= head),
+          (SELECT count(*) FROM message JOIN taken USING (place) WHERE place >> {PLACES} = number AND owner IS NULL),
+          (SELECT count(*) FROM message JOIN taken USING (place) WHERE place >> {PLACES} = number AND owner NOTNULL),
+          (SELECT count(*) FROM delayed WHERE delayed.queue = queue.number)
+        FROM queue ORDER BY number"""
+    ).fetchall()
+
+
+@pytest.fixture
+def one_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No look around but the first: whatever comes in time was announced."""
+    monkeypatch.setattr(service, "TICK", 3600.0)
+
+
+def void(_: object) -> None:
+    """Forget a value."""
+
+
+def ask(broker: EmbeddedBroker, question: Callable[..., object]) -> None:
+    """Do something with the store, on the broker's own thread."""
+    request = Question(lambda store: void(question(store)))
+    assert broker._service is not None
+    broker._service.inbox.questions.append(request)
+    broker._service.inbox.wake()
+    assert request.answer.wait(30)

@@ -1,0 +1,75 @@
+"""A connection without a broker: bytes go in, and what was read is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pika
+from pika import frame as pika_frame
+from pika import spec
+
+from runner.brokers.rabbitmq.amqp.frames import Delivered
+from runner.brokers.rabbitmq.amqp.templates import Plain
+from runner.brokers.rabbitmq.amqp.wire import Wire
+
+FRAME_MAX = 4096
+CHANNEL = 3
+
+
+class Deaf(Wire):
+    """Only reads; what goes pika's way is kept."""
+
+    def __init__(self) -> None:
+        self.deliveries = {}
+        self.acks = {99: lambda tag, several: None}
+        self.processed: list[Any] = []
+        self._unread = b""
+        self._templates = {}
+        self.bytes_received = self._came = 0
+
+    def _process_frame(self, frame: Any) -> None:
+        self.processed.append(frame)
+
+
+class Got(list[Delivered]):
+    """Keeps what comes on a channel, whichever way it was read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by_template = 0
+
+    def on_delivered(self, delivered: Delivered) -> None:
+        self.append(delivered)
+
+    def on_plain(self, plain: Sequence[Plain]) -> None:
+        self.by_template += len(plain)
+        self += [Delivered(tag, False, message_id, None, body) for tag, message_id, body in plain]
+
+
+def wire_to_nowhere() -> tuple[Deaf, Got]:
+    receiver, got = Deaf(), Got()
+    receiver.deliveries[CHANNEL] = got
+    return receiver, got
+
+
+def method_frame(tag: int, redelivered: bool = False, key: str = "key") -> bytes:
+    method = spec.Basic.Deliver("consumer", tag, redelivered, "exchange", key)
+    return bytes(pika_frame.Method(CHANNEL, method).marshal())
+
+
+def delivery_frames(
+    tag: int, redelivered: bool, properties: pika.BasicProperties, body: bytes, channel: int = CHANNEL, key: str = "key"
+) -> bytes:
+    method = spec.Basic.Deliver("consumer", tag, redelivered, "exchange", key)
+    frames = [pika_frame.Method(channel, method), pika_frame.Header(channel, len(body), properties)]
+    frames += [pika_frame.Body(channel, body)] if body else []
+    return b"".join(frame.marshal() for frame in frames)
+
+
+def cut(data: bytes, pieces: Sequence[int]) -> list[bytes]:
+    found = []
+    for size in pieces:
+        found.append(data[:size])
+        data = data[size:]
+    return [piece for piece in [*found, data] if piece]

@@ -1,0 +1,135 @@
+"""Connecting: TLS, faults of ours on the connection's thread, and the end of a connection."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from queue import SimpleQueue
+
+import pytest
+
+from runner.brokers.rabbitmq.broker import RabbitBroker
+from runner.brokers.rabbitmq.connection import RobustConnection
+from runner.brokers.rabbitmq.url import nodes
+from runner.errors import BrokerSetupError, BrokerUnavailableError
+from tests.brokers.places import RabbitPlace
+from tests.brokers.plans import NEXT, to, topology
+from tests.certificates import Certificate
+from tests.rabbitmq_node import RabbitNode
+from tests.waiting import TIMEOUT, wait_until
+
+
+@pytest.fixture
+def tls_port(rabbit_node: RabbitNode, certificate: Certificate) -> Iterator[int]:
+    """A port that speaks TLS, and passes on to the node."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    context = certificate.server_context()
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+        finally:
+            for end in (source, sink):
+                end.close()
+
+    def serve() -> None:
+        while True:
+            try:
+                plain, _ = listener.accept()
+            except OSError:
+                return
+            try:
+                secure = context.wrap_socket(plain, server_side=True)
+            except (ssl.SSLError, OSError):
+                plain.close()
+                continue
+            node = socket.create_connection(("127.0.0.1", rabbit_node.port))
+            for ends in ((secure, node), (node, secure)):
+                threading.Thread(target=pump, args=ends, daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield int(listener.getsockname()[1])
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+
+def test_a_certificate_that_is_trusted_is_taken(vhost: str, tls_port: int, certificate: Certificate) -> None:
+    url = f"amqps://guest:guest@localhost:{tls_port}/{vhost}?cacertfile={certificate.file}"
+    broker = RabbitBroker([url], "test")
+    try:
+        broker.start(topology(), timeout=30)
+        broker.publish([to(NEXT)])
+    finally:
+        broker.close()
+
+
+@pytest.mark.parametrize("trusted", [False, True], ids=["unknown issuer", "another host name"])
+def test_a_certificate_that_cannot_be_verified_is_refused(
+    vhost: str, tls_port: int, certificate: Certificate, trusted: bool
+) -> None:
+    host = "127.0.0.1" if trusted else "localhost"  # the certificate is of localhost alone
+    query = f"?cacertfile={certificate.file}" if trusted else ""
+    broker = RabbitBroker([f"amqps://guest:guest@{host}:{tls_port}/{vhost}{query}"], "test")
+    with pytest.raises(BrokerUnavailableError, match="its certificate can't be verified"):
+        broker.start(topology(), timeout=3)
+
+
+def test_tls_to_a_port_without_it_is_told_as_that(rabbit_node: RabbitNode, vhost: str) -> None:
+    broker = RabbitBroker([rabbit_node.url(vhost).replace("amqp:", "amqps:")], "test")
+    with pytest.raises(BrokerUnavailableError, match="it doesn't speak TLS on this port"):
+        broker.start(topology(), timeout=3)
+
+
+def test_a_certificate_file_that_is_none_is_named(certificate: Certificate, vhost: str) -> None:
+    with pytest.raises(BrokerSetupError, match=r"names a certificate that can't be used: .*key\.pem"):
+        RabbitBroker([f"amqps://localhost/{vhost}?cacertfile={certificate.key}"], "test")
+
+
+def test_a_fault_on_the_connections_thread_keeps_nothing_else_from_being_done(
+    vhost_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened: SimpleQueue[object] = SimpleQueue()
+    busy, go_on, done = threading.Event(), threading.Event(), threading.Event()
+    connection = RobustConnection(nodes(vhost_url), "test")
+
+    def be_busy() -> None:
+        busy.set()
+        go_on.wait(TIMEOUT)
+
+    connection.start(None, opened=opened.put, lost=lambda _reason: None, refused=lambda _reason: None)
+    opened.get(timeout=TIMEOUT)
+    connection.call(connection.later, 0, be_busy)
+    assert busy.wait(TIMEOUT)
+    connection.call(divmod, 1, 0)
+    connection.call(done.set)
+    go_on.set()
+    assert done.wait(TIMEOUT)
+    opened.get(timeout=TIMEOUT)  # what the fault has left half done is done anew
+    connection.stop(TIMEOUT)
+    assert "internal fault: ZeroDivisionError" in caplog.text
+
+
+def test_nothing_is_written_on_a_channel_that_is_being_closed(
+    place: RabbitPlace, rabbit_node: RabbitNode, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "runner.broker")
+    broker = RabbitBroker([place.url], "test")
+    broker.start(topology(), timeout=30)
+    told: list[object] = []
+    go_on = threading.Event()
+    earlier = rabbit_node.warnings().count("expected 'channel.open'")
+    for function, argument in ((go_on.wait, 30), (broker._connection.restart, "made by a test"), (time.sleep, 0.2)):
+        broker._connection.call(function, argument)  # type: ignore[arg-type]
+    broker.submit([to(NEXT)], told.append)  # written when RabbitMQ has closed the channel, and we haven't read so yet
+    go_on.set()
+    wait_until(lambda: "connected to" in caplog.text)
+    assert rabbit_node.warnings().count("expected 'channel.open'") == earlier
+    assert [type(error) for error in told] == [BrokerUnavailableError]
+    broker.close()

@@ -1,0 +1,75 @@
+"""Consuming a queue: waits made of several, classic queues, ids that last."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.brokers.rabbitmq.broker import RabbitBroker
+from runner.message import ATTEMPT, NOT_BEFORE
+from runner.pipeline import Pipeline, Queue, Stage
+from runner.retry import RetryPolicy
+from runner.topology import plan
+from tests.brokers.conftest import Opener
+from tests.brokers.places import RabbitPlace
+from tests.brokers.plans import RETRY_DELAY, WORK, Collector, to, topology
+from tests.brokers.rabbitmq.foreign import retry
+from tests.rabbitmq_node import RabbitNode
+from tests.waiting import wait_until
+
+
+def test_a_wait_that_is_longer_than_the_longest_queue_for_it_is_made_of_several(
+    place: RabbitPlace, open_broker: Opener
+) -> None:
+    broker = open_broker()
+    collector = Collector()
+    broker.consume(WORK, 10, collector)
+    broker.publish([to(WORK, id="m-1")])
+    first = collector.next()
+    asked = time.monotonic()
+    broker.settle(first, [retry(first, RETRY_DELAY * 3)])
+    second = collector.next()
+    assert time.monotonic() - asked >= RETRY_DELAY * 3 - 0.05
+    assert (second.id, second.attempt, dict(second.headers)) == ("m-1", 2, {})
+
+
+def test_a_classic_queue_counts_the_deaths_of_its_holders_too(
+    rabbit_node: RabbitNode, vhost: str, open_broker: Opener
+) -> None:
+    broker = open_broker(topology(Queue(WORK, type="classic")))
+    broker.publish([to(WORK, id="m-1")])
+    collector = Collector()
+    broker.consume(WORK, 10, collector)
+    for attempt in (1, 2, 3):
+        delivery = collector.next()
+        assert (delivery.id, delivery.attempt) == ("m-1", attempt)
+        rabbit_node.close_connections(vhost)
+
+
+def test_a_retry_that_waits_for_a_stage_without_retries_any_more_ends_no_connection(
+    rabbit: Callable[..., RabbitBroker], foreign: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = Stage("s", WORK, "unused:unused", retry=RetryPolicy(attempts=1))
+    broker = rabbit(plan(Pipeline("p", Path("p.yaml"), (), {WORK: Queue(WORK)}, {"s": stage}, {})))
+    collector = Collector()
+    broker.consume(WORK, 10, collector)
+    foreign(WORK, message_id="waits", headers={NOT_BEFORE: 1 << 42, ATTEMPT: 1})
+    delivery = collector.next()
+    assert (delivery.id, delivery.attempt) == ("waits", 2)
+    assert "connection" not in caplog.text
+
+
+def test_a_message_without_an_id_gets_one_that_lasts(
+    rabbit: Callable[..., RabbitBroker], foreign: Callable[..., None], hold: Callable[..., Any]
+) -> None:
+    broker = rabbit()
+    foreign(WORK)
+    holder = hold(WORK)
+    (given,) = holder.take(1)
+    wait_until(lambda: broker.depths([WORK])[WORK].in_hand == 1)  # the one without an id is acked
+    holder.kill()
+    assert hold(WORK).take(1) == {given: 2}

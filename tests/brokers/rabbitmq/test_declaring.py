@@ -1,0 +1,73 @@
+"""Declaring: what stands on RabbitMQ afterwards, and what its refusal means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+
+import pika
+import pytest
+
+from runner.brokers.rabbitmq.broker import RabbitBroker
+from runner.brokers.rabbitmq.declaring import explain_refusal
+from runner.errors import BrokerSetupError
+from runner.pipeline import Exchange, Queue
+from tests.brokers.plans import NEXT, WORK, bound, topology
+from tests.rabbitmq_node import RabbitNode
+
+
+def test_everything_is_durable_and_belongs_to_no_connection(
+    rabbit: Callable[..., RabbitBroker], rabbit_node: RabbitNode, vhost: str
+) -> None:
+    rabbit(topology(bound("paid", "events", "k"), exchanges=[Exchange("events", "direct")]))
+    queues = {queue["name"]: queue for queue in rabbit_node.api("GET", f"/queues/{vhost}")}
+    assert {"work", "work.dlq", "work.quarantine", "paid", "paid.dlq"} <= set(queues)
+    assert {(queue["durable"], queue["auto_delete"], queue["exclusive"]) for queue in queues.values()} == {
+        (True, False, False)
+    }
+    assert queues["work"]["arguments"] == {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": 20,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": "work.dlq",
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+    assert queues["work.retry.300ms"]["arguments"]["x-message-ttl"] == 300
+
+
+def test_declaring_twice_is_declaring(rabbit: Callable[..., RabbitBroker]) -> None:
+    rabbit()
+    assert rabbit().available
+
+
+def test_a_queue_that_exists_with_other_arguments_is_named_with_the_ways_out(vhost_url: str, vhost: str) -> None:
+    with closing(pika.BlockingConnection(pika.URLParameters(vhost_url))) as connection:
+        connection.channel().queue_declare(NEXT, durable=True, arguments={"x-queue-type": "classic"})
+    broker = RabbitBroker([vhost_url], "test")
+    with pytest.raises(BrokerSetupError, match=f"queue '{NEXT}' exists on the broker with other arguments") as told:
+        broker.start(topology(), timeout=30)
+    assert f"rabbitmqctl delete_queue {NEXT} --vhost {vhost}" in str(told.value)
+    assert not broker.available
+
+
+def test_a_length_that_was_changed_is_told_with_both(rabbit: Callable[..., RabbitBroker], vhost_url: str) -> None:
+    rabbit(topology(Queue(WORK, max_length=10)))
+    broker = RabbitBroker([vhost_url], "test")
+    with pytest.raises(BrokerSetupError, match="x-max-length is 10 there, and 20 in the pipeline"):
+        broker.start(topology(Queue(WORK, max_length=20)), timeout=30)
+
+
+def test_an_exchange_can_be_deleted_only_where_nobody_else_uses_it() -> None:
+    text = "inequivalent arg 'type' for exchange 'e' in vhost '/': received 'topic' but current is 'direct'"
+    explained = explain_refusal(406, text)
+    assert explained.startswith(
+        "exchange 'e' exists on the broker with other arguments: type is direct there, and topic"
+    )
+    assert explained.endswith("or delete it where nothing else publishes to it")
+
+
+def test_a_refusal_of_another_kind_is_told_in_the_brokers_words() -> None:
+    assert explain_refusal(403, "ACCESS_REFUSED - no") == (
+        "the broker refuses to declare what the pipeline needs: ACCESS_REFUSED - no (403)"
+    )

@@ -1,0 +1,43 @@
+"""What is gone from the broker while the connection is not, and how it comes back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+import pytest
+
+from runner.brokers.rabbitmq.broker import RabbitBroker
+from runner.message import Destination as At
+from runner.message import Outgoing
+from runner.pipeline import Exchange
+from tests.brokers.places import RabbitPlace
+from tests.brokers.plans import NEXT, WORK, Collector, ids, to, topology
+from tests.rabbitmq_node import RabbitNode
+from tests.waiting import wait_until
+
+
+def test_a_publishing_channel_that_is_long_in_coming_back_is_waited_for(
+    rabbit: Callable[..., RabbitBroker],
+    place: RabbitPlace,
+    rabbit_node: RabbitNode,
+    vhost: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    monkeypatch.setattr("runner.brokers.rabbitmq.repairs.REPAIR_DELAY", 0.05)
+    broker, collector = rabbit(topology(exchanges=[Exchange("events", "direct")])), Collector()
+    broker.publish([to(WORK, id="p1")])
+    broker.consume(WORK, 10, collector)
+    delivery = collector.next()
+    rabbit_node.api("DELETE", f"/exchanges/{vhost}/events")
+    broker.submit([Outgoing(At("events", "k"), "no exchange", b"{}")], lambda _error: None)
+    wait_until(lambda: not broker.available)
+    with rabbit_node.frozen():
+        broker.settle(delivery, [to(NEXT, id="p1")])
+        time.sleep(1)  # many times the delay: nothing is to come of it, which can't be waited for
+        assert collector.failures == []
+    wait_until(lambda: ids(place.contents(NEXT)) == ["p1"])
+    wait_until(lambda: broker.depths([WORK])[WORK].in_hand == 0)
