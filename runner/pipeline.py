@@ -81,10 +81,6 @@ class Binding:
     key: str = ""
 
 
-QueueType = Literal["quorum", "classic"]
-"""RabbitMQ's terms."""
-
-
 @dataclass(frozen=True, slots=True)
 class Queue:
     name: str
