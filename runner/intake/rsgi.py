@@ -9,11 +9,8 @@ route (health, and whatever is wrong) goes to the Flask app, in a thread.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import logging
-import threading
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -42,46 +39,9 @@ FLASK_THREADS = 32
 _JSON = [("content-type", "application/json")]
 
 
-class Confirms:
-    """Brings what the broker tells to the futures that wait on the loop."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._thread = threading.get_ident()
-        self._told: deque[tuple[asyncio.Future[None], BrokerError | None]] = deque()
-        self._awake = False
-
-    def tell(self, future: asyncio.Future[None], error: BrokerError | None) -> None:
-        """On the loop, where the broker works on it; else on the broker's thread. Many then
-        share one wake-up: each is a system call."""
-        if threading.get_ident() == self._thread:
-            self._settle(future, error)
-            return
-        self._told.append((future, error))
-        if not self._awake:
-            self._awake = True
-            with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits any more
-                self._loop.call_soon_threadsafe(self._pass_on)
-
-    def _pass_on(self) -> None:
-        self._awake = False  # before the first: what is told from here on wakes us again
-        told = self._told
-        while told:
-            self._settle(*told.popleft())
-
-    @staticmethod
-    def _settle(future: asyncio.Future[None], error: BrokerError | None) -> None:
-        if future.done():
-            return  # it was given up
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(error)
-
-
 class Application:
-    """The intake of `loaded` by RSGI; `broker` may still be connecting, and may work on the
-    same loop."""
+    """The intake of `loaded` by RSGI; `broker` may still be connecting. It is started with the
+    loop that this is served on, so that confirms are told there."""
 
     def __init__(self, loaded: LoadedPipeline, broker: Broker) -> None:
         assert loaded.pipeline.http is not None, "the pipeline has no http section"
@@ -91,12 +51,10 @@ class Application:
         self._flask = create_app(loaded, broker)
         self._threads = ThreadPoolExecutor(FLASK_THREADS, thread_name_prefix="flask")
         self._loop: asyncio.AbstractEventLoop
-        self._confirms: Confirms
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """On the loop's thread, before it runs."""
         self._loop = loop
-        self._confirms = Confirms(loop)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -144,7 +102,7 @@ class Application:
         """Return when `messages` are durable; raises as `Broker.publish` does."""
         timeout = self._http.confirm_timeout
         confirmed = self._loop.create_future()
-        give_up = self._broker.submit(messages, partial(self._confirms.tell, confirmed))
+        give_up = self._broker.submit(messages, partial(settle, confirmed))
 
         def too_late() -> None:
             give_up()
@@ -170,6 +128,16 @@ class Application:
 
     def _flask_answers(self, environ: WSGIEnvironment) -> Response:
         return Response.from_app(self._flask.wsgi_app, environ, buffered=True)
+
+
+def settle(future: asyncio.Future[None], error: BrokerError | None) -> None:
+    """Wake who waits for a confirm; who has given up is left alone."""
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)
 
 
 def respond(protocol: HTTPProtocol, response: Response) -> None:

@@ -85,14 +85,15 @@ def pipeline(tmp_path: Path) -> LoadedPipeline:
 
 @pytest.fixture
 def broker(pipeline: LoadedPipeline) -> Iterator[Broker]:
+    """Started by the way in that is taken."""
     broker = connect(pipeline.pipeline, "test")
-    broker.start(plan(pipeline.pipeline))
     yield broker
     broker.close()
 
 
 @contextmanager
 def by_flask(pipeline: LoadedPipeline, broker: Broker) -> Iterator[Client]:
+    broker.start(plan(pipeline.pipeline))
     server = make_server("127.0.0.1", 0, create_app(pipeline, broker), threaded=True)
     serving = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     serving.start()
@@ -115,8 +116,10 @@ def by_granian(pipeline: LoadedPipeline, broker: Broker) -> Iterator[Client]:
     stopping: list[Any] = []
     serving = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
     serving.start()
+    broker.start(plan(pipeline.pipeline), loop=loop)
     wait_until(lambda: listens(port))
     yield Client(port)
+    broker.close()
     loop.call_soon_threadsafe(stopping[0])
     serving.join()
     loop.close()
