@@ -16,9 +16,9 @@ from typing import Any
 
 from runner.brokers.rabbitmq.amqp.connection import Connection
 from runner.brokers.rabbitmq.amqp.errors import explain, is_refusal
+from runner.brokers.rabbitmq.amqp.node import Node
 from runner.brokers.rabbitmq.amqp.parameters import parameters
 from runner.brokers.rabbitmq.drivers import OnLoop, OwnThread
-from runner.brokers.rabbitmq.url import Node
 
 log = logging.getLogger("runner.broker")
 

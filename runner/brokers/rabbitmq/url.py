@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from runner.brokers.rabbitmq.amqp.node import Node
 from runner.privacy.redaction import hide_password
 from runner.wording import did_you_mean, quoted
 
@@ -34,33 +34,6 @@ _AMQP = re.compile(
     r"(?P<scheme>amqps?)://(?:(?P<user>[^@/?#]*)@)?(?P<hosts>[^@/?#]*)(?P<vhost>/[^@?#]*)?(?P<query>\?[^@#]*)?"
 )
 _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+(?:%25[\w.-]+)?\]|[^\s:\[\]]+)(?::(?P<port>\d{1,5}))?")
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One node of a cluster, as its URL names it."""
-
-    url: str
-    host: str
-    port: int
-    vhost: str = "/"
-    user: str = "guest"
-    password: str = "guest"  # noqa: S105 - RabbitMQ's default, which it takes from its own machine only
-    tls: bool = False
-    cacertfile: str | None = None
-    certfile: str | None = None
-    keyfile: str | None = None
-    server_name_indication: str | None = None
-    heartbeat: int | None = None
-    """Seconds."""
-    connection_timeout: int | None = None
-    """Seconds."""
-
-    @property
-    def label(self) -> str:
-        """How the node is named to people: without credentials."""
-        vhost = "" if self.vhost == "/" else f"/{self.vhost}"
-        return f"{'amqps' if self.tls else 'amqp'}://{self.host}:{self.port}{vhost}"
 
 
 def nodes(text: str) -> tuple[Node, ...]:

@@ -2,7 +2,8 @@
 
     connection.py  a connection, with types: the face of what is below
     channel.py     a channel, with types: publish, consume, declare
-    parameters.py  a node of a broker URL → pika's connection parameters, TLS included
+    node.py        a node of a cluster, and what it takes to connect to it
+    parameters.py  a node → pika's connection parameters, TLS included
     errors.py      pika's errors, in words for an operator
     wire.py        pika's connection, with a short way in and out for what comes by the thousand
     templates.py   plain messages by template: the shortest way

@@ -1,4 +1,4 @@
-"""A node of a broker URL → the parameters that pika connects with. Leaves connecting to others."""
+"""A node → the parameters that pika connects with, TLS included. Leaves connecting to others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ssl
 
 import pika
 
-from runner.brokers.rabbitmq.url import Node
+from runner.brokers.rabbitmq.amqp.node import Node
 from runner.errors import BrokerSetupError
 
 HEARTBEAT = 30
