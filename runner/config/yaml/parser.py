@@ -173,13 +173,13 @@ class _Composer:
         is_text = self._check_tag(event) or not event.implicit[0]
         expanded = expand(event.value, self._environ, self._folder)
         text = expanded.text
-        for fault in expanded.faults:
-            place = self._place_of_variable(event, fault.ordinal)
-            self._problems.append(Problem(self._file, *place, fault.reason))
+        for problem in expanded.problems:
+            place = self._place_of_variable(event, problem.ordinal)
+            self._problems.append(Problem(self._file, *place, problem.reason))
         if _LONE_VARIABLE.fullmatch(text) and text == event.value:
             hint = f"{text} is taken as it is; write ${{{text[1:]}}} for the variable"
             self._report(event, f"{hint}, or ${text} for the text", "warning")
-        broken = bool(expanded.faults) or self._has_surrogate(text, event)
+        broken = bool(expanded.problems) or self._has_surrogate(text, event)
         value = text if is_text else resolve(text)
         return Node(value, _place(event), text, broken=broken, secret=expanded.secret)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from runner.config.yaml import secret_files
 from runner.config.yaml.secret_files import SecretFileError
-from runner.wording import one_line
+from runner.wording import one_line, printable
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FILE = re.compile(r"file:(?!-)")
@@ -24,7 +24,7 @@ _DEEPEST = 20
 
 
 @dataclass(frozen=True, slots=True)
-class VariableFault:
+class VariableProblem:
     """A `${` that can't be replaced: its number among those of the text, from 0, and why."""
 
     ordinal: int
@@ -36,7 +36,7 @@ class Expanded:
     """A text with its variables replaced, as far as they could be."""
 
     text: str
-    faults: tuple[VariableFault, ...] = ()
+    problems: tuple[VariableProblem, ...] = ()
     secret: bool = False
     """Whether a part of it came from a file."""
 
@@ -50,8 +50,8 @@ def expand(text: str, environ: Mapping[str, str], folder: Path) -> Expanded:
     try:
         expanded, _ = expansion.until_end(0, 0)
     except _MalformedError as error:
-        return Expanded(text, (*expansion.faults, VariableFault(text.count("${", 0, error.start), error.reason)))
-    return Expanded(expanded, tuple(expansion.faults), expansion.secret)
+        return Expanded(text, (*expansion.problems, VariableProblem(text.count("${", 0, error.start), error.reason)))
+    return Expanded(expanded, tuple(expansion.problems), expansion.secret)
 
 
 def escape(text: str) -> str:
@@ -71,7 +71,7 @@ class _Expansion:
         self._text = text
         self._environ = environ
         self._folder = folder
-        self.faults: list[VariableFault] = []
+        self.problems: list[VariableProblem] = []
         self.secret = False
 
     def until_end(self, start: int, depth: int) -> tuple[str, int]:
@@ -107,14 +107,14 @@ class _Expansion:
         return self._or_default(name[0], start, name.end() + 2, depth)
 
     def _or_default(self, name: str, start: int, default_start: int, depth: int) -> tuple[str, int]:
-        """A default that isn't taken is read all the same, to find its end; its faults don't count."""
-        faults, secret = len(self.faults), self.secret
+        """A default that isn't taken is read all the same, to find its end; its problems don't count."""
+        problems, secret = len(self.problems), self.secret
         default, end = self._inner(start, default_start, depth)
-        default_faults, self.faults[faults:] = self.faults[faults:], []
+        default_faults, self.problems[problems:] = self.problems[problems:], []
         default_secret, self.secret = self.secret, secret
-        if (value := self._set(name, start, needed=False)) or len(self.faults) > faults:
+        if (value := self._set(name, start, needed=False)) or len(self.problems) > problems:
             return value, end
-        self.faults += default_faults
+        self.problems += default_faults
         self.secret = default_secret
         return default, end
 
@@ -130,11 +130,11 @@ class _Expansion:
         return value
 
     def _file(self, start: int, path_start: int, depth: int) -> tuple[str, int]:
-        faults = len(self.faults)
+        problems = len(self.problems)
         path, end = self._inner(start, path_start, depth)
-        if not path and len(self.faults) == faults:
+        if not path and len(self.problems) == problems:
             raise self._malformed(start)
-        if len(self.faults) > faults:
+        if len(self.problems) > problems:
             return "", end
         return self._content(path, start, f"the file '{one_line(path)}'"), end
 
@@ -155,11 +155,11 @@ class _Expansion:
         return inner, end + 1
 
     def _fault(self, start: int, reason: str) -> None:
-        self.faults.append(VariableFault(self._text.count("${", 0, start), reason))
+        self.problems.append(VariableProblem(self._text.count("${", 0, start), reason))
 
     def _malformed(self, start: int) -> _MalformedError:
         end = self._text.find("}", start)
-        written = self._text[start : end + 1 or start + 20]
+        written = printable(self._text[start : end + 1 or start + 20])
         if end < 0:
             return _MalformedError(start, "'${' is never closed; write ${NAME}, or $${ for the text itself")
         forms = "${NAME}, ${NAME:-default} or ${file:PATH}"

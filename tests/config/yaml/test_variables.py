@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.config.yaml.secret_files import LARGEST
-from runner.config.yaml.variables import Expanded, VariableFault, escape
+from runner.config.yaml.variables import Expanded, VariableProblem, escape
 from runner.config.yaml.variables import expand as expand_in
 
 HERE = Path("/nowhere")
@@ -55,7 +55,7 @@ def test_variables_are_replaced_as_docker_compose_does(text: str, expected: str)
 def test_each_missing_variable_is_told_with_its_place_among_them() -> None:
     expanded = expand("${A}${X} $${B} ${NO:-${Y}}")
     assert expanded.text == "1 ${B} "
-    assert [(fault.ordinal, fault.reason.split(" isn't")[0]) for fault in expanded.faults] == [
+    assert [(problem.ordinal, problem.reason.split(" isn't")[0]) for problem in expanded.problems] == [
         (1, "the variable X"),
         (4, "the variable Y"),
     ]
@@ -65,20 +65,20 @@ def test_each_missing_variable_is_told_with_its_place_among_them() -> None:
     "text", ["${}", "${1}", "${A-x}", "${A:=x}", "${A:?x}", "${ A }", "${A B}", "${A${B}}", "${file:}"]
 )
 def test_what_is_no_variable_is_told_with_what_would_be(text: str) -> None:
-    [fault] = expand(text).faults
+    [problem] = expand(text).problems
     advice = "write ${NAME}, ${NAME:-default} or ${file:PATH}, or $${ for the text itself"
-    assert fault.reason.endswith(f"isn't understood; {advice}")
+    assert problem.reason.endswith(f"isn't understood; {advice}")
 
 
 def test_a_variable_that_is_never_closed_is_told() -> None:
     reason = "'${' is never closed; write ${NAME}, or $${ for the text itself"
-    assert expand("x${A") == Expanded("x${A", (VariableFault(0, reason),))
-    assert expand("${A:-b").faults == expand("${file:b").faults == (VariableFault(0, reason),)
+    assert expand("x${A") == Expanded("x${A", (VariableProblem(0, reason),))
+    assert expand("${A:-b").problems == expand("${file:b").problems == (VariableProblem(0, reason),)
 
 
 def test_deep_nesting_is_refused() -> None:
-    assert expand("${X:-" * 5000 + "}" * 5000).faults != ()
-    assert expand("${file:" * 5000 + "}" * 5000).faults != ()
+    assert expand("${X:-" * 5000 + "}" * 5000).problems != ()
+    assert expand("${file:" * 5000 + "}" * 5000).problems != ()
 
 
 @given(st.text(alphabet="${}A:-b", max_size=30))
@@ -134,15 +134,15 @@ def test_a_file_may_have_64_kib_and_no_more(secret: Path) -> None:
     secret.write_text("x" * LARGEST)
     assert expand("${file:password}", {}, secret.parent).text == "x" * LARGEST
     secret.write_text("x" * (LARGEST + 1))
-    [fault] = expand("${file:password}", {}, secret.parent).faults
-    assert fault.reason == ("the file 'password' is larger than 64KiB; name a file that holds the value alone")
+    [problem] = expand("${file:password}", {}, secret.parent).problems
+    assert problem.reason == ("the file 'password' is larger than 64KiB; name a file that holds the value alone")
 
 
 def test_a_variable_and_its_file_are_not_both_set(secret: Path) -> None:
     environ = {"PASSWORD": "x", "PASSWORD_FILE": str(secret)}
     reason = "PASSWORD and PASSWORD_FILE are both set; unset one of them"
-    assert expand("${A}${PASSWORD}", environ | ENVIRON).faults == (VariableFault(1, reason),)
-    assert expand("${PASSWORD:-${NO}}", environ).faults == (VariableFault(0, reason),)
+    assert expand("${A}${PASSWORD}", environ | ENVIRON).problems == (VariableProblem(1, reason),)
+    assert expand("${PASSWORD:-${NO}}", environ).problems == (VariableProblem(0, reason),)
 
 
 def test_a_file_of_a_default_that_is_not_taken_is_neither_missed_nor_a_secret(secret: Path) -> None:
@@ -169,7 +169,12 @@ def test_a_file_that_gives_no_value_is_named_with_why(name: str, reason: str, tm
     (tmp_path / "empty").write_text("\n")
     shown = name.replace("\0", "\\x00")
     for text in ("${P}", "${P:-d}"):
-        [fault] = expand(text, {"P_FILE": name}, tmp_path).faults
-        assert fault == VariableFault(0, f"P_FILE names '{shown}', which {reason}")
-    [fault] = expand(f"${{file:{name}}}", {}, tmp_path).faults
-    assert fault == VariableFault(0, f"the file '{shown}' {reason}")
+        [problem] = expand(text, {"P_FILE": name}, tmp_path).problems
+        assert problem == VariableProblem(0, f"P_FILE names '{shown}', which {reason}")
+    [problem] = expand(f"${{file:{name}}}", {}, tmp_path).problems
+    assert problem == VariableProblem(0, f"the file '{shown}' {reason}")
+
+
+def test_a_malformed_variable_is_told_on_one_line() -> None:
+    [problem] = expand("${\n\n}", {}, Path()).problems
+    assert problem.reason.startswith("'${\\n\\n}' isn't understood")
