@@ -11,6 +11,7 @@
     arguments.py    a planned queue → RabbitMQ's arguments
     publishing.py   the publishing channel, and the fate of each message on it
     settling.py     publish, confirmed, ack; giving back
+    tickets.py      who wants to know what became of a message, and what follows from it
     consumers.py    all that the process consumes, over any number of connections
     consuming.py    one queue that is consumed
     session.py      what one channel has delivered; acks in batches

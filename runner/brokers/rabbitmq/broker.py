@@ -18,10 +18,10 @@ from runner.brokers.rabbitmq.consumers import Consumers
 from runner.brokers.rabbitmq.consuming import Subscription
 from runner.brokers.rabbitmq.depths import Inquiry
 from runner.brokers.rabbitmq.life import Event, Life
-from runner.brokers.rabbitmq.publishing import SubmitTicket
 from runner.brokers.rabbitmq.recovery import Recovery
 from runner.brokers.rabbitmq.repairs import Repairs
 from runner.brokers.rabbitmq.settling import Settling
+from runner.brokers.rabbitmq.tickets import SubmitTicket
 from runner.brokers.rabbitmq.url import nodes
 from runner.errors import BrokerAwayError, BrokerSetupError, BrokerUnavailableError
 from runner.message import Outgoing
@@ -143,6 +143,7 @@ class RabbitBroker:
             return
         deadline = time.monotonic() + timeout
         self._life.happened(Event.CLOSE)
+        self._life.trouble = "closed by this process"
         if self._life.connected:
             for queue in list(self._consumers.subscriptions):
                 self.cancel(queue)

@@ -1,18 +1,19 @@
 """The life of the broker's connection: its states, and what leads from one to the next.
 
-    NEW ──start──▶ CONNECTING ──opened──▶ PREPARING ──channel opened──▶ READY ◀───────┐
-                    ▲  ▲ │ lost             │                           │ │          │
-                    │  └─┘                  │ lost       channel closed │ │   channel opened
-                    │                       │                           ▼ │          │
-                    ├───────────────────────┘                        REPAIRING ──────┘
-                    │                                                   │ │
-                    └───────────────────── lost ────────────────────────┴─┤
-                                                                          │ close
-    NEW, CONNECTING, PREPARING ──close──▶ CLOSED ◀──lost, hung up── CLOSING ◀─┘
+        start              opened            channel opened         channel closed
+    NEW ─────▶ CONNECTING ───────▶ PREPARING ──────────────▶ READY ───────────────▶ REPAIRING
+                ▲   ▲  │ lost          │                      │ ▲   channel opened    │  │
+                │   └──┘               │ lost                 │ └─────────────────────┘  │
+                │                      │                      │                          │
+                └──────────────────────┴──────── lost ────────┼──────────────────────────┤
+                                                              │ close                    │ close
+                                          lost, hung up       ▼                          │
+                              CLOSED ◀──────────────────── CLOSING ◀─────────────────────┘
+                                ▲
+    NEW, CONNECTING, PREPARING ─┘ close
 
 PREPARING: declares, and opens the publishing channel. REPAIRING: that channel is gone, and
-the connection is not. CLOSING: what was settled leaves. (READY and REPAIRING are lost, and
-closed, alike; in CLOSING the channel may come and go.)
+the connection is not. CLOSING: what was settled leaves; the channel may come and go.
 
 Whether the broker takes messages (`connection.blocked`) changes no state: it may say so in
 any of them. Left out: what is done in each state, which is `recovery`'s.

@@ -10,13 +10,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
 
-from runner.brokers.base import Done
 from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.frames import END, OVERHEAD, content_frames, publish_frame
 from runner.brokers.rabbitmq.amqp.templates import PublishTemplate
-from runner.errors import BrokerUnavailableError, PublishError
+from runner.brokers.rabbitmq.tickets import Ticket
 from runner.message import HEADER_PREFIX, NOT_BEFORE, TRACEBACK, Delivery, Destination, Outgoing
 from runner.topology import Topology
 
@@ -27,48 +25,6 @@ KEPT_TEMPLATES = 1000
 
 
 NACKED = "the queue is full, or its node refuses messages"
-
-
-class Ticket(Protocol):
-    """Who wants to know what became of some messages; called on the I/O thread."""
-
-    def confirmed(self) -> None:
-        """One more of them is durable."""
-
-    def refused(self, message: Outgoing, reason: str) -> None:
-        """This one was certainly not taken."""
-
-    def lost(self, message: Outgoing, reason: str) -> None:
-        """What became of this one can't be known any more."""
-
-
-class SubmitTicket:
-    """For somebody who wants to know once, of all of his messages together."""
-
-    __slots__ = ("_done", "_lost", "_pending", "_refused")
-
-    def __init__(self, messages: Sequence[Outgoing], done: Done) -> None:
-        self._pending = len(messages)
-        self._done = done
-        self._refused: list[tuple[Outgoing, str]] = []
-        self._lost = ""
-
-    def confirmed(self) -> None:
-        self._pending -= 1
-        if self._pending:
-            return
-        if self._lost:
-            self._done(BrokerUnavailableError(self._lost))
-        else:
-            self._done(PublishError(self._refused) if self._refused else None)
-
-    def refused(self, message: Outgoing, reason: str) -> None:
-        self._refused.append((message, reason))
-        self.confirmed()
-
-    def lost(self, message: Outgoing, reason: str) -> None:  # noqa: ARG002 - the Ticket protocol's
-        self._lost = reason
-        self.confirmed()
 
 
 class Publisher:

@@ -89,7 +89,7 @@ class Recovery:
         self._life.trouble = ""
         if again:
             log.info("connected to %s again", self._connection.node)
-        else:
+        elif not self._life.first.given:
             self._life.first.give()
 
     def _publishing_closed(self, channel: Channel, error: BaseException) -> None:

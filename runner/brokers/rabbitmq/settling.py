@@ -11,70 +11,17 @@ from collections.abc import Callable, Iterable, Sequence
 from runner.brokers.rabbitmq.connection import RobustConnection
 from runner.brokers.rabbitmq.consumers import Consumers
 from runner.brokers.rabbitmq.life import Life
-from runner.brokers.rabbitmq.publishing import Publisher, Ticket
+from runner.brokers.rabbitmq.publishing import Publisher
 from runner.brokers.rabbitmq.reading import DEATHS
 from runner.brokers.rabbitmq.session import ChannelSession, session_of
-from runner.errors import PublishError
+from runner.brokers.rabbitmq.tickets import Failed, SettleTicket, Ticket
 from runner.message import ATTEMPT, Delivery, Destination, Outgoing
 from runner.topology import quarantine_queue
 
-PUBLISH_AGAIN = 5
-"""How often what comes of a delivery is published again because the channel was closed under it."""
 GAP_DELAY = 0.02
 """Seconds that acks behind a slow message wait for it, before they leave singly."""
 IDLE_POLL = 0.005
 """Seconds between looks for what is still outstanding at the end."""
-
-Failed = Callable[[Delivery, PublishError], None]
-
-
-class SettleTicket:
-    """Acks a delivery once all that comes of it is confirmed; else tells `failed`.
-
-    What was lost with its channel (somebody else's publish had closed it, and the
-    connection is well) is nobody's failure: it is published again.
-    """
-
-    __slots__ = ("_again", "_delivery", "_failed", "_lost", "_pending", "_refused", "_settling")
-
-    def __init__(
-        self, settling: Settling, delivery: Delivery, pending: int, failed: Failed, again: int = PUBLISH_AGAIN
-    ) -> None:
-        session_of(delivery).leaving.add(delivery)
-        self._settling = settling
-        self._delivery = delivery
-        self._pending = pending
-        self._failed = failed
-        self._again = again
-        self._lost: list[Outgoing] = []
-        self._refused: list[tuple[Outgoing, str]] = []
-
-    def confirmed(self) -> None:
-        self._pending -= 1
-        if self._pending:
-            return
-        session = session_of(self._delivery)
-        if not self._refused and not self._lost:
-            session.leaving.discard(self._delivery)
-            self._settling.ack([self._delivery])
-        elif not session.open:
-            return  # it simply comes again
-        elif not self._refused:
-            self._settling.settle_again(self._delivery, self._lost, self._failed, self._again - 1)
-        else:
-            session.leaving.discard(self._delivery)
-            self._failed(self._delivery, PublishError(self._refused))
-
-    def refused(self, message: Outgoing, reason: str) -> None:
-        self._refused.append((message, reason))
-        self.confirmed()
-
-    def lost(self, message: Outgoing, reason: str) -> None:
-        if self._again:
-            self._lost.append(message)
-            self.confirmed()
-        else:  # it may be this very message that closes the channel each time
-            self.refused(message, reason)
 
 
 class Settling:
