@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from typing import Self
 
@@ -19,6 +19,8 @@ from runner.brokers.base import Broker
 from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
 from runner.errors import StartError
+from runner.events import Observer
+from runner.observability.observers import attach
 from runner.pipeline import Address
 from runner.processes.parts import parts_of
 from runner.topology import plan
@@ -29,16 +31,25 @@ READY_POLL = 0.005
 
 class Engine:
     """`only` names the parts to start: `mailbox`, `intake` and stages (nothing: all there are).
+    `observers` are told what happens, as the log is.
 
-    Raises UnknownPartError for one that the file doesn't have.
+    Raises UnknownPartError for a part that the file doesn't have.
 
     Entering raises RunnerError where a part can't start, or isn't ready in `timeout` seconds.
     """
 
-    def __init__(self, loaded: LoadedPipeline, *, only: Collection[str] = (), timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        loaded: LoadedPipeline,
+        *,
+        only: Collection[str] = (),
+        observers: Iterable[Observer] = (),
+        timeout: float = 30.0,
+    ) -> None:
         self._loaded = loaded
         self._wanted = parts_of(loaded.pipeline, only)
         self._timeout = timeout
+        self._events = attach(observers)
         self._parts = ExitStack()
         self.url = ""
         """Where the intake answers: `http://127.0.0.1:5000`; empty without one."""
@@ -60,7 +71,7 @@ class Engine:
             from runner.mailbox.server import MailboxServer
 
             parts.enter_context(MailboxServer(mailbox.listen, mailbox.folder))
-        self.broker = connect(pipeline, "engine")
+        self.broker = connect(pipeline, "engine", self._events)
         parts.callback(self.broker.close)
         self.broker.start(plan(pipeline), timeout=self._timeout)
         self._start_worker(parts)
@@ -71,7 +82,7 @@ class Engine:
         from runner.worker.worker import Worker
 
         pipeline = self._loaded.pipeline
-        worker = Worker(self._loaded, self.broker, [stage.name for stage in self._wanted.stages])
+        worker = Worker(self._loaded, self.broker, [stage.name for stage in self._wanted.stages], self._events)
         worker.start()
         parts.callback(worker.stop, pipeline.shutdown_timeout)
         deadline = time.monotonic() + self._timeout
@@ -88,7 +99,7 @@ class Engine:
         class Quiet(WSGIRequestHandler):
             def log_request(self, code: int | str = "-", size: int | str = "-") -> None: ...
 
-        app = create_app(self._loaded, self.broker)
+        app = create_app(self._loaded, self.broker, self._events)
         try:
             server = make_server(listen.host, listen.port, app, threaded=True, request_handler=Quiet)
         except (OSError, SystemExit) as error:  # Werkzeug exits where the port is taken

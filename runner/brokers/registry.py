@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from runner.brokers.base import Broker
+from runner.events import UNWATCHED, Events
 from runner.pipeline import Pipeline
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -45,9 +46,9 @@ class Urls(Protocol):
 class Entrance(Protocol):
     """What the module `broker` of a broker's package offers."""
 
-    def connect(self, urls: Sequence[str], name: str) -> Broker:
-        """The broker at `urls`, not started; `name` is shown in its lists. Raises
-        BrokerSetupError for a URL that can't be used."""
+    def connect(self, urls: Sequence[str], name: str, events: Events) -> Broker:
+        """The broker at `urls`, not started; `name` is shown in its lists, and `events` are told
+        what happens. Raises BrokerSetupError for a URL that can't be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +112,13 @@ def described(pipeline: Pipeline) -> str:
     return kind_of(pipeline.broker[0]).urls.described(pipeline.broker, by_variable=by_variable)
 
 
-def connect(pipeline: Pipeline, part: str) -> Broker:
-    """The broker of `pipeline`, not started yet; `part` (of the program) is shown in its lists.
+def connect(pipeline: Pipeline, part: str, events: Events = UNWATCHED) -> Broker:
+    """The broker of `pipeline`, not started yet; `part` (of the program) is shown in its lists,
+    and `events` are told what happens.
 
     Raises BrokerSetupError for a URL that can't be used.
     """
-    return kind_of(pipeline.broker[0]).entrance.connect(pipeline.broker, f"{pipeline.name} {part}")
+    return kind_of(pipeline.broker[0]).entrance.connect(pipeline.broker, f"{pipeline.name} {part}", events)
 
 
 def _either(words: Sequence[str], word: str = "or") -> str:

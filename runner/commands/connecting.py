@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from runner.brokers.base import Broker
 from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
-from runner.observability import logs
+from runner.observability import logs, observers
 from runner.topology import plan
 
 BROKER_TIMEOUT = 5.0
@@ -22,7 +22,7 @@ def connected(loaded: LoadedPipeline, command: str, *, declare: bool = True) -> 
     Without `declare` nothing is made there, for commands that just look.
     """
     logs.configure(command, level="error")
-    broker = connect(loaded.pipeline, command)
+    broker = connect(loaded.pipeline, command, observers.attach())
     broker.start(plan(loaded.pipeline), timeout=BROKER_TIMEOUT, declare=declare)
     try:
         yield broker

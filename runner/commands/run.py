@@ -13,7 +13,7 @@ import click
 
 from runner.commands.loading import PIPELINE, load_and_warn
 from runner.config.loader import LoadedPipeline
-from runner.observability import logs
+from runner.observability import logs, observers
 from runner.processes.children import children
 from runner.processes.parts import Parts, UnknownPartError, parts_of
 from runner.processes.supervisor import Supervisor
@@ -54,6 +54,7 @@ def run(pipeline: Path, processes: int, only: Sequence[str], log_level: str, log
         shutdown_timeout=loaded.pipeline.shutdown_timeout,
         configure_child=configure,
         on_up=announce,
+        events=observers.attach(),
     )
     sys.exit(supervisor.run())
 

@@ -5,6 +5,7 @@ with Werkzeug's server, `runner run` with granian and a short way for the routes
 
 from __future__ import annotations
 
+import time
 from functools import partial
 
 from flask import Flask, Response, request
@@ -13,37 +14,41 @@ from werkzeug.exceptions import HTTPException
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.errors import BrokerError
+from runner.events import UNWATCHED, Events
 from runner.intake import health, problems
 from runner.intake.desk import Desk, TurnedAway
+from runner.intake.problems import Problem
 from runner.pipeline import Http
 
 
-def create_app(loaded: LoadedPipeline, broker: Broker) -> Flask:
+def create_app(loaded: LoadedPipeline, broker: Broker, events: Events = UNWATCHED) -> Flask:
     """The intake of `loaded` as a WSGI app; `broker` is started already."""
     http = loaded.pipeline.http
     assert http is not None, "the pipeline has no http section"
     app = Flask("runner.intake", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = http.max_body
     app.url_map.merge_slashes = False
-    app.register_error_handler(Exception, partial(_error, http))
+    app.register_error_handler(Exception, partial(_error, http, events))
     for route in http.routes:
-        view = RouteView(Desk(route, loaded), broker, http.confirm_timeout)
+        view = RouteView(Desk(route, loaded), broker, http.confirm_timeout, events)
         app.add_url_rule(route.path, str(route), view, methods=[route.method])
     readiness = health.Readiness(loaded, broker)
-    app.add_url_rule("/health/live", "live", health.live)
-    app.add_url_rule("/health/ready", "ready", readiness.ready)
+    app.add_url_rule("/health/live", "GET /health/live", health.live)
+    app.add_url_rule("/health/ready", "GET /health/ready", readiness.ready)
     return app
 
 
 class RouteView:
     """One of Flask's view functions: takes a body and waits for the broker's confirm."""
 
-    def __init__(self, desk: Desk, broker: Broker, confirm_timeout: float) -> None:
+    def __init__(self, desk: Desk, broker: Broker, confirm_timeout: float, events: Events) -> None:
         self._desk = desk
+        self._events = events
         self._broker = broker
         self._timeout = confirm_timeout
 
     def __call__(self) -> Response:
+        began = time.perf_counter()
         try:
             self._desk.check_type(request.headers.get("Content-Type", ""), request.headers.get("Content-Encoding", ""))
             payload = request.stream.read()
@@ -51,14 +56,23 @@ class RouteView:
             messages = self._desk.messages(payload)
             self._broker.publish(messages, timeout=self._timeout)
         except TurnedAway as turned_away:
-            return turned_away.response
+            return self._refuse(turned_away.problem)
         except BrokerError as error:
-            return self._desk.unavailable(error)
+            return self._refuse(problems.unavailable(error))
+        if (tell := self._events.accepted) is not None:
+            tell(self._desk.route, messages, time.perf_counter() - began)
         return Response(problems.accepted(messages), 202, mimetype="application/json")
 
+    def _refuse(self, problem: Problem) -> Problem:
+        self._events.refused(self._desk.route, problem.status_code, problem.reason)
+        return problem
 
-def _error(http: Http, error: Exception) -> Response:
+
+def _error(http: Http, events: Events, error: Exception) -> Response:
     """The answer to a request that Flask or Werkzeug refuses, or that we failed at."""
     if isinstance(error, HTTPException):
-        return problems.http_error(error, http)
-    return problems.internal_error(error, request.method, request.path)
+        problem = problems.http_error(error, http)
+    else:
+        problem = problems.internal_error(error, request.method, request.path)
+    events.refused(request.endpoint or "", problem.status_code, problem.reason)
+    return problem

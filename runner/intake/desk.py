@@ -5,40 +5,32 @@ Left out: reading a request, and answering it.
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Sequence
 
-from flask import Response
-
 from runner.config.loader import LoadedPipeline
-from runner.errors import BrokerError
 from runner.intake import problems
+from runner.intake.problems import Problem
 from runner.message import Outgoing, new_id
 from runner.pipeline import HttpRoute
 from runner.routing import Refusal, Router
 from runner.topology import plan
 
-log = logging.getLogger("runner.intake")
-
-LOG_EVERY = 5.0
-"""Seconds between log lines about requests that were turned away."""
-
 
 class TurnedAway(Exception):
     """A request that is not taken, with the answer to it."""
 
-    def __init__(self, response: Response) -> None:
-        super().__init__(response.status)
-        self.response = response
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.status)
+        self.problem = problem
 
 
 class Desk:
     """One method and path of the intake."""
 
     def __init__(self, route: HttpRoute, loaded: LoadedPipeline) -> None:
+        self.route = str(route)
+        """As the file has it: `POST /make-payment`."""
         self._router = Router(route.publish, plan(loaded.pipeline), loaded.schemas)
-        self._logged = 0.0
 
     @staticmethod
     def check_type(content_type: str, encoding: str) -> None:
@@ -55,14 +47,6 @@ class Desk:
         if isinstance(routed, Refusal):
             raise TurnedAway(problems.refused(routed))
         return routed
-
-    def unavailable(self, error: BrokerError) -> Response:
-        """The answer where the broker has not taken it."""
-        now = time.monotonic()
-        if now - self._logged > LOG_EVERY:  # under load, a line for each request would say no more
-            self._logged = now
-            log.warning("answering 503: %s", error)
-        return problems.unavailable(error)
 
 
 def _is_json(content_type: str) -> bool:

@@ -30,14 +30,13 @@ _NEW_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 """As RFC 9110 calls them, and Python from 3.13 on: the same answer on every version."""
 
 
-def answer(
-    status: int,
-    document: Mapping[str, Any],
-    mimetype: str = "application/json",
-    headers: Mapping[str, str] | None = None,
-) -> Response:
+def answer(status: int, document: Mapping[str, Any]) -> Response:
     """A JSON document as an answer."""
-    return Response(orjson.dumps(document) + b"\n", status, headers, mimetype)
+    return Response(_json(document), status, mimetype="application/json")
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(document) + b"\n"
 
 
 def accepted(messages: Sequence[Outgoing]) -> bytes:
@@ -48,10 +47,22 @@ def accepted(messages: Sequence[Outgoing]) -> bytes:
 # -- Problems -----------------------------------------------------------------------------
 
 
+class Problem(Response):
+    """A problem as an answer, with its `reason` as an operator wants to know it."""
+
+    reason: str
+
+
 def problem(
-    status: int, detail: str, *, errors: Sequence[Violation] = (), headers: Mapping[str, str] | None = None
-) -> Response:
-    """An error as RFC 9457 has it; `errors` point into the body (RFC 6901)."""
+    status: int,
+    detail: str,
+    *,
+    errors: Sequence[Violation] = (),
+    headers: Mapping[str, str] | None = None,
+    reason: str = "",
+) -> Problem:
+    """An error as RFC 9457 has it; `errors` point into the body (RFC 6901). `reason` is what
+    an operator wants to know instead of `detail`."""
     document: dict[str, Any] = {
         "type": "about:blank",
         "title": _NEW_TITLES.get(status) or HTTPStatus(status).phrase,
@@ -60,10 +71,12 @@ def problem(
     }
     if errors:
         document["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in errors]
-    return answer(status, document, "application/problem+json", headers)
+    found = Problem(_json(document), status, headers, "application/problem+json")
+    found.reason = mask(reason or detail)
+    return found
 
 
-def refused(refusal: Refusal) -> Response:
+def refused(refusal: Refusal) -> Problem:
     """The answer to a body that can't be published: 400 or 422."""
     if refusal.reason is Reason.NOT_JSON:
         return problem(400, f"the body is no JSON: {refusal.detail}")
@@ -72,26 +85,26 @@ def refused(refusal: Refusal) -> Response:
     return problem(422, "the body breaks its schema", errors=refusal.violations)
 
 
-def unavailable(error: BrokerError) -> Response:
+def unavailable(error: BrokerError) -> Problem:
     """The answer where the broker has not taken a message: 503."""
     detail = "the message was not taken; send it again later"
     if isinstance(error, BrokerUnavailableError) and not isinstance(error, BrokerAwayError):
         detail = "the broker has not confirmed the message (it may have been stored all the same); send it again later"
-    return problem(503, detail, headers={"Retry-After": str(RETRY_AFTER)})
+    return problem(503, detail, headers={"Retry-After": str(RETRY_AFTER)}, reason=str(error))
 
 
-def internal_error(error: Exception, method: str, path: str) -> Response:
+def internal_error(error: Exception, method: str, path: str) -> Problem:
     """The answer to a request that we failed at; the error goes to the log."""
     log.error("internal error on %s %s: %s", method, path, mask(repr(error)), exc_info=error)
     return problem(500, "an internal error; it has been logged")
 
 
-def too_large(http: Http) -> Response:
+def too_large(http: Http) -> Problem:
     """The answer to a body over the limit."""
     return problem(413, f"the body is larger than {format_size(http.max_body)}")
 
 
-def http_error(error: HTTPException, http: Http) -> Response:
+def http_error(error: HTTPException, http: Http) -> Problem:
     """The answer to a request that Flask or Werkzeug refuses."""
     status = error.code or 500
     if status == 413:

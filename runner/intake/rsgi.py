@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -23,9 +24,10 @@ from werkzeug.wrappers import Response
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.errors import BrokerError, BrokerUnavailableError
+from runner.events import UNWATCHED, Events
 from runner.intake.app import create_app
 from runner.intake.desk import Desk, TurnedAway
-from runner.intake.problems import accepted, internal_error, problem, too_large
+from runner.intake.problems import Problem, accepted, internal_error, problem, too_large, unavailable
 from runner.message import Outgoing
 
 if TYPE_CHECKING:
@@ -43,12 +45,13 @@ class Application:
     """The intake of `loaded` by RSGI; `broker` may still be connecting. It is started with the
     loop that this is served on, so that confirms are told there."""
 
-    def __init__(self, loaded: LoadedPipeline, broker: Broker) -> None:
+    def __init__(self, loaded: LoadedPipeline, broker: Broker, events: Events = UNWATCHED) -> None:
         assert loaded.pipeline.http is not None, "the pipeline has no http section"
         self._http = loaded.pipeline.http
         self._desks = {(route.method, route.path): Desk(route, loaded) for route in self._http.routes}
         self._broker = broker
-        self._flask = create_app(loaded, broker)
+        self._events = events
+        self._flask = create_app(loaded, broker, events)
         self._threads = ThreadPoolExecutor(FLASK_THREADS, thread_name_prefix="flask")
         self._loop: asyncio.AbstractEventLoop
 
@@ -61,6 +64,8 @@ class Application:
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         desk = self._desks.get((scope.method, scope.path))
+        tell = self._events.accepted
+        began = time.perf_counter() if tell is not None else 0.0
         try:
             if desk is None:
                 respond(protocol, await self._ask_flask(scope, protocol))
@@ -69,16 +74,21 @@ class Application:
             desk.check_type(headers.get("content-type", ""), headers.get("content-encoding", ""))
             messages = desk.messages(await self._read(headers.get("content-length", ""), protocol))
             await self._publish(messages)
+            if tell is not None:
+                tell(desk.route, messages, time.perf_counter() - began)
             protocol.response_bytes(202, _JSON, accepted(messages))
         except TurnedAway as turned_away:
-            respond(protocol, turned_away.response)
+            self._refuse(protocol, desk, turned_away.problem)
         except BrokerError as error:
-            assert desk is not None
-            respond(protocol, desk.unavailable(error))
+            self._refuse(protocol, desk, unavailable(error))
         except ProtocolClosed:
             log.debug("a client hung up on %s %s", scope.method, scope.path)
         except Exception as error:  # noqa: BLE001 - as Flask's error handlers do
-            respond(protocol, internal_error(error, scope.method, scope.path))
+            self._refuse(protocol, desk, internal_error(error, scope.method, scope.path))
+
+    def _refuse(self, protocol: HTTPProtocol, desk: Desk | None, problem: Problem) -> None:
+        self._events.refused(desk.route if desk is not None else "", problem.status_code, problem.reason)
+        respond(protocol, problem)
 
     async def _read(self, length: str, protocol: HTTPProtocol) -> bytes:
         """The body, which is `length` bytes if that is known. Raises TurnedAway where it is too

@@ -1,4 +1,6 @@
 """What the program tells of itself.
 
-logs.py  one calm line an event, as text or as JSON
+observers.py  who watches the events (`runner.events`) of each process
+log_lines.py  one that does: the lines of the log
+logs.py       how a line looks, as text or as JSON
 """

@@ -21,6 +21,7 @@ from runner.brokers.base import Broker
 from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
 from runner.errors import RunnerError
+from runner.observability import observers
 from runner.pipeline import Http, Mailbox
 from runner.processes.parts import Parts
 from runner.processes.ports import check_free, wait_until_answered
@@ -59,8 +60,9 @@ def run_worker(loaded: LoadedPipeline, name: str, stages: Collection[str], super
     """Handle deliveries until `Stop`; then finish what is in hand and let its acks leave."""
     from runner.worker.worker import Worker
 
-    broker = connect(loaded.pipeline, name)
-    worker = Worker(loaded, broker, stages)
+    events = observers.attach()
+    broker = connect(loaded.pipeline, name, events)
+    worker = Worker(loaded, broker, stages, events)
     try:
         broker.start(plan(loaded.pipeline))
         try:
@@ -124,8 +126,9 @@ def _load_app(loaded: LoadedPipeline, http: Http, supervision: Supervision) -> A
 
     supervision.watch()
     with _errors_reported(supervision):
-        broker = connect(loaded.pipeline, "intake")
-        return Served(loaded, broker)
+        events = observers.attach()
+        broker = connect(loaded.pipeline, "intake", events)
+        return Served(loaded, broker, events)
 
 
 def _start_broker(
@@ -143,7 +146,7 @@ def _errors_reported(supervision: Supervision) -> Iterator[None]:
     try:
         yield
     except RunnerError as error:
-        supervision.fault(str(error))
+        supervision.cannot_start(str(error))
         os._exit(START_FAILED)
     except Exception:
         log.exception("the intake has failed")

@@ -25,6 +25,7 @@ from types import FrameType
 from typing import NoReturn
 
 from runner.errors import RunnerError
+from runner.events import UNWATCHED, Events
 
 log = logging.getLogger("runner.supervisor")
 
@@ -64,9 +65,9 @@ class Supervision:
         """This child does what it is for now."""
         self._tell(up=True)
 
-    def fault(self, reason: str) -> None:
+    def cannot_start(self, reason: str) -> None:
         """This child can't start, and starting it again wouldn't help."""
-        self._tell(fault=reason)
+        self._tell(start_error=reason)
 
     def watch(self) -> None:
         """Stop this child's process group when the supervisor is gone, however it died:
@@ -105,7 +106,8 @@ class _Process:
         self.up = False
         self.killed = False
         """Whether its end was forced; it may take a moment to be seen."""
-        self.fault = ""
+        self.start_error = ""
+        """Why it can't start."""
         self.report = -1
         self.started = 0.0
         self.backoff = FIRST_BACKOFF
@@ -117,7 +119,7 @@ class Supervisor:
     """Runs `children` until a signal or a child that can't start ends the run.
 
     `configure_child(name)` is called first in each child (its logging); `on_up()` once,
-    when all of them are up.
+    when all of them are up. `events` are this process's: the children have their own.
     """
 
     def __init__(
@@ -127,17 +129,19 @@ class Supervisor:
         shutdown_timeout: float,
         configure_child: Callable[[str], None],
         on_up: Callable[[], None],
+        events: Events = UNWATCHED,
     ) -> None:
         self._processes = [_Process(child) for child in children]
         self._shutdown_timeout = shutdown_timeout
         self._configure_child = configure_child
         self._on_up = on_up
+        self._events = events
         self._selector = selectors.DefaultSelector()
         self._first_signal: float | None = None
         self._at_once = False
         """Whether a second signal has asked not to wait any more."""
         self._announced = False
-        self._fault = ""
+        self._start_error = ""
         self._wake_read, self._wake_write = _pipe()
         self._lifeline_read, self._lifeline_write = _pipe()
         os.set_blocking(self._lifeline_read, True)
@@ -156,7 +160,7 @@ class Supervisor:
 
     @property
     def _stopping(self) -> bool:
-        return self._first_signal is not None or bool(self._fault)
+        return self._first_signal is not None or bool(self._start_error)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if number != signal.SIGCHLD:
@@ -184,12 +188,13 @@ class Supervisor:
             self._announced = True
             self._on_up()
 
-    @staticmethod
-    def _read_report(process: _Process) -> None:
+    def _read_report(self, process: _Process) -> None:
         for line in _drain(process.report).splitlines():
             message = json.loads(line)
-            process.up = message.get("up", process.up)
-            process.fault = message.get("fault", process.fault)
+            process.start_error = message.get("start_error", process.start_error)
+            if message.get("up"):
+                process.up = True
+                self._events.started(process.child.name, process.pid)
 
     def _reap(self) -> None:
         for process in self._processes:
@@ -203,19 +208,23 @@ class Supervisor:
         self._selector.unregister(process.report)
         os.close(process.report)
         _kill_group(process.pid)  # what it may have left behind holds its port and its messages
-        was_up, process.up, process.pid = process.up, False, 0
+        pid, was_up, process.up, process.pid = process.pid, process.up, False, 0
+        again = self._delay(process, status)
+        self._events.stopped(process.child.name, pid, status, was_up, again)
+        if again is not None:
+            process.due = time.monotonic() + again
+
+    def _delay(self, process: _Process, status: int) -> float | None:
+        """Seconds until a child that has ended is started again; None: it shall not be."""
         if self._stopping:
-            return
-        if status == START_FAILED or process.fault:
-            self._fault = process.fault or f"{process.child.name} can't start"
-            return
+            return None
+        if status == START_FAILED or process.start_error:
+            self._start_error = process.start_error or f"{process.child.name} can't start"
+            return None
         if time.monotonic() - process.started > STEADY:
             process.backoff = FIRST_BACKOFF
-        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-        when = "" if was_up else " before it was up"
-        log.error("%s %s%s; starting it again in %g s", process.child.name, how, when, process.backoff)
-        process.due = time.monotonic() + process.backoff
-        process.backoff = min(process.backoff * 2, LONGEST_BACKOFF)
+        delay, process.backoff = process.backoff, min(process.backoff * 2, LONGEST_BACKOFF)
+        return delay
 
     # -- starting ------------------------------------------------------------------------
 
@@ -258,7 +267,7 @@ class Supervisor:
         except Stop:
             pass
         except RunnerError as error:
-            supervision.fault(str(error))
+            supervision.cannot_start(str(error))
             status = START_FAILED
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else 1
@@ -275,9 +284,9 @@ class Supervisor:
     def _stop(self) -> int:
         """First those that take and handle messages, then those that they may need."""
         killed = [self._stop_group([p for p in self._processes if p.child.last == last]) for last in (False, True)]
-        if self._fault:
-            log.error("%s", self._fault)
-        return 1 if self._fault or any(killed) else 0
+        if self._start_error:
+            log.error("%s", self._start_error)
+        return 1 if self._start_error or any(killed) else 0
 
     def _stop_group(self, group: Sequence[_Process]) -> bool:
         """True where something had to be killed."""

@@ -33,10 +33,8 @@ from runner.pipeline import Stage
 from runner.privacy.masking import mask
 from runner.routing import Reason, Refusal, Router
 from runner.topology import dead_letter_queue
-from runner.units import format_duration
 from runner.validation.schema import Schema
 from runner.validation.violations import Violation
-from runner.wording import one_line
 
 LONGEST_ERROR = 1_000
 LONGEST_TRACEBACK = 8_000
@@ -55,10 +53,12 @@ class Fate(Enum):
 class Outcome(NamedTuple):
     """What is published in the place of a delivery that was not handled, and why.
 
-    `delay` (seconds) is how long a retry waits, or the stage rests.
+    `attempt` is the one that failed last. `delay` (seconds) is how long a retry waits, or
+    the stage rests.
     """
 
     fate: Fate
+    attempt: int
     messages: Sequence[Outgoing] = ()
     reason: str = ""
     delay: float = 0.0
@@ -99,7 +99,7 @@ class Decider:
     def failed(self, delivery: Delivery, error: BaseException) -> Outcome:
         """The handler has raised `error`, or its result couldn't be passed on."""
         if isinstance(error, Pause):
-            return Outcome(Fate.PAUSE, (), _shown(error.reason), error.delay)
+            return Outcome(Fate.PAUSE, delivery.attempt, (), _shown(error.reason), error.delay)
         if isinstance(error, Reject):
             return self._dead(delivery, error.reason)
         if isinstance(error, Retry):
@@ -149,13 +149,14 @@ class Decider:
         headers = {**delivery.headers, ATTEMPT: delivery.attempt}
         home = Destination("", delivery.queue)
         message = Outgoing(home, delivery.id, delivery.payload, headers, delay=wait, origin=delivery)
-        return Outcome(Fate.RETRY, [message], _shown(reason), wait, _shown(trace))
+        return Outcome(Fate.RETRY, delivery.attempt, [message], _shown(reason), wait, _shown(trace))
 
     def _dead(self, delivery: Delivery, reason: str, *, attempt: int | None = None, trace: str = "") -> Outcome:
         reason, trace = _shown(reason), _shown(trace)
+        made = delivery.attempt if attempt is None else attempt
         headers: dict[str, Any] = {
             **delivery.headers,
-            ATTEMPT: delivery.attempt if attempt is None else attempt,
+            ATTEMPT: made,
             STAGE: self._stage.name,
             ERROR: reason[:LONGEST_ERROR],
             QUEUE: delivery.queue,
@@ -165,7 +166,7 @@ class Decider:
             headers[TRACEBACK] = trace[-LONGEST_TRACEBACK:]
         home = Destination("", dead_letter_queue(delivery.queue))
         message = Outgoing(home, delivery.id, delivery.payload, headers, origin=delivery)
-        return Outcome(Fate.DEAD, [message], reason, 0.0, trace)
+        return Outcome(Fate.DEAD, made, [message], reason, 0.0, trace)
 
 
 def _shown(text: str) -> str:
@@ -174,20 +175,8 @@ def _shown(text: str) -> str:
 
 
 def word(violations: Sequence[Violation]) -> str:
-    """Faults in one line for a log or a dead letter."""
+    """Violations in one line for a log or a dead letter."""
     return "; ".join(str(violation) for violation in violations[:5])
-
-
-def describe(outcome: Outcome, delivery: Delivery, attempts: int) -> str:
-    """One line for the log."""
-    attempt = outcome.messages[0].headers[ATTEMPT] if outcome.messages else delivery.attempt
-    count = f"attempt {attempt} of {attempts}" if attempt <= attempts else f"after {attempt} attempts"
-    what = one_line(f"{delivery.queue} message {delivery.id}, {count}: {outcome.reason[:LONGEST_ERROR]}")
-    if outcome.fate is Fate.RETRY:
-        return f"{what}; again in {format_duration(outcome.delay)}"
-    if outcome.fate is Fate.DEAD:
-        return f"{what}; moved to {dead_letter_queue(delivery.queue)}"
-    return what
 
 
 def _refused(refusal: Refusal) -> str:

@@ -18,11 +18,12 @@ from queue import Empty, SimpleQueue
 
 from runner.brokers.base import Broker
 from runner.errors import PublishError, StartError
+from runner.events import UNWATCHED, Events, Failure
 from runner.handlers.factory import HandlerFactory
 from runner.message import Delivery, Message, Outgoing
 from runner.pipeline import Stage
 from runner.worker import prefetch
-from runner.worker.outcome import Decider, Fate, Outcome, describe
+from runner.worker.outcome import Decider, Fate, Outcome
 
 log = logging.getLogger("runner.worker")
 
@@ -36,11 +37,14 @@ LOG_STRANDED_EVERY = 30.0
 class StageWorker:
     """One stage: its slots, and the deliveries that wait for one. A `Consumer`."""
 
-    def __init__(self, stage: Stage, factory: HandlerFactory, decider: Decider, broker: Broker) -> None:
+    def __init__(
+        self, stage: Stage, factory: HandlerFactory, decider: Decider, broker: Broker, events: Events = UNWATCHED
+    ) -> None:
         self._stage = stage
         self._factory = factory
         self._decider = decider
         self._broker = broker
+        self._events = events
         self._waiting: SimpleQueue[Delivery | None] = SimpleQueue()
         self._slots = [
             threading.Thread(target=self._run_slot, name=f"{stage.name}-{number}", daemon=True)
@@ -72,10 +76,10 @@ class StageWorker:
         """Start the slots; each builds and enters a handler of its own, on its own thread."""
         for slot in self._slots:
             slot.start()
-        faults = [fault for _ in self._slots if (fault := self._entered.get()) is not None]
-        if faults:
-            name, fault = self._stage.name, faults[0]
-            raise StartError(f"stage {name}: its handler can't start: {type(fault).__name__}: {fault}")
+        errors = [error for _ in self._slots if (error := self._entered.get()) is not None]
+        if errors:
+            name, error = self._stage.name, errors[0]
+            raise StartError(f"stage {name}: its handler can't start: {type(error).__name__}: {error}")
 
     def consume(self) -> None:
         self._broker.consume(self._stage.consume, self._prefetch, self)
@@ -105,6 +109,8 @@ class StageWorker:
         if self._stopping or self._resume is not None:
             self._broker.release(deliveries)
             return
+        if (tell := self._events.taken) is not None:
+            tell(self._stage.name, deliveries)
         put = self._waiting.put
         for delivery in deliveries:
             put(delivery)
@@ -141,8 +147,8 @@ class StageWorker:
                 handler = self._factory.build()
                 if isinstance(handler, AbstractContextManager):
                     entered.enter_context(handler)
-            except BaseException as fault:  # noqa: BLE001 - reported to `enter`, whatever it is
-                self._entered.put(fault)
+            except BaseException as error:  # noqa: BLE001 - reported to `enter`, whatever it is
+                self._entered.put(error)
                 return
             self._entered.put(None)
             for delivery in iter(self._waiting.get, None):
@@ -150,15 +156,20 @@ class StageWorker:
                     self._work(handler, delivery)
 
     def _work(self, handler: Callable[[Message], object], delivery: Delivery) -> None:
+        tell = self._events.handled
+        began = time.perf_counter() if tell is not None else 0.0
         try:
             done = self._handle(handler, delivery)
+            seconds = time.perf_counter() - began if tell is not None else 0.0
             if isinstance(done, Outcome):
-                self._settle(delivery, done)
+                self._settle(delivery, done, seconds)
             else:
+                if tell is not None:
+                    tell(self._stage.name, delivery, done, seconds)
                 self._broker.settle(delivery, done)
-        except Exception as fault:  # of ours: neither the slot nor the message may be lost by it
-            log.exception("%s: internal fault", self._stage.name)
-            self._broker.settle(delivery, self._decider.failed(delivery, fault).messages)
+        except Exception as error:  # of ours: neither the slot nor the message may be lost by it
+            log.exception("%s: internal error", self._stage.name)
+            self._settle(delivery, self._decider.failed(delivery, error))
         self._handled += 1
 
     def _handle(self, handler: Callable[[Message], object], delivery: Delivery) -> Sequence[Outgoing] | Outcome:
@@ -174,14 +185,17 @@ class StageWorker:
         except BaseException as error:  # noqa: BLE001 - SystemExit too: no handler may end its slot
             return decider.failed(delivery, error)
 
-    def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
-        line = describe(outcome, delivery, self._stage.retry.attempts)
+    def _settle(self, delivery: Delivery, outcome: Outcome, seconds: float = 0.0) -> None:
         if outcome.fate is Fate.PAUSE:
             self._pause(outcome)
             self._broker.release([delivery])
             return
-        level = logging.ERROR if outcome.fate is Fate.DEAD else logging.WARNING
-        log.log(level, "%s: %s%s", self._stage.name, line, f"\n{outcome.trace}" if outcome.trace else "")
+        stage = self._stage
+        failure = Failure(outcome.reason, outcome.attempt, stage.retry.attempts, outcome.trace, seconds)
+        if outcome.fate is Fate.DEAD:
+            self._events.dead(stage.name, delivery, failure)
+        else:
+            self._events.retried(stage.name, delivery, failure, outcome.delay)
         self._broker.settle(delivery, outcome.messages)
 
     def _warn_of_unused_result(self) -> None:
@@ -219,7 +233,7 @@ class StageWorker:
                 return
             self._resume = threading.Timer(outcome.delay, self._end_pause)
             self._resume.daemon = True
-        log.error("%s is paused for %g s: %s", self._stage.name, outcome.delay, outcome.reason)
+        self._events.paused(self._stage.name, outcome.reason, outcome.delay)
         self._broker.cancel(self._stage.consume)
         self._give_back_waiting()
         self._resume.start()
@@ -229,7 +243,7 @@ class StageWorker:
             self._resume = None
             if self._stopping:
                 return
-        log.info("%s goes on", self._stage.name)
+        self._events.resumed(self._stage.name)
         self.consume()
 
     def _give_back_waiting(self) -> None:

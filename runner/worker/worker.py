@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.errors import StartError
+from runner.events import UNWATCHED, Events
 from runner.pipeline import Stage
 from runner.routing import Router
 from runner.topology import plan
@@ -22,7 +23,13 @@ PACE_EVERY = 5.0
 class Worker:
     """All the stages of `names` (None: of the whole pipeline) in this process."""
 
-    def __init__(self, loaded: LoadedPipeline, broker: Broker, names: Iterable[str] | None = None) -> None:
+    def __init__(
+        self,
+        loaded: LoadedPipeline,
+        broker: Broker,
+        names: Iterable[str] | None = None,
+        events: Events = UNWATCHED,
+    ) -> None:
         topology = plan(loaded.pipeline)
         wanted = set(loaded.pipeline.stages if names is None else names)
 
@@ -33,7 +40,7 @@ class Worker:
         self._over = threading.Event()
         self._pacer = threading.Thread(target=self._pace, name="pace", daemon=True)
         self._stages = [
-            StageWorker(stage, loaded.handlers[stage.name], decider(stage), broker)
+            StageWorker(stage, loaded.handlers[stage.name], decider(stage), broker, events)
             for stage in loaded.pipeline.stages.values()
             if stage.name in wanted
         ]

@@ -19,6 +19,8 @@ PROGRAM = """
 import logging, os, sys, time
 from pathlib import Path
 from runner.errors import StartError
+from runner.events import Observer
+from runner.observability.observers import attach
 from runner.processes.supervisor import Child, Supervisor, Stop, rest
 
 folder = Path(sys.argv[1])
@@ -27,6 +29,17 @@ logging.basicConfig(format="%(message)s")
 def note(name, text):
     with (folder / "events").open("a") as events:
         events.write(f"{name} {text} {os.getpid()}\\n")
+
+class Watching(Observer):
+    def started(self, part, pid):
+        self.note(f"{part} {pid} started")
+
+    def stopped(self, part, pid, status, was_up, again):
+        self.note(f"{part} {pid} stopped {status} {was_up} {again}")
+
+    def note(self, text):
+        with (folder / "told").open("a") as told:
+            told.write(text + "\\n")
 
 def steady(name):
     def run(supervision):
@@ -41,7 +54,7 @@ def steady(name):
 CHILDREN
 
 sys.exit(Supervisor(children, shutdown_timeout=0.5, configure_child=lambda name: None,
-                    on_up=lambda: note("all", "up")).run())
+                    on_up=lambda: note("all", "up"), events=attach([Watching()])).run())
 """
 
 Run = Callable[[str], "Program"]
@@ -52,6 +65,7 @@ class Program:
 
     def __init__(self, children: str, folder: Path) -> None:
         self._events = folder / "events"
+        self._told = folder / "told"
         source = PROGRAM.replace("CHILDREN", textwrap.dedent(children))
         self.process = subprocess.Popen(
             [sys.executable, "-c", source, str(folder)], stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -64,6 +78,11 @@ class Program:
 
     def pids(self, name: str) -> list[int]:
         return [int(line.split()[2]) for line in self._lines() if line.startswith(f"{name} up ")]
+
+    @property
+    def told(self) -> list[str]:
+        """What an observer of the supervisor was told."""
+        return self._told.read_text().splitlines()
 
     def _lines(self) -> list[str]:
         return self._events.read_text().splitlines() if self._events.exists() else []
@@ -131,6 +150,22 @@ def test_a_child_that_is_killed_is_started_again(program: Run) -> None:
     assert "a was killed by SIGKILL; starting it again in 0.25 s" in said
     assert "a was killed by SIGKILL; starting it again in 0.5 s" in said
     assert len(running.pids("b")) == 1
+
+
+def test_an_observer_is_told_of_each_child_that_starts_and_stops(program: Run) -> None:
+    running = program("children = [Child('a', steady('a'))]")
+    wait_until(lambda: "all up" in running.events)
+    os.kill(running.pids("a")[0], signal.SIGKILL)
+    wait_until(lambda: "started" in running.told[-1] and len(running.told) == 3)
+    running.process.terminate()
+    running.end()
+    first, second = running.pids("a")
+    assert running.told == [
+        f"a {first} started",
+        f"a {first} stopped -9 True 0.25",
+        f"a {second} started",
+        f"a {second} stopped 0 True None",
+    ]
 
 
 def test_a_child_that_fails_later_is_started_again(program: Run) -> None:

@@ -20,6 +20,7 @@ from runner.brokers.embedded.service import Service
 from runner.brokers.embedded.store import Store
 from runner.brokers.embedded.url import path_of
 from runner.errors import BrokerAwayError, BrokerError, BrokerSetupError, BrokerUnavailableError
+from runner.events import UNWATCHED, Events
 from runner.message import Delivery, Outgoing
 from runner.topology import Topology, dead_letter_queue
 
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     import asyncio
 
 
-def connect(urls: Sequence[str], name: str) -> EmbeddedBroker:
+def connect(urls: Sequence[str], name: str, events: Events) -> EmbeddedBroker:
     """The broker at the one URL there is, not started."""
-    return EmbeddedBroker(path_of(urls[0]), name)
+    return EmbeddedBroker(path_of(urls[0]), name, events)
 
 
 class EmbeddedBroker:
@@ -39,15 +40,16 @@ class EmbeddedBroker:
     before it. Beside the file there are SQLite's own, and the folder `<path>.run`.
     """
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, events: Events = UNWATCHED) -> None:
         self._path = path
         self._name = name
+        self._events = events
         self._service: Service | None = None
         self._answers: LoopAnswers | None = None
 
     @property
     def available(self) -> bool:
-        return self._service is not None and self._service.fault is None
+        return self._service is not None and self._service.outage is None
 
     def start(
         self,
@@ -65,11 +67,11 @@ class EmbeddedBroker:
             raise BrokerSetupError("the embedded broker needs Linux or macOS; name a RabbitMQ as the broker")
         if loop is not None:  # only the answers: a commit would hold up whoever runs it
             self._answers = LoopAnswers(loop)
-        service = self._service = Service(self._path, self._name, topology)
+        service = self._service = Service(self._path, self._name, topology, self._events)
         service.thread.start()
         try:
             if not service.opened.wait(threading.TIMEOUT_MAX if timeout is None else timeout):
-                raise BrokerUnavailableError(str(service.fault))
+                raise BrokerUnavailableError(str(service.outage))
         except BrokerError:
             service.close(timeout=0.0)
             raise
@@ -143,8 +145,8 @@ class EmbeddedBroker:
 
     def _reach(self) -> Service:
         service = self._started()
-        if (fault := service.fault) is not None:
-            raise BrokerAwayError(str(fault))
+        if (outage := service.outage) is not None:
+            raise BrokerAwayError(str(outage))
         return service
 
     def _no_answer(self, timeout: float) -> BrokerUnavailableError:

@@ -11,7 +11,7 @@ import math
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from runner.brokers.answer import Answer
@@ -22,7 +22,8 @@ from runner.brokers.embedded.presence import Presence
 from runner.brokers.embedded.store import DeclaredDeadError, ReplacedError, Store
 from runner.brokers.embedded.turn import Hand, Router, Subscription, Turn
 from runner.errors import BrokerError, BrokerSetupError, BrokerUnavailableError
-from runner.message import Session
+from runner.events import UNWATCHED, Events
+from runner.message import Outgoing, Session
 from runner.topology import Topology
 
 log = logging.getLogger("runner.broker")
@@ -41,17 +42,19 @@ _PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class Service:
-    """The thread and what it knows. Other threads use `inbox`, `fault`, `consume` and `cancel`."""
+    """The thread and what it knows. Other threads use `inbox`, `outage`, `consume` and `cancel`."""
 
-    def __init__(self, path: Path, name: str, topology: Topology) -> None:
+    def __init__(self, path: Path, name: str, topology: Topology, events: Events = UNWATCHED) -> None:
         self.inbox = Inbox()
-        self.fault: BrokerError | None = BrokerUnavailableError(f"{path}: still being opened")
+        self.outage: BrokerError | None = BrokerUnavailableError(f"{path}: still being opened")
         """Why the broker isn't available; None: it is."""
         self.opened = Answer()
         """Answered when the file is open, or with the BrokerSetupError that prevents it."""
         self._path = path
         self._name = name
         self._topology = topology
+        self._events = events
+        self._watched = events.published is not None or events.confirmed is not None
         self._presence: Presence | None = None
         self._identity: tuple[int, int] | None = None
         self._session = Session()
@@ -161,7 +164,7 @@ class Service:
         self._session, self._hand = Session(), Hand()
         self._router = Router(self._topology, store)
         self._unregistered = True
-        self._set_fault(None)
+        self._set_outage(None)
         if not self.opened.given:
             self.opened.give()
 
@@ -186,21 +189,21 @@ class Service:
 
     def _end_session(self, error: BrokerError) -> None:
         self._session.open = False
-        self._set_fault(error)
+        self._set_outage(error)
         with self._lock:
             for subscription in self.subscriptions.values():
                 subscription.registered = False
                 subscription.in_hand = 0
         self.inbox.refuse(str(error))
 
-    def _set_fault(self, error: BrokerError | None) -> None:
-        before, self.fault = self.fault, error
+    def _set_outage(self, error: BrokerError | None) -> None:
+        before, self.outage = self.outage, error
         if self._closing.is_set() or str(before) == str(error):
             return
         if error is not None:
-            log.error("the broker is not available: %s", error)
-        elif self.opened.given:
-            log.info("%s: the broker is available again", self._path)
+            self._events.disconnected(str(self._path), str(error), mends=False)
+        else:
+            self._events.connected(str(self._path), again=self.opened.given)
 
     # -- turn after turn ----------------------------------------------------------------
 
@@ -214,7 +217,7 @@ class Service:
                 self._turn(store, work, tick=tick)
             self._answer_questions(store)
             if tick:
-                if self.fault is None:
+                if self.outage is None:
                     self._tidy(store, busy=bool(work))
                 next_tick = time.monotonic() + TICK
             elif not (work or self._look):
@@ -227,11 +230,11 @@ class Service:
 
     def _turn(self, store: Store, work: Work, *, tick: bool) -> None:
         """One transaction. Where it fails nothing has happened."""
-        turn = Turn(store, self._router, self._hand, self._session)
+        turn = Turn(store, self._router, self._hand, self._session, watched=self._watched)
         self._look = False
         try:
-            store.begin(durable=work.durable or self.fault is not None)
-            if self.fault is not None:
+            store.begin(durable=work.durable or self.outage is not None)
+            if self.outage is not None:
                 store.touch()
             if tick:
                 turn.bring_back()
@@ -244,18 +247,18 @@ class Service:
                 raise
             time.sleep(RETRY)
         else:
-            self._set_fault(None)
+            self._set_outage(None)
             self._tell(store, turn, subscriptions)
 
     def _undo(self, store: Store, turn: Turn, work: Work, error: Exception) -> None:
-        fault = explain(self._path, error) if isinstance(error, sqlite3.Error) else BrokerUnavailableError(str(error))
+        outage = explain(self._path, error) if isinstance(error, sqlite3.Error) else BrokerUnavailableError(str(error))
         turn.undo()
         self.inbox.put_back(work)
         self._unregistered = True
-        self._set_fault(fault)
+        self._set_outage(outage)
         store.rollback()
         for publication in work.publications:
-            publication.done(BrokerUnavailableError(str(fault)))
+            publication.done(BrokerUnavailableError(str(outage)))
 
     def _register(self, store: Store) -> list[Subscription]:
         with self._lock:
@@ -270,6 +273,8 @@ class Service:
         for subscription in subscriptions:
             subscription.registered = True
         store.presence.ring(turn.to_wake)
+        if turn.stored:
+            self._tell_stored(turn.stored)
         for publication, refusal in turn.answers:
             publication.done(refusal)
         for delivery, refusal in turn.refused:
@@ -284,6 +289,12 @@ class Service:
             grave.bury()
         self._look = turn.more
 
+    def _tell_stored(self, messages: Sequence[Outgoing]) -> None:
+        """What is published is confirmed by the same commit."""
+        for tell in (self._events.published, self._events.confirmed):
+            if tell is not None:
+                tell(messages)
+
     @staticmethod
     def _call(function: Callable[..., None], *arguments: object) -> None:
         try:
@@ -293,7 +304,7 @@ class Service:
 
     def _answer_questions(self, store: Store) -> None:
         """Not before a `cancel` that came first has been carried out, where that is possible."""
-        while self.inbox.questions and (self.fault is not None or not self._unregistered):
+        while self.inbox.questions and (self.outage is not None or not self._unregistered):
             question = self.inbox.questions.popleft()
             try:
                 question.ask(store)

@@ -106,7 +106,7 @@ class Router:
 class Turn:
     """The work of one transaction, from `begin` to `commit`, and what came of it."""
 
-    def __init__(self, store: Store, router: Router, hand: Hand, session: Session) -> None:
+    def __init__(self, store: Store, router: Router, hand: Hand, session: Session, *, watched: bool = False) -> None:
         self._store = store
         self._router = router
         self._hand = hand
@@ -120,6 +120,8 @@ class Turn:
         self.taken: list[tuple[Subscription, list[Delivery]]] = []
         self.graves: list[Grave] = []
         self.to_wake: set[str] = set()
+        self.stored: list[Outgoing] | None = [] if watched else None
+        """What was published, where somebody watches that."""
         self.more = False
         """Whether there is more to take at once."""
 
@@ -206,6 +208,8 @@ class Turn:
 
     def _add(self, parcel: Parcel) -> None:
         message, headers = parcel
+        if self.stored is not None:
+            self.stored.append(message)
         size = len(message.payload)
         message_id = message.id or new_id()
         for queue in self._router.queues(message.destination):

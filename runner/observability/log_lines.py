@@ -1,0 +1,90 @@
+"""The observer that writes the log: a line for each event that an operator wants to know of.
+
+Left out: how a line looks (`logs`), and what is no event: whoever fails at something that
+must not happen logs it himself, with its traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+
+from runner.events import Failure, Observer
+from runner.message import Delivery
+from runner.topology import dead_letter_queue
+from runner.units import format_duration
+from runner.wording import one_line
+
+LOG_EVERY = 5.0
+"""Seconds between lines about requests to the same route that were answered 503: under load,
+a line for each would say no more."""
+LONGEST_REASON = 1_000
+"""Characters."""
+
+_intake = logging.getLogger("runner.intake")
+_worker = logging.getLogger("runner.worker")
+_broker = logging.getLogger("runner.broker")
+_supervisor = logging.getLogger("runner.processes.supervisor")
+
+
+class LogLines(Observer):
+    """Logs what goes wrong, what is given up, and what is well again."""
+
+    def __init__(self) -> None:
+        self._logged: dict[str, float] = {}
+        """When a 503 of each route was last logged (monotonic)."""
+
+    def refused(self, route: str, status: int, reason: str) -> None:
+        now = time.monotonic()
+        if status == 503 and now - self._logged.get(route, -LOG_EVERY) > LOG_EVERY:
+            self._logged[route] = now
+            _intake.warning("answering 503: %s", reason)
+
+    def connected(self, broker: str, again: bool) -> None:
+        if again:
+            _broker.info("connected to %s again", broker)
+
+    def disconnected(self, broker: str, reason: str, mends: bool) -> None:  # noqa: ARG002 - the reason names it
+        if mends:
+            _broker.warning("the connection to the broker is lost: %s; connecting again", reason)
+        else:
+            _broker.error("the broker is not available: %s", reason)
+
+    def blocked(self, broker: str, reason: str) -> None:  # noqa: ARG002 - there is one
+        _broker.warning("the broker takes no messages now: %s", reason)
+
+    def unblocked(self, broker: str) -> None:  # noqa: ARG002 - there is one
+        _broker.info("the broker takes messages again")
+
+    def retried(self, stage: str, delivery: Delivery, failure: Failure, delay: float) -> None:
+        what = f"{_described(delivery, failure)}; again in {format_duration(delay)}"
+        _worker.warning("%s: %s%s", stage, what, _appended(failure.traceback))
+
+    def dead(self, stage: str, delivery: Delivery, failure: Failure) -> None:
+        what = f"{_described(delivery, failure)}; moved to {dead_letter_queue(delivery.queue)}"
+        _worker.error("%s: %s%s", stage, what, _appended(failure.traceback))
+
+    def paused(self, stage: str, reason: str, delay: float) -> None:
+        _worker.error("%s is paused for %g s: %s", stage, delay, reason)
+
+    def resumed(self, stage: str) -> None:
+        _worker.info("%s goes on", stage)
+
+    def stopped(self, part: str, pid: int, status: int, was_up: bool, again: float | None) -> None:  # noqa: ARG002 - the part is enough
+        if again is None:
+            return
+        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        when = "" if was_up else " before it was up"
+        _supervisor.error("%s %s%s; starting it again in %g s", part, how, when, again)
+
+
+def _described(delivery: Delivery, failure: Failure) -> str:
+    """Which message, and what went wrong, in one line."""
+    attempt, attempts = failure.attempt, failure.attempts
+    count = f"attempt {attempt} of {attempts}" if attempt <= attempts else f"after {attempt} attempts"
+    return one_line(f"{delivery.queue} message {delivery.id}, {count}: {failure.reason[:LONGEST_REASON]}")
+
+
+def _appended(traceback: str) -> str:
+    return f"\n{traceback}" if traceback else ""

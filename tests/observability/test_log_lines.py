@@ -1,0 +1,111 @@
+"""What an operator reads of each event."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from runner.events import Failure
+from runner.message import Delivery, Session
+from runner.observability.log_lines import LogLines
+
+DELIVERY = Delivery("in", "id-1", b"{}", {}, 1, Session(), 1)
+
+
+@pytest.fixture
+def lines() -> LogLines:
+    return LogLines()
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.DEBUG)
+    return caplog
+
+
+def test_a_failed_attempt_is_a_warning_that_says_when_the_next_one_is(
+    lines: LogLines, said: pytest.LogCaptureFixture
+) -> None:
+    lines.retried("charge", DELIVERY, Failure("gateway is down", 1, 3), 2.0)
+    expected = "charge: in message id-1, attempt 1 of 3: gateway is down; again in 2s"
+    assert said.record_tuples == [("runner.worker", logging.WARNING, expected)]
+
+
+def test_a_dead_letter_is_an_error_that_says_where_it_lies(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
+    lines.dead("charge", DELIVERY, Failure("gateway is down", 3, 3))
+    lines.dead("charge", DELIVERY, Failure("it has had 8 attempts, and 3 are allowed", 8, 3))
+    assert said.record_tuples == [
+        (
+            "runner.worker",
+            logging.ERROR,
+            "charge: in message id-1, attempt 3 of 3: gateway is down; moved to in.dlq",
+        ),
+        (
+            "runner.worker",
+            logging.ERROR,
+            "charge: in message id-1, after 8 attempts: it has had 8 attempts, and 3 are allowed; moved to in.dlq",
+        ),
+    ]
+
+
+def test_a_traceback_follows_its_line(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
+    lines.retried("charge", DELIVERY, Failure("ValueError: x", 1, 3, "Traceback:\n  line 3\n"), 2.0)
+    first, *rest = said.messages[0].splitlines()
+    assert (first[-26:], rest) == ("ValueError: x; again in 2s", ["Traceback:", "  line 3"])
+
+
+def test_what_others_have_written_keeps_to_its_line(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
+    lines.dead("charge", DELIVERY, Failure("two\nlines \x1b[31m" + "x" * 5000, 1, 3))
+    assert said.messages[0].isprintable()
+    assert len(said.messages[0]) < 1200
+
+
+def test_requests_that_are_turned_away_for_the_broker_are_told_of_now_and_then(
+    lines: LogLines, said: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(100):
+        lines.refused("POST /pay", 503, "the broker is away")
+        lines.refused("POST /pay", 422, "the body breaks its schema")
+    lines.refused("POST /refund", 503, "the queue is full")
+    assert said.record_tuples == [
+        ("runner.intake", logging.WARNING, "answering 503: the broker is away"),
+        ("runner.intake", logging.WARNING, "answering 503: the queue is full"),
+    ]
+
+
+def test_a_pause_is_an_error_and_its_end_is_news(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
+    lines.paused("mail", "the password is refused", 0.5)
+    lines.resumed("mail")
+    assert said.record_tuples == [
+        ("runner.worker", logging.ERROR, "mail is paused for 0.5 s: the password is refused"),
+        ("runner.worker", logging.INFO, "mail goes on"),
+    ]
+
+
+def test_a_broker_is_told_of_when_it_goes_and_when_it_is_back(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
+    lines.connected("node:5672", again=False)
+    lines.disconnected("node:5672", "node:5672: timed out", mends=True)
+    lines.connected("node:5672", again=True)
+    lines.disconnected("var/broker.db", "the disk is full", mends=False)
+    lines.blocked("node:5672", "low on memory")
+    lines.unblocked("node:5672")
+    assert [(record.levelname, record.getMessage()) for record in said.records] == [
+        ("WARNING", "the connection to the broker is lost: node:5672: timed out; connecting again"),
+        ("INFO", "connected to node:5672 again"),
+        ("ERROR", "the broker is not available: the disk is full"),
+        ("WARNING", "the broker takes no messages now: low on memory"),
+        ("INFO", "the broker takes messages again"),
+    ]
+
+
+def test_a_child_that_died_is_told_of_where_it_is_started_again(
+    lines: LogLines, said: pytest.LogCaptureFixture
+) -> None:
+    lines.stopped("worker", 12, -9, was_up=True, again=0.25)
+    lines.stopped("intake", 13, 1, was_up=False, again=30.0)
+    lines.stopped("worker", 14, 0, was_up=True, again=None)
+    assert said.messages == [
+        "worker was killed by SIGKILL; starting it again in 0.25 s",
+        "intake ended with status 1 before it was up; starting it again in 30 s",
+    ]
