@@ -46,7 +46,7 @@ class Urls(Protocol):
 class Entrance(Protocol):
     """What the module `broker` of a broker's package offers."""
 
-    def connect(self, urls: Sequence[str], name: str, events: Events) -> Broker:
+    def connect(self, urls: Sequence[str], name: str, events: Events = UNWATCHED) -> Broker:
         """The broker at `urls`, not started; `name` is shown in its lists, and `events` are told
         what happens. Raises BrokerSetupError for a URL that can't be used."""
 

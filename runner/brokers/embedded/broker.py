@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import asyncio
 
 
-def connect(urls: Sequence[str], name: str, events: Events) -> EmbeddedBroker:
+def connect(urls: Sequence[str], name: str, events: Events = UNWATCHED) -> EmbeddedBroker:
     """The broker at the one URL there is, not started."""
     return EmbeddedBroker(path_of(urls[0]), name, events)
 

@@ -24,6 +24,7 @@ from runner.brokers.rabbitmq.settling import Settling
 from runner.brokers.rabbitmq.tickets import SubmitTicket
 from runner.brokers.rabbitmq.url import nodes
 from runner.errors import BrokerAwayError, BrokerSetupError, BrokerUnavailableError
+from runner.events import UNWATCHED, Events
 from runner.message import Outgoing
 from runner.topology import PlannedQueue, Topology, quarantine_queue
 
@@ -33,15 +34,15 @@ HANG_UP_TIMEOUT = 0.5
 """Seconds that the broker is given to say goodbye, however little time is left."""
 
 
-def connect(urls: Sequence[str], name: str) -> RabbitBroker:
+def connect(urls: Sequence[str], name: str, events: Events = UNWATCHED) -> RabbitBroker:
     """The broker at `urls`, not started. Raises BrokerSetupError for one that can't be used."""
-    return RabbitBroker(urls, name)
+    return RabbitBroker(urls, name, events)
 
 
 class RabbitBroker:
     """RabbitMQ, by one connection to one of `urls`; `name` is shown in its lists."""
 
-    def __init__(self, urls: Sequence[str], name: str) -> None:
+    def __init__(self, urls: Sequence[str], name: str, events: Events = UNWATCHED) -> None:
         try:
             found = list(chain.from_iterable(map(nodes, urls)))
         except ValueError as error:
@@ -51,8 +52,8 @@ class RabbitBroker:
         self._connection = RobustConnection(found, name)
         self._repairs = Repairs(self._connection, self._life)
         self._consumers = Consumers(self._repairs.mend, self._connection.later)
-        self._settling = Settling(self._connection, self._life, self._consumers)
-        self._recovery = Recovery(self._connection, self._life, self._repairs, self._settling, self._consumers)
+        self._settling = Settling(self._connection, self._life, self._consumers, events)
+        self._recovery = Recovery(self._connection, self._life, self._repairs, self._settling, self._consumers, events)
         self._silent = False
         """Whether the broker has not answered in time, and not since."""
         self.settle = self._settling.settle  # not a method that calls it: it is called for each message

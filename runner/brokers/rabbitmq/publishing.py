@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterable, Sequence
 from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.frames import END, OVERHEAD, content_frames, publish_frame
 from runner.brokers.rabbitmq.amqp.templates import PublishTemplate
+from runner.brokers.rabbitmq.reading import Moved
 from runner.brokers.rabbitmq.tickets import Ticket
+from runner.events import Events
 from runner.message import HEADER_PREFIX, NOT_BEFORE, TRACEBACK, Delivery, Destination, Outgoing
 from runner.topology import Topology
 
@@ -39,12 +41,17 @@ class Publisher:
     """
 
     def __init__(
-        self, *, confirmed: Callable[[Sequence[Delivery]], None], ticket: Callable[[Delivery], Ticket]
+        self,
+        *,
+        confirmed: Callable[[Sequence[Delivery]], None],
+        ticket: Callable[[Delivery], Ticket],
+        events: Events,
     ) -> None:
         self.topology = Topology((), (), ())
         """Says where a message waits that is delayed."""
         self._on_confirmed = confirmed
         self._ticket = ticket
+        self._events = events
         self._unroutable: Callable[[], None]
         self.channel: Channel | None = None
         self._sequence = 0
@@ -140,6 +147,9 @@ class Publisher:
         sequences: Iterable[int] = (tag,)
         if multiple:
             sequences, self._lowest = range(self._lowest, tag + 1), tag + 1
+        tell = self._events.confirmed
+        if tell is not None and not nacked and (durable := self._durable(sequences)):
+            tell(durable)
         confirmed: list[Delivery] = []
         for sequence in sequences:
             entry = self._unconfirmed.pop(sequence, None)
@@ -154,6 +164,12 @@ class Publisher:
                 ticket.confirmed()
         if confirmed:
             self._on_confirmed(confirmed)
+
+    def _durable(self, sequences: Iterable[int]) -> list[Outgoing]:
+        """What is confirmed with these, without what only changes its place."""
+        known = [one for one in sequences if one in self._unconfirmed and one not in self._returned]
+        messages = [self._unconfirmed[one][0] for one in known]
+        return [message for message in messages if not isinstance(message, Moved)]
 
     def _on_return(self, exchange: str, key: str, message_id: str) -> None:
         """A return carries no sequence number, and comes before the message's ack: it is

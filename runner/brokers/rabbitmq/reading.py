@@ -43,10 +43,16 @@ def too_early(delivered: Delivered) -> float:
     return number(_headers(delivered), NOT_BEFORE) / 1000 - time.time()
 
 
-def moved(delivery: Delivery, queue: str, delay: float = 0.0) -> Outgoing:
+class Moved(Outgoing):
+    """A message that only changes its place: it is no event."""
+
+    __slots__ = ()
+
+
+def moved(delivery: Delivery, queue: str, delay: float = 0.0) -> Moved:
     """The message as it came, on its way to another place: no attempt was made of it."""
     headers = {**delivery.headers, ATTEMPT: delivery.attempt - 1}
-    return Outgoing(Destination("", queue), delivery.id, delivery.payload, headers, delay=delay, origin=delivery)
+    return Moved(Destination("", queue), delivery.id, delivery.payload, headers, delay=delay, origin=delivery)
 
 
 def _headers(delivered: Delivered) -> Mapping[str, Any] | None:

@@ -16,6 +16,7 @@ from runner.brokers.rabbitmq.consumers import Consumers
 from runner.brokers.rabbitmq.life import Event, Life, State
 from runner.brokers.rabbitmq.repairs import Repairs
 from runner.brokers.rabbitmq.settling import Settling
+from runner.events import Events
 
 log = logging.getLogger("runner.broker")
 
@@ -24,7 +25,13 @@ class Recovery:
     """Keeps a connection in use: declared, published on, consumed on."""
 
     def __init__(
-        self, connection: RobustConnection, life: Life, repairs: Repairs, settling: Settling, consumers: Consumers
+        self,
+        connection: RobustConnection,
+        life: Life,
+        repairs: Repairs,
+        settling: Settling,
+        consumers: Consumers,
+        events: Events,
     ) -> None:
         self._connection = connection
         self._life = life
@@ -32,6 +39,7 @@ class Recovery:
         self._settling = settling
         self._publisher = settling.publisher
         self._consumers = consumers
+        self._events = events
 
     # -- the connection -----------------------------------------------------------------
 
@@ -46,7 +54,7 @@ class Recovery:
         """The connection is gone, or didn't come about."""
         before, _ = self._life.happened(Event.LOST)
         if before in (State.READY, State.REPAIRING):
-            log.warning("the connection to the broker is lost: %s; connecting again", reason)
+            self._events.disconnected(self._connection.node, reason, mends=True)
         elif not self._life.ending and not self._life.was_refused and reason != self._life.trouble:
             log.warning("waiting for the broker: %s", reason)
         self._life.blocked, self._life.trouble = "", reason
@@ -59,11 +67,11 @@ class Recovery:
 
     def _blocked(self, reason: str) -> None:
         self._life.blocked = f"the broker takes no messages now: {reason}"
-        log.warning("%s", self._life.blocked)
+        self._events.blocked(self._connection.node, reason)
 
     def _unblocked(self) -> None:
         self._life.blocked = ""
-        log.info("the broker takes messages again")
+        self._events.unblocked(self._connection.node)
 
     # -- the publishing channel ---------------------------------------------------------
 
@@ -87,9 +95,8 @@ class Recovery:
 
     def _ready(self, again: bool) -> None:
         self._life.trouble = ""
-        if again:
-            log.info("connected to %s again", self._connection.node)
-        elif not self._life.first.given:
+        self._events.connected(self._connection.node, again)
+        if not self._life.first.given:
             self._life.first.give()
 
     def _publishing_closed(self, channel: Channel, error: BaseException) -> None:

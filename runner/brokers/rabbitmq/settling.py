@@ -12,9 +12,10 @@ from runner.brokers.rabbitmq.connection import RobustConnection
 from runner.brokers.rabbitmq.consumers import Consumers
 from runner.brokers.rabbitmq.life import Life
 from runner.brokers.rabbitmq.publishing import Publisher
-from runner.brokers.rabbitmq.reading import DEATHS
+from runner.brokers.rabbitmq.reading import DEATHS, Moved
 from runner.brokers.rabbitmq.session import ChannelSession, session_of
 from runner.brokers.rabbitmq.tickets import Failed, SettleTicket, Ticket
+from runner.events import Events
 from runner.message import ATTEMPT, Delivery, Destination, Outgoing
 from runner.topology import quarantine_queue
 
@@ -27,8 +28,9 @@ IDLE_POLL = 0.005
 class Settling:
     """Settles, moves and releases what `consumers` have in hand."""
 
-    def __init__(self, connection: RobustConnection, life: Life, consumers: Consumers) -> None:
-        self.publisher = Publisher(confirmed=self.ack, ticket=self._ticket)
+    def __init__(self, connection: RobustConnection, life: Life, consumers: Consumers, events: Events) -> None:
+        self.publisher = Publisher(confirmed=self.ack, ticket=self._ticket, events=events)
+        self._published = events.published
         self._connection = connection
         self._life = life
         self._consumers = consumers
@@ -58,6 +60,7 @@ class Settling:
     def _settle_all(self) -> None:
         self._called = False  # before the first: what is settled from here on has us called again
         settlements, send = self._settlements, self.publisher.send
+        published: list[Outgoing] | None = None if self._published is None else []
         nothing_to_publish = []
         while settlements:
             delivery, messages = settlements.popleft()
@@ -65,16 +68,22 @@ class Settling:
                 continue
             if len(messages) == 1:
                 send(messages[0], delivery)
+                if published is not None:
+                    published += messages
             elif messages:
                 self.send(messages, self._ticket(delivery, len(messages)))
             else:
                 nothing_to_publish.append(delivery)
+        if published and self._published is not None:
+            self._published(published)
         self.ack(nothing_to_publish)
 
     def send(self, messages: Sequence[Outgoing], ticket: Ticket) -> None:
         """Publish them, and tell `ticket` of each."""
         for message in messages:
             self.publisher.send(message, ticket)
+        if self._published is not None:
+            self._published(messages)
 
     def settle_again(self, delivery: Delivery, messages: Sequence[Outgoing], failed: Failed, again: int) -> None:
         """Once the channel is back, however long that takes."""
@@ -150,7 +159,7 @@ class Settling:
         if delivery.session is self._consumers.quarantines.session:
             headers[DEATHS] = delivery.deaths
             home = quarantine_queue(delivery.queue)
-        return Outgoing(Destination("", home), delivery.id, delivery.payload, headers, origin=delivery)
+        return Moved(Destination("", home), delivery.id, delivery.payload, headers, origin=delivery)
 
     def release_everything(self) -> None:
         """Give back all that nobody has settled."""

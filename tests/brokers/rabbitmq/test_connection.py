@@ -16,6 +16,7 @@ from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.brokers.rabbitmq.connection import RobustConnection
 from runner.brokers.rabbitmq.url import nodes
 from runner.errors import BrokerSetupError, BrokerUnavailableError
+from runner.observability.observers import attach
 from tests.brokers.places import RabbitPlace
 from tests.brokers.plans import NEXT, to, topology
 from tests.certificates import Certificate
@@ -120,7 +121,7 @@ def test_nothing_is_written_on_a_channel_that_is_being_closed(
     place: RabbitPlace, rabbit_node: RabbitNode, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "runner.broker")
-    broker = RabbitBroker([place.url], "test")
+    broker = RabbitBroker([place.url], "test", attach())
     broker.start(topology(), timeout=30)
     told: list[object] = []
     go_on = threading.Event()

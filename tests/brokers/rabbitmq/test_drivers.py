@@ -11,6 +11,7 @@ import pytest
 
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.errors import BrokerAwayError
+from runner.observability.observers import attach
 from tests.brokers.places import RabbitPlace
 from tests.brokers.plans import NEXT, Collector, to, topology
 from tests.rabbitmq_node import RabbitNode
@@ -19,7 +20,7 @@ from tests.waiting import wait_until
 
 @pytest.fixture
 def on_loop(vhost_url: str, loop: asyncio.AbstractEventLoop) -> Iterator[RabbitBroker]:
-    broker = RabbitBroker([vhost_url], "test")
+    broker = RabbitBroker([vhost_url], "test", attach())
     broker.start(topology(), timeout=30, loop=loop)
     yield broker
     broker.close()
@@ -79,7 +80,7 @@ def test_a_fault_of_ours_costs_the_connection_and_no_more(
     if where == "a loop":
         broker = request.getfixturevalue("on_loop")
     else:
-        broker = RabbitBroker([place.url], "test")
+        broker = RabbitBroker([place.url], "test", attach())
         broker.start(topology(), timeout=30)
 
     def fail() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from runner.brokers.base import Broker
 from runner.brokers.embedded.broker import EmbeddedBroker
+from runner.events import UNWATCHED, Events
 
 
-def connect(urls: Sequence[str], name: str) -> Broker:
-    return EmbeddedBroker(Path(urls[0].removeprefix("toy:") + ".toybox"), name)
+def connect(urls: Sequence[str], name: str, events: Events = UNWATCHED) -> Broker:
+    return EmbeddedBroker(Path(urls[0].removeprefix("toy:") + ".toybox"), name, events)
