@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import pytest
 
 from runner import Engine, Message, Pause, Reject
-from runner.events import Failure, Observer
-from runner.message import Delivery, Destination, Outgoing
+from runner.events import Observer
+from runner.message import Destination, Outgoing
 from tests.http_client import Client
 from tests.pipelines import loaded
 from tests.waiting import wait_until
+from tests.watching import Journal
 
 PIPELINE = """
     name: test
@@ -56,73 +55,6 @@ class Finish:
             raise ValueError("no such account")
         if message.body["do"] == "reject":
             raise Reject("the account is closed")
-
-
-class Seen(NamedTuple):
-    event: str
-    at: str
-    """The stage, the queue or the route."""
-    id: str
-    more: tuple[Any, ...] = ()
-
-
-class Journal(Observer):
-    """Writes down whatever it is told, a line for each message."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.seen: list[Seen] = []
-
-    def of(self, message: str, *events: str) -> list[tuple[str, str]]:
-        """What happened to one message, and where; of `events` only."""
-        return [(seen.event, seen.at) for seen in self.seen if seen.id == message and seen.event in events]
-
-    def only(self, event: str) -> list[Seen]:
-        return [seen for seen in self.seen if seen.event == event]
-
-    def note(self, event: str, at: str, id: str = "", *more: Any) -> None:
-        with self._lock:
-            self.seen.append(Seen(event, at, id, more))
-
-    def accepted(self, route: str, messages: Sequence[Outgoing], seconds: float) -> None:
-        for message in messages:
-            self.note("accepted", route, message.id, seconds)
-
-    def refused(self, route: str, status: int, reason: str) -> None:
-        self.note("refused", route, "", status, reason)
-
-    def published(self, messages: Sequence[Outgoing]) -> None:
-        for message in messages:
-            self.note("published", str(message.destination), message.id)
-
-    def confirmed(self, messages: Sequence[Outgoing]) -> None:
-        for message in messages:
-            self.note("confirmed", str(message.destination), message.id)
-
-    def taken(self, stage: str, deliveries: Sequence[Delivery]) -> None:
-        for delivery in deliveries:
-            self.note("taken", stage, delivery.id)
-
-    def handled(self, stage: str, delivery: Delivery, messages: Sequence[Outgoing], seconds: float) -> None:
-        self.note("handled", stage, delivery.id, [str(message.destination) for message in messages], seconds)
-
-    def retried(self, stage: str, delivery: Delivery, failure: Failure, delay: float) -> None:
-        self.note("retried", stage, delivery.id, failure, delay)
-
-    def dead(self, stage: str, delivery: Delivery, failure: Failure) -> None:
-        self.note("dead", stage, delivery.id, failure)
-
-    def paused(self, stage: str, reason: str, delay: float) -> None:
-        self.note("paused", stage, "", reason, delay)
-
-    def resumed(self, stage: str) -> None:
-        self.note("resumed", stage)
-
-    def connected(self, broker: str, again: bool) -> None:
-        self.note("connected", broker, "", again)
-
-    def disconnected(self, broker: str, reason: str, mends: bool) -> None:
-        self.note("disconnected", broker, "", reason, mends)
 
 
 def fail(*_: object, **__: object) -> None:

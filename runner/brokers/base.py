@@ -22,6 +22,9 @@ over both (`tests/brokers`). What they promise:
 
 - A delivery's `tag` and `broker_data` mean something to the broker that handed it out,
   and to nobody else. One that is moved on (`Outgoing.origin`) goes to that same broker.
+- It tells **events** (`runner.events`): what it has published and confirmed for others, and
+  when it can be reached. A message that only changes its place (given back, sent to wait on)
+  is no event.
 
 Left out on purpose: what a message means, when to retry, what is a dead letter.
 """

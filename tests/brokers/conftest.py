@@ -12,6 +12,7 @@ import pytest
 import uvloop
 
 from runner.brokers.base import Broker
+from runner.events import UNWATCHED, Events
 from runner.topology import Topology
 from tests.brokers.holder import Holder, broker_at
 from tests.brokers.places import EmbeddedPlace, Place, RabbitPlace
@@ -34,9 +35,12 @@ def open_broker(place: Place) -> Iterator[Opener]:
     with ExitStack() as opened:
 
         def open_one(
-            plan: Topology | None = None, name: str = "test", loop: asyncio.AbstractEventLoop | None = None
+            plan: Topology | None = None,
+            name: str = "test",
+            loop: asyncio.AbstractEventLoop | None = None,
+            events: Events = UNWATCHED,
         ) -> Broker:
-            broker = broker_at(place.address, name)
+            broker = broker_at(place.address, name, events)
             opened.callback(broker.close)
             broker.start(plan or topology(), timeout=30, loop=loop)
             return broker

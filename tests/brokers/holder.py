@@ -20,15 +20,16 @@ from typing import Any, Self
 from runner.brokers import registry
 from runner.brokers.base import Broker
 from runner.errors import PublishError
+from runner.events import UNWATCHED, Events
 from runner.message import Delivery
 from tests.brokers.plans import NEXT, to, topology
 
 ROOT = Path(__file__).parents[2]
 
 
-def broker_at(address: str, name: str) -> Broker:
+def broker_at(address: str, name: str, events: Events = UNWATCHED) -> Broker:
     """A broker for `embedded:PATH` or an AMQP URL, not started."""
-    return registry.kind_of(address).entrance.connect([address], name)
+    return registry.kind_of(address).entrance.connect([address], name, events)
 
 
 class Forwarder:

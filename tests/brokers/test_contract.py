@@ -14,6 +14,7 @@ import pytest
 
 from runner.brokers.base import Broker, Depth
 from runner.errors import BrokerError, BrokerUnavailableError, PublishError
+from runner.events import Events
 from runner.message import ATTEMPT, Destination, Outgoing, new_id
 from runner.pipeline import Exchange, ExchangeType, Queue
 from tests.brokers.conftest import Opener
@@ -22,6 +23,7 @@ from tests.brokers.places import Place
 from tests.brokers.plans import MORE, NEXT, RETRY_DELAY, WORK, Collector, bound, consume, depth, ids, to, topology
 from tests.ports import free_port
 from tests.waiting import wait_until
+from tests.watching import Journal
 
 Hold = Callable[..., Holder]
 
@@ -646,3 +648,43 @@ def test_who_only_looks_makes_nothing(place: Place, open_broker: Opener) -> None
         assert set(looking.depths([WORK, "another"])) == {WORK}
     finally:
         looking.close()
+
+
+# -- watching ---------------------------------------------------------------------------
+
+
+def test_who_watches_sees_what_is_published_and_then_that_it_is_confirmed(open_broker: Opener) -> None:
+    journal = Journal()
+    broker = open_broker(events=Events([journal]))
+    with pytest.raises(PublishError):
+        broker.publish([to(NEXT, id="a"), to("nowhere", id="b"), to(NEXT, id="c")])
+    for message in ("a", "c"):
+        assert journal.of(message, "published", "confirmed") == [("published", NEXT), ("confirmed", NEXT)]
+    assert journal.of("b", "confirmed") == []
+
+
+def test_who_watches_sees_what_comes_of_a_delivery(open_broker: Opener) -> None:
+    journal = Journal()
+    broker = open_broker(events=Events([journal]))
+    broker.publish([to(WORK, id="one"), to(WORK, id="two")])
+    first, second = consume(broker).wait(2)
+    broker.settle(first, [to(NEXT, id="passed on")])
+    broker.settle(second, [to(NEXT, id="split.1"), to(NEXT, id="split.2")])
+    wait_until(lambda: len(journal.only("confirmed")) == 5)
+    for message in ("passed on", "split.1", "split.2"):
+        assert journal.of(message, "published", "confirmed") == [("published", NEXT), ("confirmed", NEXT)]
+
+
+def test_what_only_changes_its_place_is_not_seen(open_broker: Opener, hold: Hold) -> None:
+    """Given back, moved to the quarantine, sent to wait once more: nothing has happened to the message."""
+    journal = Journal()
+    broker = open_broker(events=Events([journal]))
+    broker.publish([to(WORK, id="killed")])
+    holder = hold(WORK)
+    holder.take(1)
+    holder.kill()
+    collector = consume(broker)
+    broker.release([collector.next()])
+    again = collector.next()
+    assert (again.id, again.attempt) == ("killed", 2)
+    assert journal.of("killed", "published", "confirmed") == [("published", WORK), ("confirmed", WORK)]

@@ -8,10 +8,12 @@ import pytest
 
 from runner.brokers.base import Depth
 from runner.errors import BrokerUnavailableError
+from runner.events import Events
 from tests.brokers.embedded.conftest import Opener, ask
 from tests.brokers.places import EmbeddedPlace
 from tests.brokers.plans import MORE, NEXT, RETRY_DELAY, WORK, Collector, consume, depth, ids, to
 from tests.waiting import wait_until
+from tests.watching import Journal
 
 
 @pytest.mark.usefixtures("one_tick")
@@ -75,6 +77,23 @@ def test_a_full_disk_refuses_publishers_and_loses_no_settlement(open_broker: Ope
     ask(broker, lambda store: store._execute("PRAGMA max_page_count = 1000000").fetchall())
     wait_until(lambda: broker.available and depth(broker) == Depth(consumers=1))
     assert ids(place.contents(NEXT)) == ["large"]
+
+
+def test_a_full_disk_is_seen_as_something_that_somebody_should_look_at(open_broker: Opener, path: Path) -> None:
+    journal = Journal()
+    broker = open_broker(events=Events([journal]))
+    ask(broker, lambda store: store._execute("PRAGMA max_page_count = 1").fetchall())
+    with pytest.raises(BrokerUnavailableError):
+        broker.publish([to(WORK, bytes(100_000), id="large")])
+    wait_until(lambda: broker.available)
+    broker.publish([to(WORK, id="small")])
+    comings = [(seen.event, seen.at, seen.more[-1]) for seen in journal.seen if "connected" in seen.event]
+    assert comings == [
+        ("connected", str(path), False),
+        ("disconnected", str(path), False),
+        ("connected", str(path), True),
+    ]
+    assert [seen.id for seen in journal.only("published")] == ["small"]
 
 
 def test_a_file_that_is_removed_under_it_makes_the_broker_unavailable_for_good(open_broker: Opener, path: Path) -> None:

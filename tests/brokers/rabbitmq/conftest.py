@@ -12,6 +12,7 @@ import pika.data
 import pytest
 
 from runner.brokers.rabbitmq.broker import RabbitBroker
+from runner.events import UNWATCHED, Events
 from runner.topology import Topology
 from tests.brokers.conftest import Opener
 from tests.brokers.places import RabbitPlace
@@ -26,8 +27,8 @@ def place(vhost_url: str) -> RabbitPlace:
 
 @pytest.fixture
 def rabbit(open_broker: Opener) -> Callable[..., RabbitBroker]:
-    def open_one(plan: Topology | None = None) -> RabbitBroker:
-        broker = open_broker(plan)
+    def open_one(plan: Topology | None = None, events: Events = UNWATCHED) -> RabbitBroker:
+        broker = open_broker(plan, events=events)
         assert isinstance(broker, RabbitBroker)
         return broker
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from runner.brokers.rabbitmq.broker import RabbitBroker
+from runner.events import Events
 from runner.message import Destination as At
 from runner.message import Outgoing
 from runner.pipeline import Exchange
@@ -16,6 +17,7 @@ from tests.brokers.places import RabbitPlace
 from tests.brokers.plans import NEXT, WORK, Collector, ids, to, topology
 from tests.rabbitmq_node import RabbitNode
 from tests.waiting import wait_until
+from tests.watching import Journal
 
 
 def test_a_publishing_channel_that_is_long_in_coming_back_is_waited_for(
@@ -41,3 +43,36 @@ def test_a_publishing_channel_that_is_long_in_coming_back_is_waited_for(
         assert collector.failures == []
     wait_until(lambda: ids(place.contents(NEXT)) == ["p1"])
     wait_until(lambda: broker.depths([WORK])[WORK].in_hand == 0)
+
+
+def test_a_connection_is_seen_to_be_lost_and_to_be_back(
+    rabbit: Callable[..., RabbitBroker], rabbit_node: RabbitNode, vhost: str
+) -> None:
+    journal = Journal()
+    broker = rabbit(events=Events([journal]))
+    wait_until(lambda: rabbit_node.close_connections(vhost))
+    wait_until(lambda: len(journal.only("connected")) == 2)
+    broker.close()
+    assert [(seen.event, seen.more[-1]) for seen in journal.seen] == [
+        ("connected", False),
+        ("disconnected", True),
+        ("connected", True),
+    ]
+    [lost] = journal.only("disconnected")
+    assert lost.more[0].startswith(f"{lost.at}: ")
+
+
+def test_a_broker_that_takes_no_messages_is_seen_to_be_blocked(
+    rabbit: Callable[..., RabbitBroker], rabbit_node: RabbitNode
+) -> None:
+    journal = Journal()
+    broker = rabbit(events=Events([journal]))
+    rabbit_node.block()
+    try:
+        broker.submit([to(NEXT)], lambda _error: None)  # it is who publishes that gets blocked
+        wait_until(lambda: journal.only("blocked"))
+    finally:
+        rabbit_node.unblock()
+    wait_until(lambda: journal.only("unblocked"))
+    [blocked] = journal.only("blocked")
+    assert blocked.more == ("low on memory",)

@@ -1,0 +1,28 @@
+"""Who always watches, and who may besides."""
+
+from __future__ import annotations
+
+from runner.events import Events, Observer
+from runner.observability.observers import attach
+
+
+class Watching(Observer):
+    """Notes what is resumed."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+
+    def resumed(self, stage: str) -> None:
+        self.stages.append(stage)
+
+
+def test_the_log_watches_nothing_that_happens_to_every_message() -> None:
+    often = [name for name, tell in vars(Events()).items() if tell is None]
+    assert often
+    assert [name for name in often if getattr(attach(), name) is not None] == []
+
+
+def test_others_watch_beside_the_log() -> None:
+    watching = Watching()
+    attach([watching]).resumed("mail")
+    assert watching.stages == ["mail"]
