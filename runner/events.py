@@ -54,16 +54,17 @@ class Observer:
         durable. It took `seconds`."""
 
     def refused(self, route: str, status: int, reason: str) -> None:
-        """A request is answered with a problem of this HTTP status. `route` is empty where it
-        was for none of the pipeline's; `reason` doesn't repeat what was sent."""
+        """A request is answered with a problem of this HTTP status. `route` is empty where
+        nothing is served at its path and method; `reason` doesn't repeat what was sent."""
 
     # -- a broker -----------------------------------------------------------------------
 
     def published(self, messages: Sequence[Outgoing]) -> None:
-        """These have been sent to the broker: by the intake, or as what came of a delivery."""
+        """These have been sent to the broker, by the intake or as what came of a delivery; once
+        more where their channel was lost."""
 
     def confirmed(self, messages: Sequence[Outgoing]) -> None:
-        """These are durable on their queues; they were published before."""
+        """These are durable on their queues, and were told as published before."""
 
     def connected(self, broker: str, again: bool) -> None:
         """`broker` (a node, a file) can be used; `again`: it could be before."""
@@ -76,7 +77,7 @@ class Observer:
         """`broker` is connected and takes no messages: an alarm of RabbitMQ."""
 
     def unblocked(self, broker: str) -> None:
-        """It takes them again."""
+        """It takes them again. Where the connection is lost before, `disconnected` is told instead."""
 
     # -- a worker -----------------------------------------------------------------------
 
