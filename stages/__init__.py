@@ -1,9 +1,10 @@
-"""The handlers of the shipped pipeline's stages.
+"""The stages of the shipped payment pipeline.
 
-A folder `stages/` beside a user's own pipeline file counts to this package as well, so
-that both kinds can be named there as `stages.…`.
+validate_payment.py  is a payment worth taking to a gateway?
+process_payment.py   charges the card, once
+send_email.py        tells the payer what became of it
+cards.py             what a card number says by itself
+gateways.py          who charges a card; the simulated gateway
+notification.py      what a payer is told, as a body on a queue
+letters.py           a notification → a mail, by templates/
 """
-
-from pkgutil import extend_path
-
-__path__ = extend_path(__path__, __name__)

@@ -26,11 +26,16 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(autouse=True)
-def unchanged_module_path() -> Iterator[None]:
-    """Loading a pipeline puts its folder on `sys.path`, where the next test mustn't find it."""
-    before = sys.path[:]
+def unchanged_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Loading a pipeline puts its folder on `sys.path` and imports its modules: the next test
+    mustn't find them there."""
+    path, modules = sys.path[:], set(sys.modules)
     yield
-    sys.path[:] = before
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        file, folders = (getattr(sys.modules[name], attribute, None) for attribute in ("__file__", "__path__"))
+        if str(file or next(iter(folders or [""]))).startswith(str(tmp_path_factory.getbasetemp())):
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,7 @@ other starts (the network apart).
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,9 +44,9 @@ class LoadedPipeline:
 def load(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> LoadedPipeline:
     """The pipeline in the file at `path`, its variables replaced from `environ`.
 
-    The file's folder is put first on `sys.path`; the handlers are imported, and each is
-    built once (and let go), so that it has seen its settings. Raises ConfigError with
-    every problem there is, the warnings too, in the order of the file.
+    The handlers are imported, from the file's folder first, and each is built once (and let
+    go), so that it has seen its settings. Raises ConfigError with every problem there is, the
+    warnings too, in the order of the file.
     """
     path = Path(path)
     document = read_document(path, environ)
@@ -160,10 +158,6 @@ class _References:
                     yield self._document.problem((*route.trail, "when"), message, severity="warning")
 
     def _handlers(self) -> Iterator[Problem]:
-        folder = str(self._pipeline.folder)
-        if sys.path[0] != folder:
-            sys.path.insert(0, folder)
-        importlib.invalidate_caches()
         for stage in self._pipeline.stages.values():
             if stage.handler:
                 yield from self._bind(stage)

@@ -2,6 +2,7 @@
 
     binding.py    the way in: a reference and settings → a factory, or every reason why not
     reference.py  module:callable → the callable
+    modules.py    where its module comes from: the pipeline's folder first
     signature.py  what a handler's signature says
     coercion.py   a setting from the YAML → what a parameter's annotation asks for
     factory.py    makes handlers, one for each slot

@@ -34,9 +34,10 @@ def bind(
     """The handler that `reference` names, with its settings bound. Raises HandlerError.
 
     `texts` holds what stands in the file for each setting (see `runner.handlers.coercion`),
-    `secrets` the texts of those that are never shown; relative paths start at `folder`.
+    `secrets` the texts of those that are never shown; modules and relative paths are looked
+    for in `folder` first.
     """
-    target = find(reference)
+    target = find(reference, folder)
     check_call(target, reference)
     known = parameters(target)
     if _takes_whole(known, settings):

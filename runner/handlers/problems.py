@@ -55,5 +55,7 @@ def _short(filename: str) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else filename
 
 
-_OURS = tuple(str(Path(__file__).with_name(name)) for name in ("factory.py", "reference.py", "problems.py"))
+_OURS = tuple(
+    str(Path(__file__).with_name(name)) for name in ("factory.py", "modules.py", "reference.py", "problems.py")
+)
 """This package's own files, which stand in the traceback of whatever it imports and builds."""

@@ -7,19 +7,24 @@ import pkgutil
 import sys
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from runner.handlers.problems import name_of, reason, unusable
+from runner.handlers.modules import import_first_from
+from runner.handlers.problems import HandlerError, name_of, reason, unusable
 from runner.wording import did_you_mean, quoted
 
 
-def find(reference: str) -> Callable[..., Any]:
-    """The callable. Raises HandlerError where there is none, or its module can't be imported."""
+def find(reference: str, folder: Path | None = None) -> Callable[..., Any]:
+    """The callable; its module comes from `folder` if it is there, from what is installed if not.
+
+    Raises HandlerError if there is none, or its module can't be imported.
+    """
     module_name, colon, attributes = reference.partition(":")
     if not (colon and all(part.isidentifier() for part in f"{module_name}.{attributes}".split("."))):
         raise unusable(f"handler {quoted(reference)} must be module:callable, such as stages.send_email:SendEmail")
-    target: Any = _import(module_name)
+    target: Any = _import(module_name, folder)
     for name in attributes.split("."):
         if not hasattr(target, name):
             known = did_you_mean(name, [known for known in dir(target) if not known.startswith("_")])
@@ -35,10 +40,12 @@ def _kind(target: Any) -> str:
     return "a module" if isinstance(target, ModuleType) else f"of type {type(target).__name__}"
 
 
-def _import(name: str) -> ModuleType:
+def _import(name: str, folder: Path | None) -> ModuleType:
     """Import a module. Its own code may raise anything."""
     try:
-        return importlib.import_module(name)
+        return import_first_from(folder, name) if folder else importlib.import_module(name)
+    except HandlerError:
+        raise
     except ModuleNotFoundError as error:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             raise unusable(f"there is no module {quoted(error.name)}{_near_module(error.name)}") from None
