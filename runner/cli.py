@@ -14,7 +14,7 @@ from runner import __version__
 from runner.commands.loading import print_problems
 from runner.errors import ConfigError, RunnerError
 
-COMMANDS = ("run", "check", "show", "send", "status", "mail", "new")
+COMMANDS = ("run", "check", "show", "send", "status", "mail", "new", "schema")
 """In the order in which help shows them; each is a module of `runner.commands`."""
 
 

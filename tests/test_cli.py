@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -210,38 +207,6 @@ def test_mail_without_a_mailbox_section_says_so(file: Path) -> None:
     result = run("mail", "-p", file)
     assert result.exit_code == 1
     assert "has no mailbox section" in result.stderr
-
-
-def test_new_writes_a_pipeline_that_checks_and_overwrites_nothing(tmp_path: Path) -> None:
-    folder = tmp_path / "mine"
-    assert run("new", folder).exit_code == 0
-    assert check(folder) == (0, "pipeline.yaml: fine (2 stages, 2 queues)\n")
-    assert f"next: cd {folder} && runner run" in run("new", tmp_path / "one").stdout.replace("one", "mine")
-    assert f"next: cd '{tmp_path / 'two words'}' && runner run" in run("new", tmp_path / "two words").stdout
-    again = run("new", folder)
-    assert again.exit_code == 1
-    assert "exists already" in again.stderr
-
-
-def test_a_folder_of_stages_is_not_filled_up_from_another_of_its_name(tmp_path: Path) -> None:
-    """Not by an editable install either, whose finder is asked for `stages.…` wherever `stages` came from."""
-    folder = tmp_path / "mine"
-    run("new", folder)
-    pipeline = (folder / "pipeline.yaml").read_text()
-    (folder / "pipeline.yaml").write_text(
-        pipeline.replace("stages.greetings:deliver", "stages.process_payment:ProcessPayment")
-    )
-    status, said = check(folder)
-    assert status == 1
-    assert "there is no module 'stages.process_payment'" in said
-
-
-def check(folder: Path) -> tuple[int, str]:
-    """Strictly, in a process of its own: a folder `stages` must not meet this test's."""
-    command = [sys.executable, "-m", "runner", "check", "--strict", "pipeline.yaml"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    checked = subprocess.run(command, check=False, cwd=folder, env=environment, capture_output=True, text=True)
-    return checked.returncode, checked.stdout + checked.stderr
 
 
 def test_the_version_is_told() -> None:

@@ -31,7 +31,7 @@ ROOMS = rooms()
 FILES = sorted(
     path.relative_to(RUNNER).as_posix()
     for path in RUNNER.rglob("*.py")
-    if "files" not in path.parts and "__pycache__" not in path.parts
+    if path.relative_to(RUNNER).parts[:1] != ("starter",) or path.parent.name == "starter"
 )
 
 

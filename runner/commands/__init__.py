@@ -8,6 +8,7 @@
     status.py      counts what is on the queues
     mail.py        reads the development mailbox
     new.py         writes a pipeline to start from
+    schema.py      prints the JSON Schema of pipeline files
     loading.py     how a command gets its pipeline, and tells what is wrong with it
     connecting.py  how a command gets a broker
 

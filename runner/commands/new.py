@@ -1,21 +1,33 @@
-"""`runner new`: writes a small pipeline of one's own to start from, which runs as it is."""
+"""`runner new`: writes a pipeline to start from, which runs as it is."""
 
 from __future__ import annotations
 
 import shlex
-from importlib.resources import as_file, files
-from pathlib import Path
+from collections.abc import Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path, PurePath
 
 import click
 
 from runner.errors import RunnerError
 
+EXAMPLES = ("hello", "payments")
+"""Each is a folder in `runner/starter/`."""
+
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-def new(folder: Path) -> None:
-    """Write a small pipeline into FOLDER, to start from."""
-    written = write(folder)
+@click.option(
+    "--example",
+    type=click.Choice(EXAMPLES),
+    default="hello",
+    show_default=True,
+    help="Which pipeline: the small one, or the whole payment pipeline.",
+)
+def new(folder: Path, example: str) -> None:
+    """Write a pipeline into FOLDER, to start from."""
+    written = write(folder, example)
     click.echo(f"wrote {', '.join(str(file) for file in written)}")
     there = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
     click.echo(f"next: {there}runner run")
@@ -25,20 +37,29 @@ class StarterError(RunnerError):
     """The folder can't be written to, or something stands there already."""
 
 
-def write(folder: Path) -> list[Path]:
-    """Copy the starter's files into `folder`; the paths written, in order.
+def write(folder: Path, example: str) -> list[Path]:
+    """Copy the files of `example` into `folder`; the paths written, in order.
 
     Overwrites nothing: raises StarterError where one of them exists already.
     """
-    with as_file(files("runner.starter") / "files") as source:
-        wanted = [file for file in sorted(source.rglob("*")) if file.is_file() and file.suffix != ".pyc"]
-        targets = {file: folder / file.relative_to(source) for file in wanted}
-        if existing := [target for target in targets.values() if target.exists()]:
-            raise StarterError(f"{existing[0]} exists already; name a new folder")
-        try:
-            for file, target in targets.items():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(file.read_bytes())
-        except OSError as error:
-            raise StarterError(f"can't write to {folder}: {error.strerror}") from error
-    return list(targets.values())
+    contents = {folder / path: file for path, file in _files(files("runner.starter") / example, PurePath())}
+    if existing := [target for target in contents if target.exists()]:
+        raise StarterError(f"{existing[0]} exists already; name a new folder")
+    try:
+        for target, file in contents.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(file.read_bytes())
+    except OSError as error:
+        raise StarterError(f"can't write to {folder}: {error.strerror}") from error
+    return list(contents)
+
+
+def _files(folder: Traversable, path: PurePath) -> Iterator[tuple[PurePath, Traversable]]:
+    """The files below `folder`, each with its path there. In a checkout some are links."""
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.name == "__pycache__":
+            continue
+        if entry.is_dir():
+            yield from _files(entry, path / entry.name)
+        else:
+            yield path / entry.name, entry

@@ -20,6 +20,7 @@ from runner.wording import did_you_mean, listed, printable, quoted, shown
 
 FILE = Path(__file__).parent.parent / "pipeline.schema.json"
 
+_IF_VARIABLE = {"$ref": "#/$defs/variable"}
 _ENTRIES = {"stages": "stage", "queues": "queue", "exchanges": "exchange"}
 _TYPES = {
     "string": "text",
@@ -45,9 +46,21 @@ class Violation:
 
 @cache
 def grammar() -> Mapping[str, Any]:
-    """The grammar itself, a JSON Schema."""
-    document: Mapping[str, Any] = json.loads(FILE.read_bytes())
+    """The grammar itself, a JSON Schema, for documents whose variables are replaced."""
+    document: Mapping[str, Any] = _strict(json.loads(FILE.read_bytes()))
     return document
+
+
+def _strict(schema: Any) -> Any:
+    """Without the exceptions for texts with a variable, which editors and other validators need:
+    they see the file as it is written."""
+    if isinstance(schema, list):
+        return [_strict(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("if") == _IF_VARIABLE:
+        schema = {key: value for key, value in schema.items() if key not in ("if", "else")} | schema["else"]
+    return {key: _strict(value) for key, value in schema.items()}
 
 
 @cache

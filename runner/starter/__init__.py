@@ -1,4 +1,8 @@
-"""What `runner new` writes, as it is written: `files/`.
+"""What `runner new` writes, as it is written: a folder for each example.
 
-Left out: writing it (`runner.commands.new`).
+    hello/     the small pipeline to start from
+    payments/  the shipped payment pipeline: links to the files at the top of the repository,
+               which the wheel has as files
+
+Left out: writing them (`runner.commands.new`).
 """

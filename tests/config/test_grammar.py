@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 import jsonschema_rs
 import pytest
+import yaml
 
 from runner import pipeline
 from runner.config import grammar
@@ -163,3 +165,30 @@ def test_the_grammar_and_the_model_name_the_same_defaults(
         schema = schema[step]
     written = resolved(schema["properties"][field])["default"]
     assert read(written) == next(one.default for one in dataclasses.fields(of) if one.name == field)
+
+
+# -- texts with variables, as editors see them -------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: ${NAME}\n" + QUEUES,
+        "queues: {a: {type: '${TYPE:-quorum}', max_length: '${LENGTH}', delivery_limit: '${LIMIT}'}}\n",
+        "exchanges: {e: {type: '${TYPE}'}}\n" + QUEUES,
+        f"{QUEUES}stages: {{s: {{{STAGE}, concurrency: '${{N:-4}}', prefetch: '${{N}}'}}}}\n",
+        f"{QUEUES}defaults: {{retry: {{attempts: '${{N}}', delay: '${{N}}s', factor: '${{N}}', max_delay: '${{N}}'}}}}\n",
+        "http: {listen: '0.0.0.0:${PORT}', max_body: '${N}', confirm_timeout: '${N}', routes: {POST /x: {publish: a}}}\n" + QUEUES,
+        f"mailbox: {{listen: '${{LISTEN}}'}}\nshutdown_timeout: ${{N}}\n{QUEUES}",
+    ],
+)  # fmt: skip
+def test_a_text_with_a_variable_may_stand_wherever_a_value_may(text: str) -> None:
+    validator = jsonschema_rs.Draft202012Validator(json.loads(grammar.FILE.read_bytes()))
+    assert [error.message for error in validator.iter_errors(yaml.safe_load(text))] == []
+
+
+def test_what_a_variable_stands_for_is_checked_as_if_it_were_written() -> None:
+    message = "defaults.concurrency is 257, but must be a whole number from 1 to 256"
+    check_problems(f"{QUEUES}defaults:\n  concurrency: ¦${{N:-257}}\n", [message], "error")
+    literal = "shutdown_timeout is '${N}', but must be a duration, such as 500ms, 2s, 15m or 1h30m"
+    check_problems(f"{QUEUES}shutdown_timeout: ¦$${{N}}\n", [literal], "error")

@@ -36,7 +36,8 @@ def test_the_page_begins_with_a_table_of_every_command_with_its_arguments() -> N
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_section_begins_with_the_commands_arguments(name: str) -> None:
-    assert SECTIONS[name].lstrip().startswith(f"`runner {name} {_arguments(COMMANDS[name])}` ")
+    typed = f"runner {name} {_arguments(COMMANDS[name])}".strip()
+    assert SECTIONS[name].lstrip().startswith(f"`{typed}` ")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
