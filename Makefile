@@ -1,5 +1,5 @@
 # The README's commands. Everything is installed into .venv, nothing outside of it.
-.PHONY: run test test-rabbitmq4 test-pika-next lint bench clean
+.PHONY: run test test-rabbitmq4 test-pika-next lint bench release clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -30,8 +30,12 @@ lint: $(VENV)/installed-dev
 bench: $(VENV)/installed-bench
 	@$(BIN)/python -m bench
 
+# Builds and checks what is published, and prints what is left to do.
+release: $(VENV)/installed-release
+	@.ci/release
+
 clean:
-	rm -rf $(VENV) $(NEXT) .rabbitmq4* var bench/peers/rascal/node_modules
+	rm -rf $(VENV) $(NEXT) build dist .rabbitmq4* var bench/peers/rascal/node_modules
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Try: make run PYTHON=python3.12"; exit 1; }
@@ -52,6 +56,11 @@ $(VENV)/installed-bench: pyproject.toml bench/peers/rascal/package.json | $(VENV
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
 	@if command -v npm >/dev/null; then \
 	  npm install --silent --no-audit --no-fund --prefix bench/peers/rascal || echo "rascal could not be installed: left out"; fi
+	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-release: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing into $(VENV), with what a release needs (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[release]"
 	@touch $@ $(VENV)/installed
 
 $(NEXT)/installed: pyproject.toml | $(VENV)/bin/python
