@@ -24,7 +24,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs/pipeline-yaml.md"
 """Has a test of its own (`tests/config/test_reference.py`)."""
-PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
+AT_THE_TOP = tuple(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY"))
+PAGES = (*AT_THE_TOP, *sorted((ROOT / "docs").glob("*.md")))
 
 _FENCE = re.compile(r"```(\w*)$")
 _MARK = re.compile(r"<!-- (\w+)(?:: (.*))? -->$")
