@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,22 @@ def test_what_a_package_of_the_folder_lacks_is_not_taken_from_another(
 
     with pytest.raises(HandlerError, match=r"there is no module 'mixed_stages\.pack'"):
         find("mixed_stages.pack:whose", folder)
+
+
+def test_nor_by_the_finder_of_an_editable_install(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is asked for a package's modules by their full names, wherever the package came from."""
+    theirs = written("edited_stages/pack.py", "theirs") / "edited_stages/pack.py"
+
+    class Finder:
+        @staticmethod
+        def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+            return spec_from_file_location(name, theirs) if name == "edited_stages.pack" else None
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder])
+    folder = written("edited_stages/ship.py", "mine")
+
+    with pytest.raises(HandlerError, match=r"there is no module 'edited_stages\.pack'"):
+        find("edited_stages.pack:whose", folder)
 
 
 def test_two_pipelines_of_one_process_never_get_each_others_modules(written: Written) -> None:
