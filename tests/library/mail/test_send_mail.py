@@ -48,30 +48,15 @@ def test_a_body_becomes_a_mail(relay: Relay) -> None:
         "Auto-Submitted": "auto-generated",
     }
     assert relay.envelopes == [("news@example.com", ["reader@example.com"])]
+    assert mail.get_content() == "Hello,\r\n\r\nreader.\r\n"
 
 
-def test_without_html_it_has_a_text_and_nothing_else(relay: Relay) -> None:
-    mail = sent(relay, BODY)
-
-    assert mail.get_content_type() == "text/plain"
-    assert mail.get_content().replace("\r\n", "\n") == BODY["text"]
-
-
-def test_with_html_it_has_both(relay: Relay) -> None:
+def test_html_is_a_part_of_its_own(relay: Relay) -> None:
     mail = sent(relay, {**BODY, "html": "<p>Hello, reader.</p>"})
 
-    assert [part.get_content_type() for part in mail.walk() if not part.is_multipart()] == ["text/plain", "text/html"]
-    assert not mail.defects
-
-
-def test_an_id_that_can_not_stand_in_a_message_id_is_hashed_always_alike(relay: Relay) -> None:
-    with stage(relay) as send:
-        for message_id in ("two words", "two words", "über"):
-            send(Message(message_id, BODY))
-
-    first, again, other = (str(mail["Message-ID"]) for mail in relay.parsed())
-    assert first == again != other
-    assert first.strip("<>").partition("@")[0].isalnum()
+    html = mail.get_body(("html",))
+    assert html is not None
+    assert html.get_content().strip() == "<p>Hello, reader.</p>"
 
 
 @pytest.mark.parametrize(
