@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bench.benchmark import Benchmark, Contender, Figures
+from bench.goals import Goal
 
 
 @dataclass(slots=True)
@@ -31,6 +32,15 @@ class Entry:
         """The least and the greatest value."""
         values = self.values(metric)
         return (min(values), max(values)) if values else None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found where a goal was set: `goal` is its text."""
+
+    goal: str
+    found: float
+    reached: bool
 
 
 @dataclass(slots=True)
@@ -71,6 +81,28 @@ class Record:
         """Which part of the limit this contender reaches."""
         return self.ratio(entry, self.benchmark.limit) if self.benchmark.limit else None
 
+    def verdicts(self) -> list[Verdict]:
+        """One for each goal whose figure was measured."""
+        judged = (self._verdict(goal) for goal in self.benchmark.goals)
+        return [verdict for verdict in judged if verdict is not None]
+
+    def _verdict(self, goal: Goal) -> Verdict | None:
+        found = self._figure(goal)
+        if found is None:
+            return None
+        metric = self.benchmark.metric(goal.metric)
+        at_least = bool(goal.against) or metric.better == "more"
+        times = f" × {goal.against}" if goal.against else ""
+        text = f"{goal.contender}: {metric.unit} {'at least' if at_least else 'at most'} {goal.bound:,g}{times}"
+        return Verdict(text, found, found >= goal.bound if at_least else found <= goal.bound)
+
+    def _figure(self, goal: Goal) -> float | None:
+        """The figure that the goal's bound is for."""
+        entry = self.entry(goal.contender)
+        if entry is None:
+            return None
+        return self.ratio(entry, goal.against, goal.metric) if goal.against else entry.median(goal.metric)
+
     def as_json(self) -> dict[str, Any]:
         benchmark = self.benchmark
         return {
@@ -84,11 +116,7 @@ class Record:
             "metrics": {metric.name: {"unit": metric.unit, "better": metric.better} for metric in benchmark.metrics},
             "machine": self.machine,
             "contenders": [self._entry_as_json(entry) for entry in self.entries],
-            "goals": [
-                {"goal": goal.text(self), "found": found, "reached": goal.is_reached(self, found)}
-                for goal in benchmark.goals
-                if (found := goal.found(self)) is not None
-            ],
+            "goals": [asdict(verdict) for verdict in self.verdicts()],
         }
 
     def _entry_as_json(self, entry: Entry) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.benchmark import Metric
-from bench.goals import Goal
-from bench.record import Entry, Record
+from bench.record import Entry, Record, Verdict
 
 
 def show(console: Console, record: Record) -> None:
@@ -20,17 +19,15 @@ def show(console: Console, record: Record) -> None:
     console.print(Text(benchmark.name, style="bold"))
     console.print(Text(f"{benchmark.job}; median of {record.repeat} (least–greatest)"))
     console.print(_table(record))
-    for goal in record.benchmark.goals:
-        if (found := goal.found(record)) is not None:
-            console.print(_goal(goal, record, found))
+    for verdict in record.verdicts():
+        console.print(_goal(verdict))
     for note in _notes(record):
         console.print(Text(note, style="dim"))
 
 
-def _goal(goal: Goal, record: Record, found: float) -> Text:
-    reached = goal.is_reached(record, found)
-    text = f"{'✓' if reached else '✗'} {goal.text(record)}: {found:,.2f}"
-    return Text(text if reached else f"{text}, not reached", style="" if reached else "bold")
+def _goal(verdict: Verdict) -> Text:
+    text = f"{'✓' if verdict.reached else '✗'} {verdict.goal}: {verdict.found:,.2f}"
+    return Text(text if verdict.reached else f"{text}, not reached", style="" if verdict.reached else "bold")
 
 
 def _table(record: Record) -> Table:

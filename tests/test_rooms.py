@@ -8,6 +8,7 @@ import ast
 import importlib
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,13 +29,21 @@ def rooms() -> list[str]:
 
 
 ROOMS = rooms()
-FILES = sorted(
-    path.relative_to(RUNNER).as_posix()
-    for path in RUNNER.rglob("*.py")
-    if path.relative_to(RUNNER).parts[:1] != ("starter",) or path.parent.name == "starter"
-)
 
 
+@cache
+def files_of(package: str) -> list[str]:
+    """The modules of a package as paths below it; what `runner new` writes is none of them."""
+    folder = ROOT / package
+    written = RUNNER / "starter"
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*.py")
+        if written not in path.parents or path.parent == written
+    )
+
+
+FILES = files_of("runner")
 MAPPED = [file for file in FILES if file.endswith("/__init__.py")]
 
 
@@ -44,9 +53,9 @@ def room_of(file: str) -> str | None:
     return max(found, key=len, default=None)
 
 
-def imported(file: str) -> Iterator[tuple[int, str]]:
+def imported(file: str, package: str = "runner") -> Iterator[tuple[int, str]]:
     """Line and module of each import in `file`, wherever it stands: in a function or for type checkers too."""
-    return imports_of(RUNNER / file)
+    return imports_of(ROOT / package / file)
 
 
 def imports_of(file: Path) -> Iterator[tuple[int, str]]:
@@ -58,16 +67,15 @@ def imports_of(file: Path) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
 
 
-def file_of(module: str) -> str | None:
-    """The file of a module of the runner, or of the module that a name comes from."""
-    parts = module.split(".")[1:]
-    while True:
-        for candidate in ("/".join([*parts, "__init__.py"]), "/".join(parts) + ".py"):
-            if candidate in FILES:
+def file_of(module: str, package: str = "runner") -> str | None:
+    """The file of a module of `package`, or of the module that a name comes from; None for other packages'."""
+    top, *parts = module.split(".")
+    files = files_of(package) if top == package else ()
+    for length in range(len(parts), -1, -1):
+        for candidate in ("/".join([*parts[:length], "__init__.py"]), "/".join(parts[:length]) + ".py"):
+            if candidate in files:
                 return candidate
-        if not parts:
-            return None
-        parts.pop()
+    return None
 
 
 def foreign(file: Path) -> Iterator[str]:
@@ -95,7 +103,7 @@ def test_a_room_imports_only_from_the_rooms_above_it(file: str) -> None:
     here = room_of(file)
     assert here is not None
     for line, module in imported(file):
-        source = file_of(module) if module.partition(".")[0] == "runner" else None
+        source = file_of(module)
         there = room_of(source) if source else None
         if there is not None and there != here:
             assert ROOMS.index(there) < ROOMS.index(here), f"runner/{file}:{line}: {here} imports {module} from below"
@@ -122,12 +130,12 @@ def test_every_package_says_what_is_in_it(package: str) -> None:
     assert [name for name in (*modules, *packages) if name not in told] == []
 
 
-def test_no_two_modules_import_each_other() -> None:
+@pytest.mark.parametrize("package", ["runner", "stages", "bench"])
+def test_no_two_modules_import_each_other(package: str) -> None:
     """Nor in a ring of more; what is imported inside of a function counts."""
     graph = {
-        file: {source for _, module in imported(file) if module.startswith("runner.") and (source := file_of(module))}
-        - {file}
-        for file in FILES
+        file: {source for _, module in imported(file, package) if (source := file_of(module, package))} - {file}
+        for file in files_of(package)
     }
     while leaves := [file for file, sources in graph.items() if not sources]:
         for leaf in leaves:
