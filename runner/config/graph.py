@@ -21,7 +21,7 @@ class Edge:
 
 
 def edges(draft: Draft) -> Iterator[Edge]:
-    """One for each queue that each destination leads to, in the order of the file."""
+    """One for each queue that each destination leads to: those of the stages, then those of the routes."""
     plan = topology.plan(draft.pipeline)
     for owner, routes in draft.routes.items():
         source = draft.pipeline.stages[str(owner[1])].consume if owner[0] == "stages" else ""

@@ -169,7 +169,7 @@ stages: {{one: {{consume: a, {TAKE}, publish: [{{to: {{exchange: events, key: x.
     assert "    └─ exchange events/x.y ▶ no queue of this file\n" in graph_text(loaded(text))
 
 
-def test_a_circle_is_drawn_from_the_queue_that_stands_first() -> None:
+def test_a_cycle_is_drawn_from_the_queue_that_stands_first() -> None:
     text = f"""
 queues: {{a: {{}}, b: {{}}}}
 stages:

@@ -14,3 +14,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", sys.path[:])
     return tmp_path
+
+
+@pytest.fixture
+def any_schema(folder: Path) -> None:
+    """`any.json` in the working directory: a schema that every body keeps."""
+    (folder / "any.json").write_text("true")

@@ -8,6 +8,18 @@ from pathlib import Path
 from runner.config.loader import LoadedPipeline, load
 from runner.errors import ConfigError, Problem
 
+TAKE = "handler: tests.config.handlers:take"
+
+LINE = f"""
+http: {{routes: {{POST /in: {{publish: a}}}}}}
+queues: {{a: {{schema: any.json}}, b: {{}}, c: {{}}}}
+stages:
+  one: {{consume: a, {TAKE}, publish: b}}
+  two: {{consume: b, {TAKE}, publish: c}}
+  end: {{consume: c, {TAKE}}}
+"""
+"""A pipeline without problems, as long as `any.json` is there."""
+
 MARK = "¦"
 """Stands before each place in a text where a problem is expected."""
 
@@ -21,6 +33,12 @@ def places(marked: str) -> tuple[str, list[tuple[int, int]]]:
             before += len(part)
             found.append((number, before + 1))
     return marked.replace(MARK, ""), found
+
+
+def changed(old: str, new: str, more: str = "") -> str:
+    """`LINE` with something else in the place of `old`."""
+    assert old in LINE
+    return LINE.replace(old, new) + more
 
 
 def problems_of(text: str, environ: Mapping[str, str] | None = None) -> list[Problem]:

@@ -1,0 +1,184 @@
+"""A document as a pipeline: every key, every default, and what is left of a file with faults."""
+
+# ruff: noqa: E501 - a case a line: what is written, and what is said
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runner.brokers.rabbitmq import url
+from runner.config.loader import load
+from runner.message import Destination
+from runner.pipeline import Address, Binding, Exchange, Http, HttpRoute, Mailbox, Pipeline, Queue, Route, Stage
+from runner.retry import RetryPolicy
+from tests.config.files import changed, check_problems, loaded, problems_of
+
+pytestmark = pytest.mark.usefixtures("any_schema")
+
+TAKE = "tests.config.handlers:take"
+QUEUES = "queues: {a: {}}\n"
+
+
+def test_a_file_with_everything_in_it_becomes_a_pipeline(folder: Path) -> None:
+    text = f"""
+name: orders
+broker: [amqp://a/v, "amqps://u:p@b:5673,[::1]/v"]
+shutdown_timeout: 1m
+defaults: {{retry: {{attempts: 3, delay: 1s}}, concurrency: 2, prefetch: 10}}
+http:
+  listen: "[::1]:0"
+  max_body: 1MiB
+  confirm_timeout: 500ms
+  routes:
+    PUT /orders/new: {{publish: [orders, audit]}}
+mailbox: {{listen: "localhost:2525", folder: /tmp/mails}}
+exchanges: {{events: {{type: topic}}}}
+queues:
+  orders: {{schema: any.json, max_length: 10, delivery_limit: 30}}
+  audit: {{type: classic, schema: any.json, bind: [{{exchange: events, key: "order.*"}}]}}
+stages:
+  ship:
+    consume: orders
+    handler: {TAKE}
+    publish:
+      - {{when: {{required: [late]}}, to: audit}}
+      - to: [{{exchange: events, key: order.shipped}}, audit]
+    retry: {{attempts: 4, max_delay: 1h30m}}
+    concurrency: 8
+  keep: {{consume: audit, handler: "{TAKE}"}}
+"""
+    retry = RetryPolicy(attempts=3, delay=1.0)
+    when = Route((Destination("", "audit"),), {"required": ["late"]})
+    otherwise = Route((Destination("events", "order.shipped"), Destination("", "audit")))
+    expected = Pipeline(
+        name="orders",
+        file=folder / "pipeline.yaml",
+        broker=("amqp://a/v", "amqps://u:p@b:5673/v", "amqps://u:p@[::1]/v"),
+        queues={
+            "orders": Queue("orders", folder / "any.json", max_length=10, delivery_limit=30),
+            "audit": Queue("audit", folder / "any.json", type="classic", bind=(Binding("events", "order.*"),)),
+        },
+        stages={
+            "ship": Stage(
+                "ship",
+                "orders",
+                TAKE,
+                publish=(when, otherwise),
+                concurrency=8,
+                prefetch=10,
+                retry=RetryPolicy(attempts=4, delay=1.0, max_delay=5400.0),
+            ),
+            "keep": Stage("keep", "audit", TAKE, concurrency=2, prefetch=10, retry=retry),
+        },
+        exchanges={"events": Exchange("events", "topic")},
+        http=Http(
+            Address("::1", 0),
+            (HttpRoute("PUT", "/orders/new", (Route((Destination("", "orders"), Destination("", "audit"))),)),),
+            max_body=1 << 20,
+            confirm_timeout=0.5,
+        ),
+        mailbox=Mailbox(Address("localhost", 2525), Path("/tmp/mails")),
+        shutdown_timeout=60.0,
+    )
+    result = loaded(text)
+    assert result.pipeline == expected
+    assert result.warnings == ()
+    assert sorted(result.schemas) == ["audit", "orders"]
+    assert sorted(result.handlers) == ["keep", "ship"]
+
+
+def test_what_is_left_out_has_defaults(folder: Path) -> None:
+    pipeline = loaded(f"{QUEUES}stages: {{s: {{consume: a, handler: '{TAKE}'}}}}\nmailbox: {{}}\n").pipeline
+    assert pipeline.name == "pipeline"
+    assert pipeline.broker == (f"embedded:{folder}/var/broker.db",)
+    assert pipeline.http is None
+    assert pipeline.mailbox == Mailbox(Address("127.0.0.1", 1025), folder / "var/mailbox")
+    assert pipeline.queues == {"a": Queue("a")}
+    assert pipeline.stages == {"s": Stage("s", "a", TAKE)}
+
+
+def test_the_address_of_the_intake_has_a_default() -> None:
+    http = loaded(f"http: {{routes: {{POST /: {{publish: a}}}}}}\n{QUEUES}").pipeline.http
+    assert http is not None
+    assert http.listen == Address("127.0.0.1", 5000)
+
+
+def test_a_gap_in_the_wiring_makes_no_queue_look_unused() -> None:
+    text = changed("publish: c}", "publish: 5}")
+    assert [problem.message for problem in problems_of(text)] == [
+        "stage two: publish is 5, but must be a queue's name, a list of names, or a list of routes such as {when: {required: [refusal]}, to: refused}"
+    ]
+
+
+def test_a_fault_elsewhere_hides_no_doubts_about_the_wiring() -> None:
+    text = changed("c: {}}", "c: {}, d: {}}").replace("http: {", "http: {listen: x, ")
+    assert [problem.severity for problem in problems_of(text)] == ["error", "warning"]
+
+
+# -- the broker ----------------------------------------------------------------------------
+
+
+def test_a_path_of_an_embedded_broker_starts_at_the_file(folder: Path) -> None:
+    (folder / "deep").mkdir()
+    (folder / "deep/p.yaml").write_text(f"broker: embedded:b.db\n{QUEUES}")
+    assert load(Path("deep/p.yaml"), environ={}).pipeline.broker == (f"embedded:{folder}/deep/b.db",)
+
+
+@pytest.mark.parametrize(
+    ("marked", "message"),
+    [
+        (
+            "broker: ¦redis://user:hunter2@h/0\n",
+            "broker has the scheme 'redis', which isn't known; known are embedded:, amqp:// and amqps://",
+        ),
+        ("broker: ¦hunter2\n", "broker is no URL; write embedded:PATH, amqp://user:password@host/vhost or amqps://…"),
+        ("broker: ¦'embedded:'\n", "broker needs a path behind 'embedded:', such as embedded:var/broker.db"),
+        ("broker: ¦embedded://x\n", "broker needs a path behind 'embedded:', such as embedded:var/broker.db"),
+        ("broker: ¦embedded:.\n", "broker names the folder {folder}; write the path of a file"),
+        (
+            "broker: ¦amqp://user:hun/ter2@h/v\n",
+            "broker can't be read as a URL; in a user or password write '@' as %40, '/' as %2F, '?' as %3F, '#' as %23",
+        ),
+        (
+            "broker: ¦amqp://u:p@a,,b/v\n",
+            "broker needs a host, or several parted by commas, each with a port or without, such as amqp://a:5672,b/vhost",
+        ),
+        (
+            "broker: ¦amqp://u:p@a:70000\n",
+            "broker needs a host, or several parted by commas, each with a port or without, such as amqp://a:5672,b/vhost",
+        ),
+        (
+            "broker: ¦amqp://h/v?hartbeat=5\n",
+            "broker has the parameter 'hartbeat', which isn't known (did you mean 'heartbeat'?); known are {known}",
+        ),
+        (
+            "broker: ¦amqp://h/v?heartbeat=0\n",
+            "broker needs a whole number of seconds for 'heartbeat', such as heartbeat=30",
+        ),
+        (
+            "broker: ¦amqp://h/v?cacertfile=/ca.pem\n",
+            "broker has the parameter 'cacertfile', which is for TLS; write amqps://",
+        ),
+        (
+            "broker: ¦amqps://h/v?cacertfile=ca.pem\n",
+            "broker needs the absolute path of a file for 'cacertfile', which 'ca.pem' is not",
+        ),
+        (
+            "broker: ¦amqp://user:1?hunter2@h/v\n",
+            "broker can't be read as a URL; in a user or password write '@' as %40, '/' as %2F, '?' as %3F, '#' as %23",
+        ),
+        (
+            "broker: [amqp://a, ¦embedded:x.db]\n",
+            "an embedded broker is one file on one machine, and can't be one of several; name it alone",
+        ),
+        (
+            "broker: [amqp://a, ¦http://b]\n",
+            "broker[1] has the scheme 'http', which isn't known; known are embedded:, amqp:// and amqps://",
+        ),
+    ],
+)
+def test_a_broker_that_cannot_be_is_told_without_its_password(folder: Path, marked: str, message: str) -> None:
+    known = ", ".join(url.PARAMETERS)
+    check_problems(marked + QUEUES, [message.format(folder=folder, known=known)], "error")
