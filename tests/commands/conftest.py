@@ -1,4 +1,4 @@
-"""A mailbox that is running, and the folder that it keeps its mails in."""
+"""A pipeline file to type commands for; a mailbox that is running, and the folder that it keeps its mails in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from runner.mailbox.server import MailboxServer
+from tests.commands.prompt import PIPELINE, SCHEMA
 from tests.mails import ANYWHERE
+from tests.pipelines import write
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return write(tmp_path, PIPELINE, {"payment.json": SCHEMA})
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 
 from runner.commands.mail import render_list, render_mail
 from runner.mailbox.server import MailboxServer
+from tests.commands.prompt import run
 from tests.mails import mail, send
 
 
@@ -61,3 +62,16 @@ def test_a_mail_can_not_make_the_terminal_obey(server: MailboxServer, folder: Pa
     assert "\x1b" not in text
     assert "\x07" not in text
     assert "red" in text
+
+
+def test_mail_says_that_an_empty_mailbox_is_empty(file: Path) -> None:
+    result = run("mail", "-p", file)
+    assert result.exit_code == 0
+    assert "mailbox" in result.output
+
+
+def test_mail_without_a_mailbox_section_says_so(file: Path) -> None:
+    file.write_text(file.read_text().replace('mailbox: {listen: "127.0.0.1:0", folder: mailbox}\n', ""))
+    result = run("mail", "-p", file)
+    assert result.exit_code == 1
+    assert "has no mailbox section" in result.stderr

@@ -9,6 +9,7 @@ import pytest
 
 from runner.commands import show
 from runner.config.loader import LoadedPipeline, load
+from tests.commands.prompt import run
 
 ROOT = Path(__file__).parents[2]
 
@@ -173,3 +174,9 @@ stages:
 def test_a_stage_that_is_never_tried_again_says_so() -> None:
     text = "queues: {a: {}}\nstages: {s: {consume: a, handler: 'tests.config.handlers:take', retry: {attempts: 1}}}\n"
     assert "      # no second attempt, then the dead letters\n" in show.full(loaded(text))
+
+
+def test_show_prints_the_file_the_graph_and_mermaid(file: Path) -> None:
+    assert "attempts: 5" in run("show", file).output
+    assert "POST /pay" in run("show", "--graph", file).output
+    assert run("show", "--mermaid", file).output.startswith("flowchart")

@@ -1,0 +1,84 @@
+"""What `runner run` says once everything is up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runner.commands import banner
+from runner.config.loader import LoadedPipeline, load
+from runner.pipeline import Address
+from runner.processes.parts import parts_of
+from tests.commands.prompt import PIPELINE, SCHEMA
+from tests.pipelines import loaded
+
+FIXED = PIPELINE.replace("127.0.0.1:0", "127.0.0.1:5000", 1)
+
+
+def said(pipeline: LoadedPipeline, *only: str, processes: int = 1) -> list[str]:
+    return list(banner.lines(pipeline, parts_of(pipeline.pipeline, only), processes=processes, took=0.44))
+
+
+@pytest.fixture(autouse=True)
+def called_as_a_module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["/there/runner/__main__.py", "run"])
+    monkeypatch.setattr("sys.executable", "/usr/bin/python3")
+
+
+def test_every_part_has_a_line_and_there_is_one_to_try(tmp_path: Path) -> None:
+    schema = {**SCHEMA, "examples": [{"n": 1, "note": "it's fine"}]}
+    body = """'{"n":1,"note":"it'"'"'s fine"}'"""
+    assert said(loaded(tmp_path, FIXED, {"payment.json": schema}), processes=2) == [
+        "test is up after 0.4 s",
+        "  intake   POST http://localhost:5000/pay → payments",
+        "  broker   embedded, broker.db (one machine)",
+        "  mailbox  smtp://127.0.0.1:0 → mailbox (read it: python3 -m runner mail)",
+        "  stages   take ×1, end ×1, in 2 processes",
+        f"  try      curl -i http://localhost:5000/pay -H 'Content-Type: application/json' -d {body}",
+        "  stop     Ctrl-C",
+    ]
+
+
+def test_what_is_not_started_is_not_told(tmp_path: Path) -> None:
+    lines = said(loaded(tmp_path, FIXED, {"payment.json": SCHEMA}), "end")
+    assert [line.split()[0] for line in lines] == ["test", "broker", "stages", "stop"]
+    assert "  stages   end ×1" in lines
+
+
+def test_without_an_example_an_empty_body_is_tried_with_the_routes_method(tmp_path: Path) -> None:
+    lines = said(loaded(tmp_path, FIXED.replace("POST /pay", "PUT /pay"), {"payment.json": SCHEMA}))
+    assert "  try      curl -i -X PUT http://localhost:5000/pay -H 'Content-Type: application/json' -d '{}'" in lines
+
+
+def test_a_broker_is_told_without_its_password(tmp_path: Path) -> None:
+    text = PIPELINE.replace("BROKER", "[amqp://user:hunter2@one/v, amqp://user:hunter2@two/v]")
+    lines = said(loaded(tmp_path, text, {"payment.json": SCHEMA}))
+    assert "  broker   amqp://user:********@one/v, amqp://user:********@two/v" in lines
+
+
+def test_a_broker_that_the_environment_may_name_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "pipeline.yaml"
+    file.write_text("broker: ${BROKER_URL:-embedded:b.db}\nqueues: {a: {}}\n")
+    assert "  broker   embedded, b.db (one machine; BROKER_URL=amqp://… for RabbitMQ)" in said(load(file, environ={}))
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://localhost:80"),
+        ("0.0.0.0", "http://localhost:80"),
+        ("::", "http://localhost:80"),
+        ("10.0.0.7", "http://10.0.0.7:80"),
+        ("fd00::7", "http://[fd00::7]:80"),
+    ],
+)
+def test_an_address_is_told_as_it_is_reached_from_this_machine(host: str, url: str) -> None:
+    assert banner.url(Address(host, 80)) == url
+
+
+def test_the_mail_command_is_told_as_this_one_was_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", [str(tmp_path / ".venv/bin/runner"), "run"])
+    lines = said(loaded(tmp_path, FIXED, {"payment.json": SCHEMA}))
+    assert any("(read it: .venv/bin/runner mail)" in line for line in lines)
