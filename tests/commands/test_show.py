@@ -90,7 +90,7 @@ def test_what_is_shown_of_the_shipped_pipeline_loads_as_the_same() -> None:
 
 
 def test_every_default_is_filled_in_and_the_waits_are_computed() -> None:
-    stage = "{consume: a, handler: tests.handlers.test_binding:with_settings, settings: {gateway: g}}"
+    stage = "{consume: a, handler: tests.handlers.samples:with_settings, settings: {gateway: g}}"
     text = f"queues: {{a: {{}}}}\nstages: {{s: {stage}}}\n"
     assert show.full(loaded(text)) == (
         "name: pipeline\n"
@@ -105,7 +105,7 @@ def test_every_default_is_filled_in_and_the_waits_are_computed() -> None:
         "stages:\n"
         "  s:\n"
         "    consume: a\n"
-        "    handler: tests.handlers.test_binding:with_settings\n"
+        "    handler: tests.handlers.samples:with_settings\n"
         "    settings:\n"
         "      gateway: g\n"
         "      # timeout: 5.0 (the handler's default)\n"
@@ -129,7 +129,7 @@ queues: {a: {}}
 stages:
   s:
     consume: a
-    handler: tests.handlers.test_binding:with_all_settings
+    handler: tests.handlers.samples:with_all_settings
     settings:
       password: hunter2
       api_key: 1234

@@ -1,0 +1,51 @@
+"""The handlers of a stage as they are built: one for each slot, or a reason why not."""
+
+from __future__ import annotations
+
+from runner import Message
+from runner.handlers.binding import bind
+from runner.handlers.problems import HandlerProblem
+from tests.handlers.refusals import problems, sentence
+from tests.handlers.samples import HERE, Charge
+
+MESSAGE = Message("1", {"n": 1})
+
+
+def test_a_function_is_called_with_the_message() -> None:
+    assert bind(f"{HERE}:plain", {}).build()(MESSAGE) == {"n": 1}
+
+
+def test_a_function_gets_its_settings_by_name() -> None:
+    handler = bind(f"{HERE}:with_settings", {"gateway": "g"}).build()
+    assert handler(MESSAGE) == ({"n": 1}, "g", 5.0)
+
+
+def test_a_class_is_built_with_its_settings_once_for_each_slot() -> None:
+    factory = bind(f"{HERE}:Charge", {"gateway": "g", "cards": ["1"]})
+    one, other = factory.build(), factory.build()
+    assert isinstance(one, Charge)
+    assert isinstance(other, Charge)
+    assert one(MESSAGE) == ("g", {"n": 1})
+    one.cards.append("2")
+    assert other.cards == ["1"]
+
+
+def test_a_factory_does_not_show_its_settings() -> None:
+    assert "hunter2" not in repr(bind(f"{HERE}:loosely", {"password": "hunter2"}))
+
+
+def test_a_class_that_refuses_a_setting_is_told_at_that_setting() -> None:
+    assert problems("Charge", gateway="none") == [
+        HandlerProblem("Charge refuses its settings: gateway 'none' isn't known", ("gateway",))
+    ]
+
+
+def test_a_class_that_breaks_is_told_with_its_line() -> None:
+    [problem] = problems("Raises", first=1)
+    assert problem.trail == ("first",)
+    assert problem.message.startswith("Raises refuses its settings: tests/handlers/samples.py:")
+    assert problem.message.endswith(": KeyError: 'first'")
+
+
+def test_a_class_that_ends_the_program_is_told() -> None:
+    assert sentence("Leaves").endswith("SystemExit: 3")
