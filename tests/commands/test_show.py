@@ -157,7 +157,7 @@ queues: {a: {}}
 stages:
   s:
     consume: a
-    handler: tests.handlers.test_binding:with_all_settings
+    handler: tests.handlers.samples:with_all_settings
     settings:
       plain: ${file:value}
       part: see ${file:value}

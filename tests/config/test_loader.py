@@ -258,7 +258,7 @@ def test_a_value_from_a_file_stands_only_where_it_is_hidden(marked: str, reason:
     [
         ("{server: x, port: '${V}'}", "tests.config.handlers:Send", "setting port must be a whole number"),
         ("{server: x, cards: [{a: '${V}'}]}", "tests.config.handlers:Send", "setting cards[0] is a mapping, but must be text"),
-        ("{gateway: '${V}'}", "tests.handlers.test_binding:Charge", "Charge refuses its settings: gateway '********' isn't known"),
+        ("{gateway: '${V}'}", "tests.handlers.samples:Charge", "Charge refuses its settings: gateway '********' isn't known"),
     ],
 )  # fmt: skip
 def test_what_came_from_a_file_is_in_no_message(settings: str, handler: str, message: str, folder: Path) -> None:
