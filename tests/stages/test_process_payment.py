@@ -8,7 +8,7 @@ import pytest
 
 from runner import Message, Retry
 from runner.validation.schema import Schema
-from stages.gateways import Charge, SimulatedGateway
+from stages.gateways import Charge
 from stages.process_payment import ProcessPayment
 from tests.stages.notifications import ORIGINAL, payment
 from tests.stages.test_schemas import SCHEMAS
@@ -115,20 +115,3 @@ def test_no_card_number_shows_in_a_charge_or_in_what_went_wrong() -> None:
     with pytest.raises(Retry) as raised:
         process(payment(cardNo="4000000000000119"))
     assert "4000" not in f"{raised.value!r} {raised.value.__cause__!r}"
-
-
-def test_the_trigger_cards_are_documented_where_they_are_looked_for() -> None:
-    documented = SimulatedGateway.__doc__ or ""
-
-    for card in ("0002", "9995", "0069", "9979", "0119", "5001", "5019"):
-        assert f"400000000000{card}" in documented
-
-
-def test_only_so_many_payments_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SimulatedGateway, "_most_remembered", 3)
-    monkeypatch.setattr(SimulatedGateway, "_failed_once", {})
-    for number in range(10):
-        with pytest.raises(Retry):
-            process(Message(f"payment-{number}", {**ORIGINAL, "cardNo": "4000000000005001"}))
-
-    assert len(SimulatedGateway._failed_once) == 3

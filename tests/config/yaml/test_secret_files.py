@@ -1,0 +1,54 @@
+"""A file that holds one value: what is taken of it, and why it may give none."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from runner.config.yaml.secret_files import LARGEST, SecretFileError, read
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [("a", "a"), ("a\n", "a"), ("a\n\n", "a\n"), ("a\r\n", "a"), (" a\nb \n", " a\nb "), ("é", "é")],
+)
+def test_the_text_of_a_file_is_taken_as_it_is_without_its_last_line_break(
+    content: str, value: str, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_bytes(content.encode())
+    assert read(tmp_path / "password") == value
+
+
+def test_a_file_may_have_64_kib_and_no_more(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("x" * LARGEST)
+    assert read(file) == "x" * LARGEST
+    file.write_text("x" * (LARGEST + 1))
+    with pytest.raises(SecretFileError, match="^is larger than 64KiB; name a file that holds the value alone$"):
+        read(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("missing", "can't be read: No such file or directory; name a file that the runner's user may read"),
+        ("folder", "can't be read: Is a directory; name a file that the runner's user may read"),
+        ("a\0b", "can't be the name of a file; name a file that holds the value"),
+        ("pipe", "is no regular file; name a file that holds the value"),
+        ("/dev/zero", "is no regular file; name a file that holds the value"),
+        ("latin", "isn't UTF-8 text; save the value as UTF-8"),
+        ("empty", "is empty; write the value into it"),
+    ],
+)
+def test_a_file_that_gives_no_value_says_why_and_nothing_of_what_is_in_it(
+    name: str, reason: str, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "latin").write_bytes(b"hunter2\xe9")
+    (tmp_path / "empty").write_text("\n")
+    with pytest.raises(SecretFileError) as caught:
+        read(tmp_path / name)
+    assert str(caught.value) == reason
