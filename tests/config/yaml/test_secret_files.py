@@ -26,7 +26,7 @@ def test_a_file_may_have_64_kib_and_no_more(tmp_path: Path) -> None:
     file.write_text("x" * LARGEST)
     assert read(file) == "x" * LARGEST
     file.write_text("x" * (LARGEST + 1))
-    with pytest.raises(SecretFileError, match="^is larger than 64KiB; name a file that holds the value alone$"):
+    with pytest.raises(SecretFileError, match=r"^is larger than 64KiB; name a file that holds the value alone$"):
         read(file)
 
 
