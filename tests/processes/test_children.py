@@ -1,0 +1,64 @@
+"""Which child processes a run has; that they live is in `test_supervisor`, what they do in tests/system."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runner.config.loader import LoadedPipeline
+from runner.processes.children import children
+from runner.processes.parts import parts_of
+from runner.processes.supervisor import Child
+from tests.pipelines import loaded
+
+PIPELINE = """
+    broker: BROKER
+    http: {listen: "127.0.0.1:0", routes: {POST /work: {publish: work}}}
+    mailbox: {listen: "127.0.0.1:0"}
+    queues: {work: {}, other: {}}
+    stages:
+      one: {consume: work, handler: "tests.config.handlers:take"}
+      two: {consume: other, handler: "tests.config.handlers:take"}
+"""
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> LoadedPipeline:
+    return loaded(tmp_path, PIPELINE)
+
+
+def made(pipeline: LoadedPipeline, *only: str, processes: int = 1) -> list[Child]:
+    return children(pipeline, parts_of(pipeline.pipeline, only), processes=processes)
+
+
+@pytest.mark.parametrize(
+    ("only", "processes", "names"),
+    [
+        ([], 1, ["mailbox", "intake", "worker"]),
+        ([], 3, ["mailbox", "intake", "worker-1", "worker-2", "worker-3"]),
+        (["two"], 2, ["worker-1", "worker-2"]),
+        (["intake"], 2, ["intake"]),
+        (["mailbox", "one"], 1, ["mailbox", "worker"]),
+    ],
+)
+def test_each_part_is_a_child_and_the_stages_are_as_many_as_are_asked_for(
+    pipeline: LoadedPipeline, only: list[str], processes: int, names: list[str]
+) -> None:
+    assert [child.name for child in made(pipeline, *only, processes=processes)] == names
+
+
+def test_the_mailbox_is_stopped_last_for_stages_may_mail_until_they_end(pipeline: LoadedPipeline) -> None:
+    assert [child.name for child in made(pipeline) if child.last] == ["mailbox"]
+
+
+def test_only_the_intake_forks_processes_of_its_own(pipeline: LoadedPipeline) -> None:
+    assert [child.name for child in made(pipeline) if child.forks] == ["intake"]
+
+
+def test_the_supervisor_pays_for_none_of_its_childrens_libraries() -> None:
+    program = "import sys, runner.processes.children; print(*sorted(sys.modules))"
+    modules = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert {"flask", "granian", "aiosmtpd", "jsonschema"} & set(modules) == set()

@@ -1,0 +1,85 @@
+"""All the stages of one process: started together, stopped together."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from runner.engine import Engine
+from runner.errors import StartError
+from tests.pipelines import loaded
+from tests.waiting import wait_until
+from tests.worker.handlers import Recorder, Waiting
+from tests.worker.stages import PIPELINE, engine, send
+
+
+def test_a_handler_that_cannot_be_entered_ends_the_start_and_nothing_was_taken(tmp_path: Path, seen: Recorder) -> None:
+    with (
+        pytest.raises(StartError, match=r"stage one: its handler can't start: ConnectionError: no route to the bank"),
+        engine(tmp_path, "Unenterable"),
+    ):
+        pass
+    assert seen.count("left") == 1, "the slot that was entered is left again"
+    assert not seen.messages
+
+
+def test_only_the_named_stages_are_started(tmp_path: Path, seen: Recorder) -> None:
+    only = Engine(loaded(tmp_path, PIPELINE.replace("HANDLER", "Noting")), only=["two"])
+    with only as running:
+        send(running, b"1")
+        send(running, b"2", queue="other")
+        wait_until(lambda: seen.messages)
+        assert not running.broker.consuming("work")
+    assert [message.queue for message in seen.messages] == ["other"]
+
+
+def test_a_stage_that_pauses_at_once_does_not_keep_the_pipeline_from_starting(tmp_path: Path, seen: Recorder) -> None:
+    with Engine(loaded(tmp_path, PIPELINE.replace("HANDLER", "Resting")), only=["two"]) as running:
+        send(running, b"1", b"2", b"3", b"4")
+    with engine(tmp_path, "Resting") as running:
+        send(running, b"5", queue="other")
+        wait_until(lambda: 5 in [message.body for message in seen.messages])
+
+
+def test_a_stage_that_pauses_while_it_stops_is_left_in_time(
+    tmp_path: Path, seen: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = engine(tmp_path, "Pausing")
+    with running:
+        cancel, pausing, stopping = running.broker.cancel, threading.Event(), threading.Event()
+
+        def slow_cancel(queue: str) -> None:
+            if threading.current_thread().name.startswith("one-"):
+                pausing.set()
+                stopping.wait(10)
+            elif queue == "other":  # the stop has come past the first stage
+                stopping.set()
+            cancel(queue)
+
+        monkeypatch.setattr(running.broker, "cancel", slow_cancel)
+        send(running, b"1")
+        assert pausing.wait(10)
+        began = threading.active_count()
+    assert began > threading.active_count()
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("one-")]
+
+
+def test_a_slow_stage_gives_back_what_it_cannot_handle_soon_and_takes_more_when_it_can(
+    tmp_path: Path, seen: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.worker.worker.PACE_EVERY", 0.1)
+    Waiting.released = threading.Event()
+    with engine(tmp_path, "Waiting") as running:
+        send(running, *(b"%d" % n for n in range(100)))
+        wait_until(lambda: len(seen.messages) == 3)
+        # Three in the slots, and one for each of them in advance.
+        wait_until(lambda: running.broker.depths(["work"])["work"].in_hand == 6)
+        assert running.broker.depths(["work"])["work"].ready == 94
+        Waiting.released.set()
+        wait_until(lambda: len(seen.messages) == 100)
+        send(running, *(b"%d" % n for n in range(100, 5000)))
+        wait_until(lambda: len(seen.messages) == 5000)
+    assert {message.attempt for message in seen.messages} == {1}
+    assert sorted(message.body for message in seen.messages) == list(range(5000))
