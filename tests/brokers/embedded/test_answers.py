@@ -1,0 +1,69 @@
+"""What the broker's thread tells, on the event loop of who asked."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from runner.brokers.embedded.answers import LoopAnswers
+from runner.errors import BrokerAwayError, BrokerError
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.close()
+
+
+def on_another_thread(tell: Callable[[], None]) -> None:
+    thread = threading.Thread(target=tell)
+    thread.start()
+    thread.join()
+
+
+def run_what_is_due(loop: asyncio.AbstractEventLoop) -> None:
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+
+
+def test_an_answer_is_told_on_the_loops_thread_as_it_was_given(loop: asyncio.AbstractEventLoop) -> None:
+    answers, told = LoopAnswers(loop), list[tuple[int, BrokerError | None]]()
+    away = BrokerAwayError("the broker is away")
+
+    def done(error: BrokerError | None) -> None:
+        told.append((threading.get_ident(), error))
+
+    on_another_thread(lambda: answers.tell(done, None))
+    on_another_thread(lambda: answers.tell(done, away))
+    assert told == [], "nothing is told on the thread that knows"
+    run_what_is_due(loop)
+    assert told == [(threading.get_ident(), None), (threading.get_ident(), away)]
+
+
+def test_answers_that_come_together_wake_the_loop_once(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken, wake = list[object](), loop.call_soon_threadsafe
+
+    def counted(callback: Callable[[], None]) -> None:
+        woken.append(callback)
+        wake(callback)
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
+    answers, told = LoopAnswers(loop), list[BrokerError | None]()
+    for times in (1, 2):
+        for _ in range(100):
+            answers.tell(told.append, None)
+        run_what_is_due(loop)
+        assert (len(told), len(woken)) == (100 * times, times)
+
+
+def test_an_answer_after_the_end_of_the_loop_is_nobodys(loop: asyncio.AbstractEventLoop) -> None:
+    answers, told = LoopAnswers(loop), list[BrokerError | None]()
+    loop.close()
+    answers.tell(told.append, None)
+    assert told == []
