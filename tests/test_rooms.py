@@ -19,7 +19,26 @@ USERS = sorted(
     [*(RUNNER / "library").rglob("*.py"), *(RUNNER / "starter").rglob("*/*.py"), *(ROOT / "stages").rglob("*.py")]
 )
 """Stages: those that are ready-made, those that `runner new` writes, and those of the shipped pipeline."""
+TESTS = ROOT / "tests"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
+
+UNTESTED = {
+    "runner/brokers/base.py": "the contract: brokers/test_contract.py holds every broker to it",
+}
+"""Modules without a namesake among the tests, and why."""
+OF_NO_MODULE = {
+    "brokers/rabbitmq/amqp/test_pika_privates.py": "names of pika's that it doesn't promise",
+    "brokers/test_contract.py": "one suite over all brokers",
+    "config/test_fuzz.py": "whatever a file holds, through the whole loader",
+    "config/test_reference.py": "docs/pipeline-yaml.md, held against the grammar",
+    "stages/test_schemas.py": "schemas/*.json",
+    "test_call_counts.py": "what a message costs, through all rooms",
+    "test_packaging.py": "what is installed",
+    "test_public.py": "runner/__init__.py",
+    "test_rabbitmq_node.py": "tests/rabbitmq_node.py",
+    "test_rooms.py": "this file",
+}
+"""Tests in a mirrored folder that aren't those of one module, and what of instead."""
 
 
 def rooms() -> list[str]:
@@ -53,12 +72,8 @@ def room_of(file: str) -> str | None:
     return max(found, key=len, default=None)
 
 
-def imported(file: str, package: str = "runner") -> Iterator[tuple[int, str]]:
+def imported(file: Path) -> Iterator[tuple[int, str]]:
     """Line and module of each import in `file`, wherever it stands: in a function or for type checkers too."""
-    return imports_of(ROOT / package / file)
-
-
-def imports_of(file: Path) -> Iterator[tuple[int, str]]:
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -83,7 +98,7 @@ def foreign(file: Path) -> Iterator[str]:
     library exports are. Within the library, a package's own modules may be imported too.
     """
     inside = file.is_relative_to(RUNNER / "library")
-    for line, module in imports_of(file):
+    for line, module in imported(file):
         package, _, name = module.rpartition(".")
         exports = re.fullmatch(r"runner(\.library\.\w+)?", package)
         public = exports and name in importlib.import_module(package).__all__
@@ -102,7 +117,7 @@ def test_every_room_is_listed_and_every_listed_room_is_there() -> None:
 def test_a_room_imports_only_from_the_rooms_above_it(file: str) -> None:
     here = room_of(file)
     assert here is not None
-    for line, module in imported(file):
+    for line, module in imported(RUNNER / file):
         source = file_of(module)
         there = room_of(source) if source else None
         if there is not None and there != here:
@@ -111,7 +126,7 @@ def test_a_room_imports_only_from_the_rooms_above_it(file: str) -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_the_runner_never_imports_a_pipeline_of_its_users(file: str) -> None:
-    for line, module in imported(file):
+    for line, module in imported(RUNNER / file):
         assert module.partition(".")[0] not in ("stages", "tests", "bench"), f"runner/{file}:{line}: {module}"
 
 
@@ -134,7 +149,7 @@ def test_every_package_says_what_is_in_it(package: str) -> None:
 def test_no_two_modules_import_each_other(package: str) -> None:
     """Nor in a ring of more; what is imported inside of a function counts."""
     graph = {
-        file: {source for _, module in imported(file, package) if (source := file_of(module, package))} - {file}
+        file: {source for _, module in imported(ROOT / package / file) if (source := file_of(module, package))} - {file}
         for file in files_of(package)
     }
     while leaves := [file for file, sources in graph.items() if not sources]:
@@ -142,3 +157,20 @@ def test_no_two_modules_import_each_other(package: str) -> None:
             del graph[leaf]
         graph = {file: sources - set(leaves) for file, sources in graph.items()}
     assert graph == {}
+
+
+@pytest.mark.parametrize(("package", "tests"), [("runner", TESTS), ("stages", TESTS / "stages")])
+def test_each_module_has_its_namesake_among_the_tests_and_each_test_its_module(package: str, tests: Path) -> None:
+    """`runner/intake/desk.py` is tested by `tests/intake/test_desk.py`."""
+    modules = [Path(file) for file in files_of(package) if not file.rpartition("/")[2].startswith("__")]
+    wanted = {tests / module.with_name(f"test_{module.name}"): f"{package}/{module}" for module in modules}
+    there = {test for folder in {test.parent for test in wanted} | {tests} for test in folder.glob("test_*.py")}
+    missing = [module for test, module in wanted.items() if test not in there and module not in UNTESTED]
+    astray = [name for test in there - set(wanted) if (name := str(test.relative_to(TESTS))) not in OF_NO_MODULE]
+    assert (missing, sorted(astray)) == ([], [])
+
+
+def test_no_exception_is_left_over() -> None:
+    modules = {f"{package}/{file}" for package in ("runner", "stages") for file in files_of(package)}
+    assert [module for module in UNTESTED if module not in modules] == []
+    assert [test for test in OF_NO_MODULE if not (TESTS / test).exists()] == []
