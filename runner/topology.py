@@ -104,7 +104,7 @@ def binds(exchange_type: str, binding_key: str, routing_key: str) -> bool:
 
 
 def _topic_pattern(binding_key: str) -> re.Pattern[str]:
-    """`*` stands for one word, `#` for none or more; words are parted by dots.
+    """`*` stands for one word, `#` for none or more; dots separate the words.
 
     The pattern expects a dot before every word, the first one too.
     """

@@ -143,11 +143,11 @@ def test_a_path_of_an_embedded_broker_starts_at_the_file(folder: Path) -> None:
         ),
         (
             "broker: ¦amqp://u:p@a,,b/v\n",
-            "broker needs a host, or several parted by commas, each with a port or without, such as amqp://a:5672,b/vhost",
+            "broker needs a host, or several separated by commas, each with or without a port, such as amqp://a:5672,b/vhost",
         ),
         (
             "broker: ¦amqp://u:p@a:70000\n",
-            "broker needs a host, or several parted by commas, each with a port or without, such as amqp://a:5672,b/vhost",
+            "broker needs a host, or several separated by commas, each with or without a port, such as amqp://a:5672,b/vhost",
         ),
         (
             "broker: ¦amqp://h/v?hartbeat=5\n",

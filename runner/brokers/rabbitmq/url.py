@@ -69,7 +69,7 @@ def _node(match: re.Match[str], written: str, query: Mapping[str, str]) -> Node:
     found = _HOST.fullmatch(written)
     if found is None or not 0 < int(found["port"] or 1) < 65_536:
         raise ValueError(
-            "needs a host, or several parted by commas, each with a port or without, such as amqp://a:5672,b/vhost"
+            "needs a host, or several separated by commas, each with or without a port, such as amqp://a:5672,b/vhost"
         )
     tls = match["scheme"] == "amqps"
     user, _, password = (match["user"] or "").partition(":")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
-import pytest
-
 from runner.brokers.rabbitmq.broker import RabbitBroker
-from tests.brokers.plans import MORE, WORK, Collector, ids, to
+from tests.brokers.plans import WORK, Collector, ids, to
 from tests.brokers.rabbitmq.foreign import consumers_of
 from tests.rabbitmq_node import RabbitNode
-from tests.waiting import TIMEOUT, wait_until
+from tests.waiting import wait_until
 
 
 def test_a_queue_that_is_deleted_while_its_consumer_is_renewed_has_one_consumer_and_loses_nothing(
@@ -53,21 +50,3 @@ def test_a_consumer_that_is_renewed_before_the_broker_has_confirmed_it_is_there_
     broker.publish([to(WORK)])
     broker.settle(collector.next(), [])
     wait_until(lambda: broker.depths([WORK])[WORK].in_hand == 0)
-
-
-def test_a_broker_that_does_not_answer_is_waited_for_once(
-    rabbit: Callable[..., RabbitBroker], rabbit_node: RabbitNode, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    broker, collector = rabbit(), Collector()
-    for queue in (WORK, MORE):
-        broker.consume(queue, 10, collector)
-    wait_until(lambda: broker.consuming(WORK) and broker.consuming(MORE))
-    second = threading.Thread(target=broker.cancel, args=[MORE])
-    with rabbit_node.frozen():
-        monkeypatch.setattr("runner.brokers.rabbitmq.broker.CANCEL_TIMEOUT", 0.1)
-        broker.cancel(WORK)
-        monkeypatch.setattr("runner.brokers.rabbitmq.broker.CANCEL_TIMEOUT", 600)
-        second.start()
-        second.join(TIMEOUT)
-        assert not second.is_alive()
-    wait_until(lambda: not broker.consuming(MORE))

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.brokers.rabbitmq.url import described, nodes, parse, shown
-from runner.errors import BrokerSetupError
 
 HERE = Path("/there")
 
@@ -71,11 +69,6 @@ def test_what_is_wrong_is_told_without_repeating_the_url(url: str, problem: str)
     with pytest.raises(ValueError, match=problem.replace("?", r"\?")) as told:
         nodes(url)
     assert "hunter2" not in str(told.value)
-
-
-def test_a_broker_of_a_url_that_cannot_be_read_is_not_made() -> None:
-    with pytest.raises(BrokerSetupError, match="the broker's URL needs a host"):
-        RabbitBroker(["amqp://a,,b"], "test")
 
 
 def test_a_password_is_shown_to_nobody() -> None:

@@ -1,0 +1,37 @@
+"""RabbitMQ as a broker: URLs that can't be read, and a broker that doesn't answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from runner.brokers.rabbitmq.broker import RabbitBroker
+from runner.errors import BrokerSetupError
+from tests.brokers.plans import MORE, WORK, Collector
+from tests.rabbitmq_node import RabbitNode
+from tests.waiting import TIMEOUT, wait_until
+
+
+def test_a_broker_of_a_url_that_cannot_be_read_is_not_made() -> None:
+    with pytest.raises(BrokerSetupError, match="the broker's URL needs a host"):
+        RabbitBroker(["amqp://a,,b"], "test")
+
+
+def test_a_broker_that_does_not_answer_is_waited_for_once(
+    rabbit: Callable[..., RabbitBroker], rabbit_node: RabbitNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker, collector = rabbit(), Collector()
+    for queue in (WORK, MORE):
+        broker.consume(queue, 10, collector)
+    wait_until(lambda: broker.consuming(WORK) and broker.consuming(MORE))
+    second = threading.Thread(target=broker.cancel, args=[MORE])
+    with rabbit_node.frozen():
+        monkeypatch.setattr("runner.brokers.rabbitmq.broker.CANCEL_TIMEOUT", 0.1)
+        broker.cancel(WORK)
+        monkeypatch.setattr("runner.brokers.rabbitmq.broker.CANCEL_TIMEOUT", 600)
+        second.start()
+        second.join(TIMEOUT)
+        assert not second.is_alive()
+    wait_until(lambda: not broker.consuming(MORE))
