@@ -134,3 +134,22 @@ def test_nothing_is_written_on_a_channel_that_is_being_closed(
     assert rabbit_node.warnings().count("expected 'channel.open'") == earlier
     assert [type(error) for error in told] == [BrokerUnavailableError]
     broker.close()
+
+
+@pytest.mark.parametrize(
+    "answer", [b"AMQP\x00\x01\x00\x00", b"HTTP/1.1 400 Bad Request\r\n\r\n", b""], ids=["AMQP 1.0", "HTTP", "nothing"]
+)
+def test_a_port_that_speaks_another_protocol_is_told_as_that(answer: bytes) -> None:
+    def serve() -> None:
+        other, _ = listener.accept()
+        with other:
+            other.recv(8)
+            other.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = threading.Thread(target=serve)
+        serving.start()
+        broker = RabbitBroker([f"amqp://127.0.0.1:{listener.getsockname()[1]}"], "test")
+        with pytest.raises(BrokerSetupError, match=r"it doesn't speak AMQP 0-9-1 \(is it the right port\?\)"):
+            broker.start(topology(), timeout=30)
+        serving.join(TIMEOUT)
