@@ -162,6 +162,11 @@ def _has_logged(program: Program, text: str, times: int) -> bool:
 Refusal = Callable[[RabbitNode, str], str]
 
 
+def told(program: Program) -> list[str]:
+    """What it says to an operator; on a busy machine, that it takes a moment to stop as well."""
+    return [line for line in program.log.splitlines() if "stopping, within" not in line]
+
+
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
@@ -181,7 +186,7 @@ def test_a_broker_that_refuses_ends_the_run_with_one_line(
     program.start(up=False)
     assert program.end() == 1
     assert reason in program.log
-    assert len(program.log.splitlines()) == 1
+    assert len(told(program)) == 1
     assert "wrong" not in program.log, "no password in the log"
 
 
@@ -195,7 +200,7 @@ def test_a_queue_that_exists_with_other_arguments_is_told_with_both_values(prepa
     )
     second.start(up=False)
     assert second.end() == 1
-    (line,) = second.log.splitlines()
+    (line,) = told(second)
     assert (
         "queue 'first' exists on the broker with other arguments: x-max-length is none there, and '7'"
         in line.replace("and 7 in", "and '7' in")
