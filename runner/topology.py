@@ -32,7 +32,7 @@ def retry_queue(queue: str, delay: float) -> str:
     return f"{queue}.retry.{format_duration(delay)}"
 
 
-Kind = Literal["work", "retry", "quarantine", "dead"]
+QueueKind = Literal["work", "retry", "quarantine", "dead"]
 """What a queue is for: messages to be handled, a retry's wait, those whose worker died, or
 dead letters. All but the first are companions of a work queue."""
 
@@ -44,7 +44,7 @@ class PlannedQueue:
 
     name: str
     home: str
-    kind: Kind
+    kind: QueueKind
     type: QueueType = "quorum"
     """quorum (replicated, counts its deliveries) or classic, where the broker has both."""
     max_length: int | None = None

@@ -52,7 +52,7 @@ class Entrance(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class BrokerKind:
     """One broker: what its URLs begin with, and its package."""
 
     schemes: tuple[str, ...]
@@ -67,21 +67,21 @@ class Kind:
         return cast("Entrance", import_module(f"{self.package}.broker"))
 
 
-KINDS = [
-    Kind(("embedded:",), "runner.brokers.embedded"),
-    Kind(("amqp://", "amqps://"), "runner.brokers.rabbitmq"),
+BROKERS = [
+    BrokerKind(("embedded:",), "runner.brokers.embedded"),
+    BrokerKind(("amqp://", "amqps://"), "runner.brokers.rabbitmq"),
 ]
 
 
-def kind_of(url: str) -> Kind:
+def kind_of(url: str) -> BrokerKind:
     """The broker that `url` names. Raises ValueError with a predicate for the user."""
-    for kind in KINDS:
+    for kind in BROKERS:
         if url.startswith(kind.schemes):
             return kind
     scheme = _SCHEME.match(url)
     if scheme is None:
-        raise ValueError(f"is no URL; write {_either([example for kind in KINDS for example in kind.urls.EXAMPLES])}")
-    known = [scheme for kind in KINDS for scheme in kind.schemes]
+        raise ValueError(f"is no URL; write {_either([example for kind in BROKERS for example in kind.urls.EXAMPLES])}")
+    known = [scheme for kind in BROKERS for scheme in kind.schemes]
     raise ValueError(f"has the scheme '{scheme[1]}', which isn't known; known are {_either(known, 'and')}")
 
 

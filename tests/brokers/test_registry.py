@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from runner.brokers import registry
-from runner.brokers.registry import Kind, kind_of, misfit, parse
+from runner.brokers.registry import BrokerKind, kind_of, misfit, parse
 from runner.cli import main
 from tests.http_client import Client
 from tests.pipelines import write
@@ -33,7 +33,7 @@ PROGRAM = """
 import sys
 from runner.brokers import registry
 from runner.cli import main
-registry.KINDS.append(registry.Kind(("toy:",), "tests.brokers.toy"))
+registry.BROKERS.append(registry.BrokerKind(("toy:",), "tests.brokers.toy"))
 main(sys.argv[1:])
 """
 """The runner, with one line more in its list."""
@@ -41,7 +41,7 @@ main(sys.argv[1:])
 
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "KINDS", [*registry.KINDS, Kind(("toy:",), "tests.brokers.toy")])
+    monkeypatch.setattr(registry, "BROKERS", [*registry.BROKERS, BrokerKind(("toy:",), "tests.brokers.toy")])
 
 
 def printed(*arguments: str | Path) -> tuple[int, str]:
