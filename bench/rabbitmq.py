@@ -26,14 +26,16 @@ WINDOW = 2000
 """Publishes that may be unconfirmed while a queue is filled."""
 
 # An Erlang process in the node that appends a line to a file whenever the counters have moved.
+# Their labels are maps in RabbitMQ 4.x, lists of pairs before.
 _SAMPLER = """
 spawn(fun() ->
   {ok, File} = file:open("PATH", [append, raw]),
   Sum = fun(Name, Counters) -> lists:sum([maps:get(Name, C, 0) || C <- Counters]) end,
+  Labelled = fun(Labels) when is_map(Labels) -> Labels; (Labels) -> maps:from_list(Labels) end,
   Look = fun() ->
-    All = maps:to_list(rabbit_global_counters:overview()),
-    Queues = [C || {Labels, C} <- All, lists:member({queue_type, rabbit_TYPE_queue}, Labels)],
-    Protocol = [C || {[{protocol, amqp091}], C} <- All],
+    All = [{Labelled(Labels), C} || {Labels, C} <- maps:to_list(rabbit_global_counters:overview())],
+    Queues = [C || {#{queue_type := rabbit_TYPE_queue}, C} <- All],
+    Protocol = [C || {Labels, C} <- All, Labels =:= #{protocol => amqp091}],
     [Sum(messages_delivered_total, Queues), Sum(messages_acknowledged_total, Queues),
      Sum(messages_delivered_consume_manual_ack_total, Queues), Sum(messages_redelivered_total, Queues),
      Sum(messages_confirmed_total, Protocol), Sum(messages_unroutable_returned_total, Protocol)]
