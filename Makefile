@@ -1,6 +1,7 @@
 # The README's commands. Everything is installed into .venv, nothing outside of it.
 .PHONY: run test test-rabbitmq4 test-pika-next lint bench release clean
 
+# With another Python, beside the first: make test PYTHON=python3.14 VENV=.venv-3.14
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -85,7 +85,8 @@ class Session:
         self._write_pipeline((ROOT / "pipeline.yaml").read_text())
 
     def _fresh_environment(self, venv: Path) -> dict[str, str]:
-        ours = {name: value for name, value in os.environ.items() if not name.startswith(("MAIL_", "COLUMNS"))}
+        theirs = ("MAIL_", "COLUMNS", "MAKE")  # what `make test` was told isn't told to the reader's make
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
         ours |= {
             "CURL_HOME": str(self._state),
             "LISTEN": f"127.0.0.1:{self._port}",
