@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -24,7 +25,11 @@ TOO_LONG = "a whole number has more than 64 bits"
         (b'{"a": 18446744073709551616}', TOO_LONG),
         (b'{"a": -9223372036854775809}', TOO_LONG),
         (b"1" * 300, TOO_LONG),
-        (b'{"":' * 1_000 + b"1" + b"}" * 1_000, "it is nested too deeply"),
+        pytest.param(
+            b'{"":' * 1_000 + b"1" + b"}" * 1_000,
+            "it is nested too deeply",
+            marks=pytest.mark.skipif(sys.version_info >= (3, 12), reason="its json module nests as deeply as orjson"),
+        ),
     ],
 )
 def test_what_two_programs_may_read_differently_is_refused(text: bytes, reason: str) -> None:
