@@ -52,6 +52,12 @@ def _escaped(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def encodable(text: str) -> str:
+    """`text` without what no encoding has: half a pair of surrogates, such as Python reads
+    for a byte of a file's name that is not UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def shown(value: Any) -> str:
     """A value as a sentence names it: `'abc'`, `5`, `true`, `empty`, `a list`."""
     if isinstance(value, str):

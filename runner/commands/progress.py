@@ -10,6 +10,7 @@ from rich import progress as bars
 from rich.console import Console
 
 from runner.commands.documents import Line
+from runner.privacy.masking import mask
 
 
 class Progress:
@@ -35,7 +36,7 @@ class Progress:
 
     def bad(self, number: int, reason: str) -> None:
         self.rejected += 1
-        self._bar.console.print(f"line {number}: {reason}", markup=False, highlight=False)
+        self._bar.console.print(f"line {number}: {mask(reason)}", markup=False, highlight=False)
 
     def dealt_with(self, lines: Sequence[Line], confirmed: int) -> None:
         self.confirmed += confirmed

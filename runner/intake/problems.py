@@ -70,7 +70,7 @@ def problem(
         "detail": mask(detail),
     }
     if errors:
-        document["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in errors]
+        document["errors"] = [{"pointer": mask(error.pointer), "detail": mask(error.detail)} for error in errors]
     found = Problem(_json(document), status, headers, "application/problem+json")
     found.reason = mask(reason or detail)
     return found

@@ -1,4 +1,7 @@
-"""How the program logs: one calm line an event, to stderr, as text or as JSON."""
+"""How the program logs: one calm line an event, to stderr, as text or as JSON.
+
+Whoever logs, card numbers and payers' addresses are masked here, as the last step.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import time
 import orjson
 
 from runner.privacy.masking import mask
+from runner.wording import encodable
 
 
 class TextFormatter(logging.Formatter):
@@ -21,8 +25,8 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        trace = f"\n{mask(self.formatException(record.exc_info))}" if record.exc_info else ""
-        return f"{clock} {self._part:<8} {level}{record.getMessage()}{trace}"
+        text = "\n".join([f"{self._part:<8} {level}{_message(record)}", *_traces(self, record)])
+        return f"{clock} {encodable(mask(text))}"
 
 
 class JsonFormatter(logging.Formatter):
@@ -37,12 +41,26 @@ class JsonFormatter(logging.Formatter):
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{record.msecs:03.0f}Z",
             "level": record.levelname.lower(),
             "part": self._part,
-            "logger": record.name,
-            "message": record.getMessage(),
+            "logger": encodable(mask(record.name)),
+            "message": encodable(mask(_message(record))),
         }
-        if record.exc_info:
-            document["traceback"] = mask(self.formatException(record.exc_info))
+        if traces := _traces(self, record):
+            document["traceback"] = encodable(mask("\n".join(traces)))
         return orjson.dumps(document).decode()
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Also where it was logged with the wrong arguments: `logging` would write them to stderr, unmasked."""
+    try:
+        return record.getMessage()
+    except Exception as error:  # noqa: BLE001 - the arguments may be of any kind, and raise anything
+        return f"{record.msg} {record.args!r} (the message can't be formatted: {error})"
+
+
+def _traces(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
+    """What belongs below the line of `record`: how it came to an error, and to being logged."""
+    error = [formatter.formatException(record.exc_info)] if record.exc_info else []
+    return [*error, formatter.formatStack(record.stack_info)] if record.stack_info else error
 
 
 FORMATS = {"text": TextFormatter, "json": JsonFormatter}

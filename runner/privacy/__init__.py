@@ -1,7 +1,9 @@
 """What must not be shown, and how it is taken out of a text.
 
-    masking.py    card numbers
-    redaction.py  passwords in URLs, settings whose names say that they are secrets
+    card_numbers.py  card numbers
+    addresses.py     payers' addresses
+    masking.py       both of them: what every text goes through that is written down for people
+    redaction.py     passwords in URLs, settings whose names say that they are secrets
 
 Left out: deciding where. Whoever writes a text down calls these.
 """

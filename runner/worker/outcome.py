@@ -35,6 +35,7 @@ from runner.routing import Reason, Refusal, Router
 from runner.topology import dead_letter_queue
 from runner.validation.schema import Schema
 from runner.validation.violations import Violation
+from runner.wording import encodable
 
 LONGEST_ERROR = 1_000
 LONGEST_TRACEBACK = 8_000
@@ -170,8 +171,8 @@ class Decider:
 
 
 def _shown(text: str) -> str:
-    """Without card numbers, and without what no encoding has (half a pair of surrogates)."""
-    return mask(text).encode(errors="replace").decode()
+    """Without card numbers and payers' addresses, and without what no encoding has."""
+    return encodable(mask(text))
 
 
 def word(violations: Sequence[Violation]) -> str:

@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import logging
 from runner.observability import logs
@@ -24,8 +26,26 @@ except ValueError:
 """
 
 
-def said(form: str, level: str = "info") -> str:
-    source = PROGRAM.replace("LEVEL", repr(level)).replace("FORM", repr(form))
+PRIVATE = """
+import logging, os
+from runner.observability import logs
+logs.configure("worker", level=LEVEL, form=FORM)
+log = logging.getLogger("shop")
+CARD, PAYER = "4111/1111/1111/1111", "jane@example.com"
+log.info("charged %s of %s", list(CARD), PAYER)
+log.info("%d", CARD)
+log.warning("seen", stack_info=True)
+logging.getLogger("somebody.else").error("%s\\n%s", CARD[:8], CARD[8:])
+try:
+    raise ValueError(f"no {CARD}") from KeyError(PAYER)
+except ValueError:
+    log.exception("it failed")
+log.warning("imported %s", os.fsdecode(b"caf\\xe9.csv"))
+"""
+
+
+def said(form: str, level: str = "info", program: str = PROGRAM) -> str:
+    source = program.replace("LEVEL", repr(level)).replace("FORM", repr(form))
     result = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
     assert result.stdout == "", "what is logged goes to stderr"
     return result.stderr
@@ -54,3 +74,19 @@ def test_json_is_one_object_a_line() -> None:
 def test_the_level_can_be_chosen() -> None:
     assert "detail" in said("text", "debug")
     assert "all is well" not in said("text", "warning")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_no_line_shows_a_card_number_or_a_payer(form: str) -> None:
+    text = said(form, program=PRIVATE)
+    assert not re.search(r"1111\D{0,8}1111", text)
+    assert "jane" not in text
+    assert text.count("j•••@example.com") == 2
+    assert text.count("••••1111") == 4, "the list, the wrong argument, the two lines, the error"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_line_with_half_a_pair_of_surrogates_is_logged(form: str) -> None:
+    last = said(form, program=PRIVATE).splitlines()[-1]
+    message = json.loads(last)["message"] if form == "json" else last
+    assert message.endswith(r"imported caf\udce9.csv")

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner import Message
-from runner.privacy.masking import passes_luhn
 from runner.validation.schema import Schema
+from stages.cards import passes_luhn
 from stages.validate_payment import ValidatePayment
 from tests.stages.notifications import ORIGINAL, payment
 from tests.stages.test_schemas import SCHEMAS
