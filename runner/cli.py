@@ -13,6 +13,7 @@ import click
 from runner import __version__
 from runner.commands.loading import print_problems
 from runner.errors import ConfigError, RunnerError
+from runner.observability import streams
 
 COMMANDS = ("run", "check", "show", "send", "status", "mail", "new", "schema")
 """In the order in which help shows them; each is a module of `runner.commands`."""
@@ -31,6 +32,10 @@ class Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        streams.prepare()
+        return super().main(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -38,7 +43,8 @@ class Commands(click.Group):
             print_problems(error.problems)
             ctx.exit(1)
         except RunnerError as error:
-            click.echo(f"runner: {error}", err=True)
+            with streams.unheard():
+                click.echo(f"runner: {error}", err=True)
             ctx.exit(1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -21,7 +22,8 @@ class Line:
 def documents(source: BinaryIO) -> Iterator[Line]:
     """The documents in `source`: lines, where one of the first two is a document by itself
     and isn't alone; else the whole of it is one."""
-    numbered = (Line(number, text) for number, text in enumerate(source, start=1) if text.strip())
+    unmarked = (text.removeprefix(codecs.BOM_UTF8) for text in source)  # Windows writes one in front of each file
+    numbered = (Line(number, text) for number, text in enumerate(unmarked, start=1) if text.strip())
     first = list(islice(numbered, 2))
     if len(first) == 2 and any(map(_is_json, first)):
         return chain(first, numbered)

@@ -9,6 +9,7 @@ import click
 
 from runner.config.loader import LoadedPipeline, load
 from runner.errors import Problem
+from runner.observability.streams import unheard
 
 PIPELINE = click.argument("pipeline", type=click.Path(path_type=Path), default="pipeline.yaml", metavar="[PIPELINE]")
 PIPELINE_OPTION = click.option(
@@ -33,4 +34,5 @@ def print_problems(problems: Sequence[Problem]) -> None:
     colours = {"error": "red", "warning": "yellow"}
     for problem in problems:
         place, _, _ = str(problem).partition(problem.message)
-        click.echo(click.style(place, fg=colours[problem.severity]) + problem.message, err=True)
+        with unheard():
+            click.echo(click.style(place, fg=colours[problem.severity]) + problem.message, err=True)

@@ -13,7 +13,7 @@ import click
 
 from runner.commands.loading import PIPELINE, load_and_warn
 from runner.config.loader import LoadedPipeline
-from runner.observability import logs, observers
+from runner.observability import logs, observers, streams
 from runner.processes.children import children
 from runner.processes.parts import Parts, UnknownPartError, parts_of
 from runner.processes.supervisor import Supervisor
@@ -45,7 +45,8 @@ def run(pipeline: Path, processes: int, only: Sequence[str], log_level: str, log
             from runner.commands.banner import lines
 
             took = time.monotonic() - began
-            click.echo("\n".join(lines(loaded, parts, processes=processes, took=took)), err=True)
+            with streams.unheard():
+                click.echo("\n".join(lines(loaded, parts, processes=processes, took=took)), err=True)
         else:
             logging.getLogger("runner").info("%s is up", loaded.pipeline.name)
 
@@ -56,7 +57,9 @@ def run(pipeline: Path, processes: int, only: Sequence[str], log_level: str, log
         on_up=announce,
         events=observers.attach(),
     )
-    sys.exit(supervisor.run())
+    status = supervisor.run()
+    streams.let_go()
+    sys.exit(status)
 
 
 def _parts(loaded: LoadedPipeline, only: Sequence[str]) -> Parts:

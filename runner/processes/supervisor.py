@@ -16,7 +16,6 @@ import logging
 import os
 import selectors
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +25,7 @@ from typing import NoReturn
 
 from runner.errors import RunnerError
 from runner.events import UNWATCHED, Events
+from runner.observability import streams
 
 log = logging.getLogger("runner.supervisor")
 
@@ -197,11 +197,14 @@ class Supervisor:
                 self._events.started(process.child.name, process.pid)
 
     def _reap(self) -> None:
-        for process in self._processes:
-            if process.pid:
-                pid, status = os.waitpid(process.pid, os.WNOHANG)
-                if pid:
-                    self._ended(process, os.waitstatus_to_exitcode(status))
+        """See which children have ended, and bury whatever was orphaned to us: as PID 1 of a
+        container we are the only one who does."""
+        running = {process.pid: process for process in self._processes if process.pid}
+        with contextlib.suppress(ChildProcessError):  # there are none
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                pid, status = ended
+                if pid in running:
+                    self._ended(running[pid], os.waitstatus_to_exitcode(status))
 
     def _ended(self, process: _Process, status: int) -> None:
         self._read_report(process)
@@ -238,8 +241,7 @@ class Supervisor:
     def _start(self, process: _Process) -> None:
         process.report, write = _pipe()
         process.started = time.monotonic()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        streams.flush()
         # Until the child has handlers of its own a signal to it has to wait: it would be
         # taken by its copy of ours, and be lost.
         signal.pthread_sigmask(signal.SIG_BLOCK, _ORDERS)
@@ -275,8 +277,7 @@ class Supervisor:
             log.exception("%s has failed", child.name)
             status = 1
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            streams.flush()
             os._exit(status)  # a handler that is stuck must not hold the process
 
     # -- stopping ---------------------------------------------------------------------------

@@ -51,3 +51,9 @@ def test_send_names_the_nearest_target(file: Path) -> None:
 
 def test_sending_nothing_is_fine(file: Path) -> None:
     assert run("send", "-p", file, "payments", stdin=b"").stdout == "0 messages confirmed on payments\n"
+
+
+def test_send_takes_a_file_as_windows_writes_it(file: Path) -> None:
+    for text in (b'\xef\xbb\xbf{"n": 1}\r\n\xef\xbb\xbf{"n": 2}\r\n', b'\xef\xbb\xbf{\r\n"n": 3\r\n}\r\n'):
+        assert run("send", "-p", file, "payments", stdin=text).exit_code == 0
+    assert stored(file, "payments") == [{"n": 1}, {"n": 2}, {"n": 3}]

@@ -248,6 +248,29 @@ def test_what_a_killed_child_leaves_behind_goes_with_it(program: Run) -> None:
     wait_until(lambda: not alive(grandchild))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has processes that inherit orphans without being PID 1")
+def test_an_orphan_that_the_supervisor_inherits_leaves_no_zombie(program: Run) -> None:
+    running = program("""
+        import ctypes
+        PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>: orphans come to us, as to PID 1
+        assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+        def forker(supervision):
+            if not os.fork():
+                if not os.fork():
+                    note('orphan', 'up')
+                    time.sleep(600)
+                os._exit(0)
+            os.wait()
+            supervision.up()
+            rest()
+        children = [Child('a', forker, forks=True)]
+    """)
+    wait_until(lambda: "orphan up" in running.events and "all up" in running.events)
+    orphan = running.pids("orphan")[0]
+    os.kill(orphan, signal.SIGKILL)
+    wait_until(lambda: not Path(f"/proc/{orphan}").exists())
+
+
 def test_a_signal_that_comes_right_after_a_fork_stops_the_child_in_good_order(program: Run) -> None:
     running = program("""
         import signal

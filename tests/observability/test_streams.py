@@ -1,0 +1,65 @@
+"""Standard streams that are closed, full or in a small encoding, as real programs meet them."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.system.program import Program
+from tests.waiting import TIMEOUT, wait_until
+
+ROOT = Path(__file__).parents[2]
+PIPELINE = ROOT / "pipeline.yaml"
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
+
+
+def shown(encoding: str) -> bytes:
+    command = [sys.executable, "-m", "runner", "show", "--graph", str(PIPELINE)]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    return subprocess.run(command, capture_output=True, check=True, env=environment).stdout
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "cp437"])
+def test_an_encoding_without_a_character_gets_a_plainer_one(encoding: str) -> None:
+    drawn = shown(encoding).decode(encoding)
+    assert "\\u" not in drawn
+    assert "(payment_queue)  payment.json" in drawn
+    assert re.sub(r"\S", "x", drawn) == re.sub(r"\S", "x", shown("utf-8").decode())
+
+
+@pytest.mark.parametrize(
+    "redirections", [">&-", "2>&-", "<&- >&- 2>&-", pytest.param(">/dev/full 2>/dev/full", marks=LINUX)]
+)
+def test_a_run_goes_on_and_ends_in_order_whatever_becomes_of_what_it_says(redirections: str, tmp_path: Path) -> None:
+    program = Program(tmp_path, f"embedded:{tmp_path}/broker.db")
+    command = f'exec "$@" {redirections}'
+    process = subprocess.Popen(
+        ["sh", "-c", command, "sh", sys.executable, "-m", "runner", "run"], cwd=tmp_path, env=program.environment()
+    )
+    try:
+        wait_until(lambda: serves(program))
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(TIMEOUT) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def serves(program: Program) -> bool:
+    try:
+        return program.request("GET", "/health/ready").status == 200
+    except OSError:
+        return False
+
+
+def test_no_file_of_the_run_takes_the_number_of_a_closed_stream(tmp_path: Path) -> None:
+    source = "from runner.observability.streams import prepare; prepare(); open('n', 'w').write(str(open('x').fileno()))"
+    (tmp_path / "x").touch()
+    subprocess.run(["sh", "-c", f'{sys.executable} -c "{source}" <&- >&- 2>&-'], cwd=tmp_path, check=True)
+    assert int((tmp_path / "n").read_text()) > 2
