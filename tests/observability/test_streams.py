@@ -59,7 +59,9 @@ def serves(program: Program) -> bool:
 
 
 def test_no_file_of_the_run_takes_the_number_of_a_closed_stream(tmp_path: Path) -> None:
-    source = "from runner.observability.streams import prepare; prepare(); open('n', 'w').write(str(open('x').fileno()))"
+    source = (
+        "from runner.observability.streams import prepare; prepare(); open('n', 'w').write(str(open('x').fileno()))"
+    )
     (tmp_path / "x").touch()
     subprocess.run(["sh", "-c", f'{sys.executable} -c "{source}" <&- >&- 2>&-'], cwd=tmp_path, check=True)
     assert int((tmp_path / "n").read_text()) > 2

@@ -58,7 +58,7 @@ CARELESS = {
     "infinite": "ValueError: delay is inf; it has to be between 0 and 3.16224e+07 seconds",
     "never": "ValueError: delay is nan; it has to be between 0 and 3.16224e+07 seconds",
     "unspeakable": "Unspeakable: Unspeakable (which can't be shown: RuntimeError)",
-    "surrogate": "no file ?.txt",
+    "surrogate": "no file \\udc80.txt",
 }
 
 

@@ -1,0 +1,34 @@
+"""Payers' addresses in texts that are written down."""
+
+from __future__ import annotations
+
+import pytest
+
+from runner.privacy.addresses import mask_addresses as mask
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("550 <test-user@example.com>: no such user", "550 <t•••@example.com>: no such user"),
+        ("mailto:jane.doe+shop@mail.example.co.uk.", "mailto:j•••@mail.example.co.uk."),
+        ("{'user': 'jane@example.com'}", "{'user': 'j•••@example.com'}"),
+        ('"jane doe"@example.com', "j•••@example.com"),
+        ("jürgen@müller.example", "j•••@müller.example"),
+        ("a@b, c@[127.0.0.1]", "a•••@b, c•••@[127.0.0.1]"),
+        ("4111111111111111@example.com", "4•••@example.com"),
+    ],
+)
+def test_of_an_address_the_first_character_and_the_domain_stay(text: str, masked: str) -> None:
+    assert mask(text) == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Message-ID <83d8f22200154122a0cbee044964e5df.paid@example.com>", "83d8f22200154122a0cbee044964e5df@a.b"),
+        *("amqp://guest@localhost:5672/", "amqps://shop:********@rabbit/v", "@property", "a @ b", "at@", "t•••@x.y"),
+    ],
+)
+def test_what_is_no_payers_address_stays(text: str) -> None:
+    assert mask(text) == text
