@@ -42,7 +42,10 @@ def write(folder: Path, example: str) -> list[Path]:
 
     Overwrites nothing: raises StarterError where one of them exists already.
     """
-    contents = {folder / path: file for path, file in _files(files("runner.starter") / example, PurePath())}
+    source = files("runner.starter") / example
+    if not (source / "pipeline.yaml").is_file():  # built from a part of the repository, as our container image is
+        raise StarterError(f"the example {example} is left out of this installation")
+    contents = {folder / path: file for path, file in _files(source, PurePath())}
     if existing := [target for target in contents if target.exists()]:
         raise StarterError(f"{existing[0]} exists already; name a new folder")
     try:

@@ -68,6 +68,18 @@ def test_it_overwrites_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["pipeline.yaml"]
 
 
+def test_an_example_whose_files_were_not_there_at_the_build_is_said_to_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "starter/payments").mkdir(parents=True)
+    (tmp_path / "starter/payments/pipeline.schema.json").touch()
+    monkeypatch.setattr("runner.commands.new.files", lambda package: tmp_path / "starter")
+    result = new("--example", "payments", tmp_path / "mine")
+    assert result.exit_code == 1
+    assert "the example payments is left out of this installation" in result.stderr
+    assert not (tmp_path / "mine").exists()
+
+
 def test_a_stage_that_the_folder_lacks_is_not_taken_from_an_installed_package(tmp_path: Path) -> None:
     """From the shipped one, say, which stands on this process's path."""
     new(tmp_path)
