@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 HEADER_PREFIX = "runner-"
 ATTEMPT = "runner-attempt"
 """Attempts that have already been made of this message (int); absent: none."""
-NOT_BEFORE = "runner-not-before"
-"""Unix time in milliseconds (int) before which a retry is not due yet."""
+WAIT = "runner-wait"
+"""Milliseconds (int) that a retry has to wait beyond its stay on the queue that it is put on,
+whose own wait is shorter. A span, not a time of day: clocks differ."""
 STAGE = "runner-stage"
 ERROR = "runner-error"
 TRACEBACK = "runner-traceback"
@@ -23,6 +24,8 @@ QUEUE = "runner-queue"
 """The queue that a dead letter came from."""
 TIME = "runner-time"
 """When it was dead-lettered: RFC 3339, UTC."""
+STRIPPED = "runner-stripped"
+"""With a message that was moved on without what its sender wrote beside the body: why."""
 
 NO_HEADERS: Mapping[str, Any] = MappingProxyType({})
 

@@ -80,6 +80,10 @@ class Topology:
         """The companion of `queue` on which a message waits for `delay` seconds."""
         return retry_queue(queue, rung_for(delay, self.rungs[queue]))
 
+    def left_to_wait(self, queue: str, delay: float) -> float:
+        """Seconds of `delay` that are left when a message comes back from that companion."""
+        return max(0.0, delay - rung_for(delay, self.rungs[queue]))
+
     def queues_of(self, destination: Destination) -> tuple[str, ...]:
         """The declared queues that `destination` leads to, each once, as RabbitMQ routes."""
         if not destination.exchange:

@@ -10,6 +10,11 @@ from typing import Any
 
 from runner.topology import PlannedQueue
 
+NO_LIMIT = 1_000_000_000
+"""From 4.0 RabbitMQ gives a quorum queue that names no delivery limit one of 20, and deletes
+what comes back more often: a dead letter that somebody has looked at 21 times. (-1 means no
+limit from 4.0 on, and one that is always passed before.)"""
+
 
 def arguments(queue: PlannedQueue) -> dict[str, Any]:
     """The `x-…` arguments of `queue`."""
@@ -31,6 +36,8 @@ def _of_quorum(queue: PlannedQueue) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if queue.delivery_limit is not None:
         found["x-delivery-limit"] = queue.delivery_limit
+    elif queue.kind == "dead":
+        found["x-delivery-limit"] = NO_LIMIT
     if queue.dead_letter_to is not None:
         # At-least-once dead-lettering: RabbitMQ keeps the message until its new queue has
         # confirmed it. Without `reject-publish` it would silently fall back to at-most-once

@@ -17,7 +17,7 @@ from runner.brokers.rabbitmq.connection import RobustConnection
 from runner.brokers.rabbitmq.consumers import Consumers
 from runner.brokers.rabbitmq.consuming import Subscription
 from runner.brokers.rabbitmq.depths import Inquiry
-from runner.brokers.rabbitmq.life import Event, Life
+from runner.brokers.rabbitmq.life import Change, Life
 from runner.brokers.rabbitmq.recovery import Recovery
 from runner.brokers.rabbitmq.repairs import Repairs
 from runner.brokers.rabbitmq.settling import Settling
@@ -74,7 +74,7 @@ class RabbitBroker:
     ) -> None:
         self._topology = self._repairs.topology = self._settling.publisher.topology = topology
         self._repairs.declares = declare
-        self._life.happened(Event.START)
+        self._life.happened(Change.START)
         self._connection.start(loop, opened=self._recovery.opened, lost=self._recovery.lost, refused=self._life.refused)
         try:
             if not self._life.first.wait(threading.TIMEOUT_MAX if timeout is None else timeout):
@@ -143,7 +143,7 @@ class RabbitBroker:
         if self._life.ending:
             return
         deadline = time.monotonic() + timeout
-        self._life.happened(Event.CLOSE)
+        self._life.happened(Change.CLOSE)
         self._life.trouble = "closed by this process"
         if self._life.connected:
             for queue in list(self._consumers.subscriptions):
@@ -153,7 +153,7 @@ class RabbitBroker:
             self._connection.call(self._settling.when_idle, idle.set)
             idle.wait(max(0.0, deadline - time.monotonic()))
         self._connection.stop(max(HANG_UP_TIMEOUT, deadline - time.monotonic()))
-        self._life.happened(Event.HUNG_UP)
+        self._life.happened(Change.HUNG_UP)
 
     def _inquire(self, planned: Sequence[PlannedQueue], done: Callable[[Mapping[str, Depth]], None]) -> None:
         connection = self._connection.current

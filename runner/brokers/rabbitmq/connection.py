@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from runner.brokers.rabbitmq.amqp.connection import Connection
-from runner.brokers.rabbitmq.amqp.errors import explain, is_refusal
+from runner.brokers.rabbitmq.amqp.errors import explain, is_refusal, nobody_listens
 from runner.brokers.rabbitmq.amqp.node import Node
 from runner.brokers.rabbitmq.amqp.parameters import parameters
 from runner.brokers.rabbitmq.drivers import OnLoop, OwnThread
@@ -25,6 +25,9 @@ log = logging.getLogger("runner.broker")
 FIRST_BACKOFF = 0.25
 LONGEST_BACKOFF = 30.0
 """Seconds. The wait before the nodes are tried again doubles from the one to the other."""
+NOBODY_THERE_BACKOFF = 1.0
+"""Seconds at most while a node's machine refuses connections: that costs it nothing, and the
+node is back at any moment."""
 REST = 30e-6
 LONGEST_REST = 2e-3
 """Seconds that the thread rests for each delivery that came with others, and in all. What
@@ -87,7 +90,7 @@ class RobustConnection:
         refused (its credentials, its virtual host), before the next try.
         """
         self._opened, self._lost, self._refused = opened, lost, refused
-        self._driver = OwnThread(self._on_fault) if loop is None else OnLoop(loop, self._on_fault)
+        self._driver = OwnThread(self._on_error) if loop is None else OnLoop(loop, self._on_error)
         self._begun = True
         self._driver.start(self._connect)
 
@@ -121,9 +124,9 @@ class RobustConnection:
 
     # -- on the I/O thread ----------------------------------------------------------
 
-    def _on_fault(self, error: Exception) -> None:
-        log.error("fault on the broker connection", exc_info=error)
-        self.restart(f"internal fault: {error!r}")
+    def _on_error(self, error: Exception) -> None:
+        log.error("error on the broker connection", exc_info=error)
+        self.restart(f"internal error: {error!r}")
 
     def _drain(self) -> None:
         self._awake = False  # before the first call: what is added from here on wakes us again
@@ -133,7 +136,7 @@ class RobustConnection:
             try:
                 function(*arguments)
             except Exception as error:  # noqa: BLE001 - whatever it is, the others are still due
-                self._on_fault(error)
+                self._on_error(error)
         if self._connection is not None:
             came = self._connection.take_count()
             if came >= COMPANY:
@@ -163,6 +166,8 @@ class RobustConnection:
     def _on_open_error(self, error: BaseException | str) -> None:
         self._connection = None
         reason = f"{self.node}: {explain(error)}"
+        if nobody_listens(error):
+            self._backoff = min(self._backoff, NOBODY_THERE_BACKOFF)
         if is_refusal(error):
             self._refused(reason)
         self._lost(reason)

@@ -12,7 +12,7 @@ from runner.brokers.base import Consumer
 from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.frames import Delivered
 from runner.brokers.rabbitmq.amqp.templates import Plain
-from runner.brokers.rabbitmq.reading import died, moved, read, too_early
+from runner.brokers.rabbitmq.reading import all_usable, died, left_to_wait, moved, read
 from runner.brokers.rabbitmq.session import ChannelSession
 from runner.message import NO_HEADERS, Delivery, Outgoing
 from runner.topology import PlannedQueue
@@ -137,9 +137,9 @@ class Subscription:
         elsewhere = None
         if delivered.redelivered or (delivered.properties is not None and delivered.properties.headers):
             elsewhere = self._elsewhere(delivery, delivered)
-        if elsewhere is None and not delivered.message_id:
-            # Another program sent it without an id. The one that it has got now has to last
-            # over crashes, so it is written down before a handler sees it.
+        if elsewhere is None and delivery.id != delivered.message_id:
+            # Another program sent it without an id, or with one that nobody can use. The one that
+            # it has got now has to last over crashes, so it is written down before a handler sees it.
             elsewhere = moved(delivery, self.queue)
         if elsewhere is None:
             self.arrive(delivery)
@@ -155,7 +155,7 @@ class Subscription:
             delivery.attempt += 1
             delivery.deaths = 1
             return moved(delivery, self.quarantine)
-        wait = too_early(delivered)
+        wait = left_to_wait(delivered)
         if wait <= 0 or not self._waits:  # a stage that retries nothing more has no queue to wait on
             return None
         return moved(delivery, self.queue, wait)
@@ -169,6 +169,10 @@ class Arrivals:
         self._session = session
 
     def on_plain(self, plain: Sequence[Plain]) -> None:
+        if not all_usable([message_id for _, message_id, _ in plain]):
+            for tag, message_id, body in plain:
+                self.on_delivered(Delivered(tag, False, message_id, None, body))
+            return
         queue, session, in_hand = self._subscription.queue, self._session, self._session.in_hand
         deliveries = []
         for tag, message_id, body in plain:

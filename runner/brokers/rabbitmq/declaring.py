@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -11,6 +12,8 @@ from runner.brokers.rabbitmq.amqp.connection import Connection
 from runner.brokers.rabbitmq.amqp.errors import closed_by_broker
 from runner.brokers.rabbitmq.arguments import arguments
 from runner.topology import Topology
+
+log = logging.getLogger("runner.broker")
 
 ROLL_CALLS = "runner.status"
 """The exchange where the workers are asked how much they have in hand (see `depths`)."""
@@ -35,8 +38,10 @@ def declare(
     *,
     done: Callable[[], None],
     failed: Callable[[str, bool], None],
+    kept: frozenset[str] = frozenset(),
 ) -> None:
-    """Declare everything in `topology` on a channel of its own, which is closed afterwards.
+    """Declare everything in `topology` on a channel of its own, which is closed afterwards;
+    but not the queues in `kept`, which are there.
 
     Calls `done()`, or `failed(reason, final)` with a sentence for the operator, and whether
     only a person can mend it. Neither is called where the connection goes away meanwhile.
@@ -46,7 +51,7 @@ def declare(
     def begin(channel: Channel) -> None:
         nonlocal steps
         channel.on_closed(closed)
-        steps = _steps(channel, topology)
+        steps = _steps(channel, topology, kept)
         proceed(channel)
 
     def proceed(channel: Channel) -> None:
@@ -59,20 +64,41 @@ def declare(
 
     def closed(error: BaseException) -> None:
         refusal = closed_by_broker(error)
-        if refusal is not None:
+        if refusal is None:
+            return
+        older = _made_without_limit(refusal[1], topology)
+        if older:
+            log.warning(
+                "queue '%s' was made by an earlier version, without x-delivery-limit: from RabbitMQ 4.0 on "
+                "a dead letter on it vanishes at the 21st look. Delete the queue once it is empty; "
+                "the next start makes it anew",
+                older,
+            )
+            declare(connection, topology, done=done, failed=failed, kept=kept | {older})
+        else:
             failed(explain_refusal(*refusal), refusal[0] in _FINAL)
 
     connection.open_channel(begin)
 
 
-def _steps(channel: Channel, topology: Topology) -> Iterator[Step]:
+def _steps(channel: Channel, topology: Topology, kept: frozenset[str]) -> Iterator[Step]:
     yield partial(channel.declare_exchange, ROLL_CALLS, "fanout")
     for exchange in topology.exchanges:
         yield partial(channel.declare_exchange, exchange.name, exchange.type)
     for queue in topology.queues:
-        yield partial(channel.declare_queue, queue.name, arguments(queue))
+        if queue.name not in kept:
+            yield partial(channel.declare_queue, queue.name, arguments(queue))
     for binding in topology.bindings:
         yield partial(channel.bind, binding.queue, binding.exchange, binding.key)
+
+
+def _made_without_limit(refusal: str, topology: Topology) -> str:
+    """The dead-letter queue that a refusal is about, if it only lacks the limit of today: the dead
+    letters on it are worth more than that."""
+    match = _INEQUIVALENT.search(refusal)
+    dead = {queue.name for queue in topology.queues if queue.kind == "dead"}
+    lacks = match is not None and match["argument"] == "x-delivery-limit" and match["theirs"] == "none"
+    return match["name"] if match is not None and lacks and match["name"] in dead else ""
 
 
 def explain_refusal(code: int, text: str) -> str:

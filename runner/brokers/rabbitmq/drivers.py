@@ -101,4 +101,13 @@ class OwnThread(OnLoop):
 
     def _run(self) -> None:
         self.loop.run_forever()
+        self.loop.run_until_complete(self._drop_what_is_pending())
         self.loop.close()
+
+    @staticmethod
+    async def _drop_what_is_pending() -> None:
+        """A connection that was half open leaves what it was doing, such as looking up its host."""
+        pending = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)

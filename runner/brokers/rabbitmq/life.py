@@ -42,7 +42,7 @@ class State(Enum):
     CLOSED = auto()
 
 
-class Event(Enum):
+class Change(Enum):
     START = auto()
     OPENED = auto()
     CHANNEL_OPENED = auto()
@@ -56,33 +56,33 @@ class Event(Enum):
     HUNG_UP = auto()
 
 
-TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
-    State.NEW: {Event.START: State.CONNECTING, Event.CLOSE: State.CLOSED},
+TRANSITIONS: Mapping[State, Mapping[Change, State]] = {
+    State.NEW: {Change.START: State.CONNECTING, Change.CLOSE: State.CLOSED},
     State.CONNECTING: {
-        Event.OPENED: State.PREPARING,
-        Event.LOST: State.CONNECTING,
-        Event.CLOSE: State.CLOSED,
+        Change.OPENED: State.PREPARING,
+        Change.LOST: State.CONNECTING,
+        Change.CLOSE: State.CLOSED,
     },
     State.PREPARING: {
-        Event.CHANNEL_OPENED: State.READY,
-        Event.LOST: State.CONNECTING,
-        Event.CLOSE: State.CLOSED,
+        Change.CHANNEL_OPENED: State.READY,
+        Change.LOST: State.CONNECTING,
+        Change.CLOSE: State.CLOSED,
     },
     State.READY: {
-        Event.CHANNEL_CLOSED: State.REPAIRING,
-        Event.LOST: State.CONNECTING,
-        Event.CLOSE: State.CLOSING,
+        Change.CHANNEL_CLOSED: State.REPAIRING,
+        Change.LOST: State.CONNECTING,
+        Change.CLOSE: State.CLOSING,
     },
     State.REPAIRING: {
-        Event.CHANNEL_OPENED: State.READY,
-        Event.LOST: State.CONNECTING,
-        Event.CLOSE: State.CLOSING,
+        Change.CHANNEL_OPENED: State.READY,
+        Change.LOST: State.CONNECTING,
+        Change.CLOSE: State.CLOSING,
     },
     State.CLOSING: {
-        Event.CHANNEL_OPENED: State.CLOSING,
-        Event.CHANNEL_CLOSED: State.CLOSING,
-        Event.LOST: State.CLOSED,
-        Event.HUNG_UP: State.CLOSED,
+        Change.CHANNEL_OPENED: State.CLOSING,
+        Change.CHANNEL_CLOSED: State.CLOSING,
+        Change.LOST: State.CLOSED,
+        Change.HUNG_UP: State.CLOSED,
     },
     State.CLOSED: {},
 }
@@ -124,7 +124,7 @@ class Life:
     def ending(self) -> bool:
         return self.state in (State.CLOSING, State.CLOSED)
 
-    def happened(self, event: Event) -> tuple[State, State]:
+    def happened(self, event: Change) -> tuple[State, State]:
         """The states before and after `event`: the same one where it changes nothing."""
         with self._lock:
             before = self.state

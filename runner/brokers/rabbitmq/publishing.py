@@ -8,8 +8,8 @@ lost (the channel went away first, and nobody knows).
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.frames import END, OVERHEAD, content_frames, publish_frame
@@ -17,13 +17,26 @@ from runner.brokers.rabbitmq.amqp.templates import PublishTemplate
 from runner.brokers.rabbitmq.reading import Moved
 from runner.brokers.rabbitmq.tickets import Ticket
 from runner.events import Events
-from runner.message import HEADER_PREFIX, NOT_BEFORE, TRACEBACK, Delivery, Destination, Outgoing
+from runner.message import (
+    ATTEMPT,
+    HEADER_PREFIX,
+    STRIPPED,
+    TRACEBACK,
+    WAIT,
+    Delivery,
+    Destination,
+    Outgoing,
+    new_id,
+)
 from runner.topology import Topology
+from runner.wording import one_line
 
 log = logging.getLogger("runner.broker")
 
 KEPT_TEMPLATES = 1000
 """Routing keys may be made up of anything."""
+LONGEST_REASON = 200
+"""Characters."""
 
 
 NACKED = "the queue is full, or its node refuses messages"
@@ -121,20 +134,29 @@ class Publisher:
     def _frames(self, channel: Channel, message: Outgoing) -> bytes:
         exchange, key = self._sent_to(message)
         headers = message.headers
-        if message.delay:
-            headers = {**headers, NOT_BEFORE: round((time.time() + message.delay) * 1000)}
-        number, frame_max = channel.number, channel.frame_max
+        if message.delay and (left := self.topology.left_to_wait(message.destination.key, message.delay)):
+            headers = {**headers, WAIT: round(left * 1000)}
+        return publish_frame(channel.number, exchange, key) + self._content(channel, message, headers)
+
+    def _content(self, channel: Channel, message: Outgoing, headers: Mapping[str, Any]) -> bytes:
+        def content(headers: Mapping[str, Any], origin: Any) -> bytes:
+            return content_frames(channel.number, channel.frame_max, message.id, headers, message.payload, origin)
+
+        if message.origin is None:
+            return content(headers, None)
+        # It has to go somewhere, to its retry or to the dead letters, whatever its sender wrote.
         try:
-            origin = message.origin.broker_data if message.origin is not None else None
-            content = content_frames(number, frame_max, message.id, headers, message.payload, origin)
-        except (ValueError, RecursionError) as error:
-            if message.origin is None:
-                raise
-            # It has to go somewhere: to its retry, or to the dead letters.
-            log.warning("message %s is moved on without its sender's headers: %s", message.id, error)
+            return content(headers, message.origin.broker_data)
+        except Exception as error:  # noqa: BLE001 - ValueError, RecursionError, struct.error, …
+            reason = f"its sender's headers could not be written: {error}"
+            log.warning("message %s is moved on without its sender's headers: %s", one_line(message.id), error)
+        try:
             ours = {name: headers[name] for name in headers if name.startswith(HEADER_PREFIX) and name != TRACEBACK}
-            content = content_frames(number, frame_max, message.id, ours, message.payload, None)
-        return publish_frame(number, exchange, key) + content
+            return content({**ours, STRIPPED: reason[:LONGEST_REASON]}, None)
+        except Exception:  # noqa: BLE001 - as above
+            message.id = new_id()
+            counts = {name: headers[name] for name in (ATTEMPT, WAIT) if name in headers}
+            return content({**counts, STRIPPED: "neither its id nor its headers could be written"}, None)
 
     def _sent_to(self, message: Outgoing) -> Destination:
         """Where it is published to: where it has to wait, if it has to. The longest rung may

@@ -13,7 +13,7 @@ from runner.brokers.rabbitmq.amqp.connection import Connection
 from runner.brokers.rabbitmq.amqp.errors import explain
 from runner.brokers.rabbitmq.connection import RobustConnection
 from runner.brokers.rabbitmq.consumers import Consumers
-from runner.brokers.rabbitmq.life import Event, Life, State
+from runner.brokers.rabbitmq.life import Change, Life, State
 from runner.brokers.rabbitmq.repairs import Repairs
 from runner.brokers.rabbitmq.settling import Settling
 from runner.events import Events
@@ -45,14 +45,14 @@ class Recovery:
 
     def opened(self, connection: Connection) -> None:
         """There is a connection: declare, then open channels."""
-        _, state = self._life.happened(Event.OPENED)
+        _, state = self._life.happened(Change.OPENED)
         if state is State.PREPARING:
             connection.on_blocked(self._blocked, self._unblocked)
             self._repairs.declare(self._open_publishing)
 
     def lost(self, reason: str) -> None:
         """The connection is gone, or didn't come about."""
-        before, _ = self._life.happened(Event.LOST)
+        before, _ = self._life.happened(Change.LOST)
         if before in (State.READY, State.REPAIRING):
             self._events.disconnected(self._connection.node, reason, mends=True)
         elif not self._life.ending and not self._life.was_refused and reason != self._life.trouble:
@@ -85,7 +85,7 @@ class Recovery:
         channel.on_closed(lambda error: self._publishing_closed(channel, error))
         self._publisher.attach(channel, self._repairs.unroutable)
         again = self._life.was_ready
-        before, state = self._life.happened(Event.CHANNEL_OPENED)
+        before, state = self._life.happened(Change.CHANNEL_OPENED)
         self._settling.send_waiting()
         if (before, state) == (State.PREPARING, State.READY):
             connection = self._connection.current
@@ -102,6 +102,6 @@ class Recovery:
     def _publishing_closed(self, channel: Channel, error: BaseException) -> None:
         """An exchange that doesn't exist closes the channel (404): put it back, and go on."""
         if channel is self._publisher.channel:
-            self._life.happened(Event.CHANNEL_CLOSED)
+            self._life.happened(Change.CHANNEL_CLOSED)
             self._publisher.detach(f"the channel was closed: {explain(error)}")
             self._repairs.mend(f"the publishing channel was closed: {explain(error)}", self._open_publishing)

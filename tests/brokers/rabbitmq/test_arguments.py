@@ -41,7 +41,8 @@ def test_a_queue_lets_no_message_fall_on_the_way_to_another() -> None:
         "x-dead-letter-routing-key": "q",
         **DEAD_LETTERED_SAFELY,
     }
-    assert found == {"q.dlq": {"x-queue-type": "quorum"}, "q": work, "q.quarantine": work, "q.retry.1s500ms": wait}
+    dead = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000_000}
+    assert found == {"q.dlq": dead, "q": work, "q.quarantine": work, "q.retry.1s500ms": wait}
 
 
 def test_a_classic_queue_has_no_delivery_limit_and_dead_letters_nothing() -> None:

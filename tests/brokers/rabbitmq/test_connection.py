@@ -114,7 +114,7 @@ def test_a_fault_on_the_connections_thread_keeps_nothing_else_from_being_done(
     assert done.wait(TIMEOUT)
     opened.get(timeout=TIMEOUT)  # what the fault has left half done is done anew
     connection.stop(TIMEOUT)
-    assert "internal fault: ZeroDivisionError" in caplog.text
+    assert "internal error: ZeroDivisionError" in caplog.text
 
 
 def test_nothing_is_written_on_a_channel_that_is_being_closed(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runner.brokers.rabbitmq.broker import RabbitBroker
-from runner.message import ATTEMPT, NOT_BEFORE
+from runner.message import ATTEMPT, WAIT
 from runner.pipeline import Pipeline, Queue, Stage
 from runner.retry import RetryPolicy
 from runner.topology import plan
@@ -57,7 +57,7 @@ def test_a_retry_that_waits_for_a_stage_without_retries_any_more_ends_no_connect
     broker = rabbit(plan(Pipeline("p", Path("p.yaml"), (), {WORK: Queue(WORK)}, {"s": stage}, {})))
     collector = Collector()
     broker.consume(WORK, 10, collector)
-    foreign(WORK, message_id="waits", headers={NOT_BEFORE: 1 << 42, ATTEMPT: 1})
+    foreign(WORK, message_id="waits", headers={WAIT: 1 << 42, ATTEMPT: 1})
     delivery = collector.next()
     assert (delivery.id, delivery.attempt) == ("waits", 2)
     assert "connection" not in caplog.text

@@ -12,8 +12,9 @@ from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.brokers.rabbitmq.declaring import explain_refusal
 from runner.errors import BrokerSetupError
 from runner.pipeline import Exchange, Queue
-from tests.brokers.plans import NEXT, WORK, bound, topology
+from tests.brokers.plans import NEXT, WORK, bound, to, topology
 from tests.rabbitmq_node import RabbitNode
+from tests.waiting import wait_until
 
 
 def test_everything_is_durable_and_belongs_to_no_connection(
@@ -49,6 +50,33 @@ def test_a_queue_that_exists_with_other_arguments_is_named_with_the_ways_out(vho
         broker.start(topology(), timeout=30)
     assert f"rabbitmqctl delete_queue {NEXT} --vhost {vhost}" in str(told.value)
     assert not broker.available
+
+
+def test_dead_letters_of_an_earlier_version_are_kept_and_told(
+    rabbit: Callable[..., RabbitBroker], vhost_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(pika.BlockingConnection(pika.URLParameters(vhost_url))) as connection:
+        for queue in (WORK, NEXT):
+            connection.channel().queue_declare(f"{queue}.dlq", durable=True, arguments={"x-queue-type": "quorum"})
+    broker = rabbit()
+    assert broker.depths([WORK, NEXT]).keys() == {WORK, NEXT}
+    for queue in (WORK, NEXT):
+        assert f"queue '{queue}.dlq' was made by an earlier version, without x-delivery-limit" in caplog.text
+
+
+def test_a_dead_letter_can_be_looked_at_any_number_of_times(
+    rabbit: Callable[..., RabbitBroker], vhost_url: str
+) -> None:
+    """RabbitMQ 4.x deletes it at the 21st time, unless the queue says otherwise."""
+    broker = rabbit()
+    broker.publish([to(f"{WORK}.dlq")])
+    with closing(pika.BlockingConnection(pika.URLParameters(vhost_url))) as connection:
+        for _ in range(30):
+            channel = connection.channel()
+            method, _, _ = channel.basic_get(f"{WORK}.dlq")
+            assert method is not None
+            channel.close()
+        wait_until(lambda: broker.depths([WORK])[WORK].dead == 1)
 
 
 def test_a_length_that_was_changed_is_told_with_both(rabbit: Callable[..., RabbitBroker], vhost_url: str) -> None:

@@ -89,7 +89,7 @@ def test_a_fault_of_ours_costs_the_connection_and_no_more(
     caplog.set_level(logging.INFO, "runner.broker")
     broker._connection.call(fail)
     wait_until(lambda: "connected to" in caplog.text)
-    assert "fault on the broker connection" in caplog.text
+    assert "error on the broker connection" in caplog.text
     assert "made by a test" in caplog.text
     broker.publish([to(NEXT)])
     broker.close()

@@ -7,52 +7,52 @@ import logging
 import pytest
 
 from runner.brokers.rabbitmq import life
-from runner.brokers.rabbitmq.life import TRANSITIONS, Event, Life, State
+from runner.brokers.rabbitmq.life import TRANSITIONS, Change, Life, State
 from runner.errors import BrokerSetupError
 
 
-def lived(*events: Event) -> Life:
+def lived(*events: Change) -> Life:
     found = Life()
     for event in events:
         found.happened(event)
     return found
 
 
-READY = (Event.START, Event.OPENED, Event.CHANNEL_OPENED)
+READY = (Change.START, Change.OPENED, Change.CHANNEL_OPENED)
 
 
 @pytest.mark.parametrize(
     ("events", "state", "available", "connected"),
     [
         ((), State.NEW, False, False),
-        ((Event.START,), State.CONNECTING, False, False),
-        ((Event.START, Event.LOST, Event.LOST), State.CONNECTING, False, False),
-        ((Event.START, Event.OPENED), State.PREPARING, False, False),
+        ((Change.START,), State.CONNECTING, False, False),
+        ((Change.START, Change.LOST, Change.LOST), State.CONNECTING, False, False),
+        ((Change.START, Change.OPENED), State.PREPARING, False, False),
         (READY, State.READY, True, True),
-        ((*READY, Event.CHANNEL_CLOSED), State.REPAIRING, False, True),
-        ((*READY, Event.CHANNEL_CLOSED, Event.CHANNEL_OPENED), State.READY, True, True),
-        ((*READY, Event.CHANNEL_CLOSED, Event.LOST), State.CONNECTING, False, False),
-        ((*READY, Event.LOST), State.CONNECTING, False, False),
-        ((*READY, Event.LOST, Event.OPENED, Event.CHANNEL_OPENED), State.READY, True, True),
-        ((*READY, Event.CLOSE), State.CLOSING, False, True),
-        ((*READY, Event.CLOSE, Event.CHANNEL_CLOSED, Event.CHANNEL_OPENED), State.CLOSING, False, True),
-        ((*READY, Event.CLOSE, Event.LOST), State.CLOSED, False, False),
-        ((*READY, Event.CLOSE, Event.HUNG_UP), State.CLOSED, False, False),
-        ((Event.START, Event.CLOSE), State.CLOSED, False, False),
-        ((Event.CLOSE,), State.CLOSED, False, False),
+        ((*READY, Change.CHANNEL_CLOSED), State.REPAIRING, False, True),
+        ((*READY, Change.CHANNEL_CLOSED, Change.CHANNEL_OPENED), State.READY, True, True),
+        ((*READY, Change.CHANNEL_CLOSED, Change.LOST), State.CONNECTING, False, False),
+        ((*READY, Change.LOST), State.CONNECTING, False, False),
+        ((*READY, Change.LOST, Change.OPENED, Change.CHANNEL_OPENED), State.READY, True, True),
+        ((*READY, Change.CLOSE), State.CLOSING, False, True),
+        ((*READY, Change.CLOSE, Change.CHANNEL_CLOSED, Change.CHANNEL_OPENED), State.CLOSING, False, True),
+        ((*READY, Change.CLOSE, Change.LOST), State.CLOSED, False, False),
+        ((*READY, Change.CLOSE, Change.HUNG_UP), State.CLOSED, False, False),
+        ((Change.START, Change.CLOSE), State.CLOSED, False, False),
+        ((Change.CLOSE,), State.CLOSED, False, False),
     ],
     ids=str,
 )
 def test_what_happens_leads_from_state_to_state(
-    events: tuple[Event, ...], state: State, available: bool, connected: bool
+    events: tuple[Change, ...], state: State, available: bool, connected: bool
 ) -> None:
     found = lived(*events)
     assert (found.state, found.available, found.connected) == (state, available, connected)
 
 
-@pytest.mark.parametrize("event", Event)
-def test_news_that_come_after_the_end_change_nothing(event: Event) -> None:
-    found = lived(Event.START, Event.CLOSE)
+@pytest.mark.parametrize("event", Change)
+def test_news_that_come_after_the_end_change_nothing(event: Change) -> None:
+    found = lived(Change.START, Change.CLOSE)
     assert found.happened(event) == (State.CLOSED, State.CLOSED)
 
 
@@ -63,7 +63,7 @@ def test_a_broker_that_takes_no_messages_is_not_available_though_it_is_connected
 
 
 def test_the_first_refusal_ends_the_first_start() -> None:
-    found = lived(Event.START)
+    found = lived(Change.START)
     found.refused("it refuses the user name or the password")
     found.refused("and again")
     assert found.was_refused
@@ -90,4 +90,4 @@ def test_every_state_can_be_reached_and_left_but_the_last() -> None:
 def test_the_drawing_names_every_state_and_every_event() -> None:
     drawing = life.__doc__ or ""
     assert [state.name for state in State if state.name not in drawing] == []
-    assert [event.name for event in Event if event.name.lower().replace("_", " ") not in drawing] == []
+    assert [event.name for event in Change if event.name.lower().replace("_", " ") not in drawing] == []

@@ -11,7 +11,7 @@ import pytest
 
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.errors import PublishError
-from runner.message import ATTEMPT, Outgoing
+from runner.message import ATTEMPT, STRIPPED, Outgoing
 from runner.message import Destination as At
 from runner.pipeline import Exchange
 from tests.brokers.conftest import Opener
@@ -50,7 +50,7 @@ def test_what_does_not_fit_into_a_frame_is_moved_on_without_its_senders_headers(
     broker.settle(delivery, [Outgoing(At("", NEXT), "p1", b"{}", headers, origin=delivery)])
     wait_until(lambda: broker.depths([WORK])[WORK].in_hand == 0)
     (stored,) = place.contents(NEXT)
-    assert (stored.id, set(stored.headers)) == ("p1", {"runner-error", ATTEMPT})
+    assert (stored.id, set(stored.headers)) == ("p1", {"runner-error", ATTEMPT, STRIPPED})
     assert "message p1 is moved on without its sender's headers" in caplog.text
 
 
@@ -68,7 +68,7 @@ def test_headers_nested_too_deep_to_be_written_are_left_behind(
     broker.settle(delivery, [Outgoing(At("", NEXT), "p1", b"{}", headers, origin=delivery)])
     wait_until(lambda: place.contents(NEXT))
     (stored,) = place.contents(NEXT)
-    assert set(stored.headers) == {"runner-error", ATTEMPT}
+    assert set(stored.headers) == {"runner-error", ATTEMPT, STRIPPED}
 
 
 @pytest.mark.parametrize("delay", [0, RETRY_DELAY])
@@ -90,3 +90,17 @@ def test_what_comes_back_is_told_of_the_message_that_came_back(
     go_on.set()
     failed, _error = collector.failure()
     assert failed is second
+
+
+def test_a_dead_letter_with_an_id_that_no_property_holds_is_written_all_the_same(
+    rabbit: Callable[..., RabbitBroker], place: RabbitPlace
+) -> None:
+    broker, collector = rabbit(), Collector()
+    broker.consume(WORK, 10, collector)
+    broker.publish([to(WORK, b"[1]", id="p1")])
+    delivery = collector.next()
+    broker.settle(delivery, [Outgoing(At("", NEXT), "p" * 300, b"[1]", {ATTEMPT: 3, "odd": {1, 2}}, origin=delivery)])
+    wait_until(lambda: broker.depths([WORK])[WORK].in_hand == 0)
+    (stored,) = place.contents(NEXT)
+    assert stored.payload == b"[1]"
+    assert stored.headers == {ATTEMPT: 3, STRIPPED: "neither its id nor its headers could be written"}

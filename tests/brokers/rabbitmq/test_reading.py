@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, get_args
 
+import pika
 import pytest
 
 from runner.brokers.rabbitmq.broker import RabbitBroker
-from runner.message import ATTEMPT, Destination, Outgoing
+from runner.brokers.rabbitmq.reading import DEATHS, DELIVERY_COUNT
+from runner.message import ATTEMPT, WAIT, Destination, Outgoing
 from runner.message import Destination as At
 from runner.pipeline import Queue, QueueType
 from tests.brokers.conftest import Opener
 from tests.brokers.holder import Holder
 from tests.brokers.places import RabbitPlace
-from tests.brokers.plans import NEXT, RETRY_DELAY, WORK, Collector, topology
+from tests.brokers.plans import MORE, NEXT, RETRY_DELAY, WORK, Collector, ids, topology
 from tests.brokers.rabbitmq.foreign import MillisecondsType, put, retry, taken
 from tests.waiting import wait_until
 
@@ -120,3 +124,84 @@ def test_a_time_that_is_none_ends_no_connection_and_is_passed_on_as_it_was(
     broker.settle(first, [Outgoing(At("", WORK), "odd", first.payload, first.headers, origin=first)])
     assert collector.next().headers == {"sent": 1_700_000_000_000}
     assert "connection" not in caplog.text
+
+
+# -- what other programs must not be able to do -----------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["CC", "BCC", "cc", "x-delay", "X-Anything", "x-opt-annotation"])
+def test_a_header_that_the_broker_acts_by_travels_no_further(
+    place: RabbitPlace, open_broker: Opener, name: str
+) -> None:
+    """By CC and BCC RabbitMQ would route each retry, result and dead letter to others as well."""
+    broker, collector = open_broker(), Collector()
+    broker.consume(WORK, 10, collector)
+    put(place.address, WORK, headers={name: [MORE], "tenant": "a"}, message_id="m-1")
+    first = collector.next()
+    broker.settle(first, [retry(first, RETRY_DELAY)])
+    second = collector.next()
+    broker.settle(second, [Outgoing(At("", NEXT), "m-1", b"{}", second.headers, origin=second)])
+    wait_until(lambda: place.contents(NEXT))
+    sent_to_others = ["m-1"] if name in ("CC", "BCC") else []
+    assert ids(place.contents(MORE)) == sent_to_others, "only what its sender sent there"
+    properties, _ = taken(place.address, NEXT)
+    assert set(properties.headers) - {DELIVERY_COUNT} == {"tenant"}, "but for what the broker adds to a look"
+
+
+def test_a_reply_to_the_brokers_pseudo_queue_closes_no_channel(place: RabbitPlace, open_broker: Opener) -> None:
+    broker, collector = open_broker(), Collector()
+    broker.consume(WORK, 10, collector)
+    with closing(pika.BlockingConnection(pika.URLParameters(place.address))) as connection:
+        channel = connection.channel()
+        channel.basic_consume("amq.rabbitmq.reply-to", lambda *_: None, auto_ack=True)
+        channel.basic_publish("", WORK, b"{}", pika.BasicProperties(message_id="m", reply_to="amq.rabbitmq.reply-to"))
+        first = collector.next()
+        broker.settle(first, [retry(first, RETRY_DELAY)])
+        assert collector.next().attempt == 2
+
+
+@pytest.mark.parametrize("count", [2**63 - 1, -(2**63), "7", True])
+@pytest.mark.parametrize("name", [ATTEMPT, WAIT, DEATHS, DELIVERY_COUNT])
+def test_whatever_a_forged_count_says_the_dead_letter_can_be_written(
+    place: RabbitPlace, open_broker: Opener, name: str, count: object
+) -> None:
+    broker, collector = open_broker(), Collector()
+    broker.consume(WORK, 10, collector)
+    put(place.address, WORK, headers={name: count}, message_id="m-1")
+    if name == WAIT and count == 2**63 - 1:
+        wait_until(lambda: broker.depths([WORK])[WORK].delayed == 1)
+        return
+    delivery = collector.next()
+    assert 1 <= delivery.attempt <= 1_000_001
+    headers = {**delivery.headers, ATTEMPT: delivery.attempt}
+    broker.settle(delivery, [Outgoing(At("", NEXT), delivery.id, delivery.payload, headers, origin=delivery)])
+    wait_until(lambda: ids(place.contents(NEXT)) == ["m-1"])
+
+
+@pytest.mark.parametrize("headers", [{}, {"a": "b"}], ids=["plain", "with headers"])
+@pytest.mark.parametrize("given", [b"", b"\xff" * 200, b"a" * 255, b"one\nline", b"\x1b[2J", "\u2028".encode()])
+def test_an_id_that_nobody_can_use_is_replaced_by_one_that_lasts(
+    place: RabbitPlace, open_broker: Opener, given: bytes, headers: Mapping[str, str]
+) -> None:
+    broker, collector = open_broker(), Collector()
+    put(place.address, WORK, content_type="application/json", headers=headers or None, message_id=Raw(given))
+    broker.consume(WORK, 10, collector)
+    first = collector.next()
+    assert re.fullmatch("[0-9a-f]{32}", first.id)
+    broker.settle(first, [retry(first, RETRY_DELAY)])
+    second = collector.next()
+    assert (second.id, second.attempt) == (first.id, 2)
+
+
+class Raw(str):
+    """A short text of AMQP whose bytes are given."""
+
+    raw: bytes
+
+    def __new__(cls, raw: bytes) -> Raw:
+        text = super().__new__(cls, raw.decode("latin-1"))
+        text.raw = raw
+        return text
+
+    def encode(self, *_: object) -> bytes:
+        return self.raw

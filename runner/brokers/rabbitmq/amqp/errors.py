@@ -6,6 +6,7 @@ Left out: what to do about them.
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
 
 import pika.exceptions
 
@@ -43,6 +44,11 @@ def is_refusal(error: BaseException | str) -> bool:
     )
 
 
+def nobody_listens(error: BaseException | str) -> bool:
+    """Whether the machine is there, and no broker on its port."""
+    return any(isinstance(one, ConnectionRefusedError) for one in _causes(error))
+
+
 def closed_by_broker(error: BaseException) -> tuple[int, str] | None:
     """The reply code and the text with which the broker closed a channel; None where it
     was closed by us, or with its connection."""
@@ -51,15 +57,25 @@ def closed_by_broker(error: BaseException) -> tuple[int, str] | None:
     return None
 
 
+def _causes(error: object) -> Iterator[BaseException]:
+    """The error, and those within it, which pika wraps several times over: the innermost first."""
+    if isinstance(error, BaseException):
+        inner = (*getattr(error, "exceptions", ()), getattr(error, "exception", None), error.__cause__, *error.args)
+        for one in reversed(inner):
+            yield from _causes(one)
+        yield error
+
+
 def _system_error(error: object) -> str:
-    """The operating system's own words, which pika wraps several times over."""
+    """The operating system's own words."""
+    return next((text for text in map(_words, _causes(error)) if text), "")
+
+
+def _words(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate can't be verified: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return "it doesn't speak TLS on this port (amqps:// needs its TLS port, often 5671)"
     if isinstance(error, OSError):
         return (error.strerror or str(error)).lower()
-    if not isinstance(error, BaseException):
-        return ""
-    inner = (*getattr(error, "exceptions", ()), getattr(error, "exception", None), error.__cause__, *error.args)
-    return next((text for text in map(_system_error, reversed(inner)) if text), "")
+    return ""

@@ -64,22 +64,17 @@ def content_frames(
 ) -> bytes:
     """The header and body frames of a persistent message.
 
-    One that is moved on (`origin`: the properties it came with) keeps its sender's
-    properties; but neither an expiration (it would vanish from the dead letters) nor a
-    user id (RabbitMQ closes the channel where that isn't the connection's own).
-    Raises ValueError where the headers don't fit into a frame, or can't be written.
+    One that is moved on (`origin`: the properties it came with) keeps those of its sender's
+    properties that RabbitMQ does nothing by. Raises ValueError where the headers don't fit
+    into a frame, or can't be written.
     """
     if headers or origin is not None:
         flags, properties = fields.properties(
             replace(
-                origin or Properties("application/json"),
+                Properties("application/json") if origin is None else _inert(origin),
                 headers=headers or None,
                 delivery_mode=PERSISTENT,
                 message_id=message_id,
-                expiration=None,
-                user_id=None,
-                priority=None,
-                cluster_id=None,
             )
         )
     else:
@@ -92,6 +87,22 @@ def content_frames(
         return head + _frame.pack(BODY, channel, len(body)) + body + END if body else head
     parts = (body[start : start + largest] for start in range(0, len(body), largest))
     return head + b"".join(_frame.pack(BODY, channel, len(part)) + part + END for part in parts)
+
+
+def _inert(origin: Properties) -> Properties:
+    """What of a sender's properties may travel on. Not the others: by an expiration a message
+    would vanish from the dead letters, and a user id that isn't the connection's own, or a
+    reply to RabbitMQ's pseudo-queue (rabbitmq.com/docs/direct-reply-to), closes the channel."""
+    reply_to = origin.reply_to
+    return Properties(
+        content_type=origin.content_type,
+        content_encoding=origin.content_encoding,
+        correlation_id=origin.correlation_id,
+        reply_to=None if reply_to is None or reply_to.startswith("amq.") else reply_to,
+        timestamp=origin.timestamp,
+        type=origin.type,
+        app_id=origin.app_id,
+    )
 
 
 # -- reading ---------------------------------------------------------------------------
