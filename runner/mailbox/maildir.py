@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import RunnerError, StartError
+from runner.privacy.files import make_file, make_folder
 
 # -- Keeping ----------------------------------------------------------------------
 
@@ -38,18 +39,23 @@ def keep(folder: Path, content: bytes, *, sender: str, recipients: Iterable[str]
     written = folder / "tmp" / name
     mail = lines + content.replace(b"\r\n", b"\n")
     try:
-        written.write_bytes(mail)
+        _write(written, mail)
     except FileNotFoundError:
         make_maildir(folder)
-        written.write_bytes(mail)
+        _write(written, mail)
     return written.rename(folder / "new" / name)
+
+
+def _write(path: Path, mail: bytes) -> None:
+    with open(make_file(path, os.O_EXCL), "wb") as file:  # noqa: PTH123 - it is a descriptor
+        file.write(mail)
 
 
 def make_maildir(folder: Path) -> None:
     """Make the folder with its three parts. Raises StartError."""
     try:
         for part in ("tmp", "new", "cur"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
+            make_folder(folder / part)
     except OSError as error:
         raise StartError(f"mailbox: {folder} can't be made: {error.strerror}; set another mailbox.folder") from error
 

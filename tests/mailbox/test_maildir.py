@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -93,6 +94,16 @@ def test_no_mail_however_odd_breaks_the_mailbox(tmp_path_factory: pytest.TempPat
 
     text = render_list(folder) + render_mail(folder)
     assert all(character.isprintable() or character == "\n" for character in text)
+
+
+def test_no_other_user_may_read_a_mail(server: MailboxServer, folder: Path) -> None:
+    before = os.umask(0o022)
+    shutil.rmtree(folder.parent)
+    send(server, mail())
+    os.umask(before)
+    made = [folder.parent, *folder.parent.rglob("*")]
+    assert len(made) == 6
+    assert [str(file) for file in made if file.stat().st_mode & 0o077] == []
 
 
 def test_a_mailbox_that_is_emptied_by_removing_it_goes_on(folder: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import BrokerError, BrokerSetupError, BrokerUnavailableError
+from runner.privacy.files import close_to_others, make_file
 
 APPLICATION_ID = 0x52554E52
 """Marks the file as a runner's; SQLite keeps it in the header."""
@@ -87,12 +88,16 @@ def open_file(path: Path) -> sqlite3.Connection:
     if path.is_dir():
         raise BrokerSetupError(f"{path}: is a folder; the embedded broker needs a file")
     with explained(path):
+        with contextlib.suppress(FileExistsError):  # to open and close that would drop the locks that SQLite has on it
+            os.close(make_file(path, os.O_EXCL))
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, cached_statements=256)
         try:
             _prepare(path, connection)
         except BaseException:
             connection.close()
             raise
+        for suffix in ("", "-wal", "-shm"):  # as a version before this one made them, with the usual umask
+            close_to_others(path.with_name(path.name + suffix))
     return connection
 
 
@@ -108,6 +113,7 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
         "synchronous = FULL",
         "fullfsync = ON",  # macOS: an fsync that reaches the disk; elsewhere no difference
         "checkpoint_fullfsync = ON",
+        "secure_delete = ON",  # what is deleted is overwritten: it may have been a card number
         "cache_size = -16384",
         "wal_autocheckpoint = 2000",
         "journal_size_limit = 8388608",
@@ -233,6 +239,23 @@ def shrink(connection: sqlite3.Connection, pages: int) -> bool:
     if not worth_shrinking(connection):
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # only now does the file get shorter
     return True
+
+
+def empty_log(path: Path, connection: sqlite3.Connection) -> None:
+    """Empty the write-ahead log, which keeps what was deleted until it is written over.
+
+    Nobody is waited for: who is reading just now (a backup, say) would hold up every writer.
+    """
+    try:
+        if not path.with_name(f"{path.name}-wal").stat().st_size:
+            return
+    except FileNotFoundError:
+        return
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")
 
 
 def worth_shrinking(connection: sqlite3.Connection) -> bool:

@@ -15,6 +15,8 @@ import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from runner.privacy.files import make_file, make_folder
+
 if sys.platform != "win32":
     import fcntl
 
@@ -31,12 +33,12 @@ class Presence:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self._writing = os.open(folder / _WRITE_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        make_folder(folder)
+        self._writing = make_file(folder / _WRITE_LOCK)
         self._bells: dict[str, int] = {}
         self.token, self._lock = self._lock_new_file()
         fifo = folder / f"{self.token}.wake"
-        os.mkfifo(fifo)
+        os.mkfifo(fifo, 0o600)
         self.bell = os.open(fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         """Readable when somebody has rung."""
         _present.add(self)
@@ -44,7 +46,7 @@ class Presence:
     def _lock_new_file(self) -> tuple[str, int]:
         while True:
             token = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-            lock = os.open(self._folder / f"{token}.lock", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            lock = make_file(self._folder / f"{token}.lock", os.O_EXCL)
             # Another process that was just clearing leftovers may have been quicker than we.
             if _try_lock(lock) and os.fstat(lock).st_nlink:
                 return token, lock

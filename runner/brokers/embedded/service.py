@@ -322,6 +322,7 @@ class Service:
                 for _ in range(SHRINK_STEPS):
                     if not self.inbox.empty or not store.shrink(SHRINK_IDLE):
                         break
+            store.empty_log()
         except sqlite3.Error as error:
             if not _will_pass(error):
                 raise

@@ -20,7 +20,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runner.brokers.embedded.file import identity, open_file, shrink
+from runner.brokers.embedded.file import empty_log, identity, open_file, shrink
 from runner.brokers.embedded.presence import Grave, Presence
 from runner.topology import Topology
 
@@ -154,7 +154,7 @@ class DeclaredDeadError(Exception):
 
 
 class Store:
-    """The broker's file, opened by one owner. Every method but `begin` and the last three
+    """The broker's file, opened by one owner. Every method but `begin` and the last four
     belongs into a transaction; whatever SQLite raises is passed on."""
 
     def __init__(self, path: Path, presence: Presence, name: str) -> None:
@@ -424,6 +424,11 @@ class Store:
         """Give free pages back to the file system; whether there were any to give."""
         with self.presence.writing():
             return shrink(self._connection, pages)
+
+    def empty_log(self) -> None:
+        """Leave nothing of what was deleted."""
+        with self.presence.writing():
+            empty_log(self._path, self._connection)
 
     def close(self) -> None:
         self._connection.close()

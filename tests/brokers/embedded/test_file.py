@@ -4,20 +4,107 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from runner.brokers.base import Depth
-from runner.brokers.embedded import file
+from runner.brokers.embedded import file, service
 from runner.brokers.embedded.broker import EmbeddedBroker
 from runner.errors import BrokerSetupError, BrokerUnavailableError
+from runner.message import Delivery
 from tests.brokers.embedded.conftest import Opener
 from tests.brokers.plans import WORK, Collector, depth, to, topology
 from tests.waiting import wait_until
+
+
+def written(folder: Path) -> bytes:
+    """All that is in the broker's files, read by another program: to close them here would drop SQLite's locks."""
+    files = [file for file in sorted(folder.iterdir()) if file.is_file()]
+    return subprocess.run(["cat", *files], capture_output=True, check=True).stdout
+
+
+class Settling(Collector):
+    """Handles whatever comes, without a result."""
+
+    def __init__(self, broker: EmbeddedBroker) -> None:
+        super().__init__()
+        self._broker = broker
+
+    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            self._broker.settle(delivery, [])
+
+
+def test_nothing_is_left_in_the_files_of_a_message_that_is_settled(open_broker: Opener, path: Path) -> None:
+    broker = open_broker()
+    payloads = [b"4111111111111111" * times for times in (1, 20, 5_000)]
+    broker.publish([to(WORK, payload) for payload in payloads * 200], timeout=30)
+    assert b"4111111111111111" in written(path.parent)
+    broker.consume(WORK, 50, Settling(broker))
+    wait_until(lambda: b"4111111111111111" not in written(path.parent))
+
+
+def test_what_a_killed_process_has_left_in_the_files_goes_with_the_next_start(
+    open_broker: Opener, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "TICK", 600.0)
+    broker = open_broker()
+    broker.publish([to(WORK, b"4111111111111111") for _ in range(500)], timeout=30)
+    broker.consume(WORK, 50, Settling(broker))
+    wait_until(lambda: depth(broker) == Depth(consumers=1))
+    copy = tmp_path / "as after SIGKILL"
+    copy.mkdir()
+    for suffix in ("", "-wal"):
+        subprocess.run(["cp", f"{path}{suffix}", copy], check=True)
+    assert b"4111111111111111" in written(copy)
+    monkeypatch.undo()
+    with closing(EmbeddedBroker(copy / path.name, "test")) as next_start:
+        next_start.start(topology(), timeout=30)
+        wait_until(lambda: b"4111111111111111" not in written(copy))
+
+
+def test_who_reads_the_file_holds_nobody_up(open_broker: Opener, path: Path) -> None:
+    broker = open_broker()
+    with closing(sqlite3.connect(path)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM message").fetchone()
+        for _ in range(3):
+            broker.publish([to(WORK)], timeout=service.TICK + 1)
+            rung = depth(broker)
+        assert rung.ready == 3
+
+
+@pytest.fixture
+def usual_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("usual_umask")
+def test_no_other_user_may_read_what_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "made" / "here" / "broker.db"
+    with closing(EmbeddedBroker(path, "test")) as broker:
+        broker.start(topology(), timeout=30)
+        broker.publish([to(WORK)], timeout=30)
+        made = [tmp_path / "made", *(tmp_path / "made").rglob("*")]
+        assert {"broker.db", "broker.db-wal", "broker.db-shm", "broker.db.run", "write.lock"} <= {f.name for f in made}
+        assert [str(file) for file in made if file.stat().st_mode & 0o077] == []
+
+
+@pytest.mark.usefixtures("usual_umask")
+def test_a_file_that_everybody_may_read_is_closed_to_others_but_not_to_its_group(path: Path) -> None:
+    with closing(EmbeddedBroker(path, "test")) as broker:
+        broker.start(topology(), timeout=30)
+    path.chmod(0o664)
+    with closing(EmbeddedBroker(path, "test")) as broker:
+        broker.start(topology(), timeout=30)
+        assert [path.with_name(path.name + suffix).stat().st_mode & 0o777 for suffix in ("", "-wal")] == [0o660] * 2
 
 
 def test_the_file_gets_small_again_after_a_backlog(open_broker: Opener, path: Path) -> None:
@@ -25,13 +112,7 @@ def test_the_file_gets_small_again_after_a_backlog(open_broker: Opener, path: Pa
     broker.publish([to(WORK, bytes(4096)) for _ in range(5000)], timeout=30)
     large = path.stat().st_size + path.with_name("broker.db-wal").stat().st_size
     assert large > 20_000_000
-
-    class Draining(Collector):
-        def deliver(self, deliveries: object) -> None:
-            for delivery in deliveries:  # type: ignore[attr-defined]
-                broker.settle(delivery, [])
-
-    broker.consume(WORK, 1000, Draining())
+    broker.consume(WORK, 1000, Settling(broker))
     wait_until(lambda: depth(broker) == Depth(consumers=1))
     wait_until(lambda: path.stat().st_size < 5_000_000)
 
