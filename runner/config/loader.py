@@ -17,6 +17,7 @@ from runner.config.checks import problems_of
 from runner.config.draft import Draft, draft_pipeline
 from runner.config.yaml.document import Document, Trail
 from runner.config.yaml.parser import UnreadableError, parse_yaml
+from runner.config.yaml.variables import Source
 from runner.errors import ConfigError, Problem, Severity
 from runner.handlers.binding import bind
 from runner.handlers.factory import HandlerFactory
@@ -88,7 +89,7 @@ def read_document(path: Path, environ: Mapping[str, str]) -> Document:
 
 def _misplaced_secrets(document: Document) -> Iterator[Problem]:
     """Only `broker` and settings are hidden wherever a pipeline is shown, logged or drawn."""
-    for trail, _ in document.root.secrets():
+    for trail, _ in document.root.secrets(Source.FILE):
         is_setting = trail[:1] == ("stages",) and trail[2:3] == ("settings",) and len(trail) > 3
         if not is_setting and trail[:1] != ("broker",):
             message = "comes from a file, which makes it a secret, and it would be shown; only broker and settings"

@@ -12,7 +12,7 @@ from typing import Any
 
 from runner.handlers.problems import HandlerError, HandlerProblem, Trail, name_of, reason
 from runner.message import Message
-from runner.privacy.redaction import HIDDEN
+from runner.privacy.redaction import redact
 
 Handler = Callable[[Message], object]
 
@@ -21,8 +21,8 @@ class HandlerFactory:
     """Makes handlers of one stage: `build()` one for each slot that runs concurrently.
 
     `settings` are those given, as the handler takes them; `defaults` those that its
-    signature adds. `secrets` are those that are never shown, for they came from a file:
-    the trail of each and its text. `whole` passes the settings as one argument of that name.
+    signature adds. `secrets` are those that are never shown, for they came out of a variable
+    or a file: the trail of each and its text. `whole` passes the settings as one argument of that name.
     """
 
     def __init__(
@@ -68,8 +68,6 @@ class HandlerFactory:
             raise HandlerError([HandlerProblem(message, tuple(named) if len(named) == 1 else ())]) from error
 
     def _without_secrets(self, why: str) -> str:
-        """Word by word: an exception may quote a line of a key, or write its line breaks as escapes."""
-        words = {word for text in self.secrets.values() for word in text.split()}
-        for word in sorted(words, key=len, reverse=True):
-            why = why.replace(word, HIDDEN)
-        return why
+        """Nor as the handler got them: `0587` as 587, a path from the file's folder on."""
+        bound = [str(value) for name, value in self.settings.items() if (name,) in self.secrets]
+        return redact(why, [*self.secrets.values(), *bound])

@@ -1,4 +1,4 @@
-"""What must not be shown: passwords in broker URLs, settings whose name says so.
+"""What must not be shown: passwords in URLs, settings whose name says so, values of variables.
 
 Only the rules; sealing a message's own fields is not its business.
 """
@@ -6,11 +6,20 @@ Only the rules; sealing a message's own fields is not its business.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 HIDDEN = "********"
-_SECRET = re.compile(r"auth|credentials?|(api)?keys?|pass(phrase|w(or)?d)|pw|secrets?|tokens?", re.IGNORECASE)
+_SECRET = re.compile(
+    r"auth(entication|orization)?|bearer|cookies?|credentials?|(api)?keys?|pass(code|phrase|w(or)?d)?s?|pins?|pwd?s?"
+    r"|secrets?|sig(nature)?|tokens?",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 _USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^/?#:]*):[^/?#]*@")
+_PARAMETER = re.compile(r"(?<=[?&;])(?P<name>[\w.-]{1,60})=[^&;#\s'\"]+")
+_FEW, _MANY = 4, 12
+"""Characters of a word: one of fewer may stand in others by chance (`on`, `25`), and of one
+of that many a cut text may show the beginning."""
 
 
 def is_secret(name: str) -> bool:
@@ -19,5 +28,28 @@ def is_secret(name: str) -> bool:
 
 
 def hide_password(url: str) -> str:
-    """`url` with its password, if it has one, replaced: `amqp://user:********@host`."""
-    return _USERINFO.sub(rf"\g<scheme>\g<user>:{HIDDEN}@", url)
+    """`url` with its password replaced, and what its query says to be a secret:
+    `amqp://user:********@host`, `https://host/?token=********`."""
+    return _PARAMETER.sub(_hide_parameter, _USERINFO.sub(rf"\g<scheme>\g<user>:{HIDDEN}@", url))
+
+
+def _hide_parameter(parameter: re.Match[str]) -> str:
+    return f"{parameter['name']}={HIDDEN}" if is_secret(parameter["name"]) else parameter[0]
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """`text` without the words of `secrets`: it may quote one line of a key, or the beginning
+    of it, or write as escapes what can't be printed."""
+    words = {form for secret in secrets for word in secret.split() for form in _forms(word)}
+    patterns = [_pattern(word) for word in sorted(words, key=len, reverse=True)]
+    return re.sub("|".join(patterns), HIDDEN, text) if patterns else text
+
+
+def _forms(word: str) -> set[str]:
+    return {word, repr(word)[1:-1], ascii(word)[1:-1]}
+
+
+def _pattern(word: str) -> str:
+    if len(word) < _FEW:
+        return rf"(?<!\w){re.escape(word)}(?!\w)"
+    return re.escape(word) if len(word) < _MANY else rf"{re.escape(word[: _MANY - _FEW])}[^\s'\"]*"

@@ -171,6 +171,33 @@ stages:
     assert '      nested: {deep: [1, "********", {more: "********"}]}\n' in shown
 
 
+def test_what_came_out_of_a_variable_is_hidden_unless_it_is_the_default() -> None:
+    text = """
+broker: amqp://user:hunter2@a/v
+queues: {a: {}}
+stages:
+  s:
+    consume: a
+    handler: tests.handlers.samples:with_all_settings
+    settings:
+      user: ${USER_NAME:-nobody}
+      port: ${PORT:-25}
+      same: ${SAME:-x}
+      line: dsn=${DSN}
+      pass: hunter2
+      hook: https://a/?token=hunter2
+      nested: {deep: [1, "${DSN}"]}
+"""
+    Path("pipeline.yaml").write_text(text)
+    shown = show.full(load(Path("pipeline.yaml"), environ={"PORT": "587", "SAME": "x", "DSN": "hunter2"}))
+    assert "hunter2" not in shown
+    assert "      user: nobody\n" in shown
+    assert '      port: "********"  # hidden\n' in shown
+    assert "      same: x\n" in shown
+    assert '      line: "********"  # hidden\n' in shown
+    assert '      nested: {deep: [1, "********"]}\n' in shown
+
+
 def test_a_stage_that_is_never_tried_again_says_so() -> None:
     text = "queues: {a: {}}\nstages: {s: {consume: a, handler: 'tests.config.handlers:take', retry: {attempts: 1}}}\n"
     assert "      # no second attempt, then the dead letters\n" in show.full(loaded(text))

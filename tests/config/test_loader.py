@@ -261,11 +261,17 @@ def test_a_value_from_a_file_stands_only_where_it_is_hidden(marked: str, reason:
         ("{gateway: '${V}'}", "tests.handlers.samples:Charge", "Charge refuses its settings: gateway '********' isn't known"),
     ],
 )  # fmt: skip
-def test_what_came_from_a_file_is_in_no_message(settings: str, handler: str, message: str, folder: Path) -> None:
+def test_what_came_out_of_a_variable_is_in_no_message(settings: str, handler: str, message: str, folder: Path) -> None:
     (folder / "v").write_text("none")
-    found = problems_of(stage(settings, handler), {"V_FILE": "v"})
-    assert f"stage s: {message}" in [problem.message for problem in found]
-    assert "none" not in str(found)
+    for environ in ({"V_FILE": "v"}, {"V": "none"}):
+        found = problems_of(stage(settings, handler), environ)
+        assert f"stage s: {message}" in [problem.message for problem in found]
+        assert "none" not in str(found)
+
+
+def test_a_default_may_be_in_a_message(folder: Path) -> None:
+    found = problems_of(stage("{gateway: '${V:-none}'}", "tests.handlers.samples:Charge"), {})
+    assert "gateway 'none' isn't known" in str(found)
 
 
 # -- what a check costs -------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.privacy.redaction import hide_password, is_secret
+from runner.privacy.redaction import hide_password, is_secret, redact
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,8 @@ from runner.privacy.redaction import hide_password, is_secret
         *("password", "PASSWORD", "mail_password", "smtpPassword", "passwd", "passphrase"),
         *("secret", "client-secret", "api_key", "apiKey", "apikey", "private_key"),
         *("token", "access_token", "credentials", "auth"),
+        *("pass", "smtp_pass", "pwd", "dbPwd", "authorization", "Authorization", "proxy-authorization", "passcode"),
+        *("bearer", "session_cookie", "signature", "pin"),
     ],
 )
 def test_a_name_that_says_so_is_secret(name: str) -> None:
@@ -20,7 +22,11 @@ def test_a_name_that_says_so_is_secret(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["server", "port", "author", "keyboard", "monkey", "passenger", "tokenizer", "test_cards", "x"]
+    "name",
+    [
+        *("server", "port", "author", "authors", "keyboard", "pinned", "bypass", "compass", "monkey"),
+        *("passenger", "tokenizer", "test_cards", "x"),
+    ],
 )
 def test_other_names_are_not(name: str) -> None:
     assert not is_secret(name)
@@ -33,6 +39,8 @@ def test_other_names_are_not(name: str) -> None:
         ("amqps://user:hunt:er2@a,b/v?x=1", "amqps://user:********@a,b/v?x=1"),
         ("postgresql+psycopg://u:p@h/db", "postgresql+psycopg://u:********@h/db"),
         ("amqp://user:hunter@2@host/", "amqp://user:********@host/"),
+        ("https://shop.example/hook?token=hunter2&n=1", "https://shop.example/hook?token=********&n=1"),
+        ("https://shop.example/hook?n=1&api_key=hunter2#x", "https://shop.example/hook?n=1&api_key=********#x"),
         ("amqp://user@host/", "amqp://user@host/"),
         ("amqp://host/", "amqp://host/"),
         ("embedded:/var/broker.db", "embedded:/var/broker.db"),
@@ -42,3 +50,19 @@ def test_other_names_are_not(name: str) -> None:
 )
 def test_the_password_of_a_url_is_hidden(url: str, shown: str) -> None:
     assert hide_password(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "secrets", "redacted"),
+    [
+        ("gateway 'hunter2' isn't known", ["hunter2"], "gateway '********' isn't known"),
+        ("bad key '-----BEGIN\\nMIIB\\n'", ["-----BEGIN\nMIIB\n"], "bad key '********\\n********\\n'"),
+        ("'0123456789abcd…' is too long", ["0123456789abcdefghij"], "'********' is too long"),
+        ("port 25 is not 250", ["25"], "port ******** is not 250"),
+        ("no 'caf\\xe9-1'", ["café-1"], "no '********'"),
+        ("a secret", ["secret-1", "secret"], "a ********"),
+        ("nothing", ["", " "], "nothing"),
+    ],
+)
+def test_the_values_of_variables_are_taken_out_of_a_sentence(text: str, secrets: list[str], redacted: str) -> None:
+    assert redact(text, secrets) == redacted

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from runner.config.yaml.variables import Source
 from runner.errors import Problem, Severity
 from runner.wording import one_line
 
@@ -34,8 +35,8 @@ class Node:
     """How many values it has in all, those behind aliases counted wherever they are used."""
     broken: bool = False
     """Something in it has been reported, so that its value means nothing."""
-    secret: bool = False
-    """Of a scalar: a part of it came from a file, so that it is never shown."""
+    source: Source = Source.TEXT
+    """Of a scalar: where it came from."""
 
     @property
     def texts(self) -> Any:
@@ -46,12 +47,12 @@ class Node:
             return [child.texts for child in self.children.values()]
         return self.text
 
-    def secrets(self) -> Iterator[tuple[Trail, str]]:
-        """Each secret in it: the trail to it from here, and its text."""
-        if self.secret:
+    def secrets(self, least: Source = Source.VARIABLE) -> Iterator[tuple[Trail, str]]:
+        """What came out of variables, or only of files: the trail to it from here, and its text."""
+        if self.source >= least:
             yield (), self.text or ""
         for step, child in self.children.items():
-            yield from (((step, *trail), text) for trail, text in child.secrets())
+            yield from (((step, *trail), text) for trail, text in child.secrets(least))
 
 
 @dataclass(frozen=True, slots=True)

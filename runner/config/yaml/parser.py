@@ -181,7 +181,7 @@ class _Composer:
             self._report(event, f"{hint}, or ${text} for the text", "warning")
         broken = bool(expanded.problems) or self._has_surrogate(text, event)
         value = text if is_text else resolve(text)
-        return Node(value, _place(event), text, broken=broken, secret=expanded.secret)
+        return Node(value, _place(event), text, broken=broken, source=expanded.source)
 
     def _has_surrogate(self, text: str, event: ScalarEvent) -> bool:
         """Half a UTF-16 pair (`"\\ud800"`, or a variable that isn't UTF-8) fits in no message."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 
 from runner.config.yaml import secret_files
@@ -21,6 +22,17 @@ _FILE = re.compile(r"file:(?!-)")
 _SPECIAL = re.compile(r"\$\$|\$\{")
 _SPECIAL_OR_END = re.compile(r"\$\$|\$\{|\}")
 _DEEPEST = 20
+
+
+class Source(IntEnum):
+    """Where a value came from: the more secret, the higher."""
+
+    TEXT = 0
+    """It stands in the file itself, perhaps as the default of a variable."""
+    VARIABLE = 1
+    """A part of it came out of the environment."""
+    FILE = 2
+    """A part of it came out of a file that is named for it alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +49,8 @@ class Expanded:
 
     text: str
     problems: tuple[VariableProblem, ...] = ()
-    secret: bool = False
-    """Whether a part of it came from a file."""
+    source: Source = Source.TEXT
+    """Where what is the most secret in it came from."""
 
 
 def expand(text: str, environ: Mapping[str, str], folder: Path) -> Expanded:
@@ -51,7 +63,7 @@ def expand(text: str, environ: Mapping[str, str], folder: Path) -> Expanded:
         expanded, _ = expansion.until_end(0, 0)
     except _MalformedError as error:
         return Expanded(text, (*expansion.problems, VariableProblem(text.count("${", 0, error.start), error.reason)))
-    return Expanded(expanded, tuple(expansion.problems), expansion.secret)
+    return Expanded(expanded, tuple(expansion.problems), expansion.source)
 
 
 def escape(text: str) -> str:
@@ -72,7 +84,7 @@ class _Expansion:
         self._environ = environ
         self._folder = folder
         self.problems: list[VariableProblem] = []
-        self.secret = False
+        self.source = Source.TEXT
 
     def until_end(self, start: int, depth: int) -> tuple[str, int]:
         """The expansion from `start` on, to the end of the text or, in a default, to its `}`;
@@ -108,14 +120,16 @@ class _Expansion:
 
     def _or_default(self, name: str, start: int, default_start: int, depth: int) -> tuple[str, int]:
         """A default that isn't taken is read all the same, to find its end; its problems don't count."""
-        problems, secret = len(self.problems), self.secret
+        problems, source = len(self.problems), self.source
         default, end = self._inner(start, default_start, depth)
         default_faults, self.problems[problems:] = self.problems[problems:], []
-        default_secret, self.secret = self.secret, secret
-        if (value := self._set(name, start, needed=False)) or len(self.problems) > problems:
+        default_source, self.source = self.source, source
+        value = self._set(name, start, needed=False)
+        is_default = value == default and self.source == Source.VARIABLE and not default_faults
+        if (value or len(self.problems) > problems) and not is_default:
             return value, end
         self.problems += default_faults
-        self.secret = default_secret
+        self.source = default_source
         return default, end
 
     def _set(self, name: str, start: int, *, needed: bool) -> str:
@@ -127,6 +141,8 @@ class _Expansion:
             return self._content(file, start, f"{name}_FILE names '{one_line(file)}', which")
         elif needed and name not in self._environ:
             self._fault(start, f"the variable {name} isn't set; set it, or give a default: ${{{name}:-...}}")
+        if value:
+            self.source = max(self.source, Source.VARIABLE)
         return value
 
     def _file(self, start: int, path_start: int, depth: int) -> tuple[str, int]:
@@ -144,7 +160,7 @@ class _Expansion:
         except SecretFileError as error:
             self._fault(start, f"{subject} {error}")
             return ""
-        self.secret = True
+        self.source = Source.FILE
         return text
 
     def _inner(self, start: int, inner_start: int, depth: int) -> tuple[str, int]:

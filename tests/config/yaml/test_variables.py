@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.config.yaml.variables import Expanded, VariableProblem, escape
+from runner.config.yaml.variables import Expanded, Source, VariableProblem, escape
 from runner.config.yaml.variables import expand as expand_in
 
 HERE = Path("/nowhere")
@@ -47,7 +47,25 @@ def expand(text: str, environ: Mapping[str, str] = ENVIRON, folder: Path = HERE)
     ],
 )
 def test_variables_are_replaced_as_docker_compose_does(text: str, expected: str) -> None:
-    assert expand(text) == Expanded(expected)
+    expanded = expand(text)
+    assert (expanded.text, expanded.problems) == (expected, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        *(("${A}", Source.VARIABLE), ("x${A}", Source.VARIABLE), ("${NO:-${A}}", Source.VARIABLE)),
+        *(("${A:-2}", Source.VARIABLE), ("${A:-2}${A:-1}", Source.VARIABLE)),
+        *(("x", Source.TEXT), ("$${A}", Source.TEXT), ("${NO:-d}", Source.TEXT), ("${EMPTY}", Source.TEXT)),
+        *(("${A:-1}", Source.TEXT), ("${A:-${NO:-1}}", Source.TEXT)),
+    ],
+)
+def test_what_came_out_of_a_variable_is_told_from_a_default(text: str, source: Source) -> None:
+    assert expand(text).source is source
+
+
+def test_a_default_that_is_not_taken_may_lack_variables() -> None:
+    assert expand("${A:-1${NO}}") == Expanded("1", source=Source.VARIABLE)
 
 
 def test_each_missing_variable_is_told_with_its_place_among_them() -> None:
@@ -102,19 +120,19 @@ def secret(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("text", ["${PASSWORD}", "${PASSWORD:-}", "${PASSWORD:-d}", "${NO:-${PASSWORD}}"])
 def test_a_variable_that_is_not_set_comes_from_the_file_that_name_file_names(text: str, secret: Path) -> None:
-    assert expand(text, {"PASSWORD_FILE": str(secret)}) == Expanded("hunter2", secret=True)
-    assert expand(text, {"PASSWORD_FILE": str(secret), "PASSWORD": ""}) == Expanded("hunter2", secret=True)
+    assert expand(text, {"PASSWORD_FILE": str(secret)}) == Expanded("hunter2", source=Source.FILE)
+    assert expand(text, {"PASSWORD_FILE": str(secret), "PASSWORD": ""}) == Expanded("hunter2", source=Source.FILE)
 
 
 @pytest.mark.parametrize("text", ["${file:password}", "${file:${NAME}}", "${file:./${NO:-password}}"])
 def test_a_file_is_read_by_its_path_from_the_pipelines_folder(text: str, secret: Path) -> None:
     environ = {"NAME": "password"}
-    assert expand(f"a {text} b", environ, secret.parent) == Expanded("a hunter2 b", secret=True)
+    assert expand(f"a {text} b", environ, secret.parent) == Expanded("a hunter2 b", source=Source.FILE)
     assert expand("${PASSWORD}", {"PASSWORD_FILE": "password"}, secret.parent).text == "hunter2"
 
 
 def test_file_is_the_name_of_a_variable_too() -> None:
-    assert expand("${file} ${file:-d}", {"file": "x"}) == Expanded("x x")
+    assert expand("${file} ${file:-d}", {"file": "x"}).text == "x x"
 
 
 def test_what_looks_like_a_variable_in_a_file_is_text(secret: Path) -> None:
@@ -130,8 +148,8 @@ def test_a_variable_and_its_file_are_not_both_set(secret: Path) -> None:
 
 
 def test_a_file_of_a_default_that_is_not_taken_is_neither_missed_nor_a_secret(secret: Path) -> None:
-    assert expand("${A:-${file:nowhere}}") == Expanded("1")
-    assert expand("${A:-${file:password}}", ENVIRON, secret.parent) == Expanded("1")
+    assert expand("${A:-${file:nowhere}}") == Expanded("1", source=Source.VARIABLE)
+    assert expand("${A:-${file:password}}", ENVIRON, secret.parent) == Expanded("1", source=Source.VARIABLE)
 
 
 def test_a_file_that_gives_no_value_is_told_by_who_names_it() -> None:
