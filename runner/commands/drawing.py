@@ -113,8 +113,8 @@ def _without_ways_back(queues: Sequence[str], outgoing: Mapping[str, Sequence[_A
     turns = list(cycles(edges))
     leads: dict[str, set[str]] = {queue: set() for queue in queues}
     for edge in edges:
-        in_circle = any(edge.source in turn and edge.target in turn for turn in turns)
-        if not (in_circle and place[edge.target] <= place[edge.source]):
+        in_cycle = any(edge.source in turn and edge.target in turn for turn in turns)
+        if not (in_cycle and place[edge.target] <= place[edge.source]):
             leads[edge.source].add(edge.target)
     return leads
 

@@ -57,7 +57,7 @@ def test_queues_that_all_lead_to_each_other_are_a_cycle(pairs: list[str], cycles
     ("pairs", "path"),
     [
         (["ab", "bz"], "abz"),
-        (["ab", "bc", "cz", "bz"], "abz"),
+        (["ab", "ac", "bz", "cd", "dz"], "abz"),
         (["ab", "ba", "bz"], "abz"),
         (["ab", "zb"], ""),
     ],

@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from runner.brokers.base import Broker
+from runner.intake.problems import problem
 from tests.http_client import Client
 from tests.intake.served import CARD, FINE, assert_problem
 
@@ -73,3 +74,9 @@ def test_the_titles_of_refusals_are_those_of_the_standard_on_every_python(client
     too_large = client.post("/pay", {"card": "1" * 1100})
     invalid = client.post("/event", {})
     assert (too_large.json["title"], invalid.json["title"]) == ("Content Too Large", "Unprocessable Content")
+
+
+def test_a_card_number_is_masked_in_whatever_a_problem_says() -> None:
+    found = problem(400, f"no use for {CARD}", reason=f"{CARD} again")
+    assert found.json is not None
+    assert (found.json["detail"], found.reason) == ("no use for ••••1111", "••••1111 again")

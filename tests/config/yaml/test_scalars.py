@@ -33,7 +33,10 @@ def test_scalars_are_read_as_yaml_1_2_has_them(written: str, expected: object) -
 
 @pytest.mark.parametrize(
     "written",
-    ["on", "off", "yes", "No", "y", "1:30", "012", "007.5", "1_000", "2024-01-01", "1e999", ".inf", ".nan", "9" * 40],
+    [
+        "on", "off", "yes", "No", "y", "1:30", "012", "007.5", "0o8", "1_000",
+        "2024-01-01", "1e999", ".inf", ".nan", "9" * 40,
+    ],
 )  # fmt: skip
 def test_what_older_yaml_would_make_something_else_of_stays_text(written: str) -> None:
     assert resolve(written) == written
