@@ -89,11 +89,15 @@ def test_a_message_is_seen_on_its_whole_way(tmp_path: Path, url: str) -> None:
     with engine(tmp_path, url, journal) as running:
         message = post(running, {"do": "pass"}).json["id"]
         wait_until(lambda: journal.of(message, "handled") == [("handled", "one"), ("handled", "two")])
-    assert journal.of(message, "published", "confirmed", "accepted")[:3] == [
+    # The worker may be ahead of the intake: only what follows from each other has an order.
+    stored = journal.of(message, "published", "confirmed", "accepted")
+    second = [("published", "second"), ("confirmed", "second")]
+    assert [seen for seen in stored if seen not in second] == [
         ("published", "first"),
         ("confirmed", "first"),
         ("accepted", "POST /work"),
     ]
+    assert [seen for seen in stored if seen in second] == second
     assert journal.of(message, "published", "taken", "handled") == [
         ("published", "first"),
         ("taken", "one"),
@@ -102,7 +106,6 @@ def test_a_message_is_seen_on_its_whole_way(tmp_path: Path, url: str) -> None:
         ("taken", "two"),
         ("handled", "two"),
     ]
-    assert journal.of(message, "published", "confirmed")[2:] == [("published", "second"), ("confirmed", "second")]
     assert [seen.more[0] for seen in journal.only("handled")] == [["second"], []]
     assert all(seen.more[-1] > 0 for seen in journal.only("handled") + journal.only("accepted")), "seconds"
 
