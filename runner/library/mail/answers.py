@@ -16,7 +16,7 @@ _TRY_AGAIN = 10.0
 _OUT_OF_ORDER = 60.0
 _TOO_MANY_LOGINS = 15 * 60.0
 _DAILY_LIMIT = 6 * 3600.0
-"""Gmail's is over a rolling day: with the usual five attempts, the last comes a day later."""
+"""Gmail's is over a rolling day."""
 
 
 def cannot_connect(error: Exception, relay: Relay) -> Pause:
@@ -32,7 +32,7 @@ def cannot_connect(error: Exception, relay: Relay) -> Pause:
         case smtplib.SMTPAuthenticationError() if "too many" in answer.lower():
             return Pause(f"{relay} wants fewer log-ins: {answer}", delay=_TOO_MANY_LOGINS)
         case smtplib.SMTPServerDisconnected() | ssl.SSLEOFError() | ssl.SSLZeroReturnError():
-            return Pause(f"{relay} broke off before a mail was begun: {error}", delay=_TRY_AGAIN)
+            return Pause(f"{relay} broke off before a mail was begun: {answer}", delay=_TRY_AGAIN)
         case smtplib.SMTPResponseException() if code < 500:
             return Pause(f"{relay} is not ready: {answer}", delay=_TRY_AGAIN)
         case ssl.SSLError() | smtplib.SMTPException():
@@ -42,39 +42,57 @@ def cannot_connect(error: Exception, relay: Relay) -> Pause:
             return Pause(f"{relay} can't be reached: {answer}", delay=_TRY_AGAIN)
 
 
-def cannot_send(error: Exception, relay: Relay, *, data_begun: bool) -> Retry | Reject | Pause:
-    """What the failure of one mail means.
+def cannot_send(error: Exception, relay: Relay, *, data_begun: bool) -> Retry | Reject:
+    """What the failure of one mail means: never a pause.
 
-    Only what doesn't depend on the mail may pause the stage; otherwise one odd address
-    could hold up all the others.
+    From MAIL on, an answer may depend on the mail, and one odd address mustn't hold up
+    all the others. A mail bounces only where the answer is clearly about its address or
+    its content; what may be about the relay, or about us, is tried again.
     """
     code, answer = _answer(error)
-    if not isinstance(error, smtplib.SMTPResponseException | smtplib.SMTPRecipientsRefused) or code < 0:
-        return Retry(_lost(error, relay, data_begun))
+    if not 200 <= code < 600:
+        return Retry(_lost(answer, relay, data_begun))
     if answer.startswith(f"{code} 5.4.5 "):  # Gmail's daily limit: a 5xx, and yet temporary
         return Retry(f"{relay} takes no more mails today: {answer}", delay=_DAILY_LIMIT)
     if answer.startswith("454 4.7.0 "):
         return Retry(f"{relay} wants fewer log-ins: {answer}", delay=_TOO_MANY_LOGINS)
-    if code in _NOT_LOGGED_IN:
-        return Pause(f"{relay} wants a log-in or TLS: {answer}. Set username and password, and use_tls.")
     if code < 500:
         return Retry(f"{relay}: {answer}")
-    if isinstance(error, smtplib.SMTPSenderRefused) and code != _TOO_LARGE:
-        return Pause(f"{relay} refuses the sender: {answer}. Set default_sender to an address it may send for.")
-    if _NO_RELAY.search(answer):  # the relay's rules or ours are wrong, perhaps only for some addresses
-        return Retry(f"{relay} doesn't pass mail on for us: {answer}. Set username and password.")
+    if isinstance(error, smtplib.SMTPSenderRefused) and code not in (*_NOT_LOGGED_IN, _TOO_LARGE):
+        return Retry(f"{relay} refuses the sender: {answer}. Set default_sender to an address it may send for.")
+    said = re.sub(r"<[^<>]*>|\S+@\S+", "", answer)  # an address's own words say nothing about it
+    if code in _NOT_LOGGED_IN or _OURS.search(said):
+        return Retry(f"{relay} doesn't take mail from us: {answer}. Check username and password, and use_tls.")
+    if code in _RELAYS or (_BLOCKED.search(said) and not _ADDRESS.match(said)):
+        return Retry(f"{relay} takes no mail from us now: {answer}")
     return Reject(f"bounced: {answer}")
 
 
-_NO_RELAY = re.compile(r"\brelay(ing)?\b.*\b(denied|not (permitted|allowed)|prohibited)|unable to relay", re.IGNORECASE)
 _NOT_LOGGED_IN = (530, 534, 535, 538)
 _TOO_LARGE = 552
+_RELAYS = (500, 502, 503, 504, 521, 555)
+"""It doesn't understand us, or takes no mail at all (RFC 5321, section 4.2.2; RFC 7504)."""
+_ADDRESS = re.compile(r"5\d\d 5\.(1\.(?![78]\b)|2\.)")
+"""No such address, or a mailbox that takes no mail (RFC 3463), whatever else is said."""
+_OURS = re.compile(
+    r"^5\d\d 5\.7\.(3|8|9|1[0-4])\b"  # not authenticated, or not well enough (RFC 4954, 5248)
+    r"|\brelay(ing)?\b.*\b(denied|not (permitted|allowed)|prohibited)|unable to relay"
+    r"|authentication required|not (authenticated|logged in)|\bstarttls\b",
+    re.IGNORECASE,
+)
+_BLOCKED = re.compile(
+    r"^5\d\d 5\.(1\.[78]|3\.[01235]|7\.(2\d|[5-7]\d\d))\b"  # our domain, our DKIM, SPF or DNS; the relay's system
+    r"|\b(client|sending|your) (host|ip|server|network)\b|\b(block|black|deny)[ -]?list|\bblocked using\b"
+    r"|\b(service|server|system) (is |currently )*(unavailable|not available|busy)|\b(helo|ehlo|reverse dns)\b"
+    r"|\btoo many\b|\brate limit|\btry again\b",
+    re.IGNORECASE,
+)
 
 
-def _lost(error: Exception, relay: Relay, data_begun: bool) -> str:
+def _lost(answer: str, relay: Relay, data_begun: bool) -> str:
     if data_begun:
-        return f"{relay} gave no answer to a mail, which may have been sent ({error}); again, with the same Message-ID"
-    return f"{relay} went away before the mail was sent: {error}"
+        return f"{relay} gave no answer to a mail, which may have been sent ({answer}); again, with the same Message-ID"
+    return f"{relay} went away before the mail was sent: {answer}"
 
 
 def is_goodbye(error: Exception) -> bool:
@@ -85,13 +103,17 @@ def is_goodbye(error: Exception) -> bool:
 
 
 def _answer(error: Exception) -> tuple[int, str]:
-    """The code (0: none) and the text of an SMTP answer, on one line."""
+    """The code (0 or -1: none) and the text of an SMTP answer, on one line."""
     text: bytes | str
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code, text = next(iter(error.recipients.values()))
     elif isinstance(error, smtplib.SMTPResponseException):
         code, text = error.smtp_code, error.smtp_error
     else:
-        return 0, str(error)
+        return 0, _one_line(str(error))
     words = text if isinstance(text, str) else text.decode("utf-8", "replace")
-    return code, re.sub(r"[^ -~]+", " ", f"{code} {words}").strip()[:300]
+    return code, _one_line(f"{code} {words}" if code >= 0 else f"no SMTP: {words}")
+
+
+def _one_line(words: str) -> str:
+    return re.sub(r"[^ -~]+", " ", words[:1000]).strip()[:300]

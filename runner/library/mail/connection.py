@@ -1,4 +1,4 @@
-"""A connection to a relay: Flask-Mail's, with verified TLS and time-outs.
+"""A connection to a relay: Flask-Mail's, with verified TLS and limits.
 
 What an answer means is `answers.py`'s to say. Importing this file imports Flask, which
 takes a while: whoever only wants to check settings shouldn't.
@@ -14,33 +14,24 @@ from typing import Any
 import flask_mail
 from flask import Flask
 
+from runner.library.mail.conversation import Conversation
 from runner.library.mail.relay import Relay
 
 
-class _Plain(smtplib.SMTP):
-    """Remembers whether DATA was begun: until then a mail that failed was certainly not sent."""
-
-    data_begun = False
-
-    def data(self, msg: Any) -> tuple[int, bytes]:
-        self.data_begun = True
-        return super().data(msg)
-
-
-class _Encrypted(_Plain, smtplib.SMTP_SSL):
-    """The same, with TLS from the first byte."""
+class _Encrypted(smtplib.SMTP_SSL, Conversation):
+    """With TLS from the first byte."""
 
 
 class Connection(flask_mail.Connection):
-    """Flask-Mail's, with a time-out and with the relay's certificate verified."""
+    """Flask-Mail's, with limits and with the relay's certificate verified."""
 
-    host: _Plain
+    host: Conversation
 
     def __init__(self, mail: Any, relay: Relay) -> None:
         super().__init__(mail)
         self._relay = relay
 
-    def configure_host(self) -> _Plain:
+    def configure_host(self) -> Conversation:
         host = self._connected()
         try:
             if self._relay.use_tls:
@@ -53,23 +44,17 @@ class Connection(flask_mail.Connection):
             raise
         return host
 
-    def _connected(self) -> _Plain:
+    def _connected(self) -> Conversation:
         relay = self._relay
         place = (relay.server, relay.port, _own_name())
         if relay.use_ssl:
-            host: _Plain = _Encrypted(*place, timeout=relay.timeout, context=relay.tls_context())
-        else:
-            host = _Plain(*place, timeout=relay.timeout)
-        if host.sock is not None:
-            # A mail is longer than a packet: its end shouldn't wait for the relay's delayed ACK.
-            host.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return host
+            return _Encrypted(*place, timeout=relay.timeout, context=relay.tls_context())
+        return Conversation(*place, timeout=relay.timeout)
 
     def quit(self) -> None:
         """Leave politely, but don't wait for long for one that is gone."""
         with suppress(smtplib.SMTPException, OSError):
-            if self.host.sock is not None:
-                self.host.sock.settimeout(1.0)
+            self.host.limit(1.0)
             self.host.quit()
         self.host.close()
 

@@ -32,7 +32,8 @@ class Email(flask_mail.Message):
     """A mail in quoted-printable: every relay takes it, however long its lines are."""
 
     def __init__(self, *, sender: tuple[str, str], reply_to: tuple[str, str] | None, headers: dict[str, str]) -> None:
-        super().__init__(sender=sender, reply_to=reply_to, extra_headers=headers)
+        # For headers: what isn't ASCII becomes UTF-8 by itself, and what is stays as it is written.
+        super().__init__(sender=sender, reply_to=reply_to, extra_headers=headers, charset="us-ascii")
         self.sender = sender  # as it was: Flask-Mail makes one text of it, and a comma in the name parts that
 
     def _mimetext(self, text: str | None, subtype: str = "plain") -> MIMENonMultipart:  # type: ignore[override]

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from runner import Reject
+from runner import Reject, mask_card_numbers
 from runner.library.mail.addresses import bare_address, is_one_line, named_address
 from runner.library.mail.relay import Relay
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runner.library.mail.email import Email
     from runner.library.mail.outbox import Outbox
 
+_ID = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _LONGEST_ID = 120
 
 
@@ -42,7 +43,8 @@ class Mailer:
 
     `server`, `port`, `use_tls` (STARTTLS), `use_ssl` (TLS from the first byte),
     `username` and `password`, `default_sender` (`Shop <shop@example.com>`): as in
-    Flask-Mail. `timeout`: seconds that the server may take for each answer. `reply_to`:
+    Flask-Mail. `timeout`: seconds for opening the connection, log-in included,
+    and for each mail up to its end; for the last answer a server has ten minutes. `reply_to`:
     where answers go. Certificates are verified; `ca_file` (PEM) names the authorities to
     trust instead of the system's.
 
@@ -60,7 +62,7 @@ class Mailer:
         username: str = "",
         password: str = "",
         reply_to: str = "",
-        timeout: float = 10.0,
+        timeout: float = 30.0,
         ca_file: Path | None = None,
     ) -> None:
         self._relay = Relay(server, port, use_tls, use_ssl, username, password, timeout, ca_file)
@@ -103,7 +105,7 @@ class Mailer:
 
     def _message_id(self, mail_id: str) -> str:
         """RFC 5322, section 3.6.4: `<id@domain>`. An id that can't stand there is hashed."""
-        if not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", mail_id) or len(mail_id) > _LONGEST_ID:
+        if not _ID.fullmatch(mail_id) or len(mail_id) > _LONGEST_ID or mask_card_numbers(mail_id) != mail_id:
             from hashlib import sha256  # seldom needed, and it loads OpenSSL
 
             mail_id = sha256(mail_id.encode()).hexdigest()[:32]

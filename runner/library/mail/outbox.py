@@ -11,7 +11,7 @@ import time
 
 from flask import Flask
 
-from runner import Pause, Reject, Retry
+from runner import Reject, Retry
 from runner.library.mail.answers import cannot_connect, cannot_send, is_goodbye
 from runner.library.mail.connection import Connection, Mail
 from runner.library.mail.email import Email
@@ -35,7 +35,7 @@ class Outbox:
     def send(self, email: Email) -> None:
         """Give `email`, which has one recipient, to the relay; when this returns it has taken it.
 
-        Raises Retry, Reject (bounced) or Pause (it's not this mail's fault).
+        Raises Retry, Reject (bounced), or Pause: no conversation was opened, which is no mail's fault.
         """
         with self._app.app_context():  # Flask-Mail wants one; it costs 5 µs, a mail 500
             if self._send_over_kept(email):
@@ -57,7 +57,6 @@ class Outbox:
         if self._connection is None or time.monotonic() - self._used > _IDLE:
             self._drop()
             return False
-        self._connection.host.data_begun = False
         try:
             self._transfer(email)
         except (smtplib.SMTPException, OSError) as error:
@@ -80,7 +79,7 @@ class Outbox:
             raise cannot_connect(error, self._relay) from error
         self._connection = connection
 
-    def _order(self, error: Exception) -> Retry | Reject | Pause:
+    def _order(self, error: Exception) -> Retry | Reject:
         """What to do about a mail that failed; the connection is kept only where it is known to be clean."""
         assert self._connection is not None
         begun = self._connection.host.data_begun

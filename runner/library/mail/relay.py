@@ -1,6 +1,6 @@
 """The mail server that takes our mails and brings them on: where it is, and how to talk to it.
 
-Only settings, and cheap to import; the talking is in `smtp.py`.
+Only settings, and cheap to import; the talking is in `conversation.py`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Relay:
     """TLS from the first byte, as on port 465."""
     username: str = ""
     password: str = field(default="", repr=False)
-    timeout: float = 10.0
-    """Seconds that each answer may take."""
+    timeout: float = 30.0
+    """Seconds for all of the opening, and for each mail up to its end; the last answer may take ten minutes."""
     ca_file: Path | None = None
     """PEM: the only authorities whose certificates are trusted, in place of the system's."""
 

@@ -9,6 +9,7 @@ import ssl
 import threading
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from types import TracebackType
@@ -19,8 +20,20 @@ from aiosmtpd.smtp import SMTP, AuthResult
 HANG_UP = "hang up"
 SILENCE = "silence"
 
-Answer = str | Callable[[int], str]
-"""What to answer: an SMTP answer, HANG_UP or SILENCE; or a function of how often it was asked, from 1."""
+
+@dataclass(frozen=True)
+class Endless:
+    """An answer without an end: `first`, then `more` again and again, every `wait` seconds."""
+
+    more: bytes
+    first: bytes = b""
+    wait: float = 0.0
+
+
+Said = str | bytes | Endless
+Answer = Said | Callable[[int], Said]
+"""What to answer: an SMTP answer, HANG_UP or SILENCE; bytes, as they are; or a function of
+how often it was asked, from 1."""
 
 
 class ScriptedRelay:
@@ -44,6 +57,9 @@ class ScriptedRelay:
         self.mails: list[bytes] = []
         """Every mail that came in whole, whatever was answered to it."""
         self.connections = 0
+        self.sent = 0
+        """Bytes of answers without an end that a client has let in."""
+        self._cut: tuple[bytes, ...] = ()
         self._asked: dict[str, int] = {}
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -54,6 +70,14 @@ class ScriptedRelay:
 
     def verbs(self) -> list[str]:
         return [line.split(" ", 1)[0].split(":", 1)[0].upper() for line in self.said]
+
+    def wait(self, seconds: float) -> None:
+        """Take so long over an answer; no longer than the server lives."""
+        self._over.wait(seconds)
+
+    def cut_after(self, *answers: bytes) -> None:
+        """Hang up after these answers."""
+        self._cut = answers
 
     def hang_up(self) -> None:
         """Close every connection, as a server does that is restarted."""
@@ -106,10 +130,18 @@ class ScriptedRelay:
         """What was answered; empty if the connection is over."""
         self._asked[verb] = self._asked.get(verb, 0) + 1
         answer = self.answers.get(verb, self._GOOD.get(verb, "250 2.0.0 ok"))
-        text = answer if isinstance(answer, str) else answer(self._asked[verb])
+        text = answer(self._asked[verb]) if callable(answer) else answer
+        if isinstance(text, Endless):
+            connection.sendall(text.first)
+            while not self._over.wait(text.wait):
+                connection.sendall(text.more)
+                self.sent += len(text.more)
+        if isinstance(text, bytes):
+            connection.sendall(text)
+            return "" if text in self._cut else text.decode("latin-1") or " "
         if text == SILENCE:
             self._over.wait()
-        if text in (SILENCE, HANG_UP):
+        if text in (SILENCE, HANG_UP) or isinstance(text, Endless):
             return ""
         connection.sendall("".join(f"{line}\r\n" for line in text.splitlines()).encode())
         return "" if text.startswith("421") else text

@@ -83,19 +83,78 @@ def test_gmails_too_many_logins_is_waited_for() -> None:
 @pytest.mark.parametrize(
     ("verb", "answer", "hint"),
     [
-        ("MAIL", "530 5.7.0 Authentication Required", "Set username and password"),
+        ("MAIL", "530 5.7.0 Authentication Required", "Check username and password"),
         ("MAIL", "530 5.7.0 Must issue a STARTTLS command first", "use_tls"),
-        ("RCPT", "530 5.7.0 Authentication Required", "Set username and password"),
+        ("RCPT", "530 5.7.1 Client was not authenticated", "Check username and password"),
+        ("RCPT", "534 5.7.9 mechanism too weak", "Check username and password"),
+        ("RCPT", "535 5.7.8 bad credentials", "Check username and password"),
+        (".", "538 5.7.11 encryption needed", "Check username and password"),
+        (".", "530 5.7.0 Authentication Required", "Check username and password"),
+        ("RCPT", "550 5.7.1 relaying denied", "Check username and password"),
+        ("RCPT", "550 5.7.3 STARTTLS is required", "use_tls"),
         ("MAIL", "550 5.7.1 not your address", "Set default_sender"),
         ("MAIL", "553 5.7.1 sender address rejected", "Set default_sender"),
     ],
 )
-def test_what_the_settings_are_to_blame_for_pauses_the_stage(verb: str, answer: str, hint: str) -> None:
+def test_what_the_settings_may_be_to_blame_for_is_tried_again_and_holds_up_nobody(
+    verb: str, answer: str, hint: str
+) -> None:
     error, _ = failure({verb: answer})
 
-    assert isinstance(error, Pause)
+    assert isinstance(error, Retry)
     assert answer in error.reason
     assert hint in error.reason
+
+
+@pytest.mark.parametrize("verb", ["RCPT", "DATA", "."])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "500 5.5.2 unrecognized command",
+        "502 5.5.1 command not implemented",
+        "503 5.5.1 bad sequence of commands",
+        "504 5.5.4 parameter not implemented",
+        "521 5.3.2 this host takes no mail",
+        "554 5.7.1 client host blocked",
+        "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.example.org",
+        "554 5.7.1 <a.example[192.0.2.1]>: Client host rejected: Access denied",
+        "550 5.7.606 Access denied, banned sending IP [192.0.2.1]",
+        "550 5.7.26 This mail has been blocked because the sender is unauthenticated",
+        "550 5.7.1 your network is on our block list",
+        "550 5.3.2 system not accepting messages",
+        "554 5.3.0 local error",
+        "554 5.7.1 too many messages",
+    ],
+)
+def test_what_is_the_relays_own_matter_bounces_no_mail(verb: str, answer: str) -> None:
+    error, _ = failure({verb: answer})
+
+    assert isinstance(error, Retry)
+    assert answer in error.reason
+
+
+@pytest.mark.parametrize("answer", ["550 5.1.1 <blacklist@example.com> your server", "550 5.2.1 disabled, try again?"])
+def test_an_address_that_is_wrong_bounces_whatever_else_is_said(answer: str) -> None:
+    error, _ = failure({"RCPT": answer})
+
+    assert isinstance(error, Reject)
+
+
+@pytest.mark.parametrize("answer", ["199 x", "600 x", "999 x", "25", "2 50", "+25 x", "\u0662\u0665\u0660 x", " 250 x"])
+def test_what_is_no_answer_is_no_bounce(answer: str) -> None:
+    for verb in ("MAIL", "RCPT", "DATA", "."):
+        error, _ = failure({verb: answer})
+        assert isinstance(error, Retry)
+
+
+@pytest.mark.parametrize("answer", ["251 2.1.5 will forward", "252 2.0.0 will try", "299 yes", "200 yes", "250"])
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT", "."])
+def test_every_answer_from_200_to_299_is_a_yes(verb: str, answer: str) -> None:
+    with ScriptedRelay({verb: answer}) as relay, mailer(relay) as mails:
+        mails.send(mail())
+        mails.send(mail("second"))
+
+        assert (len(relay.mails), relay.connections) == (2, 1)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +207,7 @@ def test_a_server_that_breaks_off_before_the_mail_is_tried_again(verb: str, how:
 
 
 @pytest.mark.parametrize("how", [HANG_UP, SILENCE])
-def test_where_the_answer_to_a_mail_is_lost_it_goes_again_with_the_samemessage_id(how: str) -> None:
+def test_where_the_answer_to_a_mail_is_lost_it_goes_again_with_the_same_message_id(how: str) -> None:
     answers: dict[str, Answer] = {".": lambda times: how if times == 1 else "250 taken"}
     with ScriptedRelay(answers) as relay, mailer(relay, timeout=0.3) as mails:
         with pytest.raises(Retry, match="may have been sent"):

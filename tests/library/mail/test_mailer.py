@@ -32,6 +32,8 @@ def sent(relay: Relay, mail_id: str = "1", to: str = "reader@example.com", **set
         "Shop <shop@example.com>",
         '"Shop, Inc." <shop@example.com>',
         "Käse & Söhne <shop@example.com>",
+        f"A shop with a {'long ' * 20}name <shop@example.com>",
+        f'"A shop, and its {"long " * 20}name" <shop@example.com>',
     ],
 )
 def test_the_sender_may_have_a_name(relay: Relay, sender: str) -> None:
@@ -39,6 +41,23 @@ def test_the_sender_may_have_a_name(relay: Relay, sender: str) -> None:
     assert address.addr_spec == "shop@example.com"
     assert address.display_name == sender.partition("<")[0].strip(' "').removesuffix("shop@example.com")
     assert relay.envelopes[0][0] == "shop@example.com"
+
+
+@pytest.mark.parametrize(
+    ("setting", "header"),
+    [
+        ("Shop <shop@example.com>", b"Shop <shop@example.com>"),
+        ('"Shop, Inc." <shop@example.com>', b'"Shop, Inc." <shop@example.com>'),
+        ("shop@example.com", b"shop@example.com"),
+        ("Käse <shop@example.com>", b"=?utf-8?b?S8Okc2U=?= <shop@example.com>"),
+    ],
+)
+def test_a_name_in_ascii_stands_in_the_header_as_it_was_written(relay: Relay, setting: str, header: bytes) -> None:
+    sent(relay, default_sender=setting, reply_to=setting)
+
+    lines = relay.mails[0].splitlines()
+    assert b"From: " + header in lines
+    assert b"Reply-To: " + header in lines
 
 
 def test_there_is_a_reply_to_only_where_one_is_set(relay: Relay) -> None:
