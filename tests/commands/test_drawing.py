@@ -51,25 +51,25 @@ payments on embedded:var/broker.db
   │ 5 attempts, waits 2s 6s 18s 54s │
   │ then payment_queue.dlq          │
   └─┬───────────────────────────────┘
-    ├─ has refusal ───────────────────────────────────┐
-    │ otherwise                                       │
-    ▼                                                 │
-  (validated_payment_queue)  payment.json             │
-    │                                                 │
-  ┌─┴──────────────────────────────────────────────┐  │
-  │ process_payment × 4                            │  │
-  │ 8 attempts, waits 2s 6s 18s 54s 2m42s 8m6s 15m │  │
-  │ then validated_payment_queue.dlq               │  │
-  └─┬──────────────────────────────────────────────┘  │
-    │                                                 │
-    ▼                                                 │
-  (notification_queue)  notification.json ◀───────────┘
+    ├─ has refusal ──────────────────────────────────────────────┐
+    │ otherwise                                                  │
+    ▼                                                            │
+  (validated_payment_queue)  payment.json                        │
+    │                                                            │
+  ┌─┴──────────────────────────────────────────────┐             │
+  │ process_payment × 4                            │             │
+  │ 8 attempts, waits 2s 6s 18s 54s 2m42s 8m6s 15m │             │
+  │ then validated_payment_queue.dlq               │             │
+  └─┬──────────────────────────────────────────────┘             │
+    │                                                            │
+    ▼                                                            │
+  (notification_queue)  notification.json ◀──────────────────────┘
     │
-  ┌─┴───────────────────────────────┐
-  │ send_email × 4                  │
-  │ 5 attempts, waits 2s 6s 18s 54s │
-  │ then notification_queue.dlq     │
-  └─────────────────────────────────┘
+  ┌─┴─────────────────────────────────────────────────────────┐
+  │ send_email × 4                                            │
+  │ 13 attempts, waits 10s 30s 1m30s 4m30s 13m30s 40m30s … 4h │
+  │ then notification_queue.dlq                               │
+  └───────────────────────────────────────────────────────────┘
 """
     )
 
