@@ -1,8 +1,9 @@
 """A declarative pipeline runner on RabbitMQ: all that a user imports is here, and nothing else is public.
 
-For the author of a stage: `Message`, and the orders that a handler may raise: `Retry`,
-`Reject`, `Pause`. For tests and notebooks: `load`, which reads a pipeline file, and
-`Engine`, which runs it in this process; both are imported when they are first used.
+For the author of a stage: `Message`; the orders that a handler may raise: `Retry`,
+`Reject`, `Pause`; and `mask_card_numbers`, for texts that others will read. For tests
+and notebooks: `load`, which reads a pipeline file, and `Engine`, which runs it in this
+process; both are imported when they are first used.
 `docs/architecture.md` lists the rooms of this package.
 """
 
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from runner.errors import Pause, Reject, Retry
 from runner.message import Message
+from runner.privacy.card_numbers import mask_card_numbers
 
 if TYPE_CHECKING:
     from runner.config.loader import load
     from runner.engine import Engine
 
-__all__ = ["Engine", "Message", "Pause", "Reject", "Retry", "load"]
+__all__ = ["Engine", "Message", "Pause", "Reject", "Retry", "load", "mask_card_numbers"]
 __version__ = "0.1.0"
 
 

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import jinja2
 
+from runner import mask_card_numbers
+
 KINDS = ("paid", "declined", "refused")
 FILES = tuple(f"{kind}.{form}" for kind in KINDS for form in ("txt", "html"))
 BUILT_IN = Path(__file__).with_name("templates")
@@ -33,7 +35,8 @@ class Letters:
     then comes an empty line. Raises ValueError for a file that is missing or broken.
 
     A template sees kind, paymentId, user, paymentType, card (the last four digits), and,
-    None where there is none: amount (`EUR 19.99`), reference, chargeId, time, reason.
+    None where there is none: amount (`EUR 19.99`), reference, chargeId, time, reason. A
+    card number in one of them is cut down to its last four digits (PCI DSS 4.2.2).
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -92,7 +95,7 @@ def _values(notification: Mapping[str, Any]) -> dict[str, Any]:
     charge = notification.get("charge") or {}
     why = notification.get("decline") or notification.get("refusal") or {}
     amount = notification.get("amount")
-    return {
+    values = {
         **{name: notification[name] for name in ("kind", "paymentId", "user", "paymentType", "card")},
         "amount": None if amount is None else money(int(amount), notification["currency"]),
         "reference": notification.get("reference"),
@@ -100,6 +103,7 @@ def _values(notification: Mapping[str, Any]) -> dict[str, Any]:
         "time": _clock(charge["time"]) if charge else None,
         "reason": why.get("reason"),
     }
+    return {name: mask_card_numbers(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
 def _clock(time: str) -> str:

@@ -10,13 +10,17 @@ from typing import Any
 
 from stages.cards import last_four
 
-_TOLD = ("amount", "currency", "reference")
-
 
 def notification(kind: str, payment_id: str, payment: Mapping[str, Any], **more: object) -> dict[str, object]:
     """What became of `payment`. `kind` is paid, declined or refused, and `more` has the
-    member that goes with it: charge, decline or refusal."""
-    told = {name: payment[name] for name in _TOLD if payment.get(name) is not None}
+    member that goes with it: charge, decline or refusal.
+
+    An amount without a currency is left out: what it is worth, only a gateway may decide.
+    """
+    price = {name: payment.get(name) for name in ("amount", "currency")}
+    told = {} if None in price.values() else price
+    if payment.get("reference") is not None:
+        told["reference"] = payment["reference"]
     return {
         "kind": kind,
         "paymentId": payment_id,

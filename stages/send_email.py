@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from runner import Message, Reject
+from runner import Message, Reject, mask_card_numbers
 from runner.library.mail import Mail, Mailer, is_one_line
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class SendEmail:
         username: str = "",
         password: str = "",
         reply_to: str = "",
-        timeout: float = 10.0,
+        timeout: float = 30.0,
         ca_file: Path | None = None,
         templates: Path | None = None,
     ) -> None:
@@ -78,15 +78,18 @@ class SendEmail:
     def _mail(self, notification: Mapping[str, Any]) -> Mail:
         """The mail, from a notification that is looked through first: the schema has done
         so too, but a queue may be wired to this stage that has none."""
+        payer = str(notification.get("user") or "")
         if notification.get("kind") not in _KINDS:
             raise Reject(f"kind must be one of {', '.join(_KINDS)}")
         if not re.fullmatch(r"[0-9]{4}", str(notification.get("card"))):
             raise Reject("card must be the last four digits, and no more: a mail never shows a card's number")
         if not all(is_one_line(text) for text in _texts(notification)):
             raise Reject("a text has a line break or another control character, which can't go into a mail")
+        if mask_card_numbers(payer) != payer:
+            raise Reject("bounced: the payer's address holds a card number, which no mail may show")
         letter = self._open_letters().write(notification)
         mail_id = f"{notification['paymentId']}.{notification['kind']}"
-        return Mail(mail_id, notification.get("user", ""), letter.subject, letter.text, letter.html)
+        return Mail(mail_id, payer, letter.subject, letter.text, letter.html)
 
     def _open_letters(self) -> Letters:
         """Late: Jinja takes a while to import, and `runner check`, which builds every handler,

@@ -17,6 +17,9 @@ from stages.notification import notification
 _LAST_TO_TURN_THE_PAGE = timezone(timedelta(hours=-12))
 """A card is taken for as long as its month lasts anywhere: the gateway has the last word."""
 
+_LONGEST_REASON = 300
+"""Characters, as in the schema of notifications."""
+
 
 class ValidatePayment:
     """The payment itself where it is valid; otherwise a notification with its `refusal`,
@@ -37,6 +40,9 @@ class ValidatePayment:
         self._payment_types = {_plain(name): name for name in payment_types}
         if not self._payment_types or "" in self._payment_types:
             raise ValueError("payment_types must list at least one name, and none that is empty")
+        self._types_taken = f"We don't take this type of payment, only: {', '.join(self._payment_types.values())}."
+        if len(self._types_taken) > _LONGEST_REASON:
+            raise ValueError("payment_types must be few enough for a sentence that names them, of 300 characters")
         self._test_cards = frozenset(test_cards)
 
     def __call__(self, message: Message) -> dict[str, object]:
@@ -53,10 +59,7 @@ class ValidatePayment:
     def _refusal(self, payment: Mapping[str, Any]) -> tuple[str, str] | None:
         """A word for programs and a sentence for the payer, which never says the number."""
         if _plain(payment["paymentType"]) not in self._payment_types:
-            return (
-                "payment_type",
-                f"We don't take this type of payment, only: {', '.join(self._payment_types.values())}.",
-            )
+            return "payment_type", self._types_taken
         if not (passes_luhn(payment["cardNo"]) or payment["cardNo"] in self._test_cards):
             return "card_number", "The card number is not right. Please check its digits."
         if "expiry" in payment and is_expired(payment["expiry"], datetime.now(_LAST_TO_TURN_THE_PAGE).date()):

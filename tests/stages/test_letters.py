@@ -136,6 +136,46 @@ def test_a_template_that_does_not_work_is_found_before_any_payer_is_written_to(
     assert sentence in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "card",
+    [
+        "4111111111111111",
+        "4111 1111 1111 1111",
+        "4111  1111  1111  1111",
+        "4111/1111/1111/1111",
+        "4111_1111_1111_1111",
+        "4111\u00a01111\u00a01111\u00a01111",
+        "4111\u20091111\u20131111 - 1111",
+        "4,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1",
+        "order-4111111111111111",
+        "\uff14\uff11\uff11\uff11 1111 1111 1111",
+    ],
+)
+@pytest.mark.parametrize("field", ["paymentId", "paymentType", "reference", "user", "reason", "chargeId"])
+def test_no_field_brings_a_card_number_into_a_letter(folder: Path, card: str, field: str) -> None:
+    for name in FILES:
+        subject = "Subject: " if name.endswith(".txt") else ""
+        (folder / name).write_text(f"{subject}{{{{ {field} }}}}\n\n{{{{ {field} }}}}\n")
+    outcome: dict[str, Any] = {
+        "reason": {"decline": {"code": "x", "reason": card}},
+        "chargeId": {"charge": {"id": card, "time": "2026-11-22T23:45:10Z"}},
+    }
+    kind = "paid" if field == "chargeId" else "declined"
+    letter = Letters(folder).write(notification(kind, **outcome.get(field, {field: card})).body)
+
+    for text in letter:
+        assert "••••1111" in text
+        assert card not in text
+
+
+def test_what_is_no_card_number_stays_in_a_letter(letters: Letters) -> None:
+    for payment_id in ("83d8f22200154122a0cbee044964e5df", "12345678901234567890123456789abc"):
+        letter = letters.write(notification("paid", paymentId=payment_id, reference="Order 2026-11-23, 1138").body)
+        assert payment_id in letter.text
+        assert "Order 2026-11-23, 1138" in letter.text
+        assert "2026-11-22 23:45 UTC" in letter.text
+
+
 def test_every_built_in_template_is_one_that_is_used() -> None:
     unused: set[Any] = {file.name for file in BUILT_IN.iterdir()} - {*FILES, "base.html"}
 

@@ -37,6 +37,8 @@ def test_the_original_request_is_valid_to_the_letter() -> None:
         {"paymentType": "x" * 40},
         {"user": "o'hara+shop@mail.example.co.uk"},
         {"user": "someone@localhost"},
+        {"user": "491701234567@sms.example.com"},
+        {"reference": "12.11.2026 - 15.11.2026"},
         {"user": "someone@xn--bcher-kva.example"},
     ],
 )
@@ -58,6 +60,11 @@ def test_a_payment_may_have(changes: dict[str, Any]) -> None:
         ({"user": "ü@example.com"}, "/user"),
         ({"user": "a" * 60 + "@" + "b." * 100 + "example.com"}, "/user"),
         ({"user": None}, "/user"),
+        ({"user": f"{PAN}@example.com"}, "/user"),
+        ({"user": "4111.1111.1111.1111@example.com"}, "/user"),
+        ({"user": "shop+4111_1111/1111-1111@example.com"}, "/user"),
+        ({"user": "41111111@1111.1111.example.com"}, "/user"),
+        ({"user": f"a@{PAN}.example.com"}, "/user"),
         ({"cardNo": "1" * 11}, "/cardNo"),
         ({"cardNo": "1" * 20}, "/cardNo"),
         ({"cardNo": "1234 5678 9012 3456"}, "/cardNo"),
@@ -148,13 +155,14 @@ def test_only_a_refusal_is_routed_as_one() -> None:
         {"kind": "pending"},
         {"amount": 1999},
         {"user": "a@example.com, b@example.com"},
+        {"user": f"{PAN}@example.com"},
     ],
 )
 def test_a_notification_may_not_have(changes: dict[str, Any]) -> None:
     assert not NOTIFICATION.is_valid(notification("refused", **changes).body)
 
 
-_SEPARATORS = st.sampled_from(["", " ", "-", "."])
+_SEPARATORS = st.sampled_from(["", " ", "-", ".", "  ", "/", "_", ",", "--", "\u00a0", "\t", " \u2013", "•"])
 
 
 @given(st.text("0123456789", min_size=12, max_size=19), _SEPARATORS, st.text(max_size=20), st.text(max_size=20))

@@ -87,6 +87,13 @@ def test_the_same_notification_has_the_same_message_id_and_another_kind_another(
     assert first == again != other
 
 
+@pytest.mark.parametrize("odd", ["4111111111111111", "4111-1111-1111-1111", "4111_1111.1111.1111"])
+def test_a_card_number_in_a_payments_id_does_not_get_into_the_mail(relay: Relay, odd: str) -> None:
+    sent(relay, notification("paid", paymentId=odd))
+
+    assert odd.encode() not in relay.mails[0]
+
+
 def own_templates(folder: Path) -> Path:
     for kind in ("paid", "declined", "refused"):
         (folder / f"{kind}.txt").write_text(f"Subject: Own {kind} für {{{{ user }}}}\n\nOwn text\n", encoding="utf-8")
@@ -135,6 +142,9 @@ def test_the_whole_line_tells_a_payer_without_ever_showing_the_card(relay: Relay
         ({"card": None}, "card must be the last four digits"),
         ({"kind": "pending"}, "kind must be one of paid, declined, refused"),
         ({"user": "a@example.com\r\nBcc: b@example.com"}, "line break"),
+        ({"user": "4111111111111111@example.com"}, "bounced: the payer's address holds a card number"),
+        ({"user": "4111.1111.1111.1111@example.com"}, "bounced: the payer's address holds a card number"),
+        ({"user": "a+4111_1111_1111_1111@example.com"}, "bounced: the payer's address holds a card number"),
     ],
 )
 def test_a_notification_that_can_not_be_mailed_is_rejected(changes: dict[str, Any], reason: str) -> None:
@@ -143,6 +153,7 @@ def test_a_notification_that_can_not_be_mailed_is_rejected(changes: dict[str, An
             send(notification("paid", **changes))
 
         assert "1234567890123456" not in str(raised.value)
+        assert "1111" not in str(raised.value)
         assert relay.connections == 0
 
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from runner import Message
 from runner.validation.schema import Schema
 from stages.cards import passes_luhn
+from stages.letters import Letters
+from stages.process_payment import ProcessPayment
 from stages.validate_payment import ValidatePayment
 from tests.stages.notifications import ORIGINAL, payment
 from tests.stages.test_schemas import SCHEMAS
@@ -17,6 +19,7 @@ from tests.stages.test_schemas import SCHEMAS
 TEST_CARD = str(ORIGINAL["cardNo"])
 PAYMENT = Schema.load(SCHEMAS / "payment.json")
 NOTIFICATION = Schema.load(SCHEMAS / "notification.json")
+LETTERS = Letters()
 
 
 def validated(**changes: Any) -> dict[str, Any]:
@@ -99,6 +102,48 @@ def test_whatever_comes_in_goes_out_as_its_queue_wants_it(card: str, kind: str, 
     else:
         assert PAYMENT.is_valid(result)
         assert passes_luhn(card)
+
+
+def test_a_refusal_of_an_amount_without_a_currency_can_be_mailed() -> None:
+    refused = validated(cardNo="4242424242424241", amount=1999)
+
+    assert NOTIFICATION.is_valid(refused)
+    assert "amount" not in refused
+
+
+_GOOD_OR_BAD: dict[str, st.SearchStrategy[Any]] = {
+    "user": st.sampled_from(["a@example.com", "o'hara+shop@mail.example.co.uk", "49170123456@x.y"]),
+    "paymentType": st.sampled_from(["Credit Card", "creditcard", "Bitcoin", "x" * 40, "Käse", "1"]),
+    "cardNo": st.sampled_from([TEST_CARD, "4242424242424242", "4000000000000002", "4242424242424241", "0" * 19]),
+    "expiry": st.sampled_from(["01/20", "12/99"]),
+    "amount": st.sampled_from([1, 1999, 1999.0, 99_999_999_999]),
+    "currency": st.sampled_from(["EUR", "JPY", "XXX"]),
+    "reference": st.sampled_from(["Order 1138", "x" * 140, "Grüße", "12.11.2026 - 15.11.2026", " "]),
+}
+_NEEDED = ("user", "paymentType", "cardNo")
+_PAYMENT = st.fixed_dictionaries(
+    {name: _GOOD_OR_BAD[name] for name in _NEEDED},
+    optional={name: values for name, values in _GOOD_OR_BAD.items() if name not in _NEEDED},
+)
+
+
+@given(_PAYMENT, st.sampled_from([None, 100]))
+def test_whatever_a_payment_has_its_payer_can_be_told(body: dict[str, Any], amount: int | None) -> None:
+    """Each subset of the fields, each field good or bad: what comes out is what its queue takes, and can be written."""
+    assert PAYMENT.is_valid(body)
+    result = ValidatePayment(test_cards=[TEST_CARD])(Message("ab" * 16, body))
+    if "refusal" not in result:
+        assert PAYMENT.is_valid(result)
+        result = ProcessPayment(amount=amount)(Message("ab" * 16, result))
+
+    assert NOTIFICATION.is_valid(result)
+    letter = LETTERS.write(result)
+    assert str(body["cardNo"]) not in letter.text + letter.html
+
+
+def test_so_many_payment_types_that_no_mail_could_name_them_are_refused_at_the_start() -> None:
+    with pytest.raises(ValueError, match="of 300 characters"):
+        ValidatePayment(payment_types=[f"Voucher number {number}" for number in range(20)])
 
 
 @pytest.mark.parametrize("wrong", [[], ["Credit Card", ""], [" "]])
