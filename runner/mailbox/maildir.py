@@ -9,6 +9,7 @@ import contextlib
 import email.policy
 import itertools
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -32,12 +33,12 @@ def keep(folder: Path, content: bytes, *, sender: str, recipients: Iterable[str]
 
     A Maildir that was removed is made again: that is how people empty a mailbox.
     """
-    envelope = [f"Return-Path: <{sender}>", *(f"Delivered-To: {recipient}" for recipient in recipients)]
-    lines = "\n".join(envelope).encode("utf-8", "surrogateescape") + b"\n"
+    envelope = [f"Return-Path: <{plain(sender)}>", *(f"Delivered-To: {plain(recipient)}" for recipient in recipients)]
+    lines = "\n".join(envelope).encode() + b"\n"
     seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
     name = f"{seconds}.M{nanoseconds // 1000:06}P{os.getpid()}Q{next(_counter):08}.mailbox"
     written = folder / "tmp" / name
-    mail = lines + content.replace(b"\r\n", b"\n")
+    mail = lines + _with_unix_lines(content)
     try:
         _write(written, mail)
     except FileNotFoundError:
@@ -49,6 +50,15 @@ def keep(folder: Path, content: bytes, *, sender: str, recipients: Iterable[str]
 def _write(path: Path, mail: bytes) -> None:
     with open(make_file(path, os.O_EXCL), "wb") as file:  # noqa: PTH123 - it is a descriptor
         file.write(mail)
+
+
+def _with_unix_lines(content: bytes) -> bytes:
+    """In a mail whose lines end in CR LF, a CR or LF by itself ends none (RFC 5321, section 2.3.8). As
+    mail programs think otherwise, one in a header could bring in another: a `Bcc:` by the Message-ID."""
+    head, gap, body = content.partition(b"\r\n\r\n")
+    if content.count(b"\r\n") > 1:  # Python's smtplib sends what has LF only as it is, with one CR LF at the end
+        head = b"\n".join(re.sub(rb"[\r\n]+", b" ", line) for line in head.split(b"\r\n"))
+    return head + (gap + body).replace(b"\r\n", b"\n")
 
 
 def make_maildir(folder: Path) -> None:

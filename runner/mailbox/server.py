@@ -7,26 +7,34 @@ import errno
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from runner.errors import StartError
-from runner.mailbox.maildir import keep, make_maildir
+from runner.mailbox.maildir import make_maildir
 from runner.pipeline import Address
 
 log = logging.getLogger("runner.mailbox")
 
 MOST_BYTES = 10 * 1024 * 1024
+MOST_CONNECTIONS = 200
+"""Each may hold a mail in memory."""
 _BACKLOG = 512
+_BREATH = 1.0
+"""Seconds without accepting, after the system had no room for a connection."""
+_QUIET = 5.0
+"""Seconds between two lines of the log that say the same."""
 
 
 class MailboxServer:
     """An SMTP server on `listen` that keeps every mail in the Maildir `folder`.
 
-    It takes any sender, any recipient and, without TLS, any number of connections; a mail
-    of more than `most_bytes` is refused. It runs in a thread of its own, from `start` (or
+    It takes any sender and any recipient, without TLS. A mail of more than `most_bytes` is
+    refused, and so is who comes when MOST_CONNECTIONS are open. It runs in a thread of its own, from `start` (or
     `with`) to `stop`, in whatever process that is. `port` is the real one where 0 was asked for.
     """
 
@@ -37,16 +45,19 @@ class MailboxServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = asyncio.Event()
         self._thread: threading.Thread | None = None
+        self._open: set[asyncio.Transport] = set()
+        self._warned = -_QUIET
         self.port = listen.port
 
     def start(self) -> None:
         """Returns when mails can be sent to it. Raises StartError."""
         make_maildir(self._folder)
         listener = _listener(self._listen)
+        listener.setblocking(False)
         self.port = listener.getsockname()[1]
-        protocol, up = self._protocol(), threading.Event()
+        up = threading.Event()
         self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(listener, protocol, up)), name="mailbox", daemon=True
+            target=lambda: asyncio.run(self._serve(listener, up)), name="mailbox", daemon=True
         )
         self._thread.start()
         up.wait()
@@ -68,46 +79,51 @@ class MailboxServer:
     ) -> None:
         self.stop()
 
-    async def _serve(self, listener: socket.socket, protocol: Callable[[], Any], up: threading.Event) -> None:
+    async def _serve(self, listener: socket.socket, up: threading.Event) -> None:
         """Serve until `stop`; then the loop ends, and cancels what is left of the conversations."""
+        from runner.mailbox.smtp import Conversation
+
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(lambda _, context: self._warn(f"a conversation failed: {context['message']}"))
         self._over = asyncio.Event()
-        try:
-            server = await self._loop.create_server(protocol, sock=listener)
-        finally:
-            up.set()
+        accepting = asyncio.create_task(self._accept(listener, partial(Conversation, self._folder, self._most_bytes)))
+        up.set()
         await self._over.wait()
-        server.close()
+        accepting.cancel()
+        listener.close()
+        for transport in self._open:
+            transport.close()
 
-    def _protocol(self) -> Callable[[], Any]:
-        from aiosmtpd.smtp import SMTP  # takes 60 ms to import, which reading a mailbox needn't spend
+    async def _accept(self, listener: socket.socket, conversation: Callable[[], asyncio.Protocol]) -> None:
+        """asyncio's own server, where it has no descriptors left, logs a traceback for each place of the backlog."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                client, _ = await loop.sock_accept(listener)
+                await self._let_in(client, conversation)
+            except OSError as error:
+                if error.errno in _NO_ROOM:
+                    self._warn(f"can't take connections: {error.strerror}; trying again")
+                    await asyncio.sleep(_BREATH)
 
-        for name in ("mail.log", "mail.error", "mail.debug"):
-            logging.getLogger(name).setLevel(logging.ERROR)  # a line for each command would drown the runner's own
-        keeper = _Keeper(self._folder)
-        # The host name is given, since aiosmtpd would ask the DNS for it at each connection.
-        return lambda: SMTP(
-            keeper,
-            hostname="localhost",
-            data_size_limit=self._most_bytes,
-            enable_SMTPUTF8=True,
-            loop=asyncio.get_running_loop(),
-        )
+    async def _let_in(self, client: socket.socket, conversation: Callable[[], asyncio.Protocol]) -> None:
+        self._open = {transport for transport in self._open if not transport.is_closing()}
+        if len(self._open) < MOST_CONNECTIONS:
+            transport, _ = await asyncio.get_running_loop().connect_accepted_socket(conversation, client)
+            self._open.add(transport)
+            return
+        self._warn(f"{MOST_CONNECTIONS} connections are open, which are the most; others are turned away")
+        with client:
+            client.send(b"421 4.7.0 too many connections\r\n")
+
+    def _warn(self, text: str) -> None:
+        now = time.monotonic()
+        if now - self._warned >= _QUIET:
+            self._warned = now
+            log.warning("mailbox: %s", text)
 
 
-class _Keeper:
-    """What aiosmtpd calls when a mail has come in whole."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: ARG002, N802 - aiosmtpd's
-        try:
-            keep(self._folder, envelope.content, sender=envelope.mail_from, recipients=envelope.rcpt_tos)
-        except OSError as error:
-            log.error("mailbox: %s: a mail could not be kept: %s", self._folder, error.strerror)
-            return "452 4.3.1 the mail could not be written"
-        return "250 2.0.0 kept"
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 def _listener(listen: Address) -> socket.socket:

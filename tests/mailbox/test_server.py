@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from runner.errors import StartError
+from runner.mailbox import server as server_module
 from runner.mailbox.maildir import list_mails, read_mail
 from runner.mailbox.server import MailboxServer
 from runner.pipeline import Address
 from tests.mails import ANYWHERE, mail, send
+from tests.waiting import wait_until
 
 
 def test_a_mail_that_was_taken_can_be_read(server: MailboxServer, folder: Path) -> None:
@@ -101,6 +103,105 @@ def test_half_a_mail_is_not_kept(server: MailboxServer, folder: Path) -> None:
     send(server, mail("Whole"))
 
     assert [summary.subject for summary in list_mails(folder)] == ["Whole"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\r", "\n\n", "\r\n\n", "\n\r"])
+def test_a_line_end_in_a_header_brings_in_no_other(server: MailboxServer, folder: Path, end: str) -> None:
+    lines = ["Subject: Hello", f"Message-ID: <a{end}Bcc: evil@example.com>", "To: payer@example.com", "", "Text", ""]
+    converse(server, "MAIL FROM:<a@example.com>", "RCPT TO:<b@example.com>", "DATA", "\r\n".join(lines) + ".")
+
+    headers = {name.lower() for name, _ in read_mail(folder).headers}
+    assert "message-id" in headers
+    assert end == "\r\n\n" or "to" in headers
+    assert "bcc" not in headers
+
+
+@pytest.mark.parametrize("command", ["MAIL FROM:<{}@example.com>", 'MAIL FROM:<"{}"@example.com>'])
+@pytest.mark.parametrize("odd", ["a\rBcc: evil", "a\x0bBcc: evil", "a\u2028Bcc: evil", "a\x85Bcc: evil"])
+def test_an_envelope_brings_in_no_header(server: MailboxServer, folder: Path, command: str, odd: str) -> None:
+    converse(
+        server,
+        command.format(odd),
+        "MAIL FROM:<a@example.com>",
+        command.format(odd).replace("MAIL FROM", "RCPT TO"),
+        "RCPT TO:<b@example.com>",
+        "DATA",
+        "Subject: Hello\r\n\r\nText\r\n.",
+    )
+
+    assert {name for name, _ in read_mail(folder).headers} == {"Return-Path", "Delivered-To", "Subject"}
+
+
+def test_a_mail_whose_lines_end_in_lf_only_keeps_its_headers(server: MailboxServer, folder: Path) -> None:
+    """As smtplib sends what it is given as bytes."""
+    with smtplib.SMTP("127.0.0.1", server.port, "test") as client:
+        client.sendmail("a@example.com", ["b@example.com"], b"Subject: Bytes\nTo: b@example.com\n\nText\n\nMore\n")
+
+    read = read_mail(folder)
+    assert (read.header("Subject"), read.header("To")) == ("Bytes", "b@example.com")
+    assert read.text is not None
+    assert read.text.startswith("Text\n\nMore\n")
+
+
+def converse(server: MailboxServer, *commands: str) -> None:
+    """Say these lines as they are, each after the answer to the one before."""
+    with smtplib.SMTP("127.0.0.1", server.port, "test") as client:
+        for command in ("EHLO x", *commands):
+            client.send(command.encode() + b"\r\n")
+            client.getreply()
+
+
+def greeting(server: MailboxServer) -> int:
+    with smtplib.SMTP() as client:
+        return client.connect("127.0.0.1", server.port)[0]
+
+
+def test_who_comes_when_all_connections_are_taken_is_told_so_and_let_in_when_one_is_free(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server_module, "MOST_CONNECTIONS", 2)
+    with MailboxServer(ANYWHERE, folder) as server:
+        clients = [smtplib.SMTP("127.0.0.1", server.port, "test") for _ in range(2)]
+        for _ in range(20):
+            with pytest.raises(smtplib.SMTPConnectError, match="421"):
+                smtplib.SMTP("127.0.0.1", server.port, "test")
+        for client in clients:
+            client.quit()
+        wait_until(lambda: greeting(server) == 220)
+
+    assert len([record for record in caplog.records if "are the most" in record.message]) == 1
+
+
+WITHOUT_DESCRIPTORS = """
+import logging, resource, signal, sys, threading; from pathlib import Path
+from runner.pipeline import Address; from runner.mailbox.server import MailboxServer
+logging.basicConfig(level=logging.INFO)
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+stop = threading.Event(); signal.signal(signal.SIGTERM, lambda *_: stop.set())
+with MailboxServer(Address('127.0.0.1', 0), Path(sys.argv[1])) as server:
+    print(server.port, flush=True); stop.wait()
+"""
+
+
+def test_without_descriptors_it_says_so_once_in_a_while_and_goes_on_when_there_are_some(folder: Path) -> None:
+    program = [sys.executable, "-c", WITHOUT_DESCRIPTORS, str(folder)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
+        assert process.stderr is not None
+        log = process.stderr.readline()
+        for client in clients:
+            client.close()
+        with smtplib.SMTP("127.0.0.1", port, "test") as sender:
+            sender.send_message(mail("Afterwards"))
+        process.send_signal(signal.SIGTERM)
+        log += process.communicate(timeout=30)[1]
+
+    assert [summary.subject for summary in list_mails(folder)] == ["Afterwards"]
+    assert "can't take connections: Too many open files" in log
+    assert "Traceback" not in log
+    assert len(log.splitlines()) <= 5
 
 
 def test_stopping_closes_the_connections_that_are_kept_open(folder: Path) -> None:

@@ -1,0 +1,69 @@
+"""One conversation with the development mailbox: aiosmtpd's, which nothing that a client sends can end or fill.
+
+Importing this file imports aiosmtpd, which takes 60 ms: reading a mailbox needn't spend them.
+Left out: whose turn it is to be let in (`server`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.smtp import SMTP
+
+from runner.mailbox.maildir import keep
+
+log = logging.getLogger("runner.mailbox")
+
+for _name in ("mail.log", "mail.error", "mail.debug"):
+    logging.getLogger(_name).setLevel(logging.ERROR)  # a line for each command would drown the runner's own
+
+
+class Conversation(SMTP):
+    """Takes any sender and recipient; `most_bytes` is for one mail."""
+
+    def __init__(self, folder: Path, most_bytes: int) -> None:
+        self._most = 2 * most_bytes + 64 * 1024
+        self._taken = 0
+        super().__init__(
+            _Keeper(folder),
+            hostname="localhost",  # or aiosmtpd would ask the DNS for it at each connection
+            data_size_limit=most_bytes,
+            enable_SMTPUTF8=True,
+            loop=asyncio.get_running_loop(),
+        )
+
+    def data_received(self, data: bytes) -> None:
+        """A mail that is too large is refused when it is over; one that doesn't end, and that
+        aiosmtpd would gather, is cut off."""
+        self._taken += len(data)
+        if self._taken <= self._most:
+            super().data_received(data)
+        elif self.transport is not None:
+            self.transport.abort()  # type: ignore[attr-defined]  # aiosmtpd names the base class
+
+    def _set_post_data_state(self) -> None:
+        self._taken = 0
+        super()._set_post_data_state()  # type: ignore[no-untyped-call]  # aiosmtpd's own
+
+
+class _Keeper:
+    """What aiosmtpd calls when a mail has come in whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: ARG002, N802 - aiosmtpd's
+        try:
+            keep(self._folder, envelope.content, sender=envelope.mail_from, recipients=envelope.rcpt_tos)
+        except OSError as error:
+            log.error("mailbox: %s: a mail could not be kept: %s", self._folder, error.strerror)
+            return "452 4.3.1 the mail could not be written"
+        return "250 2.0.0 kept"
+
+    async def handle_exception(self, error: Exception) -> str:
+        """aiosmtpd fails at some commands, such as odd addresses, and would log a traceback of each."""
+        log.debug("mailbox: a command that can't be followed: %r", error)
+        return "500 5.5.2 the command can't be followed"
