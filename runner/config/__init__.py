@@ -5,6 +5,7 @@
     draft.py       a document → a pipeline, as far as it can be read
     checks.py      what is wrong in a pipeline that the grammar allows
     flow.py        which way messages go: dead ends, cycles
+    sending.py     does a stage send its mails to the mailbox?
     graph.py       queues as a graph: which leads to which
     yaml/          YAML text → a document whose every value knows where it stands
 

@@ -14,6 +14,7 @@ from runner import topology
 from runner.config.draft import Draft
 from runner.config.flow import flow_problems
 from runner.config.grammar import subject
+from runner.config.sending import EVERY_HOST, unused_mailbox
 from runner.config.yaml.document import Trail
 from runner.errors import Problem
 from runner.message import Destination
@@ -240,8 +241,7 @@ def _ports(draft: Draft) -> Iterator[Problem]:
 
 def _clash(http: Http, mailbox: Mailbox) -> bool:
     one, other = http.listen, mailbox.listen
-    every = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not listened on
-    return one.port == other.port != 0 and (one.host == other.host or bool(every & {one.host, other.host}))
+    return one.port == other.port != 0 and (one.host == other.host or bool(EVERY_HOST & {one.host, other.host}))
 
 
 _CHECKS: tuple[Check, ...] = (
@@ -257,4 +257,5 @@ _CHECKS: tuple[Check, ...] = (
     _retries,
     _idle_slots,
     _ports,
+    unused_mailbox,
 )

@@ -33,7 +33,7 @@ http:
   confirm_timeout: 500ms
   routes:
     PUT /orders/new: {{publish: [orders, audit]}}
-mailbox: {{listen: "localhost:2525", folder: /tmp/mails}}
+mailbox: {{listen: "localhost:0", folder: /tmp/mails}}
 exchanges: {{events: {{type: topic}}}}
 queues:
   orders: {{schema: any.json, max_length: 10, delivery_limit: 30}}
@@ -79,7 +79,7 @@ stages:
             max_body=1 << 20,
             confirm_timeout=0.5,
         ),
-        mailbox=Mailbox(Address("localhost", 2525), Path("/tmp/mails")),
+        mailbox=Mailbox(Address("localhost", 0), Path("/tmp/mails")),
         shutdown_timeout=60.0,
     )
     result = loaded(text)
