@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 _PLAINLY = "plainly"
 _PLAIN = str.maketrans("─│┌┐└┘├┤┬┴┼▶◀▼→×•–", "-|+++++++++><v>x*-") | {
-    ord("…"): "...",
+    ord("…"): "~",  # one character, so that what is drawn stays in line
     ord("≤"): "<=",
     ord("≥"): ">=",
 }
