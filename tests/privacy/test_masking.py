@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.privacy.masking import mask
+from runner.privacy.masking import LONGEST, mask
 
 
 def test_card_numbers_and_addresses_are_masked_together() -> None:
@@ -16,3 +17,19 @@ def test_card_numbers_and_addresses_are_masked_together() -> None:
 @given(st.text())
 def test_what_was_masked_is_masked_no_further(text: str) -> None:
     assert mask(mask(text)) == mask(text)
+
+
+@pytest.mark.parametrize("edge", [LONGEST // 2, -LONGEST // 2])
+@pytest.mark.parametrize("number", ["4111111111111111", "\\U000000a0".join("4111111111111111")])
+def test_where_a_long_text_is_cut_no_part_of_a_number_is_left(edge: int, number: str) -> None:
+    for place in range(edge - len(number), edge + 1, max(1, len(number) // 16)):
+        text = "x" * (200_000 + place if edge < 0 else place) + number
+        shown = mask(text + "x" * (200_000 - len(text)))
+        assert "1" not in shown.replace("••••1111", "")
+        assert len(shown) < LONGEST
+
+
+def test_both_ends_of_a_long_text_are_shown() -> None:
+    shown = mask("ValueError: " + "x" * 10_000_000 + " for jane@example.com")
+    assert shown.startswith("ValueError: xxx")
+    assert shown.endswith("xxx for j•••@example.com")
