@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 
 import orjson
@@ -80,3 +81,12 @@ def configure(part: str, *, level: str = "info", form: str = "text") -> None:
     for library in ("asyncio", "mail", "werkzeug"):
         logging.getLogger(library).setLevel(logging.WARNING)
     logging.getLogger("pika").setLevel(logging.CRITICAL)
+    threading.excepthook = _log_failure
+
+
+def _log_failure(failed: threading.ExceptHookArgs) -> None:
+    """Of a thread that a handler has started, say: Python would write it to stderr, unmasked."""
+    if failed.exc_type is SystemExit or failed.exc_value is None:
+        return
+    name = failed.thread.name if failed.thread else "?"
+    logging.getLogger("runner").error("the thread %s has failed", name, exc_info=failed.exc_value)

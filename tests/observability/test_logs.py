@@ -27,7 +27,7 @@ except ValueError:
 
 
 PRIVATE = """
-import logging, os
+import logging, os, threading
 from runner.observability import logs
 logs.configure("worker", level=LEVEL, form=FORM)
 log = logging.getLogger("shop")
@@ -40,6 +40,9 @@ try:
     raise ValueError(f"no {CARD}") from KeyError(PAYER)
 except ValueError:
     log.exception("it failed")
+thread = threading.Thread(target=lambda: 1 / int("no" + CARD), name="own")
+thread.start()
+thread.join()
 log.warning("imported %s", os.fsdecode(b"caf\\xe9.csv"))
 """
 
@@ -82,7 +85,7 @@ def test_no_line_shows_a_card_number_or_a_payer(form: str) -> None:
     assert not re.search(r"1111\D{0,8}1111", text)
     assert "jane" not in text
     assert text.count("j•••@example.com") == 2
-    assert text.count("••••1111") == 4, "the list, the wrong argument, the two lines, the error"
+    assert text.count("••••1111") == 5, "the list, the wrong argument, the two lines, the error, the thread"
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
