@@ -59,6 +59,11 @@ class Http:
     """Bytes."""
     confirm_timeout: float = 5.0
     """Seconds that a request waits for the broker's confirm before its 503."""
+    request_timeout: float = 10.0
+    """Seconds that a request may take to arrive: up to the end of its header, and then again
+    up to the end of its body. A connection that is kept open may wait as long for the next."""
+    max_connections: int = 4096
+    """Connections that are served at once; those beyond them are told so, but for health."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,13 @@ class Mailbox:
 
     listen: Address
     folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Where every run tells of its health, whether it has the intake or not."""
+
+    listen: Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +129,7 @@ class Pipeline:
     exchanges: Mapping[str, Exchange] = field(default_factory=dict)
     http: Http | None = None
     mailbox: Mailbox | None = None
+    health: Health | None = None
     shutdown_timeout: float = 25.0
     """Seconds that a stopping worker may take to finish what it has in hand."""
 

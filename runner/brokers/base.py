@@ -75,6 +75,10 @@ class Depth:
     """In the dead letters."""
     consumers: int = 0
     """Worker processes, on any machine, that take from it."""
+    paused: int = 0
+    """Worker processes whose stage is paused, and takes from it again later."""
+    strangers: int = 0
+    """Consumers that are no workers: other programs, or workers that don't answer."""
 
 
 class Broker(Protocol):
@@ -126,8 +130,9 @@ class Broker(Protocol):
     def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
         """Begin to take from the work queue `queue`; once for each queue and process."""
 
-    def cancel(self, queue: str) -> None:
-        """Take nothing more from `queue`. What is in hand stays so, to be settled.
+    def cancel(self, queue: str, *, pausing: bool = False) -> None:
+        """Take nothing more from `queue`. What is in hand stays so, to be settled. One that is
+        `pausing` is known as paused until it consumes again, or is cancelled for good.
         Returns when no further delivery will be handed over."""
 
     def consuming(self, queue: str) -> bool:

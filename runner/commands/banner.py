@@ -31,6 +31,8 @@ def lines(loaded: LoadedPipeline, parts: Parts, *, processes: int, took: float) 
     workers = f", in {processes} processes" if processes > 1 else ""
     if parts.stages:
         yield f"  stages   {', '.join(f'{stage.name} ×{stage.concurrency}' for stage in parts.stages)}{workers}"
+    if parts.health is not None:
+        yield f"  health   {url(parts.health.listen)}/health/ready"
     if http and http.routes:
         yield f"  try      {_curl(loaded, http.listen, http.routes[0])}"
     yield "  stop     Ctrl-C"

@@ -54,6 +54,8 @@ def _pipeline(loaded: LoadedPipeline) -> Lines:
     if pipeline.mailbox is not None:
         yield from ("", "mailbox:", f"  listen: {scalar(str(pipeline.mailbox.listen))}")
         yield f"  folder: {scalar(_relative(pipeline.mailbox.folder, pipeline))}"
+    if pipeline.health is not None:
+        yield from ("", "health:", f"  listen: {scalar(str(pipeline.health.listen))}")
     if pipeline.exchanges:
         yield from ("", "exchanges:")
         yield from (
@@ -89,6 +91,8 @@ def _http(http: Http) -> Lines:
     yield from ("", "http:", f"  listen: {scalar(str(http.listen))}")
     yield f"  max_body: {format_size(http.max_body)}"
     yield f"  confirm_timeout: {format_duration(http.confirm_timeout)}"
+    yield f"  request_timeout: {format_duration(http.request_timeout)}"
+    yield f"  max_connections: {http.max_connections}"
     yield "  routes:"
     for route in http.routes:
         yield f"    {key(str(route))}:"

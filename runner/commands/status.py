@@ -84,9 +84,22 @@ def _table(loaded: LoadedPipeline, depths: Mapping[str, Depth]) -> Table:
 def _row(queue: str, depth: Depth | None, stage: str | None) -> tuple[str, ...]:
     if depth is None:
         return (queue, "-", "-", "-", "-", "[yellow]not declared yet[/]")
-    workers = f"{depth.consumers} worker{'' if depth.consumers == 1 else 's'}"
-    by = f"{stage} ({workers})" if stage else "nobody here"
-    if stage and not depth.consumers:
-        by = f"[yellow]{stage}: no consumer[/]"
+    by = _consumed_by(depth, stage)
     dead = f"[red]{depth.dead:,}[/]" if depth.dead else "0"
     return (queue, f"{depth.ready:,}", f"{depth.in_hand:,}", f"{depth.delayed:,}", dead, by)
+
+
+def _consumed_by(depth: Depth, stage: str | None) -> str:
+    others = f"; {depth.strangers} other consumer{'' if depth.strangers == 1 else 's'}" if depth.strangers else ""
+    if stage is None:
+        return f"nobody here{others}"
+    if depth.consumers:
+        paused = f", {depth.paused} paused" if depth.paused else ""
+        return f"{stage} ({_workers(depth.consumers)}{paused}){others}"
+    if depth.paused:
+        return f"[yellow]{stage}: paused ({_workers(depth.paused)}){others}[/]"
+    return f"[yellow]{stage}: no worker{others}[/]"
+
+
+def _workers(count: int) -> str:
+    return f"{count} worker{'' if count == 1 else 's'}"

@@ -8,7 +8,7 @@ draft and yields problems; none of them imports a handler or reads a file.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from runner import topology
 from runner.config.draft import Draft
@@ -18,7 +18,7 @@ from runner.config.sending import EVERY_HOST, unused_mailbox
 from runner.config.yaml.document import Trail
 from runner.errors import Problem
 from runner.message import Destination
-from runner.pipeline import Http, Mailbox, Stage
+from runner.pipeline import Address, Stage
 from runner.retry import RetryPolicy
 from runner.topology import dead_letter_queue, quarantine_queue
 from runner.units import format_duration
@@ -232,15 +232,17 @@ def _idle_slots(draft: Draft) -> Iterator[Problem]:
 
 
 def _ports(draft: Draft) -> Iterator[Problem]:
-    http, mailbox = draft.pipeline.http, draft.pipeline.mailbox
-    if http and mailbox and _clash(http, mailbox):
-        trail: Trail = ("mailbox", "listen")
-        message = f"mailbox and http both listen on port {mailbox.listen.port}; give one of them another"
-        yield draft.document.problem(trail if draft.document.node(trail) else ("http", "listen"), message)
+    pipeline = draft.pipeline
+    parts = {"http": pipeline.http, "mailbox": pipeline.mailbox, "health": pipeline.health}
+    listening = [(name, part.listen) for name, part in parts.items() if part is not None]
+    for (one, address), (other, second) in combinations(listening, 2):
+        if _clash(address, second):
+            trail: Trail = (other, "listen")
+            message = f"{other} and {one} both listen on port {second.port}; give one of them another"
+            yield draft.document.problem(trail if draft.document.node(trail) else (one, "listen"), message)
 
 
-def _clash(http: Http, mailbox: Mailbox) -> bool:
-    one, other = http.listen, mailbox.listen
+def _clash(one: Address, other: Address) -> bool:
     return one.port == other.port != 0 and (one.host == other.host or bool(EVERY_HOST & {one.host, other.host}))
 
 

@@ -21,6 +21,7 @@ from runner.pipeline import (
     Address,
     Binding,
     Exchange,
+    Health,
     Http,
     HttpRoute,
     JsonSchema,
@@ -98,6 +99,7 @@ class _Reader:
             exchanges={name: self._exchange(("exchanges", name)) for name in self._entries(("exchanges",))},
             http=self._http() if self._value(("http",)) is not None else None,
             mailbox=self._mailbox() if self._value(("mailbox",)) is not None else None,
+            health=Health(self._listen("health")) if self._value(("health",)) is not None else None,
             **_given(shutdown_timeout=self._duration(("shutdown_timeout",), 0.0, 3600.0)),
         )
         return Draft(self._document, pipeline, self._routes, self._problems, self._has_gaps)
@@ -189,6 +191,8 @@ class _Reader:
             **_given(
                 max_body=self._parsed(("http", "max_body"), _body_size),
                 confirm_timeout=self._duration(("http", "confirm_timeout"), 0.001, 600.0),
+                request_timeout=self._duration(("http", "request_timeout"), 0.1, 3600.0),
+                max_connections=self._value(("http", "max_connections")),
             ),
         )
 

@@ -2,9 +2,13 @@
 
     app.py       a Flask app: routes, health, and whatever is wrong
     rsgi.py      the same on granian's event loop: the short way for the routes
+    arrivals.py  how a body comes in: its size, its time, and what a stop drops
     desk.py      the bodies of one route: checked, and turned into messages
     problems.py  what is answered, 202 or a problem (RFC 9457)
-    health.py    /health/live and /health/ready
+    health.py    /health/live, /health/ready and /health/pipeline
+    survey.py    what the broker last told of its queues
+    reserve.py   a small HTTP server for health, where nothing else answers
+    serving.py   granian, with limits on what a client may hold
 
-Left out: serving. Granian does, or Werkzeug's server in an `Engine`.
+Left out: the processes (`runner.processes`), and Werkzeug's server in an `Engine`.
 """

@@ -15,14 +15,18 @@ from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.errors import BrokerError
 from runner.events import UNWATCHED, Events
-from runner.intake import health, problems
+from runner.intake import problems
 from runner.intake.desk import Desk, TurnedAway
+from runner.intake.health import Health, published_to
 from runner.intake.problems import Problem
 from runner.pipeline import Http
 
 
-def create_app(loaded: LoadedPipeline, broker: Broker, events: Events = UNWATCHED) -> Flask:
-    """The intake of `loaded` as a WSGI app; `broker` is started already."""
+def create_app(
+    loaded: LoadedPipeline, broker: Broker, events: Events = UNWATCHED, health: Health | None = None
+) -> Flask:
+    """The intake of `loaded` as a WSGI app; `broker` is started already. `health` is told
+    where others answer with it as well."""
     http = loaded.pipeline.http
     assert http is not None, "the pipeline has no http section"
     app = Flask("runner.intake", static_folder=None)
@@ -32,9 +36,8 @@ def create_app(loaded: LoadedPipeline, broker: Broker, events: Events = UNWATCHE
     for route in http.routes:
         view = RouteView(Desk(route, loaded), broker, http.confirm_timeout, events)
         app.add_url_rule(route.path, str(route), view, methods=[route.method])
-    readiness = health.Readiness(loaded, broker)
-    app.add_url_rule("/health/live", "GET /health/live", health.live)
-    app.add_url_rule("/health/ready", "GET /health/ready", readiness.ready)
+    for path, answer in (health or Health(loaded, broker, published_to(http))).views.items():
+        app.add_url_rule(path, f"GET {path}", answer)
     return app
 
 

@@ -35,7 +35,7 @@ class Desk:
     @staticmethod
     def check_type(content_type: str, encoding: str) -> None:
         """Raises TurnedAway for what doesn't call itself JSON, or is packed (`encoding`)."""
-        if not _is_json(content_type):
+        if content_type != "application/json" and not _is_json(content_type):
             detail = "send the body as JSON, with the header Content-Type: application/json"
             raise TurnedAway(problems.problem(415, detail))
         if encoding not in ("", "identity"):
@@ -51,7 +51,5 @@ class Desk:
 
 def _is_json(content_type: str) -> bool:
     """`application/json`, or one that is built on it (RFC 6839)."""
-    if content_type == "application/json":
-        return True
     kind = content_type.partition(";")[0].strip().lower()
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))

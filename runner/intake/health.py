@@ -1,59 +1,84 @@
-"""Whether the pipeline is well: `/health/live` and `/health/ready`."""
+"""Whether all is well, in three questions: `/health/live`, `/health/ready` and `/health/pipeline`.
+
+The first two are answered at once, whatever the broker does.
+"""
 
 from __future__ import annotations
 
-import threading
-import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from flask import Response
 
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
-from runner.errors import BrokerError
 from runner.intake.problems import RETRY_AFTER, answer, problem
+from runner.intake.survey import Survey
+from runner.pipeline import Http
 
-READY_CACHE = 0.5
-"""Seconds that an answer about readiness holds, so that probes can't load the broker."""
-
-
-def live() -> Response:
-    """This process serves requests."""
-    return answer(200, {"status": "live"})
+PATIENCE = 1.0
+"""Seconds that `/health/pipeline` waits for the broker; after them it tells what it last knew."""
 
 
-class Readiness:
-    """Whether what is posted now would be handled: the broker takes messages, and every
-    stage has a worker, on whichever machine, that is registered as its consumer."""
+class Health:
+    """The health of a run, asked of one of its processes, that has `broker`.
 
-    def __init__(self, loaded: LoadedPipeline, broker: Broker) -> None:
+    It works with the queues that are `needed`; `here` tells what else is wrong with it.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedPipeline,
+        broker: Broker,
+        needed: Collection[str],
+        here: Callable[[], Sequence[str]] = tuple[str],
+    ) -> None:
         self._stages = {stage.consume: stage.name for stage in loaded.pipeline.stages.values()}
-        self._broker = broker
-        self._lock = threading.Lock()
-        self._known: tuple[float, list[str]] = (0.0, [])
+        self._needed = needed
+        self._here = here
+        self._survey = Survey(broker, {*self._stages, *needed})
+
+    @property
+    def views(self) -> Mapping[str, Callable[[], Response]]:
+        """The answer to each path."""
+        return {"/health/live": self.live, "/health/ready": self.ready, "/health/pipeline": self.pipeline}
+
+    @staticmethod
+    def live() -> Response:
+        """This process serves requests."""
+        return answer(200, {"status": "live"})
 
     def ready(self) -> Response:
-        missing = self._missing()
-        if not missing:
-            return answer(200, {"status": "ready"})
-        return problem(503, "; ".join(missing), headers={"Retry-After": str(RETRY_AFTER)})
+        """This run does its work: what is posted to it now is stored."""
+        self._survey.refresh()
+        return _told([*self._here(), *self._broker_faults(self._needed)])
 
-    def _missing(self) -> list[str]:
-        if not self._broker.available:
-            return ["the broker is away or takes no messages"]
-        with self._lock:
-            asked, missing = self._known
-            if time.monotonic() - asked > READY_CACHE or not asked:
-                missing = self._ask()
-                self._known = (time.monotonic(), missing)
-            return missing
-
-    def _ask(self) -> list[str]:
-        try:
-            depths = self._broker.depths(self._stages)
-        except BrokerError as error:
-            return [f"the broker doesn't answer: {error}"]
-        return [
-            f"stage {stage} has no consumer on {queue}" if queue in depths else f"there is no queue {queue}"
+    def pipeline(self) -> Response:
+        """What is posted now is handled: every stage has a worker, on whichever machine."""
+        self._survey.refresh(0.0 if self._survey.fault else PATIENCE)
+        if self._survey.depths is None:
+            return _told([self._survey.fault or "the broker has not told of its queues yet"])
+        depths = self._survey.depths
+        idle = [
+            f"stage {stage} {'is paused' if depths[queue].paused else 'has no worker'}"
             for queue, stage in self._stages.items()
-            if queue not in depths or not depths[queue].consumers
+            if queue in depths and not depths[queue].consumers
         ]
+        return _told([*self._broker_faults(self._stages), *idle])
+
+    def _broker_faults(self, needed: Collection[str]) -> list[str]:
+        if fault := self._survey.fault:
+            return [fault]
+        depths = self._survey.depths
+        return [f"there is no queue {queue}" for queue in needed if depths is not None and queue not in depths]
+
+
+def published_to(http: Http) -> list[str]:
+    """The queues that the intake publishes to by name."""
+    places = {place for route in http.routes for written in route.publish for place in written.to}
+    return sorted(place.key for place in places if not place.exchange)
+
+
+def _told(faults: Sequence[str]) -> Response:
+    if not faults:
+        return answer(200, {"status": "ready"})
+    return problem(503, "; ".join(faults), headers={"Retry-After": str(RETRY_AFTER)})

@@ -19,7 +19,7 @@ from runner.message import Outgoing
 from runner.pipeline import Http
 from runner.privacy.masking import mask
 from runner.routing import Reason, Refusal
-from runner.units import format_size
+from runner.units import format_duration, format_size
 from runner.validation.violations import Violation
 
 log = logging.getLogger("runner.intake")
@@ -102,6 +102,31 @@ def internal_error(error: Exception, method: str, path: str) -> Problem:
 def too_large(http: Http) -> Problem:
     """The answer to a body over the limit."""
     return problem(413, f"the body is larger than {format_size(http.max_body)}")
+
+
+def slow(http: Http) -> Problem:
+    """The answer to a body that doesn't arrive in time; it ends the connection."""
+    detail = f"the body has not arrived within {format_duration(http.request_timeout)}"
+    return problem(408, detail, headers={"Connection": "close"})
+
+
+def stopping() -> Problem:
+    """The answer to a request that hasn't arrived when the intake stops."""
+    return _come_again("the intake is stopping; send it again")
+
+
+def crowded(connections: int) -> Problem:
+    """The answer to a request on a connection too many."""
+    return _come_again(f"the intake has {connections} connections, and takes no more; send it again later")
+
+
+def stuck() -> Problem:
+    """The answer to whoever asks for health while the event loop doesn't turn."""
+    return problem(503, "the intake's event loop is stuck")
+
+
+def _come_again(detail: str) -> Problem:
+    return problem(503, detail, headers={"Retry-After": str(RETRY_AFTER), "Connection": "close"})
 
 
 def http_error(error: HTTPException, http: Http) -> Problem:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,8 +27,10 @@ from runner.config.loader import LoadedPipeline
 from runner.errors import BrokerError, BrokerUnavailableError
 from runner.events import UNWATCHED, Events
 from runner.intake.app import create_app
+from runner.intake.arrivals import Arrivals
 from runner.intake.desk import Desk, TurnedAway
-from runner.intake.problems import Problem, accepted, internal_error, problem, too_large, unavailable
+from runner.intake.health import Health, published_to
+from runner.intake.problems import Problem, accepted, internal_error, unavailable
 from runner.message import Outgoing
 
 if TYPE_CHECKING:
@@ -38,6 +41,10 @@ log = logging.getLogger("runner.intake")
 
 FLASK_THREADS = 32
 """Requests that Flask may answer at the same time; more of them wait."""
+LOOP_TIMEOUT = 1.0
+"""Seconds; a turn of the event loop takes milliseconds."""
+BUSY_POLL = 0.01
+"""Seconds between looks at whether everything is answered, when we stop."""
 _JSON = [("content-type", "application/json")]
 
 
@@ -51,13 +58,19 @@ class Application:
         self._desks = {(route.method, route.path): Desk(route, loaded) for route in self._http.routes}
         self._broker = broker
         self._events = events
-        self._flask = create_app(loaded, broker, events)
+        self.health = Health(loaded, broker, published_to(self._http))
+        self._at_once = {("GET", f"/health/{name}"): self.health.views[f"/health/{name}"] for name in ("live", "ready")}
+        self._flask = create_app(loaded, broker, events, self.health)
         self._threads = ThreadPoolExecutor(FLASK_THREADS, thread_name_prefix="flask")
+        self.busy = 0
+        """Requests that have no answer yet."""
         self._loop: asyncio.AbstractEventLoop
+        self._arrivals: Arrivals
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """On the loop's thread, before it runs."""
         self._loop = loop
+        self._arrivals = Arrivals(self._http, loop)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -66,47 +79,50 @@ class Application:
         desk = self._desks.get((scope.method, scope.path))
         tell = self._events.accepted
         began = time.perf_counter() if tell is not None else 0.0
+        arrived = False
+        self.busy += 1
         try:
-            if desk is None:
-                respond(protocol, await self._ask_flask(scope, protocol))
-                return
             headers = scope.headers
-            desk.check_type(headers.get("content-type", ""), headers.get("content-encoding", ""))
-            messages = desk.messages(await self._read(headers.get("content-length", ""), protocol))
+            if desk is not None:
+                desk.check_type(headers.get("content-type", ""), headers.get("content-encoding", ""))
+            body = await self._arrivals.body(headers.get("content-length", ""), protocol)
+            arrived = True
+            if desk is None:
+                respond(protocol, await self._elsewhere(scope, body))
+                return
+            messages = desk.messages(body)
             await self._publish(messages)
             if tell is not None:
                 tell(desk.route, messages, time.perf_counter() - began)
             protocol.response_bytes(202, _JSON, accepted(messages))
         except TurnedAway as turned_away:
             self._refuse(protocol, desk, turned_away.problem)
+            if not arrived and "expect" not in headers:  # who expects a 100 sends no body before it
+                await self._arrivals.discard(protocol, turned_away.problem)
         except BrokerError as error:
             self._refuse(protocol, desk, unavailable(error))
         except ProtocolClosed:
             log.debug("a client hung up on %s %s", scope.method, scope.path)
         except Exception as error:  # noqa: BLE001 - as Flask's error handlers do
             self._refuse(protocol, desk, internal_error(error, scope.method, scope.path))
+        finally:
+            self.busy -= 1
 
     def _refuse(self, protocol: HTTPProtocol, desk: Desk | None, problem: Problem) -> None:
         self._events.refused(desk.route if desk is not None else "", problem.status_code, problem.reason)
         respond(protocol, problem)
 
-    async def _read(self, length: str, protocol: HTTPProtocol) -> bytes:
-        """The body, which is `length` bytes if that is known. Raises TurnedAway where it is too
-        large, without reading the rest of it."""
-        if length.isdecimal():
-            if int(length) > self._http.max_body:
-                raise TurnedAway(too_large(self._http))
-            body = await protocol()
-            if len(body) != int(length):
-                raise TurnedAway(problem(400, f"the body has {len(body)} bytes, and not {length} as its header says"))
-            return body
-        chunks, received = [], 0
-        async for chunk in protocol:
-            received += len(chunk)
-            if received > self._http.max_body:
-                raise TurnedAway(too_large(self._http))
-            chunks.append(chunk)
-        return b"".join(chunks)
+    def turns(self, timeout: float = LOOP_TIMEOUT) -> bool:
+        """Whether the event loop turns, within `timeout` seconds. For other threads."""
+        turned = threading.Event()
+        self._loop.call_soon_threadsafe(turned.set)
+        return turned.wait(timeout)
+
+    async def stop(self) -> None:
+        """Drop what hasn't arrived. Returns when what has arrived is answered."""
+        self._arrivals.drop()
+        while self.busy:
+            await asyncio.sleep(BUSY_POLL)
 
     async def _publish(self, messages: Sequence[Outgoing]) -> None:
         """Return when `messages` are durable; raises as `Broker.publish` does."""
@@ -125,14 +141,19 @@ class Application:
         finally:
             timer.cancel()
 
-    async def _ask_flask(self, scope: Scope, protocol: HTTPProtocol) -> Response:
+    async def _elsewhere(self, scope: Scope, body: bytes) -> Response:
+        """The answer where there is no route; to whom asks for health, even if no thread is left."""
+        at_once = self._at_once.get((scope.method, scope.path))
+        return at_once() if at_once is not None else await self._ask_flask(scope, body)
+
+    async def _ask_flask(self, scope: Scope, body: bytes) -> Response:
         environ = create_environ(
             path=scope.path,
             query_string=scope.query_string,
             base_url=f"{scope.scheme}://{scope.authority or scope.server}",
             method=scope.method,
             headers=scope.headers.items(),
-            input_stream=io.BytesIO(await self._read(scope.headers.get("content-length", ""), protocol)),
+            input_stream=io.BytesIO(body),
         )
         return await self._loop.run_in_executor(self._threads, self._flask_answers, environ)
 

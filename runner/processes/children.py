@@ -1,4 +1,4 @@
-"""The three kinds of child processes of `runner run`: intake, worker, mailbox.
+"""The kinds of child processes of `runner run`: intake, worker, mailbox, health.
 
 Each is built from the pipeline that the supervisor has loaded, after the fork, and
 imports what it alone needs: a worker pays nothing for the HTTP server.
@@ -6,17 +6,21 @@ imports what it alone needs: a worker pays nothing for the HTTP server.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import multiprocessing
 import os
+import resource
 import signal
+import socket
 import threading
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from runner import pipeline as configured
 from runner.brokers.base import Broker
 from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
@@ -24,22 +28,17 @@ from runner.errors import RunnerError
 from runner.observability import observers
 from runner.pipeline import Http, Mailbox
 from runner.processes.parts import Parts
-from runner.processes.ports import check_free, wait_until_answered
+from runner.processes.ports import listening
 from runner.processes.supervisor import START_FAILED, Child, Supervision, rest
 from runner.topology import plan
 
-if TYPE_CHECKING:
-    import asyncio
-
 log = logging.getLogger("runner.children")
 
-SILENT = {
-    "handlers": {"none": {"class": "logging.NullHandler"}},
-    "loggers": {"_granian": {"handlers": ["none"], "propagate": False}},
-}
-"""What granian has to say (its processes, its threads) is no news to an operator of ours."""
 READY_POLL = 0.01
 """Seconds between looks at whether the consumers are registered."""
+ANSWERS_LEAVE = 0.25
+"""Seconds for the last answers, when the intake stops, before connections that have sent half
+of a header are dropped."""
 
 
 def children(loaded: LoadedPipeline, parts: Parts, *, processes: int = 1) -> list[Child]:
@@ -47,6 +46,8 @@ def children(loaded: LoadedPipeline, parts: Parts, *, processes: int = 1) -> lis
     found: list[Child] = []
     if parts.mailbox is not None:
         found.append(Child("mailbox", partial(run_mailbox, parts.mailbox), last=True))
+    if parts.health is not None:
+        found.append(Child("health", partial(run_health, loaded, parts, parts.health), last=True))
     if parts.intake is not None:
         found.append(Child("intake", partial(run_intake, loaded, parts.intake), forks=True))
     names = ["worker"] if processes == 1 else [f"worker-{number}" for number in range(1, processes + 1)]
@@ -86,43 +87,80 @@ def run_mailbox(mailbox: Mailbox, supervision: Supervision) -> None:
         rest()
 
 
+def run_health(loaded: LoadedPipeline, parts: Parts, health: configured.Health, supervision: Supervision) -> None:
+    """Tell until `Stop` how this run is, by its children and a connection to the broker for that alone."""
+    from runner.intake.health import Health, published_to
+    from runner.intake.reserve import Reserve, views
+
+    listener = listening(health.listen, "health: listen")
+    needed = [*(published_to(parts.intake) if parts.intake else ()), *(stage.consume for stage in parts.stages)]
+    broker = connect(loaded.pipeline, "health")
+    others = partial(_down, supervision)
+    try:
+        Reserve(listener, views(Health(loaded, broker, needed, others))).start()
+        supervision.up()
+        broker.start(plan(loaded.pipeline), declare=False)
+        rest()
+    finally:
+        broker.close()
+
+
+def _down(supervision: Supervision) -> list[str]:
+    return [f"{name} is not up" for name in supervision.down()]
+
+
 def run_intake(loaded: LoadedPipeline, http: Http, supervision: Supervision) -> None:
     """Serve the intake until SIGTERM: granian, with the app in a process that it forks."""
-    from granian.constants import Interfaces
-    from granian.server import MPServer
+    from runner.intake.serving import BACKLOG, IntakeServer, connections_for
 
-    address = http.listen
-    check_free(address, "http: listen", "LISTEN")
+    listener = listening(http.listen, "http: listen", "LISTEN", backlog=BACKLOG, unread=http.request_timeout)
+    connections = connections_for(http.max_connections)
+    if connections < http.max_connections:
+        message = "serving %d connections at once, and not %d (http: max_connections): the limit of open files is %d"
+        log.warning(message, connections, http.max_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     multiprocessing.set_start_method("fork", force=True)
     # Until granian's process has a loop that runs, SIGTERM has to wait: it would be noted as
     # its parent's is, or by a loop that doesn't look, and the process would go on for ever.
     os.register_at_fork(after_in_child=partial(signal.pthread_sigmask, signal.SIG_BLOCK, [signal.SIGTERM]))
-    server = MPServer(
-        "runner.intake",
-        address=address.host,
-        port=address.port,
-        interface=Interfaces.RSGI,
-        websockets=False,
-        log_dictconfig=SILENT,
-    )
-    server.serve(target_loader=partial(_load_app, loaded, http, supervision), wrap_loader=False)
+    load = partial(_load_app, loaded, listener.dup(), connections, supervision)
+    IntakeServer(http, listener, connections).serve(target_loader=load, wrap_loader=False)
 
 
-def _load_app(loaded: LoadedPipeline, http: Http, supervision: Supervision) -> Any:
+def _load_app(loaded: LoadedPipeline, listener: socket.socket, connections: int, supervision: Supervision) -> Any:
     """In granian's own process: the app, whose broker connects meanwhile on granian's loop.
     It serves at once, and answers 503 until the broker is there."""
     from runner.intake.rsgi import Application
+    from runner.intake.serving import keep_reserve
 
     class Served(Application):
         def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
             super().__rsgi_init__(loop)
+            self._ending: asyncio.Task[None] | None = None
+            loop.add_signal_handler(signal.SIGTERM, self._begin_to_end)
             loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, [signal.SIGTERM])
-            arguments = (loaded, http, broker, loop, supervision)
+            keep_reserve(self, listener, connections)
+            arguments = (loaded, broker, loop, supervision)
             threading.Thread(target=_start_broker, args=arguments, name="broker-start", daemon=True).start()
 
+        def _begin_to_end(self) -> None:
+            """On SIGTERM, in granian's place, which would wait for what clients have begun to send."""
+            if self._ending is None:
+                signal.raise_signal(signal.SIGINT)  # this one is granian's: it takes no connection any more
+                self._ending = self._loop.create_task(self._end())
+
+        async def _end(self) -> None:
+            await self.stop()
+            await asyncio.sleep(ANSWERS_LEAVE)
+            await self._leave()
+
+        async def _leave(self) -> None:
+            await asyncio.to_thread(broker.close)
+            os._exit(0)
+
         def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+            """Granian has ended by itself: no request was left half sent."""
             super().__rsgi_del__(loop)
-            loop.run_until_complete(loop.run_in_executor(None, broker.close))
+            loop.run_until_complete(self._leave())
 
     supervision.watch()
     with _errors_reported(supervision):
@@ -132,11 +170,10 @@ def _load_app(loaded: LoadedPipeline, http: Http, supervision: Supervision) -> A
 
 
 def _start_broker(
-    loaded: LoadedPipeline, http: Http, broker: Broker, loop: asyncio.AbstractEventLoop, supervision: Supervision
+    loaded: LoadedPipeline, broker: Broker, loop: asyncio.AbstractEventLoop, supervision: Supervision
 ) -> None:
     with _errors_reported(supervision):
         broker.start(plan(loaded.pipeline), loop=loop)
-    wait_until_answered(http.listen)
     supervision.up()
 
 

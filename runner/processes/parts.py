@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from runner.errors import RunnerError
-from runner.pipeline import Http, Mailbox, Pipeline, Stage
+from runner.pipeline import Health, Http, Mailbox, Pipeline, Stage
 from runner.wording import did_you_mean
 
 INTAKE, MAILBOX = "intake", "mailbox"
@@ -24,6 +24,8 @@ class Parts:
     intake: Http | None
     mailbox: Mailbox | None
     stages: tuple[Stage, ...]
+    health: Health | None = None
+    """There in every run of a pipeline that has it."""
 
 
 def parts_of(pipeline: Pipeline, only: Collection[str] = ()) -> Parts:
@@ -42,4 +44,5 @@ def parts_of(pipeline: Pipeline, only: Collection[str] = ()) -> Parts:
         pipeline.http if INTAKE in wanted else None,
         pipeline.mailbox if MAILBOX in wanted else None,
         tuple(stage for name, stage in pipeline.stages.items() if name in wanted),
+        pipeline.health,
     )

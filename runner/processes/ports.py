@@ -1,48 +1,46 @@
-"""Whether an address can be listened on, and when something answers there."""
+"""Sockets that listen, and what is said where an address can't be listened on."""
 
 from __future__ import annotations
 
 import errno
 import socket
-import time
-from collections.abc import Callable
 
 from runner.errors import StartError
 from runner.pipeline import Address
 
-POLL = 0.01
-"""Seconds between tries to connect."""
 
+def listening(
+    address: Address, key: str, variable: str = "", *, backlog: int = 128, unread: float = 0.0
+) -> socket.socket:
+    """A socket that listens on `address`, which stands at `key` of the pipeline, and comes
+    from the environment's `variable` in those that are shipped.
 
-def check_free(address: Address, key: str, variable: str) -> None:
-    """Raises StartError where nothing can listen on `address`, which stands at `key` of
-    the pipeline. The HTTP server itself would share a port with another one of its kind."""
+    `backlog` connections may wait to be accepted. One whose peer has read nothing for `unread`
+    seconds is ended where the system can do that (Linux; 0: never). Raises StartError where
+    nothing can listen there.
+    """
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((address.host, address.port))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if unread and hasattr(socket, "TCP_USER_TIMEOUT"):
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(unread * 1000))
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.bind((address.host, address.port))
+        listener.listen(backlog)
+        listener.setblocking(False)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        ways_out = {
-            errno.EADDRINUSE: ("stop the other program, or listen elsewhere", address.port + 1),
-            errno.EACCES: ("listen on a port above 1023", address.port + 8000),
-        }
-        way_out, port = ways_out.get(error.errno or 0, ("listen on an address of this machine", address.port))
-        where = f"{variable}=127.0.0.1:{port}, or {key} in the pipeline"
-        raise StartError(f"can't listen on {address}: {reason}; {way_out} ({where})") from None
+        listener.close()
+        raise _cannot_listen(address, key, variable, error) from None
+    return listener
 
 
-def wait_until_answered(
-    address: Address, *, clock: Callable[[], float] = time.monotonic, timeout: float = 10.0
-) -> None:
-    """Return when something accepts connections on `address`, or after `timeout` seconds."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
-    deadline = clock() + timeout
-    while clock() < deadline:
-        try:
-            socket.create_connection((host, address.port), timeout=1.0).close()
-        except OSError:
-            time.sleep(POLL)
-        else:
-            return
+def _cannot_listen(address: Address, key: str, variable: str, error: OSError) -> StartError:
+    reason = (error.strerror or str(error)).lower()
+    ways_out = {
+        errno.EADDRINUSE: ("stop the other program, or listen elsewhere", address.port + 1),
+        errno.EACCES: ("listen on a port above 1023", address.port + 8000),
+    }
+    way_out, port = ways_out.get(error.errno or 0, ("listen on an address of this machine", address.port))
+    where = f"{variable}=127.0.0.1:{port}, or {key} in the pipeline" if variable else f"{key} in the pipeline"
+    return StartError(f"can't listen on {address}: {reason}; {way_out} ({where})")

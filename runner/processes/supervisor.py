@@ -13,6 +13,7 @@ import contextlib
 import gc
 import json
 import logging
+import mmap
 import os
 import selectors
 import signal
@@ -54,12 +55,30 @@ def rest() -> NoReturn:
         time.sleep(0.25)
 
 
+class Board:
+    """Which children are up: a byte for each, in memory that the supervisor shares with them."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._up = mmap.mmap(-1, max(1, len(names)))
+
+    def __getitem__(self, child: int) -> bool:
+        return bool(self._up[child])
+
+    def __setitem__(self, child: int, up: bool) -> None:
+        self._up[child] = up
+
+    def down(self) -> list[str]:
+        return [name for child, name in enumerate(self._names) if not self._up[child]]
+
+
 class Supervision:
     """What a child has of its supervisor: somewhere to report to, and a sign of life."""
 
-    def __init__(self, report: int, lifeline: int) -> None:
+    def __init__(self, report: int, lifeline: int, board: Board) -> None:
         self._report = report
         self._lifeline = lifeline
+        self._board = board
 
     def up(self) -> None:
         """This child does what it is for now."""
@@ -68,6 +87,10 @@ class Supervision:
     def cannot_start(self, reason: str) -> None:
         """This child can't start, and starting it again wouldn't help."""
         self._tell(start_error=reason)
+
+    def down(self) -> list[str]:
+        """The names of the children that are not up."""
+        return self._board.down()
 
     def watch(self) -> None:
         """Stop this child's process group when the supervisor is gone, however it died:
@@ -100,10 +123,11 @@ class Child:
 class _Process:
     """A child that has been started, perhaps more than once."""
 
-    def __init__(self, child: Child) -> None:
+    def __init__(self, child: Child, number: int, board: Board) -> None:
         self.child = child
+        self._number = number
+        self._board = board
         self.pid = 0
-        self.up = False
         self.killed = False
         """Whether its end was forced; it may take a moment to be seen."""
         self.start_error = ""
@@ -113,6 +137,14 @@ class _Process:
         self.backoff = FIRST_BACKOFF
         self.due: float | None = 0.0
         """When to start it (monotonic); None while it runs, or where it shall not."""
+
+    @property
+    def up(self) -> bool:
+        return self._board[self._number]
+
+    @up.setter
+    def up(self, up: bool) -> None:
+        self._board[self._number] = up
 
 
 class Supervisor:
@@ -131,7 +163,8 @@ class Supervisor:
         on_up: Callable[[], None],
         events: Events = UNWATCHED,
     ) -> None:
-        self._processes = [_Process(child) for child in children]
+        self._board = Board([child.name for child in children])
+        self._processes = [_Process(child, number, self._board) for number, child in enumerate(children)]
         self._shutdown_timeout = shutdown_timeout
         self._configure_child = configure_child
         self._on_up = on_up
@@ -253,7 +286,7 @@ class Supervisor:
         self._selector.register(process.report, selectors.EVENT_READ, process)
 
     def _be_child(self, child: Child, report: int) -> NoReturn:
-        supervision = Supervision(report, self._lifeline_read)
+        supervision = Supervision(report, self._lifeline_read, self._board)
         status = 0
         try:
             os.setpgid(0, 0)  # Ctrl-C reaches the supervisor alone, which stops all in order

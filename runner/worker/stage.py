@@ -234,7 +234,7 @@ class StageWorker:
             self._resume = threading.Timer(outcome.delay, self._end_pause)
             self._resume.daemon = True
         self._events.paused(self._stage.name, outcome.reason, outcome.delay)
-        self._broker.cancel(self._stage.consume)
+        self._broker.cancel(self._stage.consume, pausing=True)
         self._give_back_waiting()
         self._resume.start()
 

@@ -625,6 +625,19 @@ def test_every_process_that_consumes_is_counted_once(broker: Broker, hold: Hold)
     wait_until(lambda: depth(broker).consumers == 1)
 
 
+def test_a_process_that_pauses_is_known_as_paused_and_not_as_a_consumer(broker: Broker, open_broker: Opener) -> None:
+    consume(broker)
+    other = open_broker(name="another")
+    wait_until(lambda: depth(other) == Depth(consumers=1))
+    broker.cancel(WORK, pausing=True)
+    wait_until(lambda: depth(other) == Depth(paused=1))
+    consume(broker)
+    wait_until(lambda: depth(other) == Depth(consumers=1))
+    broker.cancel(WORK, pausing=True)
+    broker.cancel(WORK)
+    wait_until(lambda: depth(other) == Depth())
+
+
 def test_a_broker_that_is_started_is_available(open_broker: Opener, place: Place) -> None:
     broker = open_broker()
     assert broker.available

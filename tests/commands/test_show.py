@@ -22,6 +22,8 @@ http:
   listen: "[::1]:0"
   max_body: 1000
   confirm_timeout: 500ms
+  request_timeout: 1m
+  max_connections: 100
   routes:
     POST /orders: {publish: orders}
     PUT /orders: {publish: [orders, audit]}
@@ -31,6 +33,7 @@ http:
           to: late
         - to: [orders, {exchange: events, key: order.changed}]
 mailbox: {folder: /tmp/mails}
+health: {listen: "127.0.0.1:5009"}
 exchanges: {events: {type: topic}, all: {type: fanout}}
 queues:
   orders: {schema: any.json, max_length: 10}

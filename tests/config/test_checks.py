@@ -64,6 +64,7 @@ def test_a_misspelt_name_does_not_make_its_queue_look_unused() -> None:
         (changed("stages:", "defaults: {retry: {delay: ¦10m}}\nstages:"), "defaults: retry.delay 10m is longer than max_delay 5m; lower it or raise max_delay"),
         (changed("stages:", "mailbox: {listen: ¦127.0.0.1:5000}\nstages:"), "mailbox and http both listen on port 5000; give one of them another"),
         (changed("stages:", "mailbox: {listen: ¦0.0.0.0:5000}\nstages:"), "mailbox and http both listen on port 5000; give one of them another"),
+        (changed("stages:", "health: {listen: ¦127.0.0.1:5000}\nstages:"), "health and http both listen on port 5000; give one of them another"),
     ],
 )  # fmt: skip
 def test_what_contradicts_itself_is_an_error(marked: str, message: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from runner.brokers.rabbitmq import url
 from runner.config.loader import load
 from runner.message import Destination
-from runner.pipeline import Address, Binding, Exchange, Http, HttpRoute, Mailbox, Pipeline, Queue, Route, Stage
+from runner.pipeline import Address, Binding, Exchange, Health, Http, HttpRoute, Mailbox, Pipeline, Queue, Route, Stage
 from runner.retry import RetryPolicy
 from tests.config.files import changed, check_problems, loaded, problems_of
 
@@ -31,9 +31,12 @@ http:
   listen: "[::1]:0"
   max_body: 1MiB
   confirm_timeout: 500ms
+  request_timeout: 1m
+  max_connections: 100
   routes:
     PUT /orders/new: {{publish: [orders, audit]}}
 mailbox: {{listen: "localhost:0", folder: /tmp/mails}}
+health: {{listen: "0.0.0.0:5001"}}
 exchanges: {{events: {{type: topic}}}}
 queues:
   orders: {{schema: any.json, max_length: 10, delivery_limit: 30}}
@@ -78,8 +81,11 @@ stages:
             (HttpRoute("PUT", "/orders/new", (Route((Destination("", "orders"), Destination("", "audit"))),)),),
             max_body=1 << 20,
             confirm_timeout=0.5,
+            request_timeout=60.0,
+            max_connections=100,
         ),
         mailbox=Mailbox(Address("localhost", 0), Path("/tmp/mails")),
+        health=Health(Address("0.0.0.0", 5001)),
         shutdown_timeout=60.0,
     )
     result = loaded(text)
@@ -90,11 +96,13 @@ stages:
 
 
 def test_what_is_left_out_has_defaults(folder: Path) -> None:
-    pipeline = loaded(f"{QUEUES}stages: {{s: {{consume: a, handler: '{TAKE}'}}}}\nmailbox: {{}}\n").pipeline
+    parts = "mailbox: {}\nhealth: {}\n"
+    pipeline = loaded(f"{QUEUES}stages: {{s: {{consume: a, handler: '{TAKE}'}}}}\n{parts}").pipeline
     assert pipeline.name == "pipeline"
     assert pipeline.broker == (f"embedded:{folder}/var/broker.db",)
     assert pipeline.http is None
     assert pipeline.mailbox == Mailbox(Address("127.0.0.1", 1025), folder / "var/mailbox")
+    assert pipeline.health == Health(Address("127.0.0.1", 5001))
     assert pipeline.queues == {"a": Queue("a")}
     assert pipeline.stages == {"s": Stage("s", "a", TAKE)}
 

@@ -144,6 +144,8 @@ def resolved(schema: dict[str, Any]) -> dict[str, Any]:
     [
         (("properties", "http"), pipeline.Http, "max_body", parse_size),
         (("properties", "http"), pipeline.Http, "confirm_timeout", parse_duration),
+        (("properties", "http"), pipeline.Http, "request_timeout", parse_duration),
+        (("properties", "http"), pipeline.Http, "max_connections", int),
         ((), pipeline.Pipeline, "shutdown_timeout", parse_duration),
         (("properties", "queues", "additionalProperties"), pipeline.Queue, "type", str),
         (("properties", "queues", "additionalProperties"), pipeline.Queue, "delivery_limit", int),

@@ -83,21 +83,28 @@ def by_flask(pipeline: LoadedPipeline, broker: Broker) -> Iterator[Client]:
 
 @contextmanager
 def by_granian(pipeline: LoadedPipeline, broker: Broker) -> Iterator[Client]:
+    with served(Application(pipeline, broker)) as (client, loop):
+        broker.start(plan(pipeline.pipeline), loop=loop)
+        yield client
+        broker.close()
+
+
+@contextmanager
+def served(application: Application) -> Iterator[tuple[Client, asyncio.AbstractEventLoop]]:
+    """`application` behind granian, on a loop of its own."""
     loop = asyncio.new_event_loop()
     port = free_port()
 
     async def serve() -> None:
-        server = Server(Application(pipeline, broker), port=port, log_enabled=False, websockets=False)
+        server = Server(application, port=port, log_enabled=False, websockets=False)
         stopping.append(server.stop)
         await server.serve()
 
     stopping: list[Any] = []
     serving = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
     serving.start()
-    broker.start(plan(pipeline.pipeline), loop=loop)
     wait_until(lambda: listens(port))
-    yield Client(port)
-    broker.close()
+    yield Client(port), loop
     loop.call_soon_threadsafe(stopping[0])
     serving.join()
     loop.close()

@@ -1,16 +1,16 @@
-"""Whether the pipeline is well, as a probe is told."""
+"""Whether all is well, as a probe is told."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from runner.brokers.base import Broker, Depth
 from runner.config.loader import LoadedPipeline
-from runner.errors import BrokerUnavailableError
-from runner.intake import health
-from runner.intake.health import Readiness
+from runner.intake.health import Health, published_to
 from runner.topology import plan
 from runner.worker.worker import Worker
 from tests.http_client import Client
@@ -18,54 +18,63 @@ from tests.intake.served import assert_problem
 from tests.waiting import wait_until
 
 
-def test_without_a_consumer_the_intake_is_alive_but_not_ready(client: Client) -> None:
+def test_without_a_worker_the_intake_is_ready_and_the_pipeline_is_not(client: Client) -> None:
     assert client.get("/health/live").json == {"status": "live"}
-    assert_problem(client.get("/health/ready"), 503, "stage take has no consumer on payments")
+    assert client.get("/health/ready").json == {"status": "ready"}
+    assert_problem(client.get("/health/pipeline"), 503, "stage take has no worker")
+
+
+def test_without_a_queue_that_it_publishes_to_the_intake_is_not_ready(
+    client: Client, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker, "depths", lambda *_: {"payments": Depth(), "audit": Depth()})
+    wait_until(lambda: client.get("/health/ready").status == 503)
+    assert_problem(client.get("/health/ready"), 503, "there is no queue urgent")
+
+
+def test_a_broker_that_is_silent_is_noticed_and_holds_up_no_probe(
+    client: Client, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speaks = threading.Event()
+    monkeypatch.setattr(broker, "depths", lambda *_: speaks.wait() and {})
+    try:
+        with ThreadPoolExecutor(100) as pool:
+            asked = [pool.submit(client.get, "/health/pipeline") for _ in range(100)]
+            assert client.get("/health/live").status == 200
+            assert_problem(asked[0].result(), 503, "the broker has not")
+        wait_until(lambda: client.get("/health/ready").status == 503)
+        assert_problem(client.get("/health/ready"), 503, "the broker has not answered for")
+    finally:
+        speaks.set()
 
 
 @pytest.fixture
-def running(pipeline: LoadedPipeline, broker: Broker) -> Iterator[Readiness]:
+def running(pipeline: LoadedPipeline, broker: Broker) -> Iterator[Health]:
     """Of a pipeline whose one stage has a worker."""
     broker.start(plan(pipeline.pipeline))
     worker = Worker(pipeline, broker)
     worker.start()
     wait_until(lambda: worker.ready)
-    yield Readiness(pipeline, broker)
+    assert pipeline.pipeline.http is not None
+    yield Health(pipeline, broker, published_to(pipeline.pipeline.http))
     worker.stop(timeout=5)
 
 
-def test_with_a_consumer_for_every_stage_it_is_ready(running: Readiness) -> None:
-    assert (running.ready().status_code, running.ready().json) == (200, {"status": "ready"})
+def test_with_a_worker_for_every_stage_the_pipeline_is_ready(running: Health) -> None:
+    assert (running.pipeline().status_code, running.pipeline().json) == (200, {"status": "ready"})
 
 
-def test_probes_do_not_load_the_broker(running: Readiness, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
-    depths = broker.depths
-
-    def counted(queues: Iterable[str]) -> Mapping[str, Depth]:
-        asked.append(queues)
-        return depths(queues)
-
-    monkeypatch.setattr(broker, "depths", counted)
-    monkeypatch.setattr(health, "READY_CACHE", 60.0)
-    assert [running.ready().status_code for _ in range(50)] == [200] * 50
-    assert len(asked) == 1
+def test_a_stage_that_is_paused_is_called_so(running: Health, broker: Broker) -> None:
+    broker.cancel("payments", pausing=True)
+    wait_until(lambda: "stage take is paused" in running.pipeline().get_data(as_text=True))
 
 
-def test_a_broker_that_does_not_answer_is_told(
-    running: Readiness, broker: Broker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def silent(_: object) -> None:
-        raise BrokerUnavailableError("no answer within 5 s")
-
-    monkeypatch.setattr(broker, "depths", silent)
-    answer = running.ready()
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-    assert "the broker doesn't answer: no answer within 5 s" in answer.get_data(as_text=True)
+def test_what_else_is_wrong_with_a_run_is_told(running: Health, pipeline: LoadedPipeline, broker: Broker) -> None:
+    answer = Health(pipeline, broker, [], lambda: ["worker is not up"]).ready()
+    assert answer.status_code == 503
+    assert "worker is not up" in answer.get_data(as_text=True)
 
 
-def test_a_queue_that_is_not_there_is_named(
-    running: Readiness, broker: Broker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_queue_that_is_not_there_is_named(running: Health, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker, "depths", lambda _: {})
-    assert "there is no queue payments" in running.ready().get_data(as_text=True)
+    assert "there is no queue payments" in running.pipeline().get_data(as_text=True)

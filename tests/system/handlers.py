@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runner import Message, Reject, Retry
+from runner import Message, Pause, Reject, Retry
 
 
 class Step:
@@ -54,6 +54,9 @@ class Step:
 
     def _reject(self, _body: Mapping[str, Any], _argument: str) -> None:
         raise Reject("never")
+
+    def _pause(self, _body: Mapping[str, Any], argument: str) -> None:
+        raise Pause("nothing works", delay=float(argument))
 
     def _sleep(self, _body: Mapping[str, Any], argument: str) -> None:
         time.sleep(float(argument))

@@ -21,19 +21,20 @@ def test_what_is_posted_comes_to_the_last_stage_once(program: Program) -> None:
     assert sorted(note.n for note in program.notes if note.stage == "two") == list(range(50))
 
 
-def test_readiness_is_told_once_every_stage_has_its_consumer(prepare: Start) -> None:
+def test_the_pipeline_is_ready_once_every_stage_has_its_worker(prepare: Start) -> None:
     intake = prepare()
     intake.start("--only", "intake")
-    answer = intake.request("GET", "/health/ready")
+    answer = intake.request("GET", "/health/pipeline")
     assert answer.status == 503
-    assert "stage one has no consumer on first" in answer.body["detail"]
-    assert intake.answers("/health/live") == 200
+    assert "stage one has no worker; stage two has no worker" in answer.body["detail"]
+    assert intake.answers("/health/live") == intake.answers("/health/ready") == 200
 
     workers = prepare(PIPELINE, broker=intake.broker)
     workers.start("--only", "one", "--only", "two")
-    wait_until(lambda: intake.answers("/health/ready") == 200)
+    wait_until(lambda: intake.answers("/health/pipeline") == 200)
     workers.stop()
-    wait_until(lambda: intake.answers("/health/ready") == 503)
+    wait_until(lambda: intake.answers("/health/pipeline") == 503)
+    assert intake.answers("/health/ready") == 200
 
 
 def test_a_pipeline_may_be_split_over_several_runs(prepare: Start) -> None:

@@ -97,8 +97,8 @@ class EmbeddedBroker:
     def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
         self._started().consume(queue, prefetch, consumer)
 
-    def cancel(self, queue: str) -> None:
-        self._started().cancel(queue)
+    def cancel(self, queue: str, *, pausing: bool = False) -> None:
+        self._started().cancel(queue, pausing=pausing)
 
     def consuming(self, queue: str) -> bool:
         subscription = self._service and self._service.subscriptions.get(queue)
@@ -117,10 +117,12 @@ class EmbeddedBroker:
     def depths(self, queues: Iterable[str], *, timeout: float = 5.0) -> Mapping[str, Depth]:
         counts: dict[str, tuple[int, int, int]] = {}
         consumers: dict[str, int] = {}
+        paused: dict[str, int] = {}
 
         def look(store: Store) -> None:
             counts.update(store.depths())
             consumers.update(store.consumer_counts())
+            paused.update(store.paused_counts())
 
         service = self._reach()
         question = Question(look)
@@ -129,7 +131,12 @@ class EmbeddedBroker:
         if not question.answer.wait(timeout):
             raise self._no_answer(timeout)
         return {
-            queue: Depth(*counts[queue], sum(counts.get(dead_letter_queue(queue), ())), consumers.get(queue, 0))
+            queue: Depth(
+                *counts[queue],
+                dead=sum(counts.get(dead_letter_queue(queue), ())),
+                consumers=consumers.get(queue, 0),
+                paused=paused.get(queue, 0),
+            )
             for queue in queues
             if queue in counts
         }

@@ -27,6 +27,13 @@ BUSY_TIMEOUT = 5.0
 CHECK_TIME = 0.1
 """Seconds that looking for damage may take at the start."""
 
+PAUSED = """
+CREATE TABLE IF NOT EXISTS paused (         -- made where it is missing: only counted, so no other format
+  queue INTEGER NOT NULL,
+  owner INTEGER NOT NULL,
+  PRIMARY KEY (queue, owner)
+) WITHOUT ROWID;
+"""
 LAYOUT = f"""
 CREATE TABLE queue (
   number     INTEGER PRIMARY KEY,
@@ -72,6 +79,7 @@ CREATE TABLE consumer (
   owner INTEGER NOT NULL,
   PRIMARY KEY (queue, owner)
 ) WITHOUT ROWID;
+{PAUSED}
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {FORMAT};
 """
@@ -120,7 +128,7 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
     ):
         connection.execute(f"PRAGMA {setting}")
     # Opening is quiet about a file that can only be read; writing isn't.
-    connection.executescript(f"BEGIN IMMEDIATE; PRAGMA user_version = {FORMAT}; COMMIT;")
+    connection.executescript(f"BEGIN IMMEDIATE; {PAUSED} PRAGMA user_version = {FORMAT}; COMMIT;")
 
 
 def _is_empty(path: Path, connection: sqlite3.Connection) -> bool:

@@ -62,8 +62,9 @@ class Service:
         self._look = False
         """Whether there may be something to take that nobody here has asked for."""
         self._lock = threading.Lock()
-        """Guards the two below."""
+        """Guards the three below."""
         self.subscriptions: dict[str, Subscription] = {}
+        self._paused: set[str] = set()
         self._unregistered = True
         self._closing = threading.Event()
         self._deadline = 0.0
@@ -76,12 +77,14 @@ class Service:
             if queue in self.subscriptions:
                 raise ValueError(f"{queue} is consumed already")
             self.subscriptions[queue] = Subscription(queue, prefetch, consumer)
+            self._paused.discard(queue)
             self._unregistered = True
         self.inbox.wake()
 
-    def cancel(self, queue: str) -> None:
+    def cancel(self, queue: str, *, pausing: bool) -> None:
         with self._lock:
             subscription = self.subscriptions.pop(queue, None)
+            (self._paused.add if pausing else self._paused.discard)(queue)
             self._unregistered = True
         if subscription is not None:
             with subscription.lock:  # what is just being handed over was not stopped in time
@@ -264,8 +267,9 @@ class Service:
         with self._lock:
             changed, self._unregistered = self._unregistered, False
             subscriptions = [s for s in self.subscriptions.values() if s.queue in store.queues]
+            paused = self._paused & store.queues.keys()
         if changed:
-            store.consume(subscription.queue for subscription in subscriptions)
+            store.consume((subscription.queue for subscription in subscriptions), paused)
         return subscriptions
 
     def _tell(self, store: Store, turn: Turn, subscriptions: list[Subscription]) -> None:

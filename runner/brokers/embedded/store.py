@@ -236,11 +236,12 @@ class Store:
                 )
             self._load()
 
-    def consume(self, queues: Iterable[str]) -> None:
-        """Be known as the consumer of exactly these queues."""
-        self._execute("DELETE FROM consumer WHERE owner = ?", (self._owner,))
-        numbers = [(self.queues[name].number, self._owner) for name in queues]
-        self._connection.executemany("INSERT INTO consumer VALUES (?, ?)", numbers)
+    def consume(self, queues: Iterable[str], paused: Iterable[str] = ()) -> None:
+        """Be known as the consumer of exactly these queues, and as paused on those."""
+        for table, names in (("consumer", queues), ("paused", paused)):
+            self._execute(f"DELETE FROM {table} WHERE owner = ?", (self._owner,))
+            numbers = [(self.queues[name].number, self._owner) for name in names]
+            self._connection.executemany(f"INSERT INTO {table} VALUES (?, ?)", numbers)
 
     def consumers(self, queue: Queue) -> list[str]:
         """The other owners that consume `queue`."""
@@ -411,10 +412,17 @@ class Store:
 
     def consumer_counts(self) -> dict[str, int]:
         """How many living owners consume each queue."""
+        return self._owner_counts("consumer")
+
+    def paused_counts(self) -> dict[str, int]:
+        """How many living owners are paused on each queue."""
+        return self._owner_counts("paused")
+
+    def _owner_counts(self, table: str) -> dict[str, int]:
         counts: dict[str, int] = {}
         rows = self._execute(
-            "SELECT queue.name, owner.token FROM consumer JOIN owner ON owner.number = consumer.owner"
-            " JOIN queue ON queue.number = consumer.queue"
+            f"SELECT queue.name, owner.token FROM {table} AS listed JOIN owner ON owner.number = listed.owner"
+            " JOIN queue ON queue.number = listed.queue"
         ).fetchall()
         for name, token in rows:
             counts[name] = counts.get(name, 0) + (token == self.presence.token or self.presence.alive(token))

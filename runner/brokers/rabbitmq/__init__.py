@@ -18,6 +18,7 @@
     reading.py      what was delivered → a delivery, and the attempt that it is
     quarantine.py   messages whose worker died, one at a time
     depths.py       how much lies on the queues, and is in hand
+    roll_call.py    who is a worker, and says so
     amqp/           AMQP by way of pika; nothing else imports it
 
 Everything but the contract's own methods runs on the connection's thread, so that nothing

@@ -109,7 +109,7 @@ class RabbitBroker:
         )
         self._connection.call(self._consumers.subscribe, subscription)
 
-    def cancel(self, queue: str) -> None:
+    def cancel(self, queue: str, *, pausing: bool = False) -> None:
         if not self._connection.alive:
             return
         done = threading.Event()
@@ -118,7 +118,7 @@ class RabbitBroker:
             self._silent = False
             done.set()
 
-        self._connection.call(self._consumers.cancel, queue, answered)
+        self._connection.call(self._consumers.cancel, queue, pausing, answered)
         if not self._life.blocked and not self._silent:  # a broker that takes nothing doesn't answer either
             self._silent = not done.wait(CANCEL_TIMEOUT)
 

@@ -10,8 +10,8 @@ from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.connection import Connection
 from runner.brokers.rabbitmq.amqp.errors import explain
 from runner.brokers.rabbitmq.consuming import Subscription
-from runner.brokers.rabbitmq.depths import answer_roll_calls
 from runner.brokers.rabbitmq.quarantine import QuarantineReader
+from runner.brokers.rabbitmq.roll_call import Held, answer_roll_calls
 from runner.brokers.rabbitmq.session import ChannelSession
 
 Mend = Callable[[str, Callable[[], None]], None]
@@ -65,13 +65,13 @@ class Consumers:
             known.resume(subscription)
         self._consume(known)
 
-    def cancel(self, queue: str, done: Callable[[], None]) -> None:
+    def cancel(self, queue: str, pausing: bool, done: Callable[[], None]) -> None:
         """Take nothing more from `queue`; `done` is called when nothing more can come."""
         subscription = self.subscriptions.get(queue)
         if subscription is None:
             done()
         else:
-            subscription.cancel(done)
+            subscription.cancel(done, pausing=pausing)
 
     def _consume(self, subscription: Subscription) -> None:
         """On the channel that it has been consumed on before, where that is still open: what
@@ -82,7 +82,7 @@ class Consumers:
             return
         if not self._answering:
             self._answering = True
-            answer_roll_calls(connection, self._in_hand)
+            answer_roll_calls(connection, self._roll)
             connection.open_channel(self._read_quarantines_on)
         if subscription.session is not None:
             subscription.attach(subscription.session.channel)
@@ -122,6 +122,7 @@ class Consumers:
         channel.on_closed(closed)
         self.quarantines.attach(channel)
 
-    def _in_hand(self) -> Mapping[str, int]:
+    def _roll(self) -> Mapping[str, Held]:
         held = Counter(delivery.queue for session in self.sessions() for delivery in session.in_hand.values())
-        return {queue: held[queue] for queue, s in self.subscriptions.items() if s.registered}
+        taking = {queue: s for queue, s in self.subscriptions.items() if s.registered or s.paused}
+        return {queue: Held(held[queue], subscription.paused) for queue, subscription in taking.items()}

@@ -43,6 +43,8 @@ class Subscription:
         self.consumer = consumer
         self.session: ChannelSession | None = None
         self.cancelled = False
+        self.paused = False
+        """Whether it is cancelled only for now."""
         self.opening = False
         """Whether a channel has been asked for, and isn't open yet."""
         self._asked = False
@@ -90,13 +92,13 @@ class Subscription:
 
     def resume(self, other: Subscription) -> None:
         """Be what `other` would be, with what is in hand already."""
-        self.cancelled = False
+        self.cancelled = self.paused = False
         self.consumer = other.consumer
         self._prefetch = other._prefetch
 
-    def cancel(self, done: Callable[[], None]) -> None:
+    def cancel(self, done: Callable[[], None], *, pausing: bool = False) -> None:
         """Take nothing more; `done` is called when nothing more can come."""
-        self.cancelled = True
+        self.cancelled, self.paused = True, pausing
         if not self._asked or self.session is None:
             done()
             return

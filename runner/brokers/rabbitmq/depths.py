@@ -1,13 +1,11 @@
 """Queue depths by AMQP alone: passive declarations, and a roll call of the workers.
 
-A passive declaration tells what is ready and who consumes, but not what is in
-hand. So a worker listens on an exclusive queue that is bound to a fanout exchange,
-and answers how much it holds; whoever asks sums the answers up.
+A passive declaration tells what is ready and how many consumers there are, but not who
+they are, nor what they have in hand. The workers tell that; whoever asks sums it up.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -16,29 +14,16 @@ from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.connection import Connection
 from runner.brokers.rabbitmq.amqp.errors import closed_by_broker
 from runner.brokers.rabbitmq.declaring import ROLL_CALLS
+from runner.brokers.rabbitmq.roll_call import read
 from runner.topology import PlannedQueue
 
 REPLY_TO = "amq.rabbitmq.reply-to"
 """RabbitMQ's pseudo-queue for direct replies (rabbitmq.com/docs/direct-reply-to)."""
-ROLL_CALL_TIMEOUT = 0.5
-"""Seconds. A consumer that isn't a runner never answers."""
-
-
-def answer_roll_calls(connection: Connection, in_hand: Callable[[], Mapping[str, int]]) -> None:
-    """Answer, for as long as the connection lives, how much this process has in hand."""
-
-    def begin(channel: Channel) -> None:
-        channel.declare_own_queue(lambda queue: listen(channel, queue))
-
-    def listen(channel: Channel, queue: str) -> None:
-        def asked(_body: bytes, reply_to: str) -> None:
-            if reply_to:
-                channel.publish("", reply_to, json.dumps(dict(in_hand())).encode())
-
-        channel.bind(queue, ROLL_CALLS)
-        channel.listen(queue, asked)
-
-    connection.open_channel(begin)
+ROLL_CALL_TIMEOUT = 1.0
+"""Seconds. A consumer that isn't a worker never answers."""
+PAUSED_TIMEOUT = 0.1
+"""Seconds for those that don't consume just now, when all consumers have answered: how many
+of them there are, nobody knows."""
 
 
 class Inquiry:
@@ -93,21 +78,22 @@ class Inquiry:
         channel.look_at_queue(queue.name, counted)
 
     def _call_roll(self, channel: Channel) -> None:
-        if not sum(count["consumers"] for count in self._counts.values()):
-            self._finish(channel)
-            return
-
         def answered(body: bytes, _reply_to: str) -> None:
-            for queue, in_hand in json.loads(body).items():
-                if queue in self._counts:
-                    self._counts[queue]["in_hand"] += in_hand
-                    self._counts[queue]["answers"] += 1
-            if all(count["answers"] >= count["consumers"] for count in self._counts.values()):
-                self._finish(channel)
+            for queue, held in read(body).items():
+                if (count := self._counts.get(queue)) is not None:
+                    count["in_hand"] += held.in_hand
+                    count["paused" if held.paused else "workers"] += 1
+            if all(count["workers"] >= count["consumers"] for count in self._counts.values()):
+                finish_soon()
 
         def ask() -> None:
             self._called = True
             channel.publish(ROLL_CALLS, "", b"", reply_to=REPLY_TO)
+            if not any(count["consumers"] for count in self._counts.values()):
+                finish_soon()
+
+        def finish_soon() -> None:
+            self._later(PAUSED_TIMEOUT, lambda: self._finish(channel))
 
         channel.listen(REPLY_TO, answered, ask)
         self._later(ROLL_CALL_TIMEOUT, lambda: self._finish(channel))
@@ -127,5 +113,7 @@ def _depth(count: Counter[str]) -> Depth:
         in_hand=count["in_hand"],
         delayed=count["retry"],
         dead=count["dead"],
-        consumers=count["consumers"],
+        consumers=count["workers"],
+        paused=count["paused"],
+        strangers=max(0, count["consumers"] - count["workers"]),
     )

@@ -14,13 +14,11 @@ from tests.rabbitmq_node import RabbitNode
 from tests.waiting import wait_until
 
 
-def test_a_consumer_of_another_program_is_counted_and_not_waited_for(
-    rabbit: Callable[..., RabbitBroker], vhost_url: str
-) -> None:
+def test_a_consumer_of_another_program_is_no_worker(rabbit: Callable[..., RabbitBroker], vhost_url: str) -> None:
     broker = rabbit()
     with closing(pika.BlockingConnection(pika.URLParameters(vhost_url))) as connection:
         connection.channel().basic_consume(NEXT, lambda *_: None)
-        wait_until(lambda: broker.depths([NEXT])[NEXT] == Depth(consumers=1))
+        wait_until(lambda: broker.depths([NEXT])[NEXT] == Depth(strangers=1))
 
 
 def test_the_roll_is_called_over_all_processes(rabbit: Callable[..., RabbitBroker]) -> None:

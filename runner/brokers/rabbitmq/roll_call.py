@@ -1,0 +1,69 @@
+"""The roll call of the workers, over a fanout exchange that anybody may bind to and publish on.
+
+A worker answers what it consumes, and how much of it it has in hand. What isn't such an
+answer is left out: it comes from another program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import orjson
+
+from runner.brokers.rabbitmq.amqp.channel import Channel
+from runner.brokers.rabbitmq.amqp.connection import Connection
+from runner.brokers.rabbitmq.declaring import ROLL_CALLS
+
+LONGEST = 262_144
+"""Bytes of an answer that is read."""
+MOST = 10_000_000
+"""Messages that a worker may say it has in hand."""
+
+
+class Held(NamedTuple):
+    """What one worker says of one queue."""
+
+    in_hand: int
+    paused: bool
+
+
+def answer_roll_calls(connection: Connection, roll: Callable[[], Mapping[str, Held]]) -> None:
+    """Answer, for as long as the connection lives, what this process consumes."""
+
+    def begin(channel: Channel) -> None:
+        channel.declare_own_queue(lambda queue: listen(channel, queue))
+
+    def listen(channel: Channel, queue: str) -> None:
+        def asked(_body: bytes, reply_to: str) -> None:
+            if reply_to:
+                channel.publish("", reply_to, written(roll()))
+
+        channel.bind(queue, ROLL_CALLS)
+        channel.listen(queue, asked)
+
+    connection.open_channel(begin)
+
+
+def written(roll: Mapping[str, Held]) -> bytes:
+    return orjson.dumps({queue: held._asdict() for queue, held in roll.items()})
+
+
+def read(body: bytes) -> Mapping[str, Held]:
+    """What an answer says; nothing, where it is none."""
+    if len(body) > LONGEST:
+        return {}
+    try:
+        answer = orjson.loads(body)
+    except ValueError:
+        return {}
+    if not isinstance(answer, dict):
+        return {}
+    return {queue: held for queue, said in answer.items() if (held := _held(said)) is not None}
+
+
+def _held(said: object) -> Held | None:
+    match said:
+        case {"in_hand": int(in_hand), "paused": bool(paused)} if in_hand is not True and 0 <= in_hand <= MOST:
+            return Held(int(in_hand), paused)
+    return None

@@ -1,0 +1,101 @@
+"""How a body comes in: not too large, not too slowly, and not at all once we stop.
+
+Left out: the header. The server has a limit and a time-out for it (`serving`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from runner.intake.desk import TurnedAway
+from runner.intake.problems import problem, slow, stopping, too_large
+
+if TYPE_CHECKING:
+    from flask import Response
+    from granian.rsgi import HTTPProtocol
+
+    from runner.pipeline import Http
+
+TICKS = 10
+"""Looks at the bodies that are still coming in, within the time that each of them has."""
+
+
+class Arrivals:
+    """The bodies that are still coming in, on one event loop.
+
+    One timer looks at all of them: a timer for each would cost every request two calls more.
+    """
+
+    def __init__(self, http: Http, loop: asyncio.AbstractEventLoop) -> None:
+        self._http = http
+        self._loop = loop
+        self._began: dict[asyncio.Task[object] | None, int] = {}
+        """The tick at which each began, the oldest first."""
+        self._tick = 0
+        self._stopping = False
+        self._look()
+
+    async def body(self, length: str, protocol: HTTPProtocol) -> bytes:
+        """A body of `length` bytes, as the server has read it in the header; empty where the
+        body comes in chunks, or there is none. Raises TurnedAway where it is too large (without
+        reading the rest of it), is cut short, takes too long, or we stop."""
+        if self._stopping:
+            raise TurnedAway(stopping())
+        if length and int(length) > self._http.max_body:
+            raise TurnedAway(too_large(self._http))
+        task = asyncio.current_task()
+        self._began[task] = self._tick
+        try:
+            body = await (protocol() if length else self._chunks(protocol))
+        except asyncio.CancelledError:
+            raise TurnedAway(stopping() if self._stopping else slow(self._http)) from None
+        finally:
+            del self._began[task]
+        if length and len(body) != int(length):
+            raise TurnedAway(problem(400, f"the body has {len(body)} bytes, and not {length} as its header says"))
+        return body
+
+    async def _chunks(self, protocol: HTTPProtocol) -> bytes:
+        chunks, received = [], 0
+        async for chunk in protocol:
+            received += len(chunk)
+            if received > self._http.max_body:
+                raise TurnedAway(too_large(self._http))
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    async def discard(self, protocol: HTTPProtocol, answered: Response) -> None:
+        """Read what is left of a body that is `answered` already, for as long as a body may
+        take. A client that sends all of it before it reads would otherwise find its connection
+        reset, and never see the answer. After an answer that ends the connection, don't."""
+        if self._stopping or "Connection" in answered.headers:
+            return
+        task = asyncio.current_task()
+        self._began[task] = self._tick
+        try:
+            async for _ in protocol:
+                pass
+        except asyncio.CancelledError:
+            return
+        finally:
+            del self._began[task]
+
+    def drop(self) -> None:
+        """Wait for no body any more."""
+        self._stopping = True
+        for task in self._began:
+            _cancel(task)
+
+    def _look(self) -> None:
+        self._tick += 1
+        for task, began in self._began.items():
+            if self._tick - began <= TICKS:
+                break
+            _cancel(task)
+        self._loop.call_later(self._http.request_timeout / TICKS, self._look)
+
+
+def _cancel(task: asyncio.Task[object] | None) -> None:
+    assert task is not None  # granian runs each request as a task
+    task.cancel()

@@ -1,0 +1,88 @@
+"""Granian as it serves the intake: on a socket of ours, with limits on what a client may hold.
+
+HTTP/1.1 only. Granian's time-out for a header holds from the moment that a connection is
+open, or its last request is answered, and so ends idle connections as well; with HTTP/2
+beside it, it would wait for ever for the first byte, which tells the two apart.
+
+Left out: bodies (`arrivals`), and what is answered when all connections are taken (`reserve`).
+"""
+
+from __future__ import annotations
+
+import resource
+import socket
+from typing import Any
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.net import SocketHolder
+from granian.server import MPServer
+from werkzeug.wrappers import Response
+
+from runner.intake.problems import crowded, stuck
+from runner.intake.reserve import RESERVED, Reserve, open_files
+from runner.intake.rsgi import Application
+from runner.pipeline import Http
+
+BACKLOG = 1024
+"""Connections that may wait to be accepted."""
+LONGEST_HEADER = 16_384
+"""Bytes of a request's line and header; the answer to a longer one is 431."""
+OTHER_FILES = 128
+"""Open files of the process that are no connections of clients."""
+SILENT = {
+    "handlers": {"none": {"class": "logging.NullHandler"}},
+    "loggers": {"_granian": {"handlers": ["none"], "propagate": False}},
+}
+"""What granian has to say (its processes, its threads) is no news to an operator of ours."""
+
+
+class IntakeServer(MPServer):
+    """Granian, with the app in a process that it forks, on a socket that listens already."""
+
+    def __init__(self, http: Http, listener: socket.socket, connections: int) -> None:
+        super().__init__(
+            "runner.intake",
+            interface=Interfaces.RSGI,
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(
+                header_read_timeout=round(http.request_timeout * 1000), max_buffer_size=LONGEST_HEADER
+            ),
+            backpressure=connections,
+            websockets=False,
+            log_dictconfig=SILENT,
+        )
+        self._listener = listener
+
+    def _init_shared_socket(self) -> None:
+        """Instead of a socket of granian's: that one shares its port with whoever asks, and has
+        no limit to how long an answer may lie unread."""
+        holder: Any = SocketHolder  # whose types leave its arguments out
+        self._shd = holder(self._listener.detach(), False, BACKLOG)
+        self._sso = None
+
+
+def keep_reserve(application: Application, listener: socket.socket, connections: int) -> None:
+    """Have somebody answer on `listener` while granian serves as many `connections` as it may."""
+    others = open_files()
+
+    def answer(method: str, path: str) -> Response:
+        view = application.health.views.get(path) if method in ("GET", "HEAD") else None
+        if view is None:
+            return crowded(connections)
+        return view() if application.turns() else stuck()
+
+    Reserve(listener, answer, lambda: open_files() - others >= connections).start()
+
+
+def connections_for(wanted: int) -> int:
+    """How many connections this process has room for, at most `wanted`: its limit of open files
+    is raised as far as it may be."""
+    others = RESERVED + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = wanted + others if hard == resource.RLIM_INFINITY else min(wanted + others, hard)
+    if soft != resource.RLIM_INFINITY and limit > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        soft = limit
+    room = wanted if soft == resource.RLIM_INFINITY else soft - others
+    return max(1, min(wanted, room))

@@ -1,0 +1,73 @@
+"""What the broker last told of its queues: asked on a thread, one question at a time.
+
+Nobody who wants to know waits for the broker, unless they say for how long.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Collection, Mapping
+
+from runner.brokers.base import Broker, Depth
+from runner.errors import BrokerError
+
+log = logging.getLogger("runner.intake")
+
+FRESH = 0.5
+"""Seconds that an answer holds, so that probes can't load the broker."""
+SILENCE = 2.0
+"""Seconds without an answer after which the broker counts as silent."""
+
+
+class Survey:
+    """The depths of `queues`, as of a moment ago."""
+
+    def __init__(self, broker: Broker, queues: Collection[str]) -> None:
+        self._broker = broker
+        self._queues = queues
+        self._lock = threading.Lock()
+        """Guards the rest; never held while the broker is asked."""
+        self._asked = -FRESH
+        self._answered = threading.Event()
+        self._answered.set()
+        self._depths: Mapping[str, Depth] | None = None
+        self._fault = ""
+
+    def refresh(self, patience: float = 0.0) -> None:
+        """Ask again if that is due, and wait up to `patience` seconds for the answer."""
+        with self._lock:
+            if self._answered.is_set() and time.monotonic() - self._asked > FRESH:
+                self._asked = time.monotonic()
+                self._answered.clear()
+                threading.Thread(target=self._ask, name="survey", daemon=True).start()
+        self._answered.wait(patience)
+
+    @property
+    def depths(self) -> Mapping[str, Depth] | None:
+        """Those of the last answer; None where there has been none."""
+        return self._depths
+
+    @property
+    def fault(self) -> str:
+        """Why the last question has no answer; empty where it has one."""
+        if not self._broker.available:
+            return "the broker is away or takes no messages"
+        waited = time.monotonic() - self._asked
+        if not self._answered.is_set() and waited > SILENCE:
+            return f"the broker has not answered for {waited:.0f} s"
+        return self._fault
+
+    def _ask(self) -> None:
+        depths, fault = self._depths, ""
+        try:
+            depths = self._broker.depths(self._queues)
+        except BrokerError as error:
+            fault = f"the broker doesn't answer: {error}"
+        except Exception:  # as anywhere on a thread: else nobody would ever ask again
+            log.exception("can't read the queues' depths")
+            fault = "the broker's answer can't be read"
+        with self._lock:
+            self._depths, self._fault = depths, fault
+            self._answered.set()

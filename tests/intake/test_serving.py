@@ -1,0 +1,118 @@
+"""Clients that hold connections, send half of something, or don't read: what becomes of them, and of
+the others. A whole program is asked, by sockets."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from runner.intake.reserve import RESERVED
+from runner.intake.serving import LONGEST_HEADER, OTHER_FILES
+from tests.intake.connections import opened, running, until_closed
+from tests.system.program import ROOT, Program
+
+HEAD = b"POST /work HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+GOOD = b'{"n": 1}'
+WHOLE = HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(GOOD), GOOD)
+HALVES = {
+    "nothing": b"",
+    "half a request line": b"POST /wo",
+    "half a header": HEAD + b"X: a",
+    "no body": HEAD + b"Content-Length: 100\r\n\r\n",
+    "half a body": HEAD + b"Content-Length: 100\r\n\r\n{",
+    "half a chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n50\r\n{",
+    "half a body for nobody": b"POST /nowhere HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\n{",
+    "a whole request, and nothing after it": WHOLE,
+}
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """Waits half a second for what a client has begun to send."""
+    with running(tmp_path_factory.mktemp("hasty"), "request_timeout: 500ms") as program:
+        yield program
+
+
+@pytest.mark.parametrize("sent", HALVES.values(), ids=HALVES)
+def test_a_client_that_sends_no_more_is_not_waited_for(hasty: Program, sent: bytes) -> None:
+    with opened(hasty, sent) as connection:
+        received = until_closed(connection)
+    body_began = b"\r\n\r\n" in sent and sent is not WHOLE
+    assert (b"408 Request Timeout" in received) == body_began
+    assert (b"not arrived within 500ms" in received) == body_began
+    assert (b"202 Accepted" in received) == (sent is WHOLE)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends such connections")
+def test_a_client_that_never_reads_is_not_waited_for(hasty: Program) -> None:
+    def ask_on_and_on() -> None:  # until no buffer takes any more; then it would block for good
+        while True:
+            connection.sendall(b"GET /nowhere HTTP/1.1\r\nHost: here\r\n\r\n" * 100)
+
+    with opened(hasty) as connection, pytest.raises(ConnectionError):
+        ask_on_and_on()
+
+
+def test_a_header_has_a_limit(hasty: Program) -> None:
+    with opened(hasty, HEAD + b"X: " + b"a" * LONGEST_HEADER) as connection:
+        assert until_closed(connection).startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize("path", ["/work", "/nowhere"])
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain"])
+def test_a_client_that_sends_all_of_a_large_body_reads_why_it_is_refused(
+    hasty: Program, path: str, content_type: str
+) -> None:
+    answer = hasty.request("POST", path, b" " * 10_000_000, {"Content-Type": content_type})
+    assert answer.status == (415 if (path, content_type) == ("/work", "text/plain") else 413)
+
+
+def test_a_large_body_that_waits_for_a_100_is_refused_before_it_is_sent(hasty: Program) -> None:
+    with opened(hasty, HEAD + b"Content-Length: 10000000\r\nExpect: 100-continue\r\n\r\n") as connection:
+        assert until_closed(connection).startswith(b"HTTP/1.1 413 ")
+
+
+def test_two_thousand_idle_connections_hold_up_nobody(tmp_path: Path) -> None:
+    with running(tmp_path) as program, ExitStack() as idle:
+        for _ in range(2000):
+            idle.enter_context(opened(program))
+        assert program.post({"n": 1}).status == 202
+        assert program.answers("/health/live") == program.answers("/health/ready") == 200
+
+
+def test_what_is_half_sent_does_not_hold_up_a_stop(tmp_path: Path) -> None:
+    with running(tmp_path, "request_timeout: 1h") as program:
+        halves = [opened(program, sent) for sent in HALVES.values()]
+        assert program.post({"n": 1}).status == 202  # they have been read
+        assert program.stop(signal.SIGTERM) == 0
+        assert "killing" not in program.log
+        for connection in halves:
+            with connection:
+                assert b" 408 " not in _all_that_came(connection)
+
+
+def _all_that_came(connection: socket.socket) -> bytes:
+    try:
+        return until_closed(connection)
+    except ConnectionError:
+        return b""
+
+
+def test_no_more_connections_are_served_than_files_may_be_open() -> None:
+    code = """if True:
+        import resource
+        from runner.intake.serving import connections_for
+
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, 1024))
+        print(connections_for(4096), connections_for(100), resource.getrlimit(resource.RLIMIT_NOFILE))
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    room = 1024 - RESERVED - OTHER_FILES
+    assert done.stdout == f"{room} 100 (1024, 1024)\n"
