@@ -34,7 +34,7 @@ class Shipped:
         self.port = free_port()
         self.program: Program
         self.ready_after = 0.0
-        """Seconds from its start until `/health/ready` answered 200."""
+        """Seconds from its start until `/health/pipeline` answered 200."""
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -42,7 +42,7 @@ class Shipped:
             command = [sys.executable, "-m", "runner", "run", "pipeline.yaml"]
             began = time.monotonic()
             self.program = stack.enter_context(Program(command, self._folder, env=env, name="runner"))
-            self.program.wait_until(lambda: get(self.port, "/health/ready") == 200, "being ready", poll=0.005)
+            self.program.wait_until(lambda: get(self.port, "/health/pipeline") == 200, "being ready", poll=0.005)
             self.ready_after = time.monotonic() - began
             self._stack = stack.pop_all()
         return self

@@ -72,7 +72,7 @@ class Pause(Exception):
     """The stage can't work at all, and no message is to blame (a refused password).
 
     The message goes back to its queue without being counted as an attempt, and
-    the stage takes nothing for `delay` seconds; health says 503 meanwhile.
+    the stage takes nothing for `delay` seconds; `/health/pipeline` says so meanwhile.
     `reason` (str) is logged as an error.
     """
 

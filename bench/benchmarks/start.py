@@ -35,7 +35,7 @@ def _check() -> float:
 
 BENCHMARK = Benchmark(
     name="start",
-    job="the shipped pipeline from its command to `/health/ready` answering 200, and `runner check` from start to end",
+    job="the shipped pipeline from its command to `/health/pipeline` answering 200; `runner check` from start to end",
     leaves_out="a cold disk cache (the files have been read before), and a broker that has to be waited for",
     metrics=(Metric("ready", "until ready, s", "less", 2), Metric("check", "runner check, s", "less", 2)),
     contenders=(
