@@ -40,7 +40,7 @@ class SendEmail:
         username: str = "",
         password: str = "",
         reply_to: str = "",
-        timeout: float = 30.0,
+        timeout: float = 20.0,
         ca_file: Path | None = None,
         templates: Path | None = None,
     ) -> None:

@@ -37,7 +37,7 @@ def test_the_original_request_is_valid_to_the_letter() -> None:
         {"paymentType": "x" * 40},
         {"user": "o'hara+shop@mail.example.co.uk"},
         {"user": "someone@localhost"},
-        {"user": "491701234567@sms.example.com"},
+        {"user": "49170123456@sms.example.com"},
         {"reference": "12.11.2026 - 15.11.2026"},
         {"user": "someone@xn--bcher-kva.example"},
     ],

@@ -62,7 +62,7 @@ class Mailer:
         username: str = "",
         password: str = "",
         reply_to: str = "",
-        timeout: float = 30.0,
+        timeout: float = 20.0,
         ca_file: Path | None = None,
     ) -> None:
         self._relay = Relay(server, port, use_tls, use_ssl, username, password, timeout, ca_file)

@@ -29,7 +29,7 @@ class Relay:
     """TLS from the first byte, as on port 465."""
     username: str = ""
     password: str = field(default="", repr=False)
-    timeout: float = 30.0
+    timeout: float = 20.0
     """Seconds for all of the opening, and for each mail up to its end; the last answer may take ten minutes."""
     ca_file: Path | None = None
     """PEM: the only authorities whose certificates are trusted, in place of the system's."""
