@@ -124,7 +124,10 @@ class Session:
         assert checked.endswith(" queues)\n"), f"{checked}\n{block.text}"
 
     def _write_pipeline(self, text: str) -> None:
-        (self.folder / "pipeline.yaml").write_text(text.replace("listen: 127.0.0.1:1025", "listen: " + self._smtp))
+        (self.folder / "pipeline.yaml").write_text(self._with_own_mailbox(text))
+
+    def _with_own_mailbox(self, text: str) -> str:
+        return text.replace("listen: 127.0.0.1:1025", "listen: " + self._smtp)
 
     # -- what is typed ----------------------------------------------------------------------
 
@@ -140,6 +143,8 @@ class Session:
         while not pattern.fullmatch(shown := self._shown(self._run(text))):
             if time.monotonic() > deadline:
                 self._differs(command, shown)
+        for written in self.folder.glob("*/pipeline.yaml"):  # by `runner new`
+            written.write_text(self._with_own_mailbox(written.read_text()))
 
     def _start(self, text: str, output: str) -> None:
         output, stop, _ = output.partition("^C\n")

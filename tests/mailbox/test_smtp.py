@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runner.mailbox.maildir import list_mails
@@ -32,6 +32,7 @@ _ARGUMENT = st.binary(max_size=30) | st.sampled_from([b"<>", b"<a@b>", b"<@:a>",
 
 @settings(max_examples=50)
 @given(st.lists(st.tuples(_COMMAND, _ARGUMENT), max_size=6))
+@example([(b"EHLO x", b""), (b"MAIL FROM:", b"a@"), (b"VRFY", b' \r"')])
 def test_whatever_a_client_says_no_traceback_is_logged_and_the_next_one_is_served(
     tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[bytes, bytes]]
 ) -> None:
