@@ -27,7 +27,9 @@ _BACKLOG = 512
 _BREATH = 1.0
 """Seconds without accepting, after the system had no room for a connection."""
 _QUIET = 5.0
-"""Seconds between two lines of the log that say the same."""
+"""Seconds between two warnings, of which one each moment would fill the log."""
+
+_Conversations = Callable[[], asyncio.Protocol]
 
 
 class MailboxServer:
@@ -51,13 +53,15 @@ class MailboxServer:
 
     def start(self) -> None:
         """Returns when mails can be sent to it. Raises StartError."""
+        from runner.mailbox.smtp import Conversation  # takes 60 ms to import
+
         make_maildir(self._folder)
         listener = _listener(self._listen)
         listener.setblocking(False)
         self.port = listener.getsockname()[1]
-        up = threading.Event()
+        conversation, up = partial(Conversation, self._folder, self._most_bytes), threading.Event()
         self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(listener, up)), name="mailbox", daemon=True
+            target=lambda: asyncio.run(self._serve(listener, conversation, up)), name="mailbox", daemon=True
         )
         self._thread.start()
         up.wait()
@@ -79,14 +83,12 @@ class MailboxServer:
     ) -> None:
         self.stop()
 
-    async def _serve(self, listener: socket.socket, up: threading.Event) -> None:
+    async def _serve(self, listener: socket.socket, conversation: _Conversations, up: threading.Event) -> None:
         """Serve until `stop`; then the loop ends, and cancels what is left of the conversations."""
-        from runner.mailbox.smtp import Conversation
-
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(lambda _, context: self._warn(f"a conversation failed: {context['message']}"))
         self._over = asyncio.Event()
-        accepting = asyncio.create_task(self._accept(listener, partial(Conversation, self._folder, self._most_bytes)))
+        accepting = asyncio.create_task(self._accept(listener, conversation))
         up.set()
         await self._over.wait()
         accepting.cancel()
@@ -94,7 +96,7 @@ class MailboxServer:
         for transport in self._open:
             transport.close()
 
-    async def _accept(self, listener: socket.socket, conversation: Callable[[], asyncio.Protocol]) -> None:
+    async def _accept(self, listener: socket.socket, conversation: _Conversations) -> None:
         """asyncio's own server, where it has no descriptors left, logs a traceback for each place of the backlog."""
         loop = asyncio.get_running_loop()
         while True:
@@ -106,7 +108,7 @@ class MailboxServer:
                     self._warn(f"can't take connections: {error.strerror}; trying again")
                     await asyncio.sleep(_BREATH)
 
-    async def _let_in(self, client: socket.socket, conversation: Callable[[], asyncio.Protocol]) -> None:
+    async def _let_in(self, client: socket.socket, conversation: _Conversations) -> None:
         self._open = {transport for transport in self._open if not transport.is_closing()}
         if len(self._open) < MOST_CONNECTIONS:
             transport, _ = await asyncio.get_running_loop().connect_accepted_socket(conversation, client)
