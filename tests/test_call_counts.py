@@ -1,9 +1,9 @@
 """What a message costs, in calls of functions: the same on every machine, however busy it is.
 
-A fixed workload is driven by hand, on one thread, past the sockets and the wake-ups; the
-calls of Python's functions and of C's are counted. Those of two sizes are subtracted, so
-that what is done once doesn't count. A bound that is passed means that the hot path has
-grown: shorten it again, or raise the bound and say what it is worth. One that is far away
+Each test drives a fixed workload by hand, on one thread, without sockets and wake-ups, and
+counts the calls of Python's functions and of C's. It subtracts the counts of two sizes, so
+that what is done once doesn't count. When a bound is exceeded, the hot path has grown:
+shorten it again, or raise the bound and say what that is worth. A bound far above the count
 no longer guards anything: lower it.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,15 +28,17 @@ from runner.brokers.embedded.service import Service
 from runner.brokers.embedded.store import Store
 from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.frames import ack_frame, content_frames
+from runner.brokers.rabbitmq.amqp.node import Node
 from runner.brokers.rabbitmq.amqp.wire import Wire
 from runner.brokers.rabbitmq.broker import RabbitBroker
-from runner.brokers.rabbitmq.consuming import Subscription
+from runner.brokers.rabbitmq.connection import RobustConnection
 from runner.config.loader import LoadedPipeline
+from runner.events import Events
 from runner.intake.rsgi import Application
 from runner.message import Destination as At
 from runner.message import Message, Outgoing
 from runner.routing import Router
-from runner.topology import plan
+from runner.topology import Topology, plan
 from runner.worker.outcome import Decider
 from runner.worker.stage import StageWorker
 from tests.pipelines import loaded
@@ -67,7 +69,8 @@ PIPELINE = """
       two: {consume: next, handler: "tests.test_call_counts:drop"}
 """
 SCHEMA = {"type": "object", "required": ["card"], "properties": {"card": {"type": "string", "minLength": 12}}}
-BODY = b'{"user": "test-user@example.com", "card": "4111111111111111"}'
+CARD = b"4111111111111111"
+BODY = b'{"user": "test-user@example.com", "card": "%s"}' % CARD
 BATCH = 100
 
 
@@ -120,107 +123,156 @@ def pipeline(tmp_path: Path) -> LoadedPipeline:
 
 
 def stage_worker(pipeline: LoadedPipeline, broker: Any, name: str = "one") -> StageWorker:
-    """A stage, whose slots are the test's."""
+    """A stage without slots: the test handles what waits for one."""
     stage, schemas = pipeline.pipeline.stages[name], pipeline.schemas
     decider = Decider(stage, schemas[stage.consume], Router(stage.publish, plan(pipeline.pipeline), schemas))
     return StageWorker(stage, pipeline.handlers[name], decider, broker)
 
 
-def handle_waiting(worker: StageWorker) -> None:
+def handle_waiting(worker: StageWorker, handler: Callable[[Message], object]) -> None:
     """As a slot does."""
-    handler = worker._factory.build()
-    for _ in range(worker._waiting.qsize()):
-        delivery = worker._waiting.get()
+    for _ in range(worker.waiting.qsize()):
+        delivery = worker.waiting.get()
         assert delivery is not None
-        worker._work(handler, delivery)
+        worker.handle(handler, delivery)
 
 
 # -- RabbitMQ ----------------------------------------------------------------------------------
 
 
-class DeadEnd(Wire):
-    """A connection to nowhere, and pika's channel on it: what is written is only kept."""
+class PikasChannel:
+    """Stands for pika's: whatever it is asked for has no answer."""
 
     is_open = True
 
-    def __init__(self, channel: int, soon: Callable[[Callable[[], None]], None]) -> None:
-        self.channel_number = channel
-        self.params = pika.ConnectionParameters()
-        self.deliveries, self.acks = {}, {}
-        self.bytes_sent = self.bytes_received = self._came = 0
+    def __init__(self, number: int) -> None:
+        self.channel_number = number
+
+    def __getattr__(self, _name: str) -> Callable[..., None]:
+        return lambda *_, **__: None
+
+
+class FarEnd:
+    """Stands for an open `Connection`: what is written on its channels is kept."""
+
+    is_open = True
+
+    def __init__(self, soon: Callable[[Callable[[], None]], None]) -> None:
         self.sent: list[bytes] = []
-        self._templates, self._unwritten, self._unread = {}, [], b""
-        self._soon, self._transport = soon, self
+        self.wire = Wire(soon=soon, send=self.sent.append, other=lambda _frame: None)
+        self._channels = 0
 
-    def _send(self, data: bytes) -> None:
-        self.sent.append(data)
+    def open_channel(self, opened: Callable[[Channel], None]) -> None:
+        self._channels += 1
+        opened(Channel(self.wire, PikasChannel(self._channels), 131_072))
 
-    def ignore(self, *_: object, **__: object) -> None: ...
-
-    basic_qos = basic_consume = add_on_return_callback = add_on_close_callback = confirm_delivery = ignore
+    def on_blocked(self, *_: object) -> None: ...
 
 
-def batch_on_the_wire(queue: str, number: int) -> tuple[bytes, bytes]:
+class ByHand(RobustConnection):
+    """Opens at once. What is called waits for `drain`; what is to come later never comes."""
+
+    def __init__(self, nodes: Sequence[Node], name: str) -> None:
+        super().__init__(nodes, name)
+        self._waiting = deque[tuple[Callable[..., None], tuple[Any, ...]]]()
+        self.far_end = FarEnd(self.call)
+
+    @property
+    def current(self) -> Any:
+        return self.far_end
+
+    def start(self, loop: object, *, opened: Callable[[Any], None], lost: object, refused: object) -> None:
+        opened(self.far_end)
+
+    def call(self, function: Callable[..., None], *arguments: Any) -> None:
+        self._waiting.append((function, arguments))
+
+    def later(self, delay: float, function: Callable[[], None]) -> None: ...
+
+    def drain(self) -> None:
+        while self._waiting:
+            function, arguments = self._waiting.popleft()
+            function(*arguments)
+
+
+def batch_on_the_wire(channel: int, publishing: int, queue: str, number: int) -> tuple[bytes, bytes]:
     """What a node sends for batch `number`: the deliveries, and the confirm of what comes of them."""
     tags = range(number * BATCH + 1, (number + 1) * BATCH + 1)
-    content = content_frames(1, 131_072, "0" * 32, {}, BODY, None)
+    content = content_frames(channel, 131_072, "0" * 32, {}, BODY, None)
     delivers = [pika.spec.Basic.Deliver("tag", tag, redelivered=False, exchange="", routing_key=queue) for tag in tags]
-    confirm = Method(2, pika.spec.Basic.Ack(tags[-1], multiple=True)).marshal()
-    return b"".join(Method(1, deliver).marshal() + content for deliver in delivers), confirm
+    confirm = Method(publishing, pika.spec.Basic.Ack(tags[-1], multiple=True)).marshal()
+    return b"".join(Method(channel, deliver).marshal() + content for deliver in delivers), confirm
 
 
 @pytest.mark.parametrize("stage", ["one", "two"], ids=["that passes on", "that ends the line"])
 def test_a_hop_on_rabbitmq(pipeline: LoadedPipeline, stage: str) -> None:
-    calls = deque[Any]()
-    broker = RabbitBroker(["amqp://guest:guest@localhost/"], "cost")
-    broker._connection.call = lambda *call: calls.append(call)  # type: ignore[method-assign]
-    consuming, publishing = (DeadEnd(number, broker._connection.call) for number in (1, 2))
-    worker = stage_worker(pipeline, broker, stage)
+    made: list[ByHand] = []
+
+    def connection(nodes: Sequence[Node], name: str) -> ByHand:
+        made.append(ByHand(nodes, name))
+        return made[0]
+
+    broker = RabbitBroker(["amqp://localhost/"], "cost", connection=connection)
+    [by_hand] = made
+    broker.start(plan(pipeline.pipeline), declare=False)
+    worker, handler = stage_worker(pipeline, broker, stage), pipeline.handlers[stage].build()
     queue = pipeline.pipeline.stages[stage].consume
-    planned = next(found for found in plan(pipeline.pipeline).queues if found.name == queue)
-    subscription = Subscription(
-        planned, "q", BATCH, worker, waits=True, move=broker._settling.move, later=broker._connection.call
-    )
-    broker._consumers.subscriptions[queue] = subscription
-    subscription.attach(Channel(consuming, consuming))
-    broker._settling.publisher.attach(Channel(publishing, publishing), publishing.ignore)
-    consuming.acks = publishing.acks
-
-    def drain() -> None:
-        while calls:
-            function, *arguments = calls.popleft()
-            function(*arguments)
-
-    sent = deque(batch_on_the_wire(queue, number) for number in range(16))
+    broker.consume(queue, BATCH, worker)
+    by_hand.drain()
+    wire, drain = by_hand.far_end.wire, by_hand.drain
+    [consuming], [publishing] = wire.deliveries, wire.acks
+    batches_sent = deque(batch_on_the_wire(consuming, publishing, queue, number) for number in range(16))
 
     def do(batches: int) -> None:
         for _ in range(batches):
-            received, confirm = sent.popleft()
-            consuming._on_data_available(received)
+            received, confirm = batches_sent.popleft()
+            wire.read(received)
             drain()
-            handle_waiting(worker)
+            handle_waiting(worker, handler)
             drain()
             if stage == "one":
-                consuming._on_data_available(confirm)
+                wire.read(confirm)
                 drain()
 
     counts = calls_for_each(do)
     check(f"a hop on RabbitMQ {'that passes on' if stage == 'one' else 'that ends the line'}", counts)
-    assert len(consuming.sent) == 16, "an ack a batch"
-    assert consuming.sent[-1] == ack_frame(1, 16 * BATCH, multiple=True)
-    assert b"".join(publishing.sent).count(b"4111111111111111") == (16 * BATCH if stage == "one" else 0)
+    publishes = [data for data in by_hand.far_end.sent if CARD in data]
+    acks = [ack_frame(consuming, (number + 1) * BATCH, multiple=True) for number in range(16)]
+    assert [data for data in by_hand.far_end.sent if data not in publishes] == acks, "an ack a batch"
+    assert b"".join(publishes).count(CARD) == (16 * BATCH if stage == "one" else 0)
 
 
 # -- the embedded broker ----------------------------------------------------------------------------
 
 
+class OnThisThread(Service):
+    """The broker without its thread: the test takes each turn."""
+
+    def __init__(self, path: Path, name: str, topology: Topology, events: Events) -> None:
+        super().__init__(path, name, topology, events)
+        self.store = Store(path, Presence(path.with_name(path.name + ".run")), name)
+
+    def start(self) -> None:
+        self.join(self.store)
+
+    def take_turn(self) -> None:
+        self.turn(self.store, self.inbox.collect(), tick=False)
+
+    def close(self, timeout: float) -> None:
+        self.store.close()
+
+
 def test_a_hop_on_the_embedded_broker(pipeline: LoadedPipeline, tmp_path: Path) -> None:
-    path, topology = tmp_path / "broker.db", plan(pipeline.pipeline)
-    broker, service = EmbeddedBroker(path, "cost"), Service(path, "cost", topology)
-    broker._service = service
-    store = Store(path, Presence(tmp_path / "broker.db.run"), "cost")
-    service._join(store)
-    worker = stage_worker(pipeline, broker)
+    made: list[OnThisThread] = []
+
+    def service(path: Path, name: str, topology: Topology, events: Events) -> OnThisThread:
+        made.append(OnThisThread(path, name, topology, events))
+        return made[0]
+
+    broker = EmbeddedBroker(tmp_path / "broker.db", "cost", service=service)
+    broker.start(plan(pipeline.pipeline))
+    [on_this_thread] = made
+    worker, handler = stage_worker(pipeline, broker), pipeline.handlers["one"].build()
     broker.consume("work", BATCH, worker)
     done: list[object] = []
 
@@ -228,11 +280,11 @@ def test_a_hop_on_the_embedded_broker(pipeline: LoadedPipeline, tmp_path: Path) 
         for _ in range(batches):
             broker.submit([Outgoing(At("", "work"), f"{number:032}", BODY) for number in range(BATCH)], done.append)
             for _ in range(2):  # stored and taken; then passed on and acked
-                service._turn(store, service.inbox.collect(), tick=False)
-                handle_waiting(worker)
+                on_this_thread.take_turn()
+                handle_waiting(worker, handler)
 
     calls = calls_for_each(do)
-    store.close()
+    broker.close()
     check("a hop on the embedded broker", calls)
     assert done == [None] * len(done)
 

@@ -45,7 +45,8 @@ class StageWorker:
         self._decider = decider
         self._broker = broker
         self._events = events
-        self._waiting: SimpleQueue[Delivery | None] = SimpleQueue()
+        self.waiting: SimpleQueue[Delivery | None] = SimpleQueue()
+        """Deliveries that wait for a slot; None ends one."""
         self._slots = [
             threading.Thread(target=self._run_slot, name=f"{stage.name}-{number}", daemon=True)
             for number in range(1, stage.concurrency + 1)
@@ -92,7 +93,7 @@ class StageWorker:
         self._broker.cancel(self._stage.consume)
         self._give_back_waiting()
         for _ in self._slots:
-            self._waiting.put(None)
+            self.waiting.put(None)
 
     def join(self, deadline: float) -> bool:
         for slot in self._slots:
@@ -111,7 +112,7 @@ class StageWorker:
             return
         if (tell := self._events.taken) is not None:
             tell(self._stage.name, deliveries)
-        put = self._waiting.put
+        put = self.waiting.put
         for delivery in deliveries:
             put(delivery)
 
@@ -151,15 +152,16 @@ class StageWorker:
                 self._entered.put(error)
                 return
             self._entered.put(None)
-            for delivery in iter(self._waiting.get, None):
+            for delivery in iter(self.waiting.get, None):
                 if delivery.session.open:  # else the broker has given it to somebody else
-                    self._work(handler, delivery)
+                    self.handle(handler, delivery)
 
-    def _work(self, handler: Callable[[Message], object], delivery: Delivery) -> None:
+    def handle(self, handler: Callable[[Message], object], delivery: Delivery) -> None:
+        """Call `handler`, and settle the delivery by what comes of it. Never raises an Exception."""
         tell = self._events.handled
         began = time.perf_counter() if tell is not None else 0.0
         try:
-            done = self._handle(handler, delivery)
+            done = self._decide(handler, delivery)
             seconds = time.perf_counter() - began if tell is not None else 0.0
             if isinstance(done, Outcome):
                 self._settle(delivery, done, seconds)
@@ -172,7 +174,7 @@ class StageWorker:
             self._settle(delivery, self._decider.failed(delivery, error))
         self._handled += 1
 
-    def _handle(self, handler: Callable[[Message], object], delivery: Delivery) -> Sequence[Outgoing] | Outcome:
+    def _decide(self, handler: Callable[[Message], object], delivery: Delivery) -> Sequence[Outgoing] | Outcome:
         """What is to be published, or what became of it instead."""
         decider = self._decider
         try:
@@ -212,7 +214,7 @@ class StageWorker:
             self._prefetch,
             most=self._stage.prefetch,
             least=min(self._stage.concurrency, self._stage.prefetch),
-            waiting=self._waiting.qsize(),
+            waiting=self.waiting.qsize(),
             handled=handled,
             seconds=seconds,
         )
@@ -250,7 +252,7 @@ class StageWorker:
         waiting: list[Delivery | None] = []
         with contextlib.suppress(Empty):
             while True:
-                waiting.append(self._waiting.get_nowait())
+                waiting.append(self.waiting.get_nowait())
         for end in (delivery for delivery in waiting if delivery is None):
-            self._waiting.put(end)  # the stage is stopping meanwhile, and a slot waits for it
+            self.waiting.put(end)  # the stage is stopping meanwhile, and a slot waits for it
         self._broker.release([delivery for delivery in waiting if delivery is not None])

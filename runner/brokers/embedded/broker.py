@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,12 +38,21 @@ class EmbeddedBroker:
 
     `name` tells people which of several processes this is. To be made after a fork, not
     before it. Beside the file there are SQLite's own, and the folder `<path>.run`.
+    `service(path, name, topology, events)` makes what does the work.
     """
 
-    def __init__(self, path: Path, name: str, events: Events = UNWATCHED) -> None:
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        events: Events = UNWATCHED,
+        *,
+        service: Callable[[Path, str, Topology, Events], Service] = Service,
+    ) -> None:
         self._path = path
         self._name = name
         self._events = events
+        self._make_service = service
         self._service: Service | None = None
         self._answers: LoopAnswers | None = None
 
@@ -67,8 +76,8 @@ class EmbeddedBroker:
             raise BrokerSetupError("the embedded broker needs Linux or macOS; name a RabbitMQ as the broker")
         if loop is not None:  # only the answers: a commit would hold up whoever runs it
             self._answers = LoopAnswers(loop)
-        service = self._service = Service(self._path, self._name, topology, self._events)
-        service.thread.start()
+        service = self._service = self._make_service(self._path, self._name, topology, self._events)
+        service.start()
         try:
             if not service.opened.wait(threading.TIMEOUT_MAX if timeout is None else timeout):
                 raise BrokerUnavailableError(str(service.outage))

@@ -42,7 +42,11 @@ _PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class Service:
-    """The thread and what it knows. Other threads use `inbox`, `outage`, `consume` and `cancel`."""
+    """The thread and what it knows.
+
+    Other threads use `inbox`, `outage` and what is marked so; `join` and `turn` are the thread's,
+    or those of a test that does by hand what the thread does.
+    """
 
     def __init__(self, path: Path, name: str, topology: Topology, events: Events = UNWATCHED) -> None:
         self.inbox = Inbox()
@@ -68,9 +72,13 @@ class Service:
         self._unregistered = True
         self._closing = threading.Event()
         self._deadline = 0.0
-        self.thread = threading.Thread(target=self._run, name="embedded-broker", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="embedded-broker", daemon=True)
 
     # -- called from any thread ---------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin; `opened` tells how it went."""
+        self._thread.start()
 
     def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
         with self._lock:
@@ -96,7 +104,7 @@ class Service:
         self._deadline = time.monotonic() + timeout
         self._closing.set()
         self.inbox.wake()
-        self.thread.join(timeout)
+        self._thread.join(timeout)
 
     # -- the thread's life --------------------------------------------------------------
 
@@ -136,7 +144,7 @@ class Service:
             store = Store(self._path, presence, self._name)
             self._identity = store.identity
             try:
-                self._join(store)
+                self.join(store)
                 self._serve(store)
                 self._leave(store)
             except DeclaredDeadError as error:
@@ -153,7 +161,7 @@ class Service:
             presence.remove_folder()
         self.opened.give(error)
 
-    def _join(self, store: Store) -> None:
+    def join(self, store: Store) -> None:
         """Declare the queues, and begin a session with nothing in hand."""
         store.begin(durable=True)
         try:
@@ -217,7 +225,7 @@ class Service:
             work = self.inbox.collect()
             tick = time.monotonic() >= next_tick
             if work or tick or self._look or self._unregistered:
-                self._turn(store, work, tick=tick)
+                self.turn(store, work, tick=tick)
             self._answer_questions(store)
             if tick:
                 if self.outage is None:
@@ -231,7 +239,7 @@ class Service:
             return False
         return self.inbox.empty or time.monotonic() > self._deadline
 
-    def _turn(self, store: Store, work: Work, *, tick: bool) -> None:
+    def turn(self, store: Store, work: Work, *, tick: bool) -> None:
         """One transaction. Where it fails nothing has happened."""
         turn = Turn(store, self._router, self._hand, self._session, watched=self._watched)
         self._look = False

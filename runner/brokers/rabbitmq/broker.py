@@ -13,6 +13,7 @@ from itertools import chain
 
 from runner.brokers.answer import Answer
 from runner.brokers.base import Consumer, Depth, Done, GiveUp
+from runner.brokers.rabbitmq.amqp.node import Node
 from runner.brokers.rabbitmq.connection import RobustConnection
 from runner.brokers.rabbitmq.consumers import Consumers
 from runner.brokers.rabbitmq.consuming import Subscription
@@ -40,16 +41,27 @@ def connect(urls: Sequence[str], name: str, events: Events = UNWATCHED) -> Rabbi
 
 
 class RabbitBroker:
-    """RabbitMQ, by one connection to one of `urls`; `name` is shown in its lists."""
+    """RabbitMQ, by one connection to one of `urls`; `name` is shown in its lists.
 
-    def __init__(self, urls: Sequence[str], name: str, events: Events = UNWATCHED) -> None:
+    `connection(nodes, name)` makes that connection. Raises BrokerSetupError for a URL or a
+    certificate that can't be used.
+    """
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        name: str,
+        events: Events = UNWATCHED,
+        *,
+        connection: Callable[[Sequence[Node], str], RobustConnection] = RobustConnection,
+    ) -> None:
         try:
             found = list(chain.from_iterable(map(nodes, urls)))
         except ValueError as error:
             raise BrokerSetupError(f"the broker's URL {error}") from None
         self._topology = Topology((), (), ())
         self._life = Life()
-        self._connection = RobustConnection(found, name)
+        self._connection = connection(found, name)
         self._repairs = Repairs(self._connection, self._life)
         self._consumers = Consumers(self._repairs.mend, self._connection.later)
         self._settling = Settling(self._connection, self._life, self._consumers, events)

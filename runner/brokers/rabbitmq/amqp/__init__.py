@@ -5,7 +5,8 @@
     node.py        a node of a cluster, and what it takes to connect to it
     parameters.py  a node → pika's connection parameters, TLS included
     errors.py      pika's errors, in words for an operator
-    wire.py        pika's connection, with a short way in and out for what comes by the thousand
+    adapter.py     pika's connection, by way of the wire
+    wire.py        a short way in and out, past pika, for what comes by the thousand
     templates.py   plain messages by template: the shortest way
     frames.py      messages ↔ frames
     fields.py      properties and header tables ↔ bytes

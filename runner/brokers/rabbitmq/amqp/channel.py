@@ -29,11 +29,11 @@ class Channel:
     What it calls back is called there too, and has to return at once.
     """
 
-    def __init__(self, wire: Wire, channel: pika.channel.Channel) -> None:
+    def __init__(self, wire: Wire, channel: pika.channel.Channel, frame_max: int) -> None:
         self._wire = wire
         self._channel = channel
         self.number: int = channel.channel_number
-        self.frame_max: int = wire.params.frame_max
+        self.frame_max = frame_max
         """Bytes, as client and broker have agreed on them."""
         self.write = wire.write
         """`write(*frames)`: send these soon, with all that has come together until then."""

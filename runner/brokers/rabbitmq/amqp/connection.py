@@ -9,9 +9,10 @@ import asyncio
 from collections.abc import Callable
 
 import pika
+import pika.channel
 
+from runner.brokers.rabbitmq.amqp.adapter import Adapter
 from runner.brokers.rabbitmq.amqp.channel import Channel
-from runner.brokers.rabbitmq.amqp.wire import Wire
 
 
 class Connection:
@@ -32,38 +33,43 @@ class Connection:
         failed: Callable[[BaseException | str], None],
         closed: Callable[[BaseException], None],
     ) -> None:
-        self._wire = Wire(
+        self._adapter = Adapter(
             parameters,
             custom_ioloop=loop,
             soon=soon,
-            on_open_callback=lambda _wire: opened(self),
-            on_open_error_callback=lambda _wire, error: failed(error),
-            on_close_callback=lambda _wire, error: closed(error),
+            on_open_callback=lambda _: opened(self),
+            on_open_error_callback=lambda _, error: failed(error),
+            on_close_callback=lambda _, error: closed(error),
         )
-        self.take_count = self._wire.take_count
+        self.take_count = self._adapter.wire.take_count
         """How many deliveries have come since the last call; those that came singly don't count."""
 
     @property
     def is_open(self) -> bool:
-        return bool(self._wire.is_open)
+        return bool(self._adapter.is_open)
 
     @property
     def is_closing(self) -> bool:
-        return bool(self._wire.is_closing)
+        return bool(self._adapter.is_closing)
 
     @property
     def is_closed(self) -> bool:
-        return bool(self._wire.is_closed)
+        return bool(self._adapter.is_closed)
 
     def open_channel(self, opened: Callable[[Channel], None]) -> None:
         """Raises pika's ConnectionWrongStateError where the connection isn't open."""
-        self._wire.channel(on_open_callback=lambda channel: opened(Channel(self._wire, channel)))
+        adapter = self._adapter
+
+        def on_open(channel: pika.channel.Channel) -> None:
+            opened(Channel(adapter.wire, channel, adapter.params.frame_max))
+
+        adapter.channel(on_open_callback=on_open)
 
     def on_blocked(self, blocked: Callable[[str], None], unblocked: Callable[[], None]) -> None:
         """`blocked(reason)` is called when the broker takes no messages for now."""
-        self._wire.add_on_connection_blocked_callback(lambda _wire, frame: blocked(frame.method.reason))
-        self._wire.add_on_connection_unblocked_callback(lambda _wire, _frame: unblocked())
+        self._adapter.add_on_connection_blocked_callback(lambda _, frame: blocked(frame.method.reason))
+        self._adapter.add_on_connection_unblocked_callback(lambda _, _frame: unblocked())
 
     def close(self, code: int = 200, reason: str = "Normal shutdown") -> None:
         """Hang up, behind what has been written before."""
-        self._wire.close(code, reason)
+        self._adapter.close(code, reason)

@@ -17,21 +17,6 @@ FRAME_MAX = 4096
 CHANNEL = 3
 
 
-class Deaf(Wire):
-    """Only reads; what goes pika's way is kept."""
-
-    def __init__(self) -> None:
-        self.deliveries = {}
-        self.acks = {99: lambda tag, several: None}
-        self.processed: list[Any] = []
-        self._unread = b""
-        self._templates = {}
-        self.bytes_received = self._came = 0
-
-    def _process_frame(self, frame: Any) -> None:
-        self.processed.append(frame)
-
-
 class Got(list[Delivered]):
     """Keeps what comes on a channel, whichever way it was read."""
 
@@ -47,10 +32,19 @@ class Got(list[Delivered]):
         self += [Delivered(tag, False, message_id, None, body) for tag, message_id, body in plain]
 
 
-def wire_to_nowhere() -> tuple[Deaf, Got]:
-    receiver, got = Deaf(), Got()
-    receiver.deliveries[CHANNEL] = got
-    return receiver, got
+class Nowhere(Wire):
+    """A wire whose frames that go pika's way, and whose sent bytes, are kept. `soon` is at once."""
+
+    def __init__(self) -> None:
+        self.processed: list[Any] = []
+        self.sent: list[bytes] = []
+        super().__init__(soon=lambda function: function(), send=self.sent.append, other=self.processed.append)
+
+
+def wire_to_nowhere() -> tuple[Nowhere, Got]:
+    wire, got = Nowhere(), Got()
+    wire.deliveries[CHANNEL] = got
+    return wire, got
 
 
 def method_frame(tag: int, redelivered: bool = False, key: str = "key") -> bytes:

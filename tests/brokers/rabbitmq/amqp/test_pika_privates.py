@@ -14,6 +14,7 @@ from pika.adapters import asyncio_connection, base_connection
 from pika.adapters.utils import io_services_utils
 
 from runner.brokers.rabbitmq import amqp
+from runner.brokers.rabbitmq.amqp.adapter import Adapter
 from runner.brokers.rabbitmq.amqp.channel import REJECTS_AFTER_CANCEL
 
 AMQP = Path(amqp.__file__).parent
@@ -70,9 +71,9 @@ def test_pika_still_has_it(name: str) -> None:
 
 
 def test_what_is_overridden_is_called_as_before() -> None:
-    """By position, with as many arguments: what pika hands over is what the wire expects."""
+    """By position, with as many arguments: what pika hands over is what the adapter expects."""
     ours = {
-        name: getattr(amqp.wire.Wire, name)
+        name: getattr(Adapter, name)
         for name in ("_proto_connection_made", "_on_data_available", "_adapter_emit_data", "close")
     }
     for name, method in ours.items():
@@ -94,6 +95,6 @@ def test_nothing_outside_of_amqp_imports_pika() -> None:
 
 @pytest.mark.parametrize("file", sorted(RABBITMQ.glob("*.py")), ids=lambda file: file.name)
 def test_nobody_outside_reaches_through_the_face(file: Path) -> None:
-    """No `_wire`, and no name of pika's that `Channel` and `Connection` keep inside."""
-    private = {"_wire", "_channel"} | set(NEEDED)
+    """No `_adapter`, no `_wire`, and no name of pika's that `Channel` and `Connection` keep inside."""
+    private = {"_adapter", "_wire", "_channel"} | set(NEEDED)
     assert not private_names(file.read_text()) & private

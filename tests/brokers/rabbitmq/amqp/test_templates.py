@@ -73,19 +73,17 @@ def test_plain_messages_are_read_among_others_in_whatever_pieces_they_come(
         again, channel = kind == "redelivered", CHANNEL + (kind == "other channel")
         data += delivery_frames(tag, again, properties, body, channel, "other" if kind == "other key" else "key")
         expected.append((tag, again, message_id, kind == "headers", body))
-    for piece in cut(data, pieces):
-        receiver._on_data_available(piece)
+    assert sum(receiver.read(piece) for piece in cut(data, pieces)) == len(data)
     read = sorted([*got, *elsewhere])
     assert [(tag, again, mid, bool(p and p.headers), body) for tag, again, mid, p, body in read] == expected
     assert [tag for tag, *_ in got] == sorted(tag for tag, *_ in got), "in the order in which they came"
     assert len(receiver.processed) == 5 * sum(kind == "large" for kind, _, _ in sent), "pika has the large ones"
-    assert receiver._unread == b""
 
 
 def test_all_but_the_first_of_plain_messages_are_read_by_template() -> None:
     receiver, got = wire_to_nowhere()
     properties = pika.BasicProperties("application/json", delivery_mode=2, message_id="0" * 32)
-    receiver._on_data_available(b"".join(delivery_frames(tag, False, properties, b"body") for tag in range(1, 101)))
+    receiver.read(b"".join(delivery_frames(tag, False, properties, b"body") for tag in range(1, 101)))
     assert (len(got), got.by_template) == (100, 99)
 
 
@@ -110,7 +108,7 @@ def test_what_is_a_little_different_from_a_plain_message_is_not_taken_for_one(
     plain = {"content_type": "application/json", "delivery_mode": 2, "message_id": "0" * 32}
     other = pika.BasicProperties(**{**plain, **change})
     between = [delivery_frames(1, False, pika.BasicProperties(**plain), b"body")] * 2
-    receiver._on_data_available(between[0] + delivery_frames(2, redelivered, other, b"odd") + between[1])
+    receiver.read(between[0] + delivery_frames(2, redelivered, other, b"odd") + between[1])
     assert [delivered.redelivered for delivered in got] == [False, redelivered, False]
     assert [delivered.message_id for delivered in got] == ["0" * 32, other.message_id or "", "0" * 32]
     odd = got[1].properties
@@ -126,7 +124,7 @@ def test_plain_messages_of_two_channels_are_kept_apart() -> None:
     properties = pika.BasicProperties("application/json", delivery_mode=2, message_id="0" * 32)
     for number in (1, 2, 3):
         both = [delivery_frames(number, False, properties, b"body", channel) for channel in (CHANNEL, CHANNEL + 1)]
-        receiver._on_data_available(b"".join(both))
+        receiver.read(b"".join(both))
     assert [delivered.tag for delivered in got] == [delivered.tag for delivered in other] == [1, 2, 3]
 
 
@@ -135,8 +133,8 @@ def test_a_plain_message_may_be_cut_anywhere() -> None:
     data = b"".join(delivery_frames(tag, False, properties, b"body") for tag in (1, 2, 3))
     for at in range(len(data)):
         receiver, got = wire_to_nowhere()
-        receiver._on_data_available(data[:at])
-        receiver._on_data_available(data[at:])
+        receiver.read(data[:at])
+        receiver.read(data[at:])
         assert [(delivered.tag, delivered.body) for delivered in got] == [(tag, b"body") for tag in (1, 2, 3)], at
 
 
@@ -147,7 +145,7 @@ def test_a_plain_message_is_not_read_over_a_broken_frame(at: str) -> None:
     method, header = method_frame(2), pika_frame.Header(CHANNEL, 4, properties).marshal()
     whole = delivery_frames(2, False, properties, b"body")
     end = {"method": len(method), "header": len(method) + len(header), "body": len(whole)}[at] - 1
-    receiver._on_data_available(delivery_frames(1, False, properties, b"body"))
+    receiver.read(delivery_frames(1, False, properties, b"body"))
     with pytest.raises(pika.exceptions.InvalidFrameError):
-        receiver._on_data_available(whole[:end] + b"\x00" + whole[end + 1 :])
+        receiver.read(whole[:end] + b"\x00" + whole[end + 1 :])
     assert len(got) == 1

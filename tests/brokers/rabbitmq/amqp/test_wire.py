@@ -57,14 +57,12 @@ def test_what_pika_writes_is_read_in_whatever_pieces_it_comes(
     data = delivery_frames(7, redelivered, properties, body) + delivery_frames(
         8, False, pika.BasicProperties(), b"next"
     )
-    for piece in cut(data, pieces):
-        receiver._on_data_available(piece)
+    assert sum(receiver.read(piece) for piece in cut(data, pieces)) == len(data)
     first, second = got
     assert (first.tag, first.redelivered, first.body) == (7, redelivered, body)
     assert first.message_id == (sent.message_id or "")
     assert first.properties == sent or (first.properties is None and _is_plain(sent))
     assert (second.tag, second.body) == (8, b"next")
-    assert receiver._unread == b""
 
 
 def _is_plain(sent: Properties) -> bool:
@@ -75,7 +73,7 @@ def _is_plain(sent: Properties) -> bool:
 def test_a_float_is_read_as_what_it_is() -> None:
     receiver, got = wire_to_nowhere()
     data = content_frames(CHANNEL, FRAME_MAX, "m", {"fraction": 0.1, "whole": 2.0}, b"", None)
-    receiver._on_data_available(method_frame(7) + data)
+    receiver.read(method_frame(7) + data)
     assert got[0].properties is not None
     assert got[0].properties.headers == {"fraction": 0.1, "whole": 2.0}
 
@@ -86,7 +84,7 @@ def test_every_kind_of_number_is_read(code: str) -> None:
     table = b"\x01n" + code.encode() + struct.pack(">" + layout, 100)
     payload = struct.pack(">HHQH", 60, 0, 0, 1 << 13) + struct.pack(">I", len(table)) + table
     receiver, got = wire_to_nowhere()
-    receiver._on_data_available(method_frame(7) + struct.pack(">BHI", 2, CHANNEL, len(payload)) + payload + b"\xce")
+    receiver.read(method_frame(7) + struct.pack(">BHI", 2, CHANNEL, len(payload)) + payload + b"\xce")
     assert got[0].properties is not None
     assert got[0].properties.headers == {"n": 100}
 
@@ -95,7 +93,7 @@ def test_a_body_of_several_frames_goes_pikas_way() -> None:
     receiver, got = wire_to_nowhere()
     data = method_frame(7) + content_frames(CHANNEL, FRAME_MAX, "m", {}, b"x" * 10_000, None)
     for piece in cut(data, [1000] * 11):
-        receiver._on_data_available(piece)
+        receiver.read(piece)
     assert not got
     kinds = [type(frame).__name__ for frame in receiver.processed]
     assert kinds == ["Method", "Header", "Body", "Body", "Body"]
@@ -104,7 +102,7 @@ def test_a_body_of_several_frames_goes_pikas_way() -> None:
 def test_a_frame_without_its_end_ends_the_connection() -> None:
     receiver, _ = wire_to_nowhere()
     with pytest.raises(pika.exceptions.InvalidFrameError):
-        receiver._on_data_available(method_frame(7)[:-1] + b"\x00")
+        receiver.read(method_frame(7)[:-1] + b"\x00")
 
 
 @pytest.mark.parametrize("multiple", [True, False])
@@ -114,6 +112,6 @@ def test_a_confirm_is_read(multiple: bool) -> None:
     receiver.acks[CHANNEL] = lambda tag, several: acked.append((tag, several))
     ack = pika_frame.Method(CHANNEL, spec.Basic.Ack(1 << 40, multiple)).marshal()
     other = pika_frame.Method(CHANNEL + 1, spec.Basic.Ack(1, False)).marshal()
-    receiver._on_data_available(ack + other)
+    receiver.read(ack + other)
     assert acked == [(1 << 40, multiple)]
     assert len(receiver.processed) == 1, "another channel's goes pika's way"
