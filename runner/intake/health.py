@@ -12,7 +12,7 @@ from flask import Response
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.intake.problems import RETRY_AFTER, answer, problem
-from runner.intake.survey import Survey
+from runner.intake.survey import SILENCE, Survey
 from runner.pipeline import Http
 
 PATIENCE = 1.0
@@ -48,22 +48,30 @@ class Health:
         return answer(200, {"status": "live"})
 
     def ready(self) -> Response:
-        """This run does its work: what is posted to it now is stored."""
+        """This run does its work: what is posted to it now is stored. Where it isn't known
+        to be handled as well, the answer says so, and is a 200 all the same."""
         self._survey.refresh()
-        return _told([*self._here(), *self._broker_faults(self._needed)])
+        faults = [*self._here(), *self._broker_faults(self._needed)]
+        behind = self._pipeline_faults()
+        if faults or not behind:
+            return _told(faults)
+        return answer(200, {"status": "accepting", "detail": "; ".join(behind)})
 
     def pipeline(self) -> Response:
         """What is posted now is handled: every stage has a worker, on whichever machine."""
-        self._survey.refresh(0.0 if self._survey.fault else PATIENCE)
-        if self._survey.depths is None:
-            return _told([self._survey.fault or "the broker has not told of its queues yet"])
-        depths = self._survey.depths
+        self._survey.refresh(0.0 if self._survey.silent > SILENCE else PATIENCE)
+        return _told(self._pipeline_faults())
+
+    def _pipeline_faults(self) -> list[str]:
+        faults, depths = self._broker_faults(self._stages), self._survey.depths
+        if depths is None:
+            return faults or ["the broker has not told of its queues yet"]
         idle = [
             f"stage {stage} {'is paused' if depths[queue].paused else 'has no worker'}"
             for queue, stage in self._stages.items()
             if queue in depths and not depths[queue].consumers
         ]
-        return _told([*self._broker_faults(self._stages), *idle])
+        return [*faults, *idle]
 
     def _broker_faults(self, needed: Collection[str]) -> list[str]:
         if fault := self._survey.fault:

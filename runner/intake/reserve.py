@@ -45,7 +45,7 @@ def views(health: Health) -> Answer:
 
 
 class Reserve:
-    """Answers on `listener`, on a thread of its own, for as long as the process lives.
+    """Answers on `listener`, on a thread of its own, for as long as that is open.
 
     `needed` tells whether it is wanted now: where another server has the same socket, it only
     takes what that one leaves.
@@ -64,7 +64,7 @@ class Reserve:
         threading.Thread(target=asyncio.run, args=(self._serve(),), name="health", daemon=True).start()
 
     async def _serve(self) -> None:
-        while True:
+        while self._listener.fileno() >= 0:
             await self._somebody_waits()
             if self._needed is not None:
                 await asyncio.sleep(PATIENCE)

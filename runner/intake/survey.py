@@ -19,6 +19,8 @@ FRESH = 0.5
 """Seconds that an answer holds, so that probes can't load the broker."""
 SILENCE = 2.0
 """Seconds without an answer after which the broker counts as silent."""
+INTEREST = 30.0
+"""Seconds for which a broker that doesn't answer is asked again, after somebody wanted to know."""
 
 
 class Survey:
@@ -29,17 +31,21 @@ class Survey:
         self._queues = queues
         self._lock = threading.Lock()
         """Guards the rest; never held while the broker is asked."""
+        self._wanted = 0.0
+        """When somebody wanted to know, and below: when the broker was asked."""
         self._asked = -FRESH
+        self._asking = False
         self._answered = threading.Event()
-        self._answered.set()
         self._depths: Mapping[str, Depth] | None = None
         self._fault = ""
 
     def refresh(self, patience: float = 0.0) -> None:
         """Ask again if that is due, and wait up to `patience` seconds for the answer."""
         with self._lock:
-            if self._answered.is_set() and time.monotonic() - self._asked > FRESH:
-                self._asked = time.monotonic()
+            self._wanted = time.monotonic()
+            if not self._asking and self._wanted - self._asked > FRESH:
+                self._asking = True
+                self._asked = self._wanted
                 self._answered.clear()
                 threading.Thread(target=self._ask, name="survey", daemon=True).start()
         self._answered.wait(patience)
@@ -54,12 +60,27 @@ class Survey:
         """Why the last question has no answer; empty where it has one."""
         if not self._broker.available:
             return "the broker is away or takes no messages"
-        waited = time.monotonic() - self._asked
-        if not self._answered.is_set() and waited > SILENCE:
+        if (waited := self.silent) > SILENCE:
             return f"the broker has not answered for {waited:.0f} s"
         return self._fault
 
+    @property
+    def silent(self) -> float:
+        """Seconds for which the broker has not answered."""
+        with self._lock:
+            return time.monotonic() - self._asked if self._asking and not self._answered.is_set() else 0.0
+
     def _ask(self) -> None:
+        """Until there is an answer, or nobody wants to know any more: a broker that is back is
+        seen at once, and not by the probe after the next."""
+        while self._look():
+            time.sleep(FRESH)
+            with self._lock:
+                self._asked = time.monotonic()
+                self._answered.clear()
+
+    def _look(self) -> bool:
+        """Whether to look again."""
         depths, fault = self._depths, ""
         try:
             depths = self._broker.depths(self._queues)
@@ -70,4 +91,6 @@ class Survey:
             fault = "the broker's answer can't be read"
         with self._lock:
             self._depths, self._fault = depths, fault
+            self._asking = bool(fault) and time.monotonic() - self._wanted < INTEREST
             self._answered.set()
+            return self._asking

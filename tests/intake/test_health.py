@@ -20,8 +20,9 @@ from tests.waiting import wait_until
 
 def test_without_a_worker_the_intake_is_ready_and_the_pipeline_is_not(client: Client) -> None:
     assert client.get("/health/live").json == {"status": "live"}
-    assert client.get("/health/ready").json == {"status": "ready"}
     assert_problem(client.get("/health/pipeline"), 503, "stage take has no worker")
+    answer = client.get("/health/ready")
+    assert (answer.status, answer.json) == (200, {"status": "accepting", "detail": "stage take has no worker"})
 
 
 def test_without_a_queue_that_it_publishes_to_the_intake_is_not_ready(
@@ -62,6 +63,7 @@ def running(pipeline: LoadedPipeline, broker: Broker) -> Iterator[Health]:
 
 def test_with_a_worker_for_every_stage_the_pipeline_is_ready(running: Health) -> None:
     assert (running.pipeline().status_code, running.pipeline().json) == (200, {"status": "ready"})
+    assert (running.ready().status_code, running.ready().json) == (200, {"status": "ready"})
 
 
 def test_a_stage_that_is_paused_is_called_so(running: Health, broker: Broker) -> None:

@@ -45,8 +45,8 @@ def test_a_run_without_an_intake_tells_of_its_health(prepared: Callable[..., tup
     program, ask = prepared()
     program.start("--only", "one")
     assert ask("live") == (200, {"status": "live"})
-    wait_until(lambda: ask("ready") == (200, {"status": "ready"}))
     wait_until(lambda: ask("pipeline") == (503, "stage two has no worker"))
+    assert ask("ready") == (200, {"status": "accepting", "detail": "stage two has no worker"})
     assert ask("elsewhere")[0] == 404
 
     other, ask_other = prepared(broker=program.broker)

@@ -57,6 +57,15 @@ def test_connections_that_are_closed_come_back_with_their_consumers(
     program.wait_done([99])
 
 
+def test_beside_a_silent_broker_health_answers_at_once_and_says_so(rabbit_node: RabbitNode, program: Program) -> None:
+    wait_until(lambda: program.answers("/health/pipeline") == 200)
+    with rabbit_node.frozen():
+        wait_until(lambda: program.answers("/health/ready") == 503)
+        assert program.answers("/health/live") == 200
+        assert "the broker" in program.request("GET", "/health/pipeline").body["detail"]
+    wait_until(lambda: program.answers("/health/ready") == program.answers("/health/pipeline") == 200)
+
+
 def test_stopping_hangs_up_on_the_broker_in_good_order(rabbit_node: RabbitNode, program: Program, vhost: str) -> None:
     """RabbitMQ warns of every connection that isn't closed."""
     program.post({"n": 1})
