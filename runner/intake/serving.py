@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import resource
 import socket
+import threading
 from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
@@ -60,6 +61,12 @@ class IntakeServer(MPServer):
         holder: Any = SocketHolder  # whose types leave its arguments out
         self._shd = holder(self._listener.detach(), False, BACKLOG)
         self._sso = None
+
+    def signal_handler_interrupt(self, *_: object) -> None:
+        """On another thread than granian's own does it: a signal that comes just when the main
+        thread begins to wait for the event would wait for the event's lock, and both for ever."""
+        self.interrupt_signal = True
+        threading.Thread(target=self.main_loop_interrupt.set, name="interrupt").start()
 
 
 def keep_reserve(application: Application, listener: socket.socket, connections: int) -> None:
