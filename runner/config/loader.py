@@ -23,6 +23,7 @@ from runner.handlers.binding import bind
 from runner.handlers.factory import HandlerFactory
 from runner.handlers.problems import HandlerError
 from runner.pipeline import Pipeline, Queue, Stage
+from runner.regular_file import FileReadError, read_regular
 from runner.validation.misspelling import misspelt_formats, misspelt_keywords
 from runner.validation.schema import Schema, SchemaError
 
@@ -73,13 +74,9 @@ def load(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> Loaded
 def read_document(path: Path, environ: Mapping[str, str]) -> Document:
     """The YAML document in the file at `path`. Raises ConfigError where it is none."""
     try:
-        source = path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path, f"can't be read: {error.strerror}") from None
-    if len(source) > LARGEST_FILE:
-        raise _unreadable(path, f"is {len(source)} bytes large; a pipeline file has at most {LARGEST_FILE}")
-    try:
-        document = parse_yaml(source, str(path), environ)
+        document = parse_yaml(read_regular(path, LARGEST_FILE), str(path), environ)
+    except FileReadError as error:
+        raise _unreadable(path, str(error)) from None
     except UnreadableError as error:
         raise ConfigError(error.problems) from None
     if document.root.value is None and not document.problems:

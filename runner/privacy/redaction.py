@@ -15,7 +15,14 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
-_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^/?#:]*):[^/?#]*@")
+_SCHEME = r"(?P<begin>[A-Za-z][A-Za-z0-9+.-]*://"
+_PASSWORDS = (
+    re.compile(rf"^{_SCHEME}[^:]*):.*[@＠﹫]", re.DOTALL),
+    re.compile(rf"{_SCHEME}[^:\s]*):\S*[@＠﹫]"),
+)
+"""Of a text that is a URL, up to the last @ in it; of one that holds URLs, up to the last @ of
+each. People write passwords as they are, with slashes, brackets and spaces, so no other
+character ends one."""
 _PARAMETER = re.compile(r"(?<=[?&;])(?P<name>[\w.-]{1,60})=[^&;#\s'\"]+")
 _FEW, _MANY = 4, 12
 """Characters of a word: one of fewer may stand in others by chance (`on`, `25`), and of one
@@ -30,7 +37,9 @@ def is_secret(name: str) -> bool:
 def hide_password(url: str) -> str:
     """`url` with its password replaced, and what its query says to be a secret:
     `amqp://user:********@host`, `https://host/?token=********`."""
-    return _PARAMETER.sub(_hide_parameter, _USERINFO.sub(rf"\g<scheme>\g<user>:{HIDDEN}@", url))
+    for password in _PASSWORDS:
+        url = password.sub(rf"\g<begin>:{HIDDEN}@", url)
+    return _PARAMETER.sub(_hide_parameter, url)
 
 
 def _hide_parameter(parameter: re.Match[str]) -> str:

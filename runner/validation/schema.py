@@ -18,11 +18,17 @@ from urllib.parse import quote, unquote, urlsplit
 import jsonschema_rs
 
 from runner.pipeline import JsonSchema
+from runner.regular_file import FileReadError, read_regular
 from runner.validation.violations import UNEXPLAINED, Violation, explain
 from runner.wording import did_you_mean, shown
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
+
+LARGEST_FILE = 4 << 20
+"""Bytes of one schema's file."""
+MOST_DIGITS = 1000
+"""Of a whole number. Reading them takes time by their square."""
 
 
 class SchemaError(ValueError):
@@ -85,9 +91,9 @@ class Schema:
 def read_schema(path: Path) -> JsonSchema:
     """The JSON Schema document in a file. Raises SchemaError."""
     try:
-        document = json.loads(path.read_text("utf-8-sig"))
-    except OSError as error:
-        raise SchemaError(f"can't be read: {error.strerror}") from error
+        document = _JSON.decode(read_regular(path, LARGEST_FILE).decode("utf-8-sig"))
+    except FileReadError as error:
+        raise SchemaError(str(error)) from error
     except json.JSONDecodeError as error:
         raise SchemaError(f"isn't JSON: {error.msg}", line=error.lineno, column=error.colno) from error
     except UnicodeDecodeError as error:
@@ -97,6 +103,15 @@ def read_schema(path: Path) -> JsonSchema:
     if not isinstance(document, (dict, bool)):
         raise SchemaError("is no JSON Schema: it must be an object, or true or false")
     return document
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise SchemaError(f"has a number of {len(digits)} digits; it may have {MOST_DIGITS}")
+    return int(digits)
+
+
+_JSON = json.JSONDecoder(parse_int=_integer)
 
 
 def file_uri(path: Path) -> str:

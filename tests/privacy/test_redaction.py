@@ -41,6 +41,27 @@ def test_other_names_are_not(name: str) -> None:
         ("amqp://user:hunter@2@host/", "amqp://user:********@host/"),
         ("https://shop.example/hook?token=hunter2&n=1", "https://shop.example/hook?token=********&n=1"),
         ("https://shop.example/hook?n=1&api_key=hunter2#x", "https://shop.example/hook?n=1&api_key=********#x"),
+        *(
+            (f"amqp://user:{password}@host/v", "amqp://user:********@host/v")
+            for password in (
+                "pa/ss",
+                "pa?ss",
+                "pa#ss",
+                "pa[ss",
+                "pa]ss",
+                "p:a:ss",
+                "pa@ss",
+                "se＠cret",
+                "pa ss",
+                "pa\nss",
+                "://",
+                "/",
+                "[::1]:5",
+            )
+        ),
+        ("amqp://us/er:hunter2@host", "amqp://us/er:********@host"),
+        ("amqp://user:hunter2＠host", "amqp://user:********@host"),
+        ("amqp://user:hunter2@a,user:hunter3@b", "amqp://user:********@b"),
         ("amqp://user@host/", "amqp://user@host/"),
         ("amqp://host/", "amqp://host/"),
         ("embedded:/var/broker.db", "embedded:/var/broker.db"),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 EMBEDDED = "embedded:"
 EXAMPLES = ("embedded:PATH",)
+_LONGEST_SUFFIX = "-journal"
+"""Of the files that SQLite keeps beside the database: their names have to fit, too."""
 ALONE = "an embedded broker is one file on one machine, and can't be one of several; name it alone"
 
 
@@ -19,9 +21,23 @@ def parse(text: str, folder: Path) -> tuple[str, ...]:
     if not path or path.startswith("//"):
         raise ValueError("needs a path behind 'embedded:', such as embedded:var/broker.db")
     database = folder / path
+    _check_usable(database)
+    return (f"{EMBEDDED}{database}",)
+
+
+def _check_usable(database: Path) -> None:
+    try:
+        Path(f"{database}{_LONGEST_SUFFIX}").stat()
+    except (FileNotFoundError, PermissionError):  # another user's check may not see what the runner's may
+        pass
+    except OSError as error:
+        raise ValueError(f"names a path that can't be used: {(error.strerror or str(error)).lower()}") from None
+    except ValueError:
+        raise ValueError("names a path with a NUL in it, which no file's name has") from None
     if database.is_dir():
         raise ValueError(f"names the folder {database}; write the path of a file")
-    return (f"{EMBEDDED}{database}",)
+    if database.exists() and not database.is_file():
+        raise ValueError(f"names {database}, which is no regular file; write the path of one")
 
 
 def path_of(url: str) -> Path:

@@ -7,11 +7,13 @@ what was taken for the host may be half a password.
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
 from runner.brokers.rabbitmq.amqp.node import Node
+from runner.hosts import read_host
 from runner.privacy.redaction import hide_password
 from runner.wording import did_you_mean, quoted
 
@@ -33,7 +35,12 @@ PARAMETERS = {
 _AMQP = re.compile(
     r"(?P<scheme>amqps?)://(?:(?P<user>[^@/?#]*)@)?(?P<hosts>[^@/?#]*)(?P<vhost>/[^@?#]*)?(?P<query>\?[^@#]*)?"
 )
-_HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+(?:%25[\w.-]+)?\]|[^\s:\[\]]+)(?::(?P<port>\d{1,5}))?")
+_HOST = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[0-9]{1,5}))?")
+_SECONDS = re.compile(r"[1-9][0-9]{0,4}")
+LONGEST_SECONDS = 65_535
+"""Of a heartbeat: AMQP has 16 bits for it."""
+LONGEST_VHOST = 255
+"""Bytes: AMQP's short string."""
 
 
 def nodes(text: str) -> tuple[Node, ...]:
@@ -67,7 +74,7 @@ def described(urls: Sequence[str], *, by_variable: bool) -> str:
 
 def _node(match: re.Match[str], written: str, query: Mapping[str, str]) -> Node:
     found = _HOST.fullmatch(written)
-    if found is None or not 0 < int(found["port"] or 1) < 65_536:
+    if found is None or not found["host"] or not 0 < int(found["port"] or 1) < 65_536:
         raise ValueError(
             "needs a host, or several separated by commas, each with or without a port, such as amqp://a:5672,b/vhost"
         )
@@ -76,11 +83,11 @@ def _node(match: re.Match[str], written: str, query: Mapping[str, str]) -> Node:
     credentials = f"{match['user']}@" if match["user"] is not None else ""
     return Node(
         url=f"{match['scheme']}://{credentials}{written}{match['vhost'] or ''}{match['query'] or ''}",
-        host=unquote(found["host"].strip("[]")).lower(),
+        host=read_host(_decoded(found["host"])).lower(),
         port=int(found["port"] or (5671 if tls else 5672)),
-        vhost=unquote((match["vhost"] or "/")[1:]) or "/",
-        user=unquote(user) or "guest",
-        password=unquote(password) or "guest",
+        vhost=_vhost(match["vhost"] or "/"),
+        user=_name(user, "user") or "guest",
+        password=_password(password) or "guest",
         tls=tls,
         cacertfile=query.get("cacertfile"),
         certfile=query.get("certfile"),
@@ -91,12 +98,46 @@ def _node(match: re.Match[str], written: str, query: Mapping[str, str]) -> Node:
     )
 
 
+def _decoded(text: str) -> str:
+    """`text` with its percent-encoding resolved."""
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise ValueError("has a percent-encoding that isn't UTF-8; write é as %C3%A9, and '%' as %25") from None
+
+
+def _name(text: str, what: str) -> str:
+    """A user or a virtual host, which is shown in lists and logs."""
+    name = _decoded(text)
+    if not name.isprintable():
+        raise ValueError(f"has a {what} with a character that can't be printed; choose another name")
+    return name
+
+
+def _password(text: str) -> str:
+    password = _decoded(text)
+    if "\0" in password:  # it ends a word of SASL's PLAIN (RFC 4616)
+        raise ValueError("has a password with a NUL, which no broker takes; choose another")
+    return password
+
+
+def _vhost(path: str) -> str:
+    """The virtual host that a path names. Many write '//' for the one that is called '/'."""
+    written = path[1:]
+    if "/" in written and written != "/":
+        raise ValueError("has a '/' in the name of its virtual host; write it as %2F, or remove what is too much")
+    name = _name(written, "virtual host") or "/"
+    if len(name.encode()) > LONGEST_VHOST:
+        raise ValueError(f"has a virtual host of more than {LONGEST_VHOST} bytes, which AMQP can't name")
+    return name
+
+
 def _query(scheme: str, text: str) -> dict[str, str]:
     """The parameters, each checked."""
     found = {}
     for part in filter(None, text.removeprefix("?").split("&")):
         name, _, value = part.partition("=")
-        found[name] = unquote(value)
+        found[name] = _decoded(value)
         _check(scheme, name, found[name])
     return found
 
@@ -106,9 +147,20 @@ def _check(scheme: str, name: str, value: str) -> None:
         hint, known = did_you_mean(name, PARAMETERS), ", ".join(PARAMETERS)
         raise ValueError(f"has the parameter {quoted(name)}, which isn't known{hint}; known are {known}")
     kind = PARAMETERS[name]
-    if kind == "seconds" and not (value.isdecimal() and int(value)):
-        raise ValueError(f"needs a whole number of seconds for '{name}', such as {name}=30")
+    if kind == "seconds" and not (_SECONDS.fullmatch(value) and int(value) <= LONGEST_SECONDS):
+        raise ValueError(
+            f"needs a whole number of seconds for '{name}', from 1 to {LONGEST_SECONDS}, such as {name}=30"
+        )
     if kind.startswith("TLS") and scheme != "amqps":
         raise ValueError(f"has the parameter '{name}', which is for TLS; write amqps://")
-    if kind == "TLS file" and not (Path(value).is_absolute() and Path(value).is_file()):
+    if name == "server_name_indication":
+        read_host(value)
+    if kind == "TLS file" and not (value.startswith("/") and _is_file(value)):
         raise ValueError(f"needs the absolute path of a file for '{name}', which {quoted(value)} is not")
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return stat.S_ISREG(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,23 @@ def test_a_relative_path_starts_at_the_pipelines_folder() -> None:
 
 @pytest.mark.parametrize(
     ("text", "problem"),
-    [("embedded:", "needs a path"), ("embedded://x", "needs a path"), ("embedded:.", "names the folder")],
+    [
+        ("embedded:", "needs a path"),
+        ("embedded://x", "needs a path"),
+        ("embedded:.", "names the folder"),
+        ("embedded:a\0b", "a NUL in it"),
+        (f"embedded:{'a' * 250}", "can't be used: file name too long"),
+        (f"embedded:{'a/' * 5000}b", "can't be used: file name too long"),
+        ("embedded:file/broker.db", "can't be used: not a directory"),
+        ("embedded:loop/broker.db", "can't be used: too many levels"),
+        ("embedded:pipe", "no regular file"),
+        ("embedded:/dev/zero", "no regular file"),
+    ],
 )
 def test_what_names_no_file_is_told(text: str, problem: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ValueError, match=problem):
         parse(text, tmp_path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -29,7 +30,16 @@ def test_what_is_escaped_is_meant_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "vhost"), [("amqp://h", "/"), ("amqp://h/", "/"), ("amqp://h/%2F", "/"), ("amqp://h/payments", "payments")]
+    ("url", "vhost"),
+    [
+        ("amqp://h", "/"),
+        ("amqp://h/", "/"),
+        ("amqp://h/%2F", "/"),
+        ("amqp://h//", "/"),
+        ("amqp://h/a%2Fb", "a/b"),
+        ("amqp://h/é", "é"),
+        ("amqp://h/payments", "payments"),
+    ],
 )
 def test_no_virtual_host_is_the_one_that_is_always_there(url: str, vhost: str) -> None:
     assert nodes(url)[0].vhost == vhost
@@ -46,6 +56,12 @@ def test_several_hosts_are_as_many_nodes_with_all_else_alike() -> None:
     ]
 
 
+@pytest.mark.parametrize("password", ["pa[ss", "pa]ss", "[", "se＠cret", "pa ss", "p:a:ss", "é", "%e2%82%ac", "100%"])
+def test_a_password_may_hold_what_nothing_else_in_a_url_may(password: str) -> None:
+    (node,) = nodes(f"amqp://shop:{password}@my_rabbit:5799/")
+    assert (node.user, node.password, node.host) == ("shop", unquote(password), "my_rabbit")
+
+
 @pytest.mark.parametrize("url", ["amqp://u:p@a:1,b/v?heartbeat=9", "amqps://[fe80::1%25eth0]:5671", "amqp://a,b"])
 def test_what_check_makes_of_a_url_run_reads_alike(url: str) -> None:
     assert [node for one in parse(url, HERE) for node in nodes(one)] == list(nodes(url))
@@ -59,6 +75,37 @@ def test_what_check_makes_of_a_url_run_reads_alike(url: str) -> None:
         ("amqp://a:0", "needs a host"),
         ("amqp://a:65536", "needs a host"),
         ("amqp://user:hunter2@with@at", "can't be read as a URL"),
+        ("amqp://u:hunter2@a b", "needs a host of letters"),
+        ("amqp://u:hunter2@a\n", "needs a host of letters"),
+        ("amqp://u:hunter2@a%20b", "needs a host of letters"),
+        ("amqp://u:hunter2@a..b", "needs a host of letters"),
+        ("amqp://u:x＠hunter2", "needs a host"),
+        ("amqp://hunter2＠h", "needs a host of letters"),
+        ("amqp://[::1", "needs a host"),
+        ("amqp://[]", "needs a host of letters"),
+        ("amqp://[:::::]", "no IPv6 address"),
+        ("amqp://h:٣", "needs a host"),
+        ("amqp://h:99999999", "needs a host"),
+        ("amqp://u:hunter2%FF@h", "isn't UTF-8"),
+        ("amqp://u%FF:hunter2@h", "isn't UTF-8"),
+        ("amqp://u:hunter2@h/%C3", "isn't UTF-8"),
+        ("amqp://%FF", "isn't UTF-8"),
+        ("amqps://h?server_name_indication=%FF", "isn't UTF-8"),
+        ("amqp://u:hunter2%00@h", "a password with a NUL"),
+        ("amqp://u%0A:hunter2@h", "a user with a character that can't be printed"),
+        ("amqp://h/a%0Ab", "a virtual host with a character that can't be printed"),
+        ("amqp://h/payments/", "write it as %2F"),
+        ("amqp://h/a/b", "write it as %2F"),
+        (f"amqp://h/{'%C3%A9' * 128}", "more than 255 bytes"),
+        ("amqp://h?heartbeat=65536", "from 1 to 65535"),
+        ("amqp://h?heartbeat=99999999", "from 1 to 65535"),
+        (f"amqp://h?heartbeat={'9' * 5000}", "from 1 to 65535"),
+        ("amqp://h?heartbeat=0", "from 1 to 65535"),
+        ("amqp://h?connection_timeout=1.5", "from 1 to 65535"),
+        ("amqps://h?server_name_indication=.a", "needs a host of letters"),
+        ("amqps://h?cacertfile=/a%00b", "needs the absolute path of a file"),
+        (f"amqps://h?cacertfile=/{'a' * 5000}", "needs the absolute path of a file"),
+        ("amqps://h?cacertfile=/dev/zero", "needs the absolute path of a file"),
         ("amqp://h?heartbeat=soon", "a whole number of seconds for 'heartbeat'"),
         ("amqp://h?heartbeet=5", "did you mean 'heartbeat'"),
         ("amqp://h?cacertfile=/x", "is for TLS; write amqps://"),

@@ -26,18 +26,33 @@ def test_a_file_may_have_64_kib_and_no_more(tmp_path: Path) -> None:
     file.write_text("x" * LARGEST)
     assert read(file) == "x" * LARGEST
     file.write_text("x" * (LARGEST + 1))
-    with pytest.raises(SecretFileError, match=r"^is larger than 64KiB; name a file that holds the value alone$"):
+    with pytest.raises(
+        SecretFileError,
+        match=r"^is larger than 64KiB; name a readable file that holds the value alone$",
+    ):
         read(file)
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("missing", "can't be read: No such file or directory; name a file that the runner's user may read"),
-        ("folder", "can't be read: Is a directory; name a file that the runner's user may read"),
-        ("a\0b", "can't be the name of a file; name a file that holds the value"),
-        ("pipe", "is no regular file; name a file that holds the value"),
-        ("/dev/zero", "is no regular file; name a file that holds the value"),
+        (
+            "missing",
+            "can't be read: No such file or directory; name a readable file that holds the value alone",
+        ),
+        (
+            "folder",
+            "can't be read: Is a directory; name a readable file that holds the value alone",
+        ),
+        (
+            "a\0b",
+            "can't be the name of a file; name a readable file that holds the value alone",
+        ),
+        ("pipe", "is no regular file; name a readable file that holds the value alone"),
+        (
+            "/dev/zero",
+            "is no regular file; name a readable file that holds the value alone",
+        ),
         ("latin", "isn't UTF-8 text; save the value as UTF-8"),
         ("empty", "is empty; write the value into it"),
     ],

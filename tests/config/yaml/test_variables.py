@@ -153,7 +153,7 @@ def test_a_file_of_a_default_that_is_not_taken_is_neither_missed_nor_a_secret(se
 
 
 def test_a_file_that_gives_no_value_is_told_by_who_names_it() -> None:
-    reason = "can't be read: No such file or directory; name a file that the runner's user may read"
+    reason = "can't be read: No such file or directory; name a readable file that holds the value alone"
     for text in ("${P}", "${P:-d}"):
         assert expand(text, {"P_FILE": "none"}).problems == (
             VariableProblem(0, f"P_FILE names 'none', which {reason}"),
