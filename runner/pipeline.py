@@ -1,7 +1,8 @@
 """A pipeline as plain values: what `pipeline.yaml` says, with every default filled in.
 
 Frozen, and without behaviour beyond reading it: the loader makes it, everything
-else takes it. Paths are absolute; durations are seconds.
+else takes it. Paths are absolute; durations are seconds. The default of each key stands
+here and nowhere else: the grammar, the reference and `runner show` are held against it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ JsonSchema = Mapping[str, Any] | bool
 ExchangeType = Literal["direct", "topic", "fanout"]
 QueueType = Literal["quorum", "classic"]
 """RabbitMQ's terms."""
+
+DEFAULT_RETRY = RetryPolicy(attempts=5, delay=2.0, factor=3.0, max_delay=300.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,8 @@ class HttpRoute:
 
 @dataclass(frozen=True, slots=True)
 class Http:
-    listen: Address
-    routes: tuple[HttpRoute, ...]
+    listen: Address = Address("127.0.0.1", 5000)
+    routes: tuple[HttpRoute, ...] = ()
     max_body: int = 65_536
     """Bytes."""
     confirm_timeout: float = 5.0
@@ -70,15 +73,16 @@ class Http:
 class Mailbox:
     """The development SMTP server, and the Maildir that it keeps every mail in."""
 
-    listen: Address
-    folder: Path
+    listen: Address = Address("127.0.0.1", 1025)
+    folder: Path = Path("var/mailbox")
+    """The loader makes it absolute, as it does what stands in the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
     """Where every run tells of its health, whether it has the intake or not."""
 
-    listen: Address
+    listen: Address = Address("127.0.0.1", 5001)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ class Stage:
     concurrency: int = 1
     prefetch: int = 500
     """The most that is taken in advance; `runner.worker.prefetch` says when it is less."""
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    retry: RetryPolicy = DEFAULT_RETRY
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +126,12 @@ class Pipeline:
     """The whole file. `broker` is one URL, or several of the nodes of one cluster."""
 
     name: str
+    """Unless the file says otherwise, its own name without the extension."""
     file: Path
-    broker: tuple[str, ...]
-    queues: Mapping[str, Queue]
-    stages: Mapping[str, Stage]
+    broker: tuple[str, ...] = ("embedded:var/broker.db",)
+    """The loader makes a relative path in it absolute."""
+    queues: Mapping[str, Queue] = field(default_factory=dict)
+    stages: Mapping[str, Stage] = field(default_factory=dict)
     exchanges: Mapping[str, Exchange] = field(default_factory=dict)
     http: Http | None = None
     mailbox: Mailbox | None = None

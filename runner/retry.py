@@ -16,10 +16,10 @@ class RetryPolicy:
     The wait after attempt n is `delay × factor^(n-1)` seconds, at most `max_delay`.
     """
 
-    attempts: int = 5
-    delay: float = 2.0
-    factor: float = 3.0
-    max_delay: float = 300.0
+    attempts: int
+    delay: float
+    factor: float
+    max_delay: float
 
     def delay_after(self, attempt: int) -> float:
         """Seconds to wait after failed attempt number `attempt` (from 1)."""

@@ -40,10 +40,11 @@ def format_duration(seconds: float) -> str:
     return "".join(parts)
 
 
-def parse_size(text: str | int) -> int:
-    """Bytes of `text`. Raises ValueError with a sentence for the user."""
-    if isinstance(text, int) and not isinstance(text, bool):
-        return text
+def parse_size(text: str | float) -> int:
+    """Bytes of `text`; a number of them may be written as 65536.0. Raises ValueError with a
+    sentence for the user."""
+    if isinstance(text, (int, float)) and not isinstance(text, bool) and text == int(text):
+        return int(text)
     match = _SIZE.fullmatch(str(text).strip())
     if match is None:
         raise ValueError(f"{text!r} is no size; write 64KiB, 1MiB or a number of bytes")

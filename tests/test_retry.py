@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.pipeline import DEFAULT_RETRY
 from runner.retry import RetryPolicy, rung_for
+
+policy = partial(replace, DEFAULT_RETRY)
 
 
 def test_the_default_policy_waits_a_little_longer_each_time() -> None:
-    assert RetryPolicy().table() == (2.0, 6.0, 18.0, 54.0)
+    assert DEFAULT_RETRY.table() == (2.0, 6.0, 18.0, 54.0)
 
 
 def test_no_wait_is_longer_than_the_longest() -> None:
-    assert RetryPolicy(attempts=8, max_delay=900).table() == (2, 6, 18, 54, 162, 486, 900)
+    assert policy(attempts=8, max_delay=900).table() == (2, 6, 18, 54, 162, 486, 900)
 
 
 def test_one_attempt_has_no_waits() -> None:
-    assert (RetryPolicy(attempts=1).table(), RetryPolicy(attempts=1).rungs()) == ((), ())
+    assert (policy(attempts=1).table(), policy(attempts=1).rungs()) == ((), ())
 
 
 def test_equal_waits_share_a_rung() -> None:
-    assert RetryPolicy(attempts=50, factor=1).rungs() == (2.0,)
-    assert RetryPolicy(attempts=6, delay=60, max_delay=100).rungs() == (60.0, 100.0)
+    assert policy(attempts=50, factor=1).rungs() == (2.0,)
+    assert policy(attempts=6, delay=60, max_delay=100).rungs() == (60.0, 100.0)
 
 
 def test_a_wait_beyond_all_numbers_is_the_longest() -> None:
-    assert RetryPolicy(attempts=100, factor=100).delay_after(99) == 300.0
-    assert RetryPolicy(factor=1e300).delay_after(5) == 300.0
+    assert policy(attempts=100, factor=100).delay_after(99) == 300.0
+    assert policy(factor=1e300).delay_after(5) == 300.0
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,11 @@ def planned(topology: Topology) -> dict[str, PlannedQueue]:
 
 
 def test_a_queue_that_is_consumed_has_all_its_companions_and_the_dead_letters_stand_first() -> None:
-    topology = plan(pipeline(Queue("q"), Stage("s", "q", "m:f", retry=RetryPolicy(attempts=3))))
+    topology = plan(
+        pipeline(
+            Queue("q"), Stage("s", "q", "m:f", retry=RetryPolicy(attempts=3, delay=2.0, factor=3.0, max_delay=300.0))
+        )
+    )
     assert [(queue.name, queue.kind, queue.home) for queue in topology.queues] == [
         ("q.dlq", "dead", "q"),
         ("q", "work", "q"),
@@ -45,7 +49,14 @@ def test_a_queue_that_nobody_here_consumes_has_dead_letters_only() -> None:
 
 
 def test_every_queue_but_the_dead_letters_says_where_a_message_goes_that_may_not_stay() -> None:
-    found = planned(plan(pipeline(Queue("q"), Stage("s", "q", "m:f", retry=RetryPolicy(attempts=2)))))
+    found = planned(
+        plan(
+            pipeline(
+                Queue("q"),
+                Stage("s", "q", "m:f", retry=RetryPolicy(attempts=2, delay=2.0, factor=3.0, max_delay=300.0)),
+            )
+        )
+    )
     assert {name: (queue.dead_letter_to, queue.delivery_limit, queue.wait) for name, queue in found.items()} == {
         "q.dlq": (None, None, None),
         "q": ("q.dlq", 20, None),
@@ -62,7 +73,12 @@ def test_only_the_work_queue_itself_is_of_its_type_and_length() -> None:
 
 def test_what_a_work_queue_is_declared_with_does_not_change_when_stages_do() -> None:
     before = plan(pipeline(Queue("q"), Stage("s", "q", "m:f")))
-    after = plan(pipeline(Queue("q"), Stage("t", "q", "m:g", concurrency=9, retry=RetryPolicy(attempts=9, delay=1))))
+    after = plan(
+        pipeline(
+            Queue("q"),
+            Stage("t", "q", "m:g", concurrency=9, retry=RetryPolicy(attempts=9, delay=1, factor=3.0, max_delay=300.0)),
+        )
+    )
     alone = plan(pipeline(Queue("q")))
     assert planned(before)["q"] == planned(after)["q"] == planned(alone)["q"]
 

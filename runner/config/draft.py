@@ -6,7 +6,7 @@ everything that is wrong with a file can be said at once.
 
 from __future__ import annotations
 
-import re
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +16,11 @@ from runner.brokers import registry
 from runner.config import grammar
 from runner.config.yaml.document import Document, Trail
 from runner.errors import Problem
+from runner.hosts import read_host
 from runner.message import Destination
+from runner.paths import check_path
 from runner.pipeline import (
+    DEFAULT_RETRY,
     Address,
     Binding,
     Exchange,
@@ -31,12 +34,14 @@ from runner.pipeline import (
     Route,
     Stage,
 )
-from runner.retry import RetryPolicy
 from runner.units import format_duration, format_size, parse_duration, parse_size
 from runner.validation.schema import file_uri
 
 T = TypeVar("T")
 
+_DEFAULTS = Pipeline("", Path())
+LONGEST_KEY = 255
+"""Bytes (AMQP 0-9-1, section 4.2.5.3)."""
 LONGEST_WAIT = 30 * 86_400.0
 """Seconds. RabbitMQ's limit of a time-to-live is 2^32 ms, some 49 days."""
 LARGEST_BODY = 16 << 20
@@ -99,7 +104,7 @@ class _Reader:
             exchanges={name: self._exchange(("exchanges", name)) for name in self._entries(("exchanges",))},
             http=self._http() if self._value(("http",)) is not None else None,
             mailbox=self._mailbox() if self._value(("mailbox",)) is not None else None,
-            health=Health(self._listen("health")) if self._value(("health",)) is not None else None,
+            health=Health(**_given(listen=self._listen("health"))) if self._value(("health",)) is not None else None,
             **_given(shutdown_timeout=self._duration(("shutdown_timeout",), 0.0, 3600.0)),
         )
         return Draft(self._document, pipeline, self._routes, self._problems, self._has_gaps)
@@ -163,7 +168,10 @@ class _Reader:
 
     def _broker(self) -> tuple[str, ...]:
         trail: Trail = ("broker",)
-        written = self._value(trail) if self._document.node(trail) is not None else grammar.default("broker")
+        if self._document.node(trail) is None:
+            [default] = _DEFAULTS.broker
+            return self._urls(trail, default)
+        written = self._value(trail)
         if not isinstance(written, list):
             return self._urls(trail, written)
         urls = [self._urls((*trail, index), text) for index, text in enumerate(written)]
@@ -186,13 +194,13 @@ class _Reader:
     def _http(self) -> Http:
         routes = self._entries(("http", "routes"))
         return Http(
-            listen=self._listen("http"),
             routes=tuple(self._http_route(route) for route in routes),
             **_given(
+                listen=self._listen("http"),
                 max_body=self._parsed(("http", "max_body"), _body_size),
                 confirm_timeout=self._duration(("http", "confirm_timeout"), 0.001, 600.0),
                 request_timeout=self._duration(("http", "request_timeout"), 0.1, 3600.0),
-                max_connections=self._value(("http", "max_connections")),
+                max_connections=self._parsed(("http", "max_connections"), _whole),
             ),
         )
 
@@ -201,24 +209,34 @@ class _Reader:
         return HttpRoute(method, path, self._publish(("http", "routes", route)))
 
     def _mailbox(self) -> Mailbox:
-        folder = self._value(("mailbox", "folder")) or grammar.default("mailbox", "folder")
-        return Mailbox(self._listen("mailbox"), self._path(folder))
+        written = _given(listen=self._listen("mailbox"), folder=self._parsed(("mailbox", "folder"), self._folder))
+        mailbox = Mailbox(**written)
+        return dataclasses.replace(mailbox, folder=self._file.parent / mailbox.folder)
 
-    def _listen(self, part: str) -> Address:
-        return self._parsed((part, "listen"), _address) or _address(grammar.default(part, "listen"))
+    def _folder(self, text: str) -> Path:
+        check_path(self._path(text), "folder")
+        return Path(text)
+
+    def _listen(self, part: str) -> Address | None:
+        return self._parsed((part, "listen"), _address)
 
     def _exchange(self, trail: Trail) -> Exchange:
         return Exchange(str(trail[-1]), self._wiring((*trail, "type"), needed=True) or "fanout")
 
     def _queue(self, trail: Trail) -> Queue:
         schema = self._value((*trail, "schema"))
-        limits = {name: self._value((*trail, name)) for name in ("type", "max_length", "delivery_limit")}
+        limits = {name: self._parsed((*trail, name), _whole) for name in ("max_length", "delivery_limit")}
         bindings = tuple(self._binding((*trail, "bind", i)) for i in self._indexes((*trail, "bind")))
-        return Queue(str(trail[-1]), None if schema is None else self._path(schema), bind=bindings, **_given(**limits))
+        return Queue(
+            str(trail[-1]),
+            None if schema is None else self._path(schema),
+            bind=bindings,
+            **_given(type=self._value((*trail, "type")), **limits),
+        )
 
     def _binding(self, trail: Trail) -> Binding:
         exchange = self._wiring((*trail, "exchange"), needed=True)
-        return Binding(exchange or "", self._wiring((*trail, "key")) or "")
+        return Binding(exchange or "", self._key((*trail, "key")))
 
     def _indexes(self, trail: Trail) -> Iterator[int]:
         """The indexes of a list's items that can be read."""
@@ -235,21 +253,23 @@ class _Reader:
             handler=self._value((*trail, "handler")) or "",
             settings=self._value((*trail, "settings")) or {},
             publish=self._publish(trail),
-            retry=RetryPolicy(**{**self._default_retry, **self._retry((*trail, "retry"))}),
+            retry=dataclasses.replace(DEFAULT_RETRY, **(self._default_retry | self._retry((*trail, "retry")))),
             **_given(
                 concurrency=self._own_or_default(trail, "concurrency"),
                 prefetch=self._own_or_default(trail, "prefetch"),
             ),
         )
 
-    def _own_or_default(self, stage: Trail, key: str) -> Any:
-        own = self._value((*stage, key))
-        return own if own is not None else self._value(("defaults", key))
+    def _own_or_default(self, stage: Trail, key: str) -> int | None:
+        own = self._parsed((*stage, key), _whole)
+        return own if own is not None else self._parsed(("defaults", key), _whole)
 
     def _retry(self, trail: Trail) -> dict[str, Any]:
         """The keys of a `retry` that are given."""
         waits = {key: self._duration((*trail, key), 0.001, LONGEST_WAIT) for key in ("delay", "max_delay")}
-        return _given(attempts=self._value((*trail, "attempts")), factor=self._value((*trail, "factor")), **waits)
+        return _given(
+            attempts=self._parsed((*trail, "attempts"), _whole), factor=self._value((*trail, "factor")), **waits
+        )
 
     # -- publish
 
@@ -288,7 +308,13 @@ class _Reader:
         if isinstance(value, str):
             return Destination("", value)
         exchange = self._wiring((*trail, "exchange"), needed=True)
-        return Destination("", "") if exchange is None else Destination(exchange, self._wiring((*trail, "key")) or "")
+        return Destination("", "") if exchange is None else Destination(exchange, self._key((*trail, "key")))
+
+    def _key(self, trail: Trail) -> str:
+        """Of a binding or a destination, which decides where messages go."""
+        key = None if self._wiring(trail) is None else self._parsed(trail, _key)
+        self._has_gaps |= key is None and self._document.node(trail) is not None
+        return key or ""
 
 
 def _given(**values: Any) -> dict[str, Any]:
@@ -300,10 +326,22 @@ def _address(text: str) -> Address:
     host, _, port = text.rpartition(":")
     if int(port) > 65_535:
         raise ValueError(f"has the port {port}, but ports end at 65535")
-    return Address(re.sub(r"^\[(.*)\]$", r"\1", host), int(port))
+    return Address(read_host(host), int(port))
 
 
-def _body_size(written: str | int) -> int:
+def _whole(written: float) -> int:
+    """The grammar takes whole numbers written with a point or an exponent, as Helm writes them."""
+    return int(written)
+
+
+def _key(text: str) -> str:
+    """A routing key is a short string of AMQP's."""
+    if len(text.encode()) > LONGEST_KEY:
+        raise ValueError(f"is {len(text.encode())} bytes long, and a key has at most {LONGEST_KEY}")
+    return text
+
+
+def _body_size(written: str | float) -> int:
     count = parse_size(written)
     if not 1 <= count <= LARGEST_BODY:
         raise ValueError(f"is {format_size(count)}, but must be from 1B to {format_size(LARGEST_BODY)}")

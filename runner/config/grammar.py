@@ -68,14 +68,6 @@ def _validator() -> jsonschema_rs.Validator:
     return jsonschema_rs.Draft202012Validator(dict(grammar()))
 
 
-def default(*keys: str) -> Any:
-    """The grammar's default of a key, named by those above it: `default("http", "listen")`."""
-    schema = grammar()
-    for key in keys:
-        schema = schema["properties"][key]
-    return schema["default"]
-
-
 def subject(trail: Trail) -> str:
     """What a sentence calls the value that `trail` leads to: `stage x: retry.delay`."""
     if trail[:2] == ("http", "routes") and len(trail) > 2:

@@ -22,8 +22,8 @@ from runner.errors import ConfigError, Problem, Severity
 from runner.handlers.binding import bind
 from runner.handlers.factory import HandlerFactory
 from runner.handlers.problems import HandlerError
+from runner.paths import FileReadError, read_file
 from runner.pipeline import Pipeline, Queue, Stage
-from runner.regular_file import FileReadError, read_regular
 from runner.validation.misspelling import misspelt_formats, misspelt_keywords
 from runner.validation.schema import Schema, SchemaError
 
@@ -74,7 +74,7 @@ def load(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> Loaded
 def read_document(path: Path, environ: Mapping[str, str]) -> Document:
     """The YAML document in the file at `path`. Raises ConfigError where it is none."""
     try:
-        document = parse_yaml(read_regular(path, LARGEST_FILE), str(path), environ)
+        document = parse_yaml(read_file(path, LARGEST_FILE), str(path), environ)
     except FileReadError as error:
         raise _unreadable(path, str(error)) from None
     except UnreadableError as error:

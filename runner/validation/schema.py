@@ -17,8 +17,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 import jsonschema_rs
 
+from runner.paths import FileReadError, read_file
 from runner.pipeline import JsonSchema
-from runner.regular_file import FileReadError, read_regular
 from runner.validation.violations import UNEXPLAINED, Violation, explain
 from runner.wording import did_you_mean, shown
 
@@ -91,7 +91,7 @@ class Schema:
 def read_schema(path: Path) -> JsonSchema:
     """The JSON Schema document in a file. Raises SchemaError."""
     try:
-        document = _JSON.decode(read_regular(path, LARGEST_FILE).decode("utf-8-sig"))
+        document = _JSON.decode(read_file(path, LARGEST_FILE).decode("utf-8-sig"))
     except FileReadError as error:
         raise SchemaError(str(error)) from error
     except json.JSONDecodeError as error:

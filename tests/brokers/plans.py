@@ -28,7 +28,7 @@ NEXT = "next"
 def topology(*queues: Queue, exchanges: Sequence[Exchange] = ()) -> Topology:
     """A pipeline's with a stage each on `work` and `more`; with `queues` besides or instead."""
     named = {queue.name: queue for queue in (Queue(WORK), Queue(MORE), Queue(NEXT), *queues)}
-    policy = RetryPolicy(attempts=5, delay=RETRY_DELAY, factor=1.0)
+    policy = RetryPolicy(attempts=5, delay=RETRY_DELAY, factor=1.0, max_delay=300.0)
     stages = {f"on_{name}": Stage(f"on_{name}", name, "unused:unused", retry=policy) for name in (WORK, MORE)}
     kinds = {exchange.name: exchange for exchange in exchanges}
     return plan(Pipeline("contract", Path("pipeline.yaml"), (), named, stages, kinds))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
+from functools import reduce
 from pathlib import Path
 
 import pytest
+import yaml
 
 from runner.commands import show
 from runner.config.loader import LoadedPipeline, load
 from tests.commands.prompt import run
+from tests.config.defaults import DEFAULTS
 
 ROOT = Path(__file__).parents[2]
 
@@ -123,6 +127,17 @@ def test_every_default_is_filled_in_and_the_waits_are_computed() -> None:
         "\n"
         "shutdown_timeout: 25s\n"
     )
+
+
+def test_what_a_file_leaves_out_is_shown_with_the_models_defaults() -> None:
+    stage = "{consume: a, handler: tests.config.handlers:take}"
+    routes = "{POST /a: {publish: a}}"
+    text = f"queues: {{a: {{}}}}\nstages: {{s: {stage}}}\nhttp: {{routes: {routes}}}\nmailbox: {{}}\nhealth: {{}}\n"
+    shown = yaml.safe_load(show.full(loaded(text)))
+    for key, default in DEFAULTS.items():
+        trail = key.replace("queues.*", "queues.a").replace("stages.*", "stages.s").replace("retry", "stages.s.retry")
+        if default and not key.startswith("defaults."):
+            assert reduce(operator.getitem, trail.split("."), shown) == default, key
 
 
 def test_secrets_are_hidden_wherever_they_stand() -> None:

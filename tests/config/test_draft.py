@@ -52,7 +52,7 @@ stages:
     concurrency: 8
   keep: {{consume: audit, handler: "{TAKE}"}}
 """
-    retry = RetryPolicy(attempts=3, delay=1.0)
+    retry = RetryPolicy(attempts=3, delay=1.0, factor=3.0, max_delay=300.0)
     when = Route((Destination("", "audit"),), {"required": ["late"]})
     otherwise = Route((Destination("events", "order.shipped"), Destination("", "audit")))
     expected = Pipeline(
@@ -71,7 +71,7 @@ stages:
                 publish=(when, otherwise),
                 concurrency=8,
                 prefetch=10,
-                retry=RetryPolicy(attempts=4, delay=1.0, max_delay=5400.0),
+                retry=RetryPolicy(attempts=4, delay=1.0, factor=3.0, max_delay=5400.0),
             ),
             "keep": Stage("keep", "audit", TAKE, concurrency=2, prefetch=10, retry=retry),
         },
@@ -163,7 +163,7 @@ def test_a_path_of_an_embedded_broker_starts_at_the_file(folder: Path) -> None:
         ),
         (
             "broker: ¦amqp://h/v?heartbeat=0\n",
-            "broker needs a whole number of seconds for 'heartbeat', such as heartbeat=30",
+            "broker needs a whole number of seconds for 'heartbeat', from 1 to 65535, such as heartbeat=30",
         ),
         (
             "broker: ¦amqp://h/v?cacertfile=/ca.pem\n",

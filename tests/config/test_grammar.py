@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any
 
@@ -12,10 +11,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from runner import pipeline
 from runner.config import grammar
-from runner.retry import RetryPolicy
-from runner.units import parse_duration, parse_size
 from tests.config.files import check_problems
 
 QUEUES = "queues: {a: {}, b: {}}\n"
@@ -137,36 +133,6 @@ def resolved(schema: dict[str, Any]) -> dict[str, Any]:
     for step in schema.get("$ref", "#").split("/")[1:]:
         target = target[step]
     return {**(target if "$ref" in schema else {}), **schema}
-
-
-@pytest.mark.parametrize(
-    ("trail", "of", "field", "read"),
-    [
-        (("properties", "http"), pipeline.Http, "max_body", parse_size),
-        (("properties", "http"), pipeline.Http, "confirm_timeout", parse_duration),
-        (("properties", "http"), pipeline.Http, "request_timeout", parse_duration),
-        (("properties", "http"), pipeline.Http, "max_connections", int),
-        ((), pipeline.Pipeline, "shutdown_timeout", parse_duration),
-        (("properties", "queues", "additionalProperties"), pipeline.Queue, "type", str),
-        (("properties", "queues", "additionalProperties"), pipeline.Queue, "delivery_limit", int),
-        (("properties", "queues", "additionalProperties"), pipeline.Queue, "bind", tuple),
-        (("properties", "stages", "additionalProperties"), pipeline.Stage, "publish", tuple),
-        (("properties", "stages", "additionalProperties"), pipeline.Stage, "concurrency", int),
-        (("properties", "stages", "additionalProperties"), pipeline.Stage, "prefetch", int),
-        (("$defs", "retry"), RetryPolicy, "attempts", int),
-        (("$defs", "retry"), RetryPolicy, "delay", parse_duration),
-        (("$defs", "retry"), RetryPolicy, "factor", float),
-        (("$defs", "retry"), RetryPolicy, "max_delay", parse_duration),
-    ],
-)  # fmt: skip
-def test_the_grammar_and_the_model_name_the_same_defaults(
-    trail: tuple[str, ...], of: Any, field: str, read: Any
-) -> None:
-    schema: Any = grammar.grammar()
-    for step in trail:
-        schema = schema[step]
-    written = resolved(schema["properties"][field])["default"]
-    assert read(written) == next(one.default for one in dataclasses.fields(of) if one.name == field)
 
 
 # -- texts with variables, as editors see them -------------------------------------------

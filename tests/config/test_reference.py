@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from runner.config import grammar
+from tests.config.defaults import DEFAULTS
 from tests.config.files import problems_of
 
 PAGE = (Path(__file__).parent.parent.parent / "docs/pipeline-yaml.md").read_text(encoding="utf-8")
@@ -46,15 +47,26 @@ def test_the_page_names_every_key_and_no_other() -> None:
 
 @pytest.mark.parametrize("key", KEYS)
 def test_the_page_names_the_default_of_each_key(key: str) -> None:
-    schema = KEYS[key]
-    target: Any = grammar.grammar()
-    for step in schema.get("$ref", "").split("/")[1:]:
-        target = target[step]
-    default = {**(target if "$ref" in schema else {}), **schema}.get("default")
-    if default is not None:
-        assert ROWS[key].startswith(f"`{default}`")
+    if key in DEFAULTS:
+        default = DEFAULTS[key]
+        assert ROWS[key].startswith(f"`{default:g}`" if isinstance(default, float) else f"`{default}`")
     else:
         assert not ROWS[key].startswith("`")
+
+
+def test_the_grammar_names_the_models_defaults_and_no_other() -> None:
+    named = {
+        key: schema["default"] for key, schema in ((key, resolved(KEYS[key])) for key in KEYS) if "default" in schema
+    }
+    assert named == DEFAULTS
+
+
+def resolved(schema: Any) -> dict[str, Any]:
+    """A schema with what it refers to; its own words win."""
+    target: Any = grammar.grammar() if "$ref" in schema else {}
+    for step in schema.get("$ref", "").split("/")[1:]:
+        target = target[step]
+    return {**target, **schema}
 
 
 def test_required_keys_are_said_to_be_so() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from runner.paths import check_path
+
 EMBEDDED = "embedded:"
 EXAMPLES = ("embedded:PATH",)
 _LONGEST_SUFFIX = "-journal"
@@ -21,23 +23,9 @@ def parse(text: str, folder: Path) -> tuple[str, ...]:
     if not path or path.startswith("//"):
         raise ValueError("needs a path behind 'embedded:', such as embedded:var/broker.db")
     database = folder / path
-    _check_usable(database)
+    check_path(database, "file")
+    check_path(Path(f"{database}{_LONGEST_SUFFIX}"), "file")
     return (f"{EMBEDDED}{database}",)
-
-
-def _check_usable(database: Path) -> None:
-    try:
-        Path(f"{database}{_LONGEST_SUFFIX}").stat()
-    except (FileNotFoundError, PermissionError):  # another user's check may not see what the runner's may
-        pass
-    except OSError as error:
-        raise ValueError(f"names a path that can't be used: {(error.strerror or str(error)).lower()}") from None
-    except ValueError:
-        raise ValueError("names a path with a NUL in it, which no file's name has") from None
-    if database.is_dir():
-        raise ValueError(f"names the folder {database}; write the path of a file")
-    if database.exists() and not database.is_file():
-        raise ValueError(f"names {database}, which is no regular file; write the path of one")
 
 
 def path_of(url: str) -> Path:

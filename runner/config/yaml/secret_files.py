@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.regular_file import FileReadError, read_regular
+from runner.paths import FileReadError, read_file
 
 LARGEST = 64 << 10
 """Bytes."""
@@ -21,7 +21,7 @@ class SecretFileError(Exception):
 def read(path: Path) -> str:
     """The text of the file at `path`, without its final line break. Raises SecretFileError."""
     try:
-        text = read_regular(path, LARGEST).decode()
+        text = read_file(path, LARGEST).decode()
     except FileReadError as error:
         reason = f"{error}; name a readable file that holds the value alone"
         raise SecretFileError(reason) from None

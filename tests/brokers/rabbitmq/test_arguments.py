@@ -22,7 +22,7 @@ DEAD_LETTERED_SAFELY = {
 
 def declared(queue: Queue) -> dict[str, dict[str, Any]]:
     """The arguments of each queue that a pipeline of one stage on `queue` needs."""
-    stage = Stage("s", queue.name, "m:f", retry=RetryPolicy(attempts=2, delay=1.5))
+    stage = Stage("s", queue.name, "m:f", retry=RetryPolicy(attempts=2, delay=1.5, factor=3.0, max_delay=300.0))
     topology = plan(Pipeline("test", Path("/p.yaml"), (), {queue.name: queue}, {"s": stage}))
     return {planned.name: arguments(planned) for planned in topology.queues}
 

@@ -53,7 +53,7 @@ def test_a_classic_queue_counts_the_deaths_of_its_holders_too(
 def test_a_retry_that_waits_for_a_stage_without_retries_any_more_ends_no_connection(
     rabbit: Callable[..., RabbitBroker], foreign: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    stage = Stage("s", WORK, "unused:unused", retry=RetryPolicy(attempts=1))
+    stage = Stage("s", WORK, "unused:unused", retry=RetryPolicy(attempts=1, delay=2.0, factor=3.0, max_delay=300.0))
     broker = rabbit(plan(Pipeline("p", Path("p.yaml"), (), {WORK: Queue(WORK)}, {"s": stage}, {})))
     collector = Collector()
     broker.consume(WORK, 10, collector)

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from runner.regular_file import FileReadError, read_regular
+from runner.paths import FileReadError, read_file
 
 
 def test_a_file_is_read_up_to_the_size_that_is_allowed(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"x" * 1024)
-    assert read_regular(file, 1024) == b"x" * 1024
+    assert read_file(file, 1024) == b"x" * 1024
     with pytest.raises(FileReadError, match=r"^is larger than 1023B$"):
-        read_regular(file, 1023)
+        read_file(file, 1023)
 
 
 @pytest.mark.parametrize(
@@ -36,5 +36,5 @@ def test_what_is_no_file_says_so_at_once(name: str, reason: str, tmp_path: Path)
     (tmp_path / "file").touch()
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(FileReadError) as caught:
-        read_regular(tmp_path / name, 1024)
+        read_file(tmp_path / name, 1024)
     assert str(caught.value) == reason

@@ -1,0 +1,39 @@
+"""The default of each key, taken from the model and written as a file would have it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from runner.pipeline import Health, Http, Mailbox, Pipeline, Queue, Stage
+from runner.units import format_duration, format_size
+
+_PIPELINE, _HTTP, _QUEUE, _STAGE = Pipeline("", Path()), Http(), Queue(""), Stage("", "", "")
+
+DEFAULTS: dict[str, Any] = {
+    "broker": _PIPELINE.broker[0],
+    "shutdown_timeout": format_duration(_PIPELINE.shutdown_timeout),
+    "http.listen": str(_HTTP.listen),
+    "http.max_body": format_size(_HTTP.max_body),
+    "http.confirm_timeout": format_duration(_HTTP.confirm_timeout),
+    "http.request_timeout": format_duration(_HTTP.request_timeout),
+    "http.max_connections": _HTTP.max_connections,
+    "mailbox.listen": str(Mailbox().listen),
+    "mailbox.folder": str(Mailbox().folder),
+    "health.listen": str(Health().listen),
+    "queues.*.type": _QUEUE.type,
+    "queues.*.delivery_limit": _QUEUE.delivery_limit,
+    "queues.*.bind": list(_QUEUE.bind),
+    "stages.*.settings": dict(_STAGE.settings),
+    "stages.*.publish": list(_STAGE.publish),
+    **{
+        f"{owner}.{key}": getattr(_STAGE, key)
+        for owner in ("defaults", "stages.*")
+        for key in ("concurrency", "prefetch")
+    },
+    "retry.attempts": _STAGE.retry.attempts,
+    "retry.delay": format_duration(_STAGE.retry.delay),
+    "retry.factor": _STAGE.retry.factor,
+    "retry.max_delay": format_duration(_STAGE.retry.max_delay),
+}
+"""By the dotted key, as in `docs/pipeline-yaml.md`."""
