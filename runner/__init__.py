@@ -1,9 +1,9 @@
-"""A declarative pipeline runner on RabbitMQ: all that a user imports is here, and nothing else is public.
+"""A declarative pipeline runner on RabbitMQ: users import everything from here, and nothing else is public.
 
-For the author of a stage: `Message`; the orders that a handler may raise: `Retry`,
-`Reject`, `Pause`; and `mask_card_numbers`, for texts that others will read. For tests
-and notebooks: `load`, which reads a pipeline file, and `Engine`, which runs it in this
-process; both are imported when they are first used.
+For stage authors: `Message`; the orders that a handler may raise: `Retry`, `Reject` and
+`Pause`; and `mask_card_numbers`, for texts that others will read. For tests and notebooks:
+`load`, which reads a pipeline file, and `Engine`, which runs it in this process; both are
+imported on first use.
 `docs/architecture.md` lists the rooms of this package.
 """
 
@@ -22,7 +22,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """A stage's module is imported by every worker, and needs neither of these."""
+    """Import late: every worker imports stages, and those need neither of these."""
     if name == "Engine":
         from runner.engine import Engine
 

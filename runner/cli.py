@@ -1,4 +1,4 @@
-"""The command line: puts the commands together, and says an error as one clear line.
+"""The command line: puts the commands together, and prints an error as one clear line.
 
 Exit statuses: 0 done, 1 problems, 2 wrong usage.
 """
@@ -20,7 +20,7 @@ COMMANDS = ("run", "check", "show", "send", "status", "mail", "new", "schema")
 
 
 class Commands(click.Group):
-    """Imports a command when it is called: none pays for what only another one needs."""
+    """Imports a command only when it is called, so that no command pays for another's imports."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - Click's signature
         return list(COMMANDS)

@@ -3,8 +3,8 @@
     with Engine(load(Path("pipeline.yaml"))) as engine:
         requests.post(engine.url + "/make-payment", json={...})
 
-The parts are those of `runner run`; only the HTTP server differs (Werkzeug's, which
-needs no processes of its own), and nothing is started again when it dies.
+The parts are those of `runner run`. Only the HTTP server differs (Werkzeug's, which needs
+no extra processes), and a part that dies is not restarted.
 """
 
 from __future__ import annotations
@@ -30,12 +30,11 @@ READY_POLL = 0.005
 
 
 class Engine:
-    """`only` names the parts to start: `mailbox`, `intake` and stages (nothing: all there are).
+    """`only` names the parts to start: `mailbox`, `intake` and stages (empty: all of them).
     `observers` are told what happens, as the log is.
 
-    Raises UnknownPartError for a part that the file doesn't have.
-
-    Entering raises RunnerError where a part can't start, or isn't ready in `timeout` seconds.
+    Raises UnknownPartError for a part that the file doesn't have. Entering raises
+    RunnerError if a part can't start or isn't ready within `timeout` seconds.
     """
 
     def __init__(
@@ -54,7 +53,7 @@ class Engine:
         self.url = ""
         """Where the intake answers: `http://127.0.0.1:5000`; empty without one."""
         self.broker: Broker
-        """The one connection to the broker that all parts share."""
+        """All parts share this one connection to the broker."""
 
     def __enter__(self) -> Self:
         with ExitStack() as parts:
@@ -102,7 +101,7 @@ class Engine:
         app = create_app(self._loaded, self.broker, self._events)
         try:
             server = make_server(listen.host, listen.port, app, threaded=True, request_handler=Quiet)
-        except (OSError, SystemExit) as error:  # Werkzeug exits where the port is taken
+        except (OSError, SystemExit) as error:  # Werkzeug exits if the port is taken
             raise StartError(f"can't listen on {listen}: {error}") from error
         parts.callback(server.server_close)
         parts.callback(server.shutdown)

@@ -1,8 +1,7 @@
 """What can go wrong, and for whom.
 
 Orders are verbs that a handler raises (`Retry`, `Reject`, `Pause`); faults end
-in `Error` and carry data. How an error is shown is the terminal's business
-(`runner.cli`), not this module's.
+in `Error` and carry data. Left out: how an error is shown (see `runner.cli`).
 """
 
 from __future__ import annotations
@@ -19,18 +18,17 @@ Severity = Literal["error", "warning"]
 """`error` stops a run; `warning` doesn't."""
 
 LONGEST_DELAY = 366 * 86_400.0
-"""Seconds that an order may ask for."""
-
+"""The most seconds that an order may ask for."""
 
 SHORTEST_PAUSE = 0.1
-"""Seconds. What can't work now can't either a moment later."""
+"""Seconds. What can't work now won't work a moment later either."""
 
 
 def text(value: object) -> str:
-    """`value` in words, whatever it is: an exception, say, that can't even tell of itself."""
+    """`value` in words, whatever it is, even an exception whose `__str__` fails."""
     try:
         return str(value)
-    except Exception as error:  # noqa: BLE001 - whatever somebody's __str__ does
+    except Exception as error:  # noqa: BLE001 - a user's __str__ may raise anything
         return f"{type(value).__name__} (which can't be shown: {type(error).__name__})"
 
 
@@ -47,8 +45,8 @@ class Retry(Exception):
     """Try this message again later: the fault is expected to pass.
 
     `reason` (str) is written to the log and, after the last attempt, to the
-    dead letter. `delay` (seconds) asks for at least that long a wait instead of
-    the one in the stage's retry table; the attempt counts either way.
+    dead letter. `delay` (seconds) asks for a wait of at least that long, instead
+    of the one in the stage's retry table; the attempt counts either way.
     """
 
     def __init__(self, reason: str, *, delay: float | None = None) -> None:
@@ -58,7 +56,7 @@ class Retry(Exception):
 
 
 class Reject(Exception):
-    """This message can never be handled: to the dead letters, at once.
+    """This message can never be handled: move it to the dead letters at once.
 
     `reason` (str) is written to the log and to the dead letter.
     """
@@ -71,8 +69,8 @@ class Reject(Exception):
 class Pause(Exception):
     """The stage can't work at all, and no message is to blame (a refused password).
 
-    The message goes back to its queue without being counted as an attempt, and
-    the stage takes nothing for `delay` seconds; `/health/pipeline` says so meanwhile.
+    The message goes back to its queue without counting as an attempt, and the stage
+    takes nothing for `delay` seconds; `/health/pipeline` reports that meanwhile.
     `reason` (str) is logged as an error.
     """
 
@@ -86,15 +84,15 @@ class Pause(Exception):
 
 
 class RunnerError(Exception):
-    """A fault with one clear line for the operator; never shown with a traceback."""
+    """A fault that the operator sees as one clear line, never with a traceback."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing wrong (or doubtful) in a pipeline file.
+    """One thing that is wrong (or doubtful) in a pipeline file.
 
-    `line` and `column` count from 1, as editors do; 0 where there is no place in
-    the file (it can't be read, say).
+    `line` and `column` count from 1, as editors do; they are 0 if there is no place
+    in the file (it can't be read, say).
     """
 
     file: str
@@ -110,7 +108,7 @@ class Problem:
 
 
 class ConfigError(RunnerError):
-    """The pipeline file can't be run; every problem that was found, in file order."""
+    """The pipeline file can't be run. Holds every problem found, in file order."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
@@ -122,18 +120,18 @@ class StartError(RunnerError):
 
 
 class BrokerError(RunnerError):
-    """Something between the runner and its broker."""
+    """Something went wrong between the runner and its broker."""
 
 
 class BrokerUnavailableError(BrokerError):
     """The broker is away, blocked or silent; trying again later may help.
 
-    What was being published is *unknown*: it may have been stored.
+    The fate of what was being published is *unknown*: it may have been stored.
     """
 
 
 class BrokerAwayError(BrokerUnavailableError):
-    """The broker was away already: nothing has been sent to it."""
+    """The broker was already away: nothing was sent to it."""
 
 
 class BrokerSetupError(BrokerError):
@@ -142,7 +140,7 @@ class BrokerSetupError(BrokerError):
 
 
 class PublishError(BrokerError):
-    """The broker answered and did not take some messages: certainly not stored.
+    """The broker answered and refused some messages: they are certainly not stored.
 
     `refused` pairs each message with the broker's reason (a full queue, no queue
     of that name); messages that aren't in it were confirmed.

@@ -1,20 +1,20 @@
-"""What happens, told to whoever watches: logs, metrics, traces and the like all hang here.
+"""What happens, as observers see it: logs, metrics, traces and the like all attach here.
 
-The intake, the workers, the brokers and the supervisor tell the `Events` of their process;
-an `Observer` of it overrides the methods of the events that it wants to know.
+The intake, the workers, the brokers and the supervisor report to the `Events` of their
+process; an `Observer` overrides the methods of the events that interest it.
 
-    accepted, refused                            the intake, of a request
-    published, confirmed                         a broker, of messages
-    connected, disconnected, blocked, unblocked  a broker, of itself
-    taken, handled, retried, dead                a worker, of deliveries
-    paused, resumed                              a worker, of a stage
-    started, stopped                             the supervisor, of a child
+    accepted, refused                            the intake, about a request
+    published, confirmed                         a broker, about messages
+    connected, disconnected, blocked, unblocked  a broker, about itself
+    taken, handled, retried, dead                a worker, about deliveries
+    paused, resumed                              a worker, about a stage
+    started, stopped                             the supervisor, about a child
 
-Each is told on the thread on which it happens, which may be the one that the broker's
-connection or the intake lives on. So an observer returns at once, takes calls from several
-threads, and changes nothing of what it is given. One that raises harms nobody but itself.
+An observer is called on the thread where the event happens, which may be the thread of the
+broker's connection or of the intake. So it must return at once, take calls from several
+threads, and change nothing that it is given. One that raises harms only itself.
 
-Left out: what observers make of it, which is `runner.observability`'s.
+Left out: what observers do with the events (see `runner.observability`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ P = ParamSpec("P")
 
 
 class Failure(NamedTuple):
-    """Why a delivery was not handled. It holds no card numbers."""
+    """Why a delivery was not handled. Contains no card numbers."""
 
     reason: str
     attempt: int
@@ -39,64 +39,64 @@ class Failure(NamedTuple):
     attempts: int
     """How many are allowed."""
     traceback: str = ""
-    """Of an error that was no order (`Retry`, `Reject`); else empty."""
+    """Of an error that isn't an order (`Retry`, `Reject`); empty otherwise."""
     seconds: float = 0.0
-    """As for `handled`; 0.0 where no handler was called, or nobody watches `handled`."""
+    """As for `handled`; 0.0 if no handler was called, or nothing observes `handled`."""
 
 
 class Observer:
-    """Whoever watches. Every method does nothing until it is overridden."""
+    """Watches events. Every method does nothing until it is overridden."""
 
     # -- the intake ---------------------------------------------------------------------
 
     def accepted(self, route: str, messages: Sequence[Outgoing], seconds: float) -> None:
-        """A request to `route` (`POST /make-payment`) is answered 202: its `messages` are
+        """A request to `route` (`POST /make-payment`) was answered 202: its `messages` are
         durable. It took `seconds`."""
 
     def refused(self, route: str, status: int, reason: str) -> None:
-        """A request is answered with a problem of this HTTP status. `route` is empty where
+        """A request was answered with a problem of this HTTP status. `route` is empty if
         nothing is served at its path and method; `reason` doesn't repeat what was sent."""
 
     # -- a broker -----------------------------------------------------------------------
 
     def published(self, messages: Sequence[Outgoing]) -> None:
-        """These have been sent to the broker, by the intake or as what came of a delivery; once
-        more where their channel was lost."""
+        """These were sent to the broker, by the intake or as the result of a delivery. They are
+        reported again if their channel was lost and they were sent again."""
 
     def confirmed(self, messages: Sequence[Outgoing]) -> None:
-        """These are durable on their queues, and were told as published before."""
+        """These are durable on their queues; they were reported as published before."""
 
     def connected(self, broker: str, again: bool) -> None:
-        """`broker` (a node, a file) can be used; `again`: it could be before."""
+        """`broker` (a node, a file) is available; `again`: it was before, too."""
 
     def disconnected(self, broker: str, reason: str, mends: bool) -> None:
-        """`broker` can't be used. It is tried again until it can; `mends` tells whether that
-        is likely to be enough, or somebody should look."""
+        """`broker` isn't available, and is retried until it is. `mends` tells whether that
+        will probably be enough, or a person should look."""
 
     def blocked(self, broker: str, reason: str) -> None:
-        """`broker` is connected and takes no messages: an alarm of RabbitMQ."""
+        """`broker` is connected but takes no messages: RabbitMQ has raised an alarm."""
 
     def unblocked(self, broker: str) -> None:
-        """It takes them again. Where the connection is lost before, `disconnected` is told instead."""
+        """It takes messages again. If the connection is lost first, `disconnected` is called instead."""
 
     # -- a worker -----------------------------------------------------------------------
 
     def taken(self, stage: str, deliveries: Sequence[Delivery]) -> None:
-        """These are in hand, and wait for a slot of the stage. Each is next told of as handled,
-        retried or dead; or not at all, where it is given back or the connection is lost."""
+        """These are in hand, and wait for a slot of the stage. Each is reported next as handled,
+        retried or dead, or not at all if it is given back or the connection is lost."""
 
     def handled(self, stage: str, delivery: Delivery, messages: Sequence[Outgoing], seconds: float) -> None:
-        """The handler has returned, and `messages` are to be published. Checks included, it
-        took `seconds`. Where the broker refuses them, the delivery is retried or dead after all."""
+        """The handler returned, and `messages` are about to be published. It took `seconds`,
+        checks included. If the broker refuses them, the delivery is retried or dead after all."""
 
     def retried(self, stage: str, delivery: Delivery, failure: Failure, delay: float) -> None:
-        """It is tried again, not before `delay` seconds are over."""
+        """It will be tried again, after `delay` seconds at the earliest."""
 
     def dead(self, stage: str, delivery: Delivery, failure: Failure) -> None:
         """It goes to the dead letters."""
 
     def paused(self, stage: str, reason: str, delay: float) -> None:
-        """The stage takes nothing in this process for `delay` seconds."""
+        """The stage takes nothing for `delay` seconds in this process."""
 
     def resumed(self, stage: str) -> None:
         """The pause of the stage is over."""
@@ -104,19 +104,19 @@ class Observer:
     # -- the supervisor -----------------------------------------------------------------
 
     def started(self, part: str, pid: int) -> None:
-        """The child process of `part` (`intake`, `worker-2`) does what it is for now."""
+        """The child process of `part` (`intake`, `worker-2`) is up and working."""
 
     def stopped(self, part: str, pid: int, status: int, was_up: bool, again: float | None) -> None:
-        """A child process has ended, with an exit status or by the signal `-status`. It is
-        started again in `again` seconds (None: not at all). `was_up`: it had started."""
+        """A child process has ended, with an exit status or by the signal `-status`. It will be
+        restarted in `again` seconds (None: not at all). `was_up`: it had started."""
 
 
 class Events:
-    """The hub of one process. It has an attribute for each event, with which it is told.
+    """The hub of one process. It has one attribute per event; call it to report the event.
 
-    What happens to every message is told by `if (tell := events.taken) is not None: tell(…)`:
-    where nobody watches it the attribute is None, so that nothing is called, and nothing
-    collected to be told. The others may simply be called.
+    Report what happens to every message by `if (tell := events.taken) is not None: tell(…)`:
+    the attribute is None when nothing observes the event, so that nothing is called, and
+    nothing is collected for a call. Simply call the others.
     """
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
@@ -140,7 +140,7 @@ class Events:
 
 
 def _often(event: Callable[Concatenate[Observer, P], None], observers: Sequence[Observer]) -> Callable[P, None] | None:
-    """What tells those of `observers` that watch `event`; None: nobody does."""
+    """Calls those of `observers` that observe `event`; None: none does."""
     name = event.__name__
     told = [observer for observer in observers if getattr(type(observer), name) is not event]
     methods = [(observer, getattr(observer, name)) for observer in told]
@@ -150,17 +150,19 @@ def _often(event: Callable[Concatenate[Observer, P], None], observers: Sequence[
         for observer, method in methods:
             try:
                 method(*args, **kwargs)
-            except (Exception, SystemExit):  # whoever only watches harms no message, and ends no slot
+            except (Exception, SystemExit):  # an observer must not harm a message or end a slot
                 if observer not in failed:
                     failed.add(observer)
                     who = type(observer).__name__
-                    log.exception("%s failed at '%s'; it is told of more, and fails unlogged from here on", who, name)
+                    log.exception(
+                        "%s failed at '%s'; it is still called, but its further failures are not logged", who, name
+                    )
 
     return tell if methods else None
 
 
 def _seldom(event: Callable[Concatenate[Observer, P], None], observers: Sequence[Observer]) -> Callable[P, None]:
-    """The same for what may be called whether somebody watches or not."""
+    """The same for an event that may be called whether or not it is observed."""
     return _often(event, observers) or _nobody
 
 
@@ -168,4 +170,4 @@ def _nobody(*_args: object, **_kwargs: object) -> None: ...
 
 
 UNWATCHED = Events()
-"""Told by parts that nobody watches."""
+"""For parts that nothing observes."""

@@ -1,8 +1,9 @@
-"""JSON as the runner takes it from others: what is stored is what was checked.
+"""JSON as the runner accepts it from others: what is stored is what was checked.
 
-Parsers differ over a name that an object has twice, and over numbers beyond 64 bits. A
-schema would judge one reading, and a later program may see the other (a member that the
-schema forbids, say), so such a text is refused (RFC 8259, sections 4 and 6, leave it open).
+Parsers disagree about a name that occurs twice in an object, and about numbers beyond 64
+bits. The schema would judge one reading, and a later program might see the other (a member
+that the schema forbids, say), so such a text is refused (RFC 8259, sections 4 and 6, leave
+it open).
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from typing import Any
 import orjson
 
 _LONG_NUMBER = re.compile(rb"\d{19}")
-"""What a number beyond 64 bits has at least."""
+"""The fewest digits of a number beyond 64 bits."""
 _RANGE = range(-(1 << 63), 1 << 64)
 
 
 def parse_json(text: bytes) -> Any:
-    """The document in `text`. Raises ValueError, with words that repeat nothing of it.
+    """The document in `text`. Raises ValueError, whose words repeat nothing of the text.
 
-    Nearly every text is seen to be harmless at a glance: it has no long run of digits, and
+    A glance shows that nearly every text is harmless: it has no long run of digits, and
     no more colons than its outermost object has members.
     """
     document = orjson.loads(text)

@@ -1,7 +1,7 @@
 """What travels: `Message` (to a handler), `Delivery` (from a broker), `Outgoing` (to one).
 
-Also the headers that the runner itself writes. No header starts with `x-`:
-RabbitMQ keeps those for itself, and ignores some of them across a republish.
+Also the headers that the runner itself writes. None starts with `x-`: RabbitMQ
+reserves those, and ignores some of them when a message is republished.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 HEADER_PREFIX = "runner-"
 ATTEMPT = "runner-attempt"
-"""Attempts that have already been made of this message (int); absent: none."""
+"""How many attempts at this message have been made (int); absent: none."""
 WAIT = "runner-wait"
-"""Milliseconds (int) that a retry has to wait beyond its stay on the queue that it is put on,
-whose own wait is shorter. A span, not a time of day: clocks differ."""
+"""Milliseconds (int) that a retry still has to wait after its stay on the retry queue, whose
+own wait is shorter. A span, not a time of day: clocks differ."""
 STAGE = "runner-stage"
 ERROR = "runner-error"
 TRACEBACK = "runner-traceback"
@@ -25,7 +25,7 @@ QUEUE = "runner-queue"
 TIME = "runner-time"
 """When it was dead-lettered: RFC 3339, UTC."""
 STRIPPED = "runner-stripped"
-"""With a message that was moved on without what its sender wrote beside the body: why."""
+"""Why a message was moved on without the headers and properties that its sender wrote."""
 
 NO_HEADERS: Mapping[str, Any] = MappingProxyType({})
 
@@ -36,13 +36,13 @@ def new_id() -> str:
 
 
 class Message(NamedTuple):
-    """One message as a handler sees it: nothing of it can be assigned to.
+    """One message as a handler sees it; its attributes can't be assigned.
 
     `id` stays the same from the intake to the last stage, across retries,
     crashes and restarts: use it as the idempotency key of side effects. (A stage
     that returns several bodies gives them `<id>.1`, `<id>.2`, …)
     `attempt` counts from 1. `body` is the parsed JSON, already checked against
-    the schema of `queue`. `headers` are those of the message's sender, to be read.
+    the schema of `queue`. `headers` are those of the message's sender, read-only.
     """
 
     id: str
@@ -53,7 +53,7 @@ class Message(NamedTuple):
 
 
 class Destination(NamedTuple):
-    """Where a message is published to: an exchange and a routing key.
+    """Where a message is published: an exchange and a routing key.
 
     The exchange `""` is the default one: `key` is then the name of a queue.
     """
@@ -69,9 +69,9 @@ class Outgoing:
     """A message on its way to a broker: bytes, with what the broker needs to know.
 
     `delay` (seconds) is only for a retry, whose destination is the queue that the
-    message was consumed from: the broker keeps it for at least that long.
-    `origin` is the delivery that is moved on as it is (a retry, a dead letter):
-    a broker keeps the sender's other properties from it.
+    message was consumed from: the broker holds it back for at least that long.
+    `origin` is the delivery that is moved on unchanged (a retry, a dead letter):
+    a broker copies the sender's other properties from it.
     """
 
     __slots__ = ("delay", "destination", "headers", "id", "origin", "payload")
@@ -101,8 +101,8 @@ class Outgoing:
 class Session:
     """The span in which deliveries are valid: one connection's life.
 
-    When it ends (`open` turns False) its deliveries belong to the broker again;
-    settling one is then a no-op, and starting work on one is a waste.
+    When it ends (`open` turns False), its deliveries belong to the broker again;
+    settling one then does nothing, and starting work on one is a waste.
     """
 
     __slots__ = ("open",)
@@ -115,12 +115,12 @@ class Delivery:
     """One message in hand, which the broker keeps until it is settled or released.
 
     `headers` are those of the message's sender, without what the runner or the broker
-    has added. `attempt` is the number of the attempt that this delivery is, from 1:
-    those counted in the message's header, those that died with their worker, and this
-    one. `deaths` is how many of them died since the message was last published: with the
-    first of these it was in the company of others, from then on alone. `tag` and
-    `broker_data` belong to the broker that handed it out: whatever it needs to settle the
-    delivery, or to move it on. Nobody else reads them, and no other broker understands them.
+    added. `attempt` is the number of this attempt, from 1: those counted in the message's
+    header, those that died with their worker, and this one. `deaths` is how many of them
+    died since the message was last published: at the first death it was in hand together
+    with others, from then on alone. `tag` and `broker_data` belong to the broker that
+    handed out the delivery: what it needs to settle it or to move it on. No other code reads
+    them, and no other broker understands them.
     """
 
     __slots__ = ("attempt", "broker_data", "deaths", "headers", "id", "payload", "queue", "session", "tag")

@@ -1,7 +1,7 @@
 """A pipeline as plain values: what `pipeline.yaml` says, with every default filled in.
 
 Frozen, and without behaviour beyond reading it: the loader makes it, everything
-else takes it. Paths are absolute; durations are seconds. The default of each key stands
+else uses it. Paths are absolute; durations are in seconds. The default of each key stands
 here and nowhere else: the grammar, the reference and `runner show` are held against it.
 """
 
@@ -36,7 +36,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`to` is taken for a body that is valid under `when` (None: any body)."""
+    """Publishes to `to` a body that is valid under `when` (None: any body)."""
 
     to: tuple[Destination, ...]
     when: JsonSchema | None = None
@@ -80,7 +80,7 @@ class Mailbox:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Where every run tells of its health, whether it has the intake or not."""
+    """Where every run answers for its health, whether or not it has the intake."""
 
     listen: Address = Address("127.0.0.1", 5001)
 
@@ -117,13 +117,13 @@ class Stage:
     publish: tuple[Route, ...] = ()
     concurrency: int = 1
     prefetch: int = 500
-    """The most that is taken in advance; `runner.worker.prefetch` says when it is less."""
+    """The most deliveries taken in advance; `runner.worker.prefetch` says when it is fewer."""
     retry: RetryPolicy = DEFAULT_RETRY
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """The whole file. `broker` is one URL, or several of the nodes of one cluster."""
+    """The whole file. `broker` is one URL, or the URLs of the nodes of one cluster."""
 
     name: str
     """Unless the file says otherwise, its own name without the extension."""

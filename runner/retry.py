@@ -1,7 +1,7 @@
-"""How often a message is tried, and how long it waits between: attempt → delay.
+"""How often a message is tried, and how long it waits in between: attempt → delay.
 
-Decides only. The waiting is done by the broker, on one queue per distinct delay
-(a *rung*), never by a worker.
+Decides only. The broker does the waiting, on one queue per distinct delay (a *rung*),
+never a worker.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """`attempts` in all (1: never retried), then the dead letters.
+    """`attempts` in all (1: no retries), then the dead letters.
 
     The wait after attempt n is `delay × factor^(n-1)` seconds, at most `max_delay`.
     """
@@ -39,6 +39,6 @@ class RetryPolicy:
 
 
 def rung_for(delay: float, rungs: tuple[float, ...]) -> float:
-    """The rung to wait on for `delay` seconds: the shortest that is long enough,
-    else the longest there is (the message then comes back early and waits again)."""
+    """The rung on which to wait for `delay` seconds: the shortest that is long enough,
+    else the longest (the message then comes back early and waits again)."""
     return next((rung for rung in rungs if rung >= delay - 0.0005), rungs[-1])

@@ -1,8 +1,8 @@
-"""A body → the messages to publish, or why not: the one way from the one to the other.
+"""A body → the messages to publish, or why not: there is no other way from body to message.
 
 The intake, `runner send` and a stage's result all come through here: parse, choose the
-route, check the schemas of where it leads. Decides only; what a refusal means, and how it
-is worded, is each caller's business.
+route, check the schemas of the queues that it leads to. Decides only; each caller says what
+a refusal means, and words it.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ class Refusal(NamedTuple):
 
 
 class PlannedRoute(NamedTuple):
-    """A route as it is asked for each message: what can be known before is looked up once."""
+    """A route with everything looked up that can be known before a message comes."""
 
     when: Schema | None
-    """None: it takes every body."""
+    """None: the route takes every body."""
     to: tuple[Destination, ...]
     schemas: tuple[tuple[str, Schema], ...]
-    """Those of all the queues that `to` leads to, with the queues' names."""
+    """The schemas of all the queues that `to` leads to, each with its queue's name."""
 
 
 class Router:
-    """The `publish` of a stage or an HTTP route, ready to be asked."""
+    """The `publish` of a stage or an HTTP route, ready for use."""
 
     def __init__(self, routes: Sequence[Route], topology: Topology, schemas: Mapping[str, Schema]) -> None:
         def plan(route: Route) -> PlannedRoute:
@@ -62,7 +62,7 @@ class Router:
         self._routes = [plan(route) for route in routes]
 
     def route_text(self, text: bytes, id: str) -> list[Outgoing] | Refusal:
-        """What is published, under the id `id`, for a body that somebody has sent."""
+        """What is published, under the id `id`, for the JSON `text` of a sender."""
         try:
             body = parse_json(text)
         except ValueError as error:
@@ -72,10 +72,10 @@ class Router:
     def route(
         self, body: Any, text: bytes, id: str, headers: Mapping[str, Any] = NO_HEADERS
     ) -> list[Outgoing] | Refusal:
-        """What is published for `body`, whose JSON is `text`: a message for each destination of
-        the first route that takes it, with `headers`.
+        """What is published for `body`, whose JSON is `text`: one message with `headers` for each
+        destination of the first route that takes the body.
 
-        A body may hold what is only JSON once it is written (a date, another mapping than dict).
+        A body may hold values that become JSON only when written (a date, a mapping other than dict).
         """
         try:
             return self._route(body, text, id, headers)

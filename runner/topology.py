@@ -1,8 +1,8 @@
 """A pipeline → what has to exist on the broker: exchanges, queues, bindings, companions.
 
-Decides only, in the words of no broker; each broker declares in its own. What a work queue is
-declared as follows from its own entry under `queues:` and from nothing else, so that rewiring
-the stages never asks for a queue to be deleted (RabbitMQ refuses changed arguments).
+Decides only, in terms that fit every broker; each broker translates them. How a work queue is
+declared depends on its own entry under `queues:` and on nothing else, so that you can rewire
+stages without ever having to delete a queue (RabbitMQ refuses changed arguments).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def dead_letter_queue(queue: str) -> str:
 
 
 def quarantine_queue(queue: str) -> str:
-    """Where a message waits whose worker died: it is taken from here one at a time,
+    """Where messages wait whose worker died: they are taken from here one at a time,
     so that the next death can be blamed on the message that was really in hand."""
     return f"{queue}.quarantine"
 
@@ -39,23 +39,23 @@ dead letters. All but the first are companions of a work queue."""
 
 @dataclass(frozen=True, slots=True)
 class PlannedQueue:
-    """A queue to declare, in the words of no broker. `home` is the work queue that a
-    companion belongs to (a work queue is its own)."""
+    """A queue to declare, on any broker. `home` is the work queue that a companion
+    belongs to (a work queue is its own home)."""
 
     name: str
     home: str
     kind: QueueKind
     type: QueueType = "quorum"
-    """quorum (replicated, counts its deliveries) or classic, where the broker has both."""
+    """quorum (replicated, counts its deliveries) or classic, if the broker has both."""
     max_length: int | None = None
-    """The most messages that may lie on it; None: any number."""
+    """The most messages that it may hold; None: any number."""
     delivery_limit: int | None = None
     """How often a message may come back from a holder that died before the broker itself
-    moves it to `dead_letter_to`; None: as often as it does."""
+    moves it to `dead_letter_to`; None: any number of times."""
     wait: float | None = None
-    """Seconds that a message lies here before it goes to `dead_letter_to`; None: for ever."""
+    """Seconds that a message stays here before it goes to `dead_letter_to`; None: no limit."""
     dead_letter_to: str | None = None
-    """The queue that a message goes to which may stay here no longer."""
+    """The queue that takes a message which may not stay here any longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +67,21 @@ class PlannedBinding:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Everything to declare, in the order to declare it (a dead-letter queue stands
-    before the queue that points at it)."""
+    """Everything to declare, in order (a dead-letter queue comes before the queue that
+    points at it)."""
 
     exchanges: tuple[Exchange, ...]
     queues: tuple[PlannedQueue, ...]
     bindings: tuple[PlannedBinding, ...]
     rungs: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    """Work queue → the waits (seconds, ascending) that it has retry queues for."""
+    """Work queue → the waits (seconds, ascending) for which it has retry queues."""
 
     def retry_queue(self, queue: str, delay: float) -> str:
         """The companion of `queue` on which a message waits for `delay` seconds."""
         return retry_queue(queue, rung_for(delay, self.rungs[queue]))
 
     def left_to_wait(self, queue: str, delay: float) -> float:
-        """Seconds of `delay` that are left when a message comes back from that companion."""
+        """Seconds of `delay` that remain when a message comes back from that companion."""
         return max(0.0, delay - rung_for(delay, self.rungs[queue]))
 
     def queues_of(self, destination: Destination) -> tuple[str, ...]:
@@ -99,7 +99,7 @@ class Topology:
 
 
 def binds(exchange_type: str, binding_key: str, routing_key: str) -> bool:
-    """Whether a binding takes a routing key (AMQP 0-9-1, section 3.1.3)."""
+    """Whether a binding matches a routing key (AMQP 0-9-1, section 3.1.3)."""
     if exchange_type == "fanout":
         return True
     if exchange_type == "direct":
@@ -149,7 +149,7 @@ def _work(queue: Queue) -> PlannedQueue:
 
 
 def _quarantine(queue: Queue) -> PlannedQueue:
-    """Always a quorum queue: only those count their deliveries."""
+    """Always a quorum queue: only quorum queues count their deliveries."""
     return PlannedQueue(
         quarantine_queue(queue.name),
         queue.name,
@@ -160,6 +160,6 @@ def _quarantine(queue: Queue) -> PlannedQueue:
 
 
 def _retry(queue: Queue, rung: float) -> PlannedQueue:
-    """One queue per wait, with the wait as the queue's own: a message's own would be looked
-    at only at the head of the queue."""
+    """One queue per wait, set on the queue: RabbitMQ looks at a wait set on a message only
+    when the message reaches the head of the queue."""
     return PlannedQueue(retry_queue(queue.name, rung), queue.name, "retry", wait=rung, dead_letter_to=queue.name)

@@ -1,6 +1,6 @@
 """Durations (`2s`, `15m`, `1h30m`) and sizes (`64KiB`, `1MiB`), as people write them.
 
-Only reading and writing; how long anything waits, and how large it may be, is decided elsewhere.
+Only parses and formats; how long anything waits, and how large it may be, is decided elsewhere.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Words that several parts need when they tell a person what is wrong with a file.
+"""Phrases that several parts use to tell a person what is wrong with a file.
 
-Only phrases; whole sentences are written where the fault is found.
+Left out: whole sentences, which are written where the fault is found.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ _LONGEST = 60
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """` (did you mean 'x'?)` for the nearest of `known`; empty where none is near."""
+    """` (did you mean 'x'?)` for the nearest of `known`; empty if none is near."""
     nearest = nearest_name(name, known)
     return f" (did you mean {quoted(nearest)}?)" if nearest else ""
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
-    """The one of `known` that `name` was probably meant to be: the same but for case
+    """The one of `known` that `name` was probably meant to be: equal except for case
     and separators, or else a few letters apart."""
     import difflib  # only needed when something is wrong
 
@@ -33,18 +33,18 @@ def _bare(name: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """`text` in quotes and on one line, cut where it is long."""
+    """`text` in quotes and on one line, cut if it is long."""
     return f"'{printable(text)}'"
 
 
 def printable(text: str) -> str:
-    """`text` on one line, cut where it is long."""
+    """`text` on one line, cut if it is long."""
     return _escaped(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…")
 
 
 def one_line(text: str) -> str:
-    """`text` without line breaks and what a terminal would act on, which may be in an
-    exception's text that isn't ours."""
+    """`text` without line breaks and characters that a terminal would act on: an exception
+    that isn't ours may contain them."""
     return _escaped(" ".join(text.split()))
 
 
@@ -53,13 +53,13 @@ def _escaped(text: str) -> str:
 
 
 def encodable(text: str) -> str:
-    """`text` without what no encoding has: half a pair of surrogates, such as Python reads
-    for a byte of a file's name that is not UTF-8."""
+    """`text` without lone surrogates, which no encoding has: Python reads one for each byte
+    of a file's name that is not UTF-8."""
     return text.encode(errors="backslashreplace").decode()
 
 
 def shown(value: Any) -> str:
-    """A value as a sentence names it: `'abc'`, `5`, `true`, `empty`, `a list`."""
+    """A value as a sentence mentions it: `'abc'`, `5`, `true`, `empty`, `a list`."""
     if isinstance(value, str):
         return quoted(value) if value else "empty text"
     if value is None:
