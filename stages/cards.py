@@ -1,6 +1,6 @@
-"""What a card number and its expiry date say by themselves, without asking anybody.
+"""What a card number and its expiry date alone tell.
 
-Whether the card can be charged is the gateway's to know.
+Left out: whether the card can be charged, which only the gateway knows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def last_four(number: str) -> str:
 
 
 def is_expired(expiry: str, today: date) -> bool:
-    """Whether a card printed `MM/YY` is past its last day, which is the month's last.
+    """Whether a card printed `MM/YY` is past its last day, which is the last of that month.
 
     The century is this one: no card is valid for longer than twenty years.
     """

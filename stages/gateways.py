@@ -18,7 +18,7 @@ from typing import Protocol
 @dataclass(frozen=True, slots=True)
 class Charge:
     """An order to a gateway. `amount` is in minor units of `currency`; both may be None,
-    for the first requests of this system had neither."""
+    since the first requests of this system had neither."""
 
     key: str
     """The idempotency key: the payment's id, the same on every attempt."""
@@ -30,7 +30,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """Charged. `id` is the gateway's own, and the same whenever the same key is sent."""
+    """Charged. `id` comes from the gateway, and is the same whenever the same key is sent."""
 
     id: str
     time: datetime
@@ -60,9 +60,9 @@ class Gateway(Protocol):
     """One handler's access to a gateway; it is never called by two threads at once."""
 
     def charge(self, charge: Charge) -> Approved | Declined:
-        """Charge a card, once for each `charge.key` however often this is called.
+        """Charge a card, once for each `charge.key`, however often this is called.
 
-        Waits for `timeout` seconds at most (a setting of the gateway). Raises
+        Waits at most `timeout` seconds (a setting of the gateway). Raises
         GatewayTimeoutError, or GatewayError.
         """
 
@@ -73,7 +73,7 @@ _DECLINES: Mapping[str, Declined] = {
     "4000000000000002": Declined("card_declined", "The bank declined the card."),
     "4000000000009995": Declined("insufficient_funds", "The account doesn't hold enough money."),
     "4000000000000069": Declined("expired_card", "The card has expired."),
-    # Whoever pays with a stolen card is not told that it is known to be stolen.
+    # Don't tell somebody who pays with a stolen card that it is known to be stolen.
     "4000000000009979": Declined("stolen_card", "The bank declined the card."),
 }
 _FAILS = "4000000000000119"
@@ -98,9 +98,8 @@ class SimulatedGateway:
     `latency` is how many seconds an answer takes; one that takes longer than
     `timeout` is lost, though the card has been charged.
 
-    A charge's id follows from the payment's id alone, so that it is the same in
-    every process and after a restart. Which payments have had their one failure is
-    remembered by the process.
+    A charge's id depends on the payment's id alone, so it is the same in every process
+    and after a restart. The process remembers which payments have had their one failure.
     """
 
     _lock = threading.Lock()
@@ -134,7 +133,7 @@ class SimulatedGateway:
 
 
 def _charge_id(key: str) -> str:
-    """Base 32, so that no row of digits in it can be taken for a card number."""
+    """Base 32, so that no run of digits in it can be taken for a card number."""
     return "sim_" + b32encode(sha256(key.encode()).digest()[:15]).decode().lower()
 
 

@@ -1,7 +1,7 @@
 """A notification → the subject, text and HTML of its mail, by Jinja templates.
 
-How the mail travels is not known here. Importing this file imports Jinja, which takes
-a while: whoever only wants to check settings shouldn't.
+Left out: how the mail travels. Importing this file imports Jinja, which takes a while:
+don't, just to check settings.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class Letter(NamedTuple):
 class Letters:
     """The templates, compiled.
 
-    `folder` holds `paid.txt`, `paid.html` and so on, in place of the ones that come with
-    this file; it may extend their `base.html`. The first line of a `.txt` is `Subject: …`,
-    then comes an empty line. Raises ValueError for a file that is missing or broken.
+    `folder` holds `paid.txt`, `paid.html` and so on, which replace those that come with
+    this file; they may extend its `base.html`. The first line of a `.txt` is `Subject: …`,
+    the second is empty. Raises ValueError for a file that is missing or broken.
 
-    A template sees kind, paymentId, user, paymentType, card (the last four digits), and,
-    None where there is none: amount (`EUR 19.99`), reference, chargeId, time, reason. A
-    card number in one of them is cut down to its last four digits (PCI DSS 4.2.2).
+    A template sees kind, paymentId, user, paymentType, card (the last four digits), and
+    amount (`EUR 19.99`), reference, chargeId, time and reason, each None if there is none.
+    A card number in one of them is cut to its last four digits (PCI DSS 4.2.2).
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -64,7 +64,7 @@ class Letters:
         return Letter(subject.removeprefix(_SUBJECT).strip(), text.lstrip("\n"), self._rendered(f"{kind}.html", values))
 
     def prove(self) -> None:
-        """Write a letter of each kind, with and without what is optional.
+        """Write a letter of each kind, with and without the optional parts.
 
         Raises ValueError: better now than when the first payer is declined.
         """
@@ -107,7 +107,7 @@ def _values(notification: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _clock(time: str) -> str:
-    """2026-11-22T23:45:10Z → 2026-11-22 23:45 UTC: read alike in every country."""
+    """2026-11-22T23:45:10Z → 2026-11-22 23:45 UTC: every country reads it alike."""
     return f"{time[:10]} {time[11:16]} UTC"
 
 

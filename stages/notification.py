@@ -1,6 +1,6 @@
 """The body on notification_queue (`schemas/notification.json`): what a payer is told.
 
-Made in one place, so that there is one place to see that no card number gets into it.
+Made in one place, so that one look shows that no card number gets into it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ def notification(kind: str, payment_id: str, payment: Mapping[str, Any], **more:
     """What became of `payment`. `kind` is paid, declined or refused, and `more` has the
     member that goes with it: charge, decline or refusal.
 
-    An amount without a currency is left out: what it is worth, only a gateway may decide.
+    Leaves out an amount without a currency: only a gateway may decide what it is worth.
     """
     price = {name: payment.get(name) for name in ("amount", "currency")}
     told = {} if None in price.values() else price

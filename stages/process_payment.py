@@ -1,4 +1,4 @@
-"""Charge a validated payment, once, and say what came of it."""
+"""Charge a validated payment, once, and report the result."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _LONGEST = 600
 
 
 class ProcessPayment:
-    """A notification: paid, or declined (an outcome, of which the payer is told).
+    """Returns a notification: paid, or declined (an outcome that the payer learns of).
 
     A gateway that fails or doesn't answer is asked again later with the same
-    idempotency key, the payment's id: a card is charged once, however often a
+    idempotency key, the payment's id: a card is charged once, however often the
     payment is delivered.
 
     `gateway`: a name in `stages/gateways.py`. `timeout`: seconds that it may take to
-    answer. `amount` (minor units): for a payment without one; None leaves it without.
-    `currency`: for an amount without one. `latency`: seconds that the simulated
+    answer. `amount` (minor units): for a payment that has none; None adds none.
+    `currency`: for an amount that has none. `latency`: seconds that the simulated
     gateway takes.
     """
 
@@ -60,7 +60,7 @@ class ProcessPayment:
                 return notification("declined", message.id, payment, decline={"code": code, "reason": reason})
 
     def _with_defaults(self, payment: Mapping[str, Any]) -> dict[str, Any]:
-        """A payment with no amount, and none in the settings, is left without: none is invented."""
+        """A payment without an amount gets that of the settings, if any: none is invented."""
         amount = payment.get("amount", self._amount)
         currency = None if amount is None else payment.get("currency", self._currency)
         return {**payment, "amount": amount, "currency": currency}

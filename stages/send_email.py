@@ -20,13 +20,13 @@ _KINDS = ("paid", "declined", "refused")
 class SendEmail:
     """One notification, one mail, one recipient; the last stage of the line.
 
-    The mail has a text and an HTML part, and a Message-ID that follows from the
-    payment's id, so that one that had to be sent again can be told from a new one.
+    The mail has a text and an HTML part, and a Message-ID made from the payment's id,
+    so that a mail that had to be sent again can be told from a new one.
 
     `templates`: a folder to use instead of the templates that come with this stage; see
     `stages/letters.py`. All other settings are those of `runner.library.mail.Mailer`.
 
-    Raises Retry, Reject (`bounced: …`), or Pause where nothing can be sent at all.
+    Raises Retry, Reject (`bounced: …`), or Pause if nothing can be sent at all.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class SendEmail:
             self._open_letters().prove()
 
     def __enter__(self) -> Self:
-        """Import, and compile the templates, before the first message; the connection waits for it."""
+        """Import, and compile the templates, before the first message, which opens the connection."""
         self._open_letters()
         self._mailer.__enter__()
         return self
@@ -76,8 +76,8 @@ class SendEmail:
         self._mailer.send(self._mail(message.body))
 
     def _mail(self, notification: Mapping[str, Any]) -> Mail:
-        """The mail, from a notification that is looked through first: the schema has done
-        so too, but a queue may be wired to this stage that has none."""
+        """The mail, from a notification that is checked first: the schema did that too, but
+        the queue that is wired to this stage may have none."""
         payer = str(notification.get("user") or "")
         if notification.get("kind") not in _KINDS:
             raise Reject(f"kind must be one of {', '.join(_KINDS)}")
@@ -93,7 +93,7 @@ class SendEmail:
 
     def _open_letters(self) -> Letters:
         """Late: Jinja takes a while to import, and `runner check`, which builds every handler,
-        has to answer sooner. A folder of the user's own templates is worth it."""
+        has to answer sooner. Checking a user's own templates is worth the wait."""
         if self._letters is None:
             from stages.letters import Letters
 

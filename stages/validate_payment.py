@@ -1,7 +1,7 @@
 """Is a payment worth taking to a gateway?
 
-What a JSON Schema can say (members, types, lengths) has been said before: by the
-schema of the queue. Here is the rest.
+The queue's schema has already checked what a JSON Schema can express (members, types,
+lengths). This checks the rest.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from stages.cards import is_expired, passes_luhn
 from stages.notification import notification
 
 _LAST_TO_TURN_THE_PAGE = timezone(timedelta(hours=-12))
-"""A card is taken for as long as its month lasts anywhere: the gateway has the last word."""
+"""A card is accepted as long as its month lasts anywhere on earth: the gateway has the last word."""
 
 _LONGEST_REASON = 300
 """Characters, as in the schema of notifications."""
 
 
 class ValidatePayment:
-    """The payment itself where it is valid; otherwise a notification with its `refusal`,
+    """Returns the payment itself if it is valid; otherwise a notification with a `refusal`,
     to be routed by `when: {required: [refusal]}`. A refusal is an outcome, not a fault:
-    its payer is told.
+    the payer learns of it.
 
-    `payment_types`: those that are taken, as they are to be written; case and spaces
-    don't matter in a payment (`creditcard` is a `Credit Card`).
-    `test_cards`: card numbers that are taken though their check digit is wrong.
+    `payment_types`: the accepted types, as they should be written; case and spaces don't
+    matter in a payment (`creditcard` is a `Credit Card`).
+    `test_cards`: card numbers that are accepted although their check digit is wrong.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ValidatePayment:
         return valid
 
     def _refusal(self, payment: Mapping[str, Any]) -> tuple[str, str] | None:
-        """A word for programs and a sentence for the payer, which never says the number."""
+        """A word for programs and a sentence for the payer, which never contains the number."""
         if _plain(payment["paymentType"]) not in self._payment_types:
             return "payment_type", self._types_taken
         if not (passes_luhn(payment["cardNo"]) or payment["cardNo"] in self._test_cards):

@@ -6,7 +6,7 @@
     signature.py  what a handler's signature says
     coercion.py   a setting from the YAML → what a parameter's annotation asks for
     factory.py    makes handlers, one for each slot
-    problems.py   why a handler can't be had
+    problems.py   why a handler can't be made
 
-Left out: calling them, which is the worker's business.
+Left out: calling them, which the worker does.
 """

@@ -1,7 +1,7 @@
 """A handler's reference and its settings → a factory of handlers.
 
-Settings are bound to the signature here, once, so that what is wrong with them is known
-before anything runs.
+Binds settings to the signature once, so that whatever is wrong with them is known before
+anything runs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from runner.privacy.redaction import is_secret
 from runner.wording import did_you_mean, listed, quoted, shown
 
 WHOLE = "settings"
-"""A handler with a parameter of this name gets its settings as one mapping, unchecked."""
+"""A handler with a parameter of this name gets all its settings as one mapping, unchecked."""
 
 
 def bind(
@@ -33,9 +33,9 @@ def bind(
 ) -> HandlerFactory:
     """The handler that `reference` names, with its settings bound. Raises HandlerError.
 
-    `texts` holds what stands in the file for each setting (see `runner.handlers.coercion`),
-    `secrets` the texts of those that are never shown; modules and relative paths are looked
-    for in `folder` first.
+    `texts` holds what the file says for each setting (see `runner.handlers.coercion`),
+    `secrets` the texts of those that are never shown. Modules and relative paths are looked
+    up in `folder` first.
     """
     target = find(reference, folder)
     check_call(target, reference)
@@ -81,7 +81,7 @@ def _misnamed(
 
 
 def _misfit(trail: Trail, error: MisfitError, secrets: Collection[Trail]) -> HandlerProblem:
-    """The value is named, unless it is a secret, as its setting's name says or by `secrets`."""
+    """Names the value, unless its setting's name or `secrets` makes it a secret."""
     name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in trail).removeprefix(".")
     hidden = trail in secrets or any(isinstance(part, str) and is_secret(part) for part in trail)
     value = "" if hidden else f" is {shown(error.value)}, but"

@@ -15,8 +15,8 @@ from typing import Any
 from runner.wording import listed, shown
 
 Texts = Any
-"""What stands in the file, in the shape of the value: a text for each scalar, a list for
-a list, a mapping for a mapping. None where it isn't known."""
+"""What the file says, in the shape of the value: a text for each scalar, a list for a list,
+a mapping for a mapping. None where it isn't known."""
 
 _LISTS = (list, Sequence, Iterable, Collection, tuple, set, frozenset)
 _MAPPINGS = (dict, Mapping)
@@ -35,8 +35,8 @@ class MisfitError(ValueError):
 def coerce(value: Any, annotation: Any, texts: Texts = None, *, folder: Path | None = None) -> Any:
     """`value` as `annotation` asks for it. Raises MisfitError.
 
-    Where it asks for text, a plain scalar arrives as it is written (`0123`, an empty
-    one), for which `texts` is needed. A `Path` starts at `folder`.
+    If it asks for text, a plain scalar arrives as it is written (`0123`, or empty), which
+    `texts` holds. A relative `Path` starts at `folder`.
     """
     return _Coercion(folder).coerce(value, annotation, texts, ())
 
@@ -62,7 +62,7 @@ class _Coercion:
         return check(value, annotation, texts, trail) if check else value
 
     def _union(self, value: Any, annotation: Any, texts: Texts, trail: tuple[str | int, ...]) -> Any:
-        """The first member that the value fits as it is, else the first that takes its text."""
+        """The first member that the value fits unchanged, else the first that takes its text."""
         misfits = []
         for known in (None, texts):
             for member in typing.get_args(annotation):
@@ -95,7 +95,7 @@ def _bare(annotation: Any) -> Any:
 
 
 def _item(annotation: Any) -> Any:
-    """What a list's items are to be; a tuple of fixed length isn't looked into."""
+    """What a list's items should be; a tuple of fixed length isn't checked inside."""
     arguments = typing.get_args(annotation)
     if typing.get_origin(annotation) is tuple and arguments[1:] != (...,):
         return Any
@@ -144,7 +144,7 @@ def _literal(value: Any, annotation: Any, texts: Texts, trail: tuple[str | int, 
 
 
 def described(annotation: Any) -> str:
-    """What an annotation asks for, as a sentence says it: `text`, `a whole number or nothing`."""
+    """What an annotation asks for, in words: `text`, `a whole number or nothing`."""
     annotation = _bare(annotation)
     origin = typing.get_origin(annotation) or annotation
     if origin in (typing.Union, types.UnionType):

@@ -21,8 +21,8 @@ class HandlerFactory:
     """Makes handlers of one stage: `build()` one for each slot that runs concurrently.
 
     `settings` are those given, as the handler takes them; `defaults` those that its
-    signature adds. `secrets` are those that are never shown, for they came out of a variable
-    or a file: the trail of each and its text. `whole` passes the settings as one argument of that name.
+    signature adds. `secrets` are never shown, since they came from a variable or a file:
+    the trail of each and its text. `whole` passes the settings as one argument of that name.
     """
 
     def __init__(
@@ -46,9 +46,8 @@ class HandlerFactory:
         return f"HandlerFactory({self.reference!r})"
 
     def build(self) -> Handler:
-        """A handler of its own: a new instance of a class, or the function with its
-        settings. Raises whatever the class does. Where it is a context manager, the
-        caller enters it."""
+        """A new handler: an instance of the class, or the function with its settings. Raises
+        whatever the class does. If it is a context manager, the caller enters it."""
         settings = copy.deepcopy(dict(self.settings))
         if self._whole:
             settings = {self._whole: settings}
@@ -57,7 +56,7 @@ class HandlerFactory:
         return partial(self._target, **settings) if settings else self._target
 
     def try_build(self) -> None:
-        """Build one and let it go: the class may refuse its settings. Raises HandlerError."""
+        """Build one and discard it: the class may refuse its settings. Raises HandlerError."""
         try:
             self.build()
         except (Exception, SystemExit) as error:
@@ -68,6 +67,6 @@ class HandlerFactory:
             raise HandlerError([HandlerProblem(message, tuple(named) if len(named) == 1 else ())]) from error
 
     def _without_secrets(self, why: str) -> str:
-        """Nor as the handler got them: `0587` as 587, a path from the file's folder on."""
+        """Nor in the form that the handler got: 587 for `0587`, a path joined to the file's folder."""
         bound = [str(value) for name, value in self.settings.items() if (name,) in self.secrets]
         return redact(why, [*self.secrets.values(), *bound])

@@ -1,8 +1,8 @@
-"""Where the modules of handlers come from: the pipeline's own folder goes first, always.
+"""Where the modules of handlers come from: the pipeline's own folder always goes first.
 
 Python alone doesn't do that. It takes a folder without `__init__.py` only if no installed
-package has that name, and a name that was imported once stays what it was. Left out: modules
-that no handler names. Those are found as Python finds them, with the folder first on `sys.path`.
+package has that name, and a name once imported stays what it was. Left out: modules that no
+handler names. Python finds those, with the folder first on `sys.path`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def import_first_from(folder: Path, name: str) -> ModuleType:
     """Import the module `name`, its top-level package from `folder` if it has one there.
 
     Puts `folder` first on `sys.path`. Raises HandlerError if a module of the folder can't be
-    had because its name is taken, and whatever the code of a module raises.
+    imported because its name is taken, and whatever the module's own code raises.
     """
     if sys.path[0] != str(folder):
         sys.path.insert(0, str(folder))
@@ -82,7 +82,7 @@ def _load(spec: ModuleSpec) -> None:
 def _import_below(name: str) -> ModuleType:
     """Import `name`, whose top-level package is imported, from the folders of the packages above it.
 
-    The finder of an editable install would otherwise add its own to a package of the same name.
+    Otherwise the finder of an editable install would add its own folder to a package of the same name.
     """
     package = name.rpartition(".")[0]
     if not package or name in sys.modules:

@@ -1,4 +1,4 @@
-"""Why a handler can't be had: problems, each with where it stands in the settings."""
+"""Why a handler can't be made: problems, each with its place in the settings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class HandlerProblem(NamedTuple):
 
 
 class HandlerError(ValueError):
-    """A handler can't be had, for these reasons."""
+    """A handler can't be made, for these reasons."""
 
     def __init__(self, problems: Sequence[HandlerProblem]) -> None:
         super().__init__("; ".join(problem.message for problem in problems))
@@ -34,7 +34,7 @@ def unusable(sentence: str) -> HandlerError:
 
 
 def name_of(target: Callable[..., Any]) -> str:
-    """How a callable is named to people."""
+    """The name by which people know a callable."""
     return getattr(target, "__qualname__", type(target).__name__)
 
 
@@ -50,7 +50,7 @@ def reason(error: BaseException) -> str:
 
 
 def _short(filename: str) -> str:
-    """Relative to the working directory where it lies below it."""
+    """Relative to the working directory if it is inside it."""
     path = Path(filename)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else filename
 
@@ -58,4 +58,4 @@ def _short(filename: str) -> str:
 _OURS = tuple(
     str(Path(__file__).with_name(name)) for name in ("factory.py", "modules.py", "reference.py", "problems.py")
 )
-"""This package's own files, which stand in the traceback of whatever it imports and builds."""
+"""This package's own files, which appear in the traceback of whatever it imports and builds."""

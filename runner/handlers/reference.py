@@ -17,7 +17,7 @@ from runner.wording import did_you_mean, quoted
 
 
 def find(reference: str, folder: Path | None = None) -> Callable[..., Any]:
-    """The callable; its module comes from `folder` if it is there, from what is installed if not.
+    """The callable; its module comes from `folder` if it is there, else from what is installed.
 
     Raises HandlerError if there is none, or its module can't be imported.
     """
@@ -55,7 +55,7 @@ def _import(name: str, folder: Path | None) -> ModuleType:
 
 
 def _near_module(name: str) -> str:
-    """Where a module isn't found: the nearest one beside it."""
+    """A hint for a module that isn't found: the nearest one beside it."""
     package, _, last = name.rpartition(".")
     places = getattr(sys.modules.get(package), "__path__", None) if package else None
     near = did_you_mean(last, [module.name for module in pkgutil.iter_modules(places or sys.path[:1])])

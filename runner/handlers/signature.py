@@ -1,4 +1,4 @@
-"""What a handler's signature says: that it takes one message, and which settings it knows.
+"""What a handler's signature says: that it takes one message, and which settings it has.
 
 The signature is the specification: there are no decorators, and no registry.
 """
@@ -21,9 +21,9 @@ BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ON
 
 
 def check_call(target: Callable[..., Any], reference: str) -> None:
-    """A handler is a plain function, or a class of such, that takes one message.
+    """A handler is a plain function that takes one message, or a class whose instances do.
 
-    Raises HandlerError for what isn't.
+    Raises HandlerError for anything else.
     """
     function = _called(target)
     if function is None:
@@ -49,8 +49,8 @@ def _called(target: Callable[..., Any]) -> Callable[..., Any] | None:
 
 
 def _takes_message(signature: inspect.Signature, bound_later: bool) -> bool:
-    """Whether one positional argument will do; what else a function needs are settings,
-    what else a class's `__call__` needs nobody passes."""
+    """Whether one positional argument is enough. The other arguments of a function are settings;
+    those of a class's `__call__` get no value."""
     needed = [p for p in signature.parameters.values() if p.default is p.empty and p.kind not in VARIADIC]
     settings = {} if bound_later else {p.name: None for p in needed if p.kind is p.KEYWORD_ONLY}
     arguments = [None, None] if bound_later else [None]
@@ -66,12 +66,12 @@ def _takes_message(signature: inspect.Signature, bound_later: bool) -> bool:
 def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
     try:
         return inspect.signature(function)
-    except (TypeError, ValueError):  # built in, without one: only calling it will tell
+    except (TypeError, ValueError):  # built in, without a signature: only a call will tell
         return None
 
 
 def parameters(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    """What the settings are bound to: all of a class's, of a function's all but the message."""
+    """The parameters that settings are bound to: all of a class's, and a function's except the message."""
     signature = _signature(target)
     if signature is None:
         return {}
@@ -83,7 +83,7 @@ def parameters(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
 
 def annotations_of(target: Callable[..., Any], parameters: Mapping[str, inspect.Parameter]) -> Mapping[str, Any]:
     """The annotations, as far as they can be resolved: one that names something imported
-    for type checkers only can't."""
+    only for type checkers can't be."""
     module = sys.modules.get(getattr(target, "__module__", None) or "")
     names = vars(module) if module else {}
     hints: dict[str, Any] = {}

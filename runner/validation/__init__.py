@@ -5,5 +5,5 @@
     diagnosis.py    finds it: a second validator, imported only for a body that was refused
     misspelling.py  keywords and formats in a schema that nothing checks
 
-Left out: which schema a body has to keep. That is `runner.routing`'s business.
+Left out: which schema a body has to satisfy (see `runner.routing`).
 """

@@ -1,7 +1,7 @@
 """A validator of the package jsonschema that judges as jsonschema_rs does.
 
-It finds what is wrong with a body that was refused already, and is imported for that
-only: jsonschema takes as long to import as all the rest of a check.
+It finds what is wrong with a body that was already refused, and is imported only for that:
+jsonschema takes as long to import as all the rest of a check.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 Errors = Iterator[ValidationError]
 
 BUDGET = 0.05
-"""Seconds of processor time that the diagnosis of one body may take. It runs on the intake's event loop, where
-every other request waits for it, and some schemas (a recursive `anyOf`, say) take time that
-is exponential in the body."""
+"""Seconds of processor time that the diagnosis of one body may take. It runs on the intake's
+event loop, where every other request waits for it, and some schemas (a recursive `anyOf`,
+say) take time that is exponential in the body."""
 
 
 class OverBudgetError(Exception):
-    """The diagnosis has taken too long; the verdict is known all the same."""
+    """The diagnosis took too long; the verdict stands."""
 
 
 class _Clock(threading.local):
     deadline = math.inf
-    """Of this thread's diagnosis, in processor time: a busy machine must not cost anybody the words."""
+    """Of this thread's diagnosis, in processor time: a busy machine must not cost a sender the explanation."""
 
 
 _clock = _Clock()
@@ -47,7 +47,7 @@ _clock = _Clock()
 
 @contextmanager
 def within_budget() -> Iterator[None]:
-    """Raises OverBudgetError out of a diagnosis in this thread that takes longer than `BUDGET`."""
+    """Raises OverBudgetError inside a diagnosis in this thread that takes longer than `BUDGET`."""
     _clock.deadline = time.thread_time() + BUDGET
     try:
         yield
@@ -61,7 +61,7 @@ def _look_at_the_clock() -> None:
 
 
 def _clocked(keyword: Callable[..., Any]) -> Callable[..., Errors]:
-    """One of jsonschema's keywords, that looks at the clock before it begins and at each error."""
+    """One of jsonschema's keywords, which looks at the clock before it begins and at each error."""
 
     def check(validator: Any, value: Any, instance: Any, schema: Any) -> Errors:
         _look_at_the_clock()
@@ -73,8 +73,8 @@ def _clocked(keyword: Callable[..., Any]) -> Callable[..., Errors]:
 
 
 def diagnostic_validator(document: JsonSchema, base_uri: str, read: Callable[[str], Any]) -> Validator:
-    """A validator for `document`, whose `$ref`s start at `base_uri` and are resolved by
-    `read`: URI → document."""
+    """A validator for `document`. Its `$ref`s are relative to `base_uri`; `read` resolves
+    them: URI → document."""
     kind: Any = validators.validator_for(document, default=Draft202012Validator)
     draft = specification_with(kind.META_SCHEMA["$schema"], default=DRAFT202012)
     keywords = {name: _clocked(keyword) for name, keyword in {**kind.VALIDATORS, **_KEYWORDS}.items()}
@@ -92,20 +92,20 @@ def diagnostic_validator(document: JsonSchema, base_uri: str, read: Callable[[st
 
 
 def _without_dialect(document: JsonSchema) -> JsonSchema:
-    """Where a schema names its dialect, jsonschema goes on with its own validator for that
-    and forgets ours; which dialect it is has been taken care of by then."""
+    """When a schema names its dialect, jsonschema switches to its own validator for that dialect
+    and drops ours; the dialect has been dealt with by then."""
     return document if isinstance(document, bool) else {k: v for k, v in document.items() if k != "$schema"}
 
 
 @lru_cache(maxsize=256)
 def _asked(keyword: str, value: Any) -> Callable[[Any], bool]:
-    """Whether a value keeps one keyword, as jsonschema_rs sees it: formats and regular
-    expressions (ECMA 262's) aren't Python's, nor is 0.07 a multiple of 0.01 there."""
+    """Whether a value satisfies one keyword, as jsonschema_rs judges: its formats and regular
+    expressions (ECMA 262) differ from Python's, and for Python 0.07 isn't a multiple of 0.01."""
     return jsonschema_rs.validator_for({keyword: value}, validate_formats=True).is_valid
 
 
 def _asking(keyword: str, *kinds: type) -> Callable[..., Errors]:
-    """A keyword that jsonschema_rs is asked about, for instances of `kinds`."""
+    """A keyword that jsonschema_rs judges, for instances of `kinds`."""
 
     def check(_validator: Validator, value: Any, instance: Any, _schema: Any) -> Errors:
         if isinstance(instance, kinds) and not _asked(keyword, value)(instance):
@@ -115,7 +115,7 @@ def _asking(keyword: str, *kinds: type) -> Callable[..., Errors]:
 
 
 def _properties(validator: Any, value: Mapping[str, Any], instance: Any, _schema: Any) -> Errors:
-    """As jsonschema has it, but that a member whose schema is `false` is named."""
+    """Like jsonschema's, but names a member whose schema is `false`."""
     for name in value if isinstance(instance, dict) else ():
         if name in instance and value[name] is False:
             yield ValidationError("", validator=FALSE, path=[name], schema_path=[name])
@@ -130,7 +130,7 @@ def _pattern_properties(validator: Any, value: Mapping[str, Any], instance: Any,
 
 
 def _additional_properties(validator: Any, value: Any, instance: Any, schema: Mapping[str, Any]) -> Errors:
-    """One error for each member too many, in the body's order; its text is the name."""
+    """One error for each superfluous member, in the body's order; its text is the name."""
     known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     for name in instance if isinstance(instance, dict) else ():
         _look_at_the_clock()

@@ -1,7 +1,7 @@
-"""What a JSON Schema says and nothing checks, because a word of it is misspelt.
+"""Parts of a JSON Schema that nothing checks, because a word is misspelt.
 
-JSON Schema allows any keyword and any format: one that isn't known is passed over in
-silence, and whatever it was to keep out comes in.
+JSON Schema allows any keyword and any format. A validator silently ignores one that it
+doesn't know, and lets in whatever the author meant to keep out.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from runner.wording import did_you_mean, quoted
 
 
 def misspelt_keywords(document: Any) -> Iterator[str]:
-    """The keywords of a schema that aren't known, and are nearly some that are (JSON Schema
-    2020-12 and the drafts before it); each with that hint."""
+    """The unknown keywords of a schema that resemble known ones (of JSON Schema 2020-12 and the
+    earlier drafts), each with that hint."""
     if not isinstance(document, dict):
         return
     for keyword, value in document.items():
@@ -29,8 +29,8 @@ def misspelt_keywords(document: Any) -> Iterator[str]:
 
 
 def misspelt_formats(document: Any) -> Iterator[str]:
-    """The formats that a schema names, and that nothing checks, but whose names are
-    nearly those of some that are checked; each with that hint. (Any name is allowed.)"""
+    """The formats in a schema that nothing checks, but whose names resemble those of formats
+    that are checked; each with that hint. (Any name is allowed.)"""
     if isinstance(document, dict):
         name = document.get("format")
         if isinstance(name, str) and name not in _FORMATS and (hint := did_you_mean(name, _FORMATS)):

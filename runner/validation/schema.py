@@ -1,8 +1,8 @@
-"""JSON Schemas, compiled: is a body valid, and if not, what to say to its sender.
+"""JSON Schemas, compiled: is a body valid, and if not, what to tell its sender.
 
 `jsonschema_rs` gives the verdict, on the hot path; `jsonschema` words the refusal,
-and is only imported for one. Nothing is ever fetched from the network: a `$ref`
-leads to a place in the same file or to a file beside it.
+and is imported only for one. Nothing is ever fetched from the network: a `$ref`
+points to a place in the same file or to a file beside it.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ MOST_DIGITS = 1000
 class SchemaError(ValueError):
     """A schema can't be used; the text says why, for its author.
 
-    `trail` leads to the part of the schema that is to blame, as far as that is known;
-    `line` and `column`, from 1, to the place in a file that isn't JSON (else 0).
+    `trail` leads to the faulty part of the schema, as far as that is known; `line` and
+    `column`, from 1, to the place in a file that isn't JSON (else 0).
     """
 
     def __init__(self, reason: str, *, trail: Sequence[str | int] = (), line: int = 0, column: int = 0) -> None:
@@ -46,10 +46,10 @@ class SchemaError(ValueError):
 
 
 class Schema:
-    """A JSON Schema (draft 2020-12, unless `$schema` names another), ready to be asked.
+    """A JSON Schema (draft 2020-12, unless `$schema` names another), ready for use.
 
-    `document` is the schema itself. `base` is the file that it stands in, or a folder:
-    where a relative `$ref` starts. Formats are checked. Raises SchemaError.
+    `document` is the schema itself. `base` is the file that contains it, or a folder:
+    a relative `$ref` starts there. Formats are checked. Raises SchemaError.
     """
 
     def __init__(self, document: JsonSchema, *, base: Path | None = None) -> None:
@@ -65,8 +65,8 @@ class Schema:
         return cls(read_schema(path), base=path)
 
     def violations(self, body: Any) -> tuple[Violation, ...]:
-        """What is wrong with `body`, at least one violation if it isn't valid, and `MOST` of them
-        at the most; without a word of the body. Never raises, and takes a bounded time."""
+        """What is wrong with `body`: one to `MOST` violations if it isn't valid, which repeat
+        nothing of the body. Never raises, and takes a bounded time."""
         try:
             if self.is_valid(body):
                 return ()
@@ -78,7 +78,7 @@ class Schema:
         try:
             with within_budget():
                 return explain(diagnostic, body) or (UNEXPLAINED,)
-        except Exception:  # noqa: BLE001 - out of budget, RecursionError, …: the verdict stands, only its words are missing
+        except Exception:  # noqa: BLE001 - out of budget, RecursionError, …: the verdict stands, without its words
             return (UNEXPLAINED,)
 
     @cached_property
@@ -115,7 +115,7 @@ _JSON = json.JSONDecoder(parse_int=_integer)
 
 
 def file_uri(path: Path) -> str:
-    """The `file:` URI of an absolute path, as `Path.as_uri` has it, which in Python 3.14 imports urllib.request."""
+    """The `file:` URI of an absolute path, as `Path.as_uri` gives it (which in Python 3.14 imports urllib.request)."""
     return f"file://{quote(os.fsencode(path))}"
 
 
@@ -139,11 +139,11 @@ def _compile(document: dict[str, Any] | bool, base_uri: str) -> jsonschema_rs.Va
 
 
 class _Files:
-    """Where a schema finds those that it refers to: in files, and nowhere else."""
+    """Finds the schemas that a schema refers to: in files, and nowhere else."""
 
     def __init__(self) -> None:
         self.failure = ""
-        """Why the last one wasn't found; jsonschema_rs words it differently."""
+        """Why the last one wasn't found; jsonschema_rs replaces our words."""
 
     def __call__(self, uri: str) -> Any:
         parts = urlsplit(uri)
@@ -157,7 +157,7 @@ class _Files:
 
 
 def _why(error: jsonschema_rs.ValidationError) -> str:
-    """In a line, where jsonschema_rs would show the whole schema."""
+    """In one line; jsonschema_rs would show the whole schema."""
     pointer = "".join(f"/{part}" for part in error.instance_path)
     match error.kind:
         case jsonschema_rs.ValidationErrorKind.Referencing():

@@ -1,8 +1,8 @@
 """What is wrong with a body that breaks its schema, in words for its sender.
 
 `diagnosis` finds the violations, and this file words them: by what the schema asks
-for, never by what was sent, since that may be a card number. Whether a body
-breaks its schema at all is decided in `schema`.
+for, never by what was sent, since that may be a card number. `schema` decides whether
+a body breaks its schema at all.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 Path = Sequence[str | int]
 
 FALSE = "false"
-"""The keyword of what the schema `false` refuses; it has none of its own."""
+"""Stands for the keyword of a refusal by the schema `false`, which has none."""
 MOST = 20
 """Violations that a refusal names."""
 MOST_ERRORS = 200
-"""Errors that are looked at to find them."""
+"""Errors that are examined to find them."""
 _HARMLESS = re.compile(r"[A-Za-z_-]{1,40}")
 _MOST_OPTIONS = 12
 _LONGEST_OPTION = 80
@@ -35,8 +35,8 @@ _LONGEST_OPTION = 80
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One thing wrong with a body: where (an RFC 6901 pointer; for a missing member,
-    the pointer it would have), and what the schema asks for there."""
+    """One thing that is wrong with a body: where (an RFC 6901 pointer; for a missing member,
+    the pointer that it would have), and what the schema asks for there."""
 
     pointer: str
     detail: str
@@ -46,12 +46,12 @@ class Violation:
 
 
 UNEXPLAINED = Violation("", "breaks its schema, too deep within it or in too many ways to say where")
-"""All that is said where finding out would take too long."""
+"""The only violation when finding out more would take too long."""
 
 
 def explain(validator: Validator, body: Any) -> tuple[Violation, ...]:
-    """What `validator` (of the package jsonschema) finds, each once, and `MOST` of them at the
-    most; of a value that has the wrong type only that, for the rest follows from it."""
+    """What `validator` (of the package jsonschema) finds, each once, at most `MOST`. For a
+    value of the wrong type it says only that, since the rest follows from it."""
     errors = list(islice(validator.iter_errors(body), MOST_ERRORS))
     mistyped = {tuple(error.absolute_path) for error in errors if error.validator == "type"}
     telling = (e for e in errors if e.validator == "type" or tuple(e.absolute_path) not in mistyped)
@@ -59,7 +59,7 @@ def explain(validator: Validator, body: Any) -> tuple[Violation, ...]:
 
 
 def first(violations: Iterable[Violation]) -> tuple[Violation, ...]:
-    """Each once, and `MOST` of them at the most: whoever mends these asks again."""
+    """Each once, at most `MOST`: a sender who fixes these will ask again."""
     found: dict[Violation, None] = {}
     for violation in violations:
         found[violation] = None
@@ -85,8 +85,8 @@ def _worded(error: ValidationError) -> Iterator[Violation]:
 
 
 def _meant(error: ValidationError) -> list[ValidationError]:
-    """Of several forms the violations of the one that was probably meant: the only one that no
-    type, constant or list of values rules out. None where that can't be told."""
+    """The violations of the form that was probably meant: the only one of several that no
+    type, constant or list of values rules out. None if there isn't exactly one."""
     forms: dict[Any, list[ValidationError]] = {}
     for inner in error.context or ():
         forms.setdefault(next(iter(inner.schema_path), None), []).append(inner)
@@ -96,8 +96,8 @@ def _meant(error: ValidationError) -> list[ValidationError]:
 
 
 def _violation(path: Path, schema_path: Path, detail: str) -> Violation:
-    """A violation at `path`. The names in it may be the sender's: one that isn't the schema's
-    own, and might be anything, ends the pointer."""
+    """A violation at `path`. Names in the path may come from the sender: the pointer ends
+    before a name that isn't in the schema, since it might be anything."""
     known = {name for keyword, name in pairwise(schema_path) if keyword == "properties"}
     shown: list[str | int] = []
     for part in path:
@@ -191,13 +191,13 @@ _SENTENCES: Mapping[str, str | Callable[[Any], str]] = {
 
 
 # -- Keywords with several violations, or with one elsewhere ---------------------------
-# Each yields (path below the error's, what the schema says of that path, detail).
+# Each yields (path below the error's, what the schema says about that path, detail).
 
 _Several = Iterator[tuple[Path, Path, str]]
 
 
 def _required(error: Any) -> _Several:
-    """jsonschema reports each missing member by itself, but names it only in its text."""
+    """jsonschema reports each missing member separately, but names it only in its text."""
     missing = [name for name in error.validator_value if name not in error.instance]
     yield from (([name], ["properties", name], "is required") for name in missing)
 
@@ -210,8 +210,8 @@ def _dependent(error: Any) -> _Several:
 
 
 def _unexpected(error: Any) -> _Several:
-    """A member that the schema doesn't know (`runner.validation.diagnosis` has its name for a text):
-    its name comes from the sender, and only a harmless one is repeated."""
+    """A member that the schema doesn't know (`runner.validation.diagnosis` puts its name into the
+    text): the name comes from the sender, and only a harmless one is repeated."""
     if _HARMLESS.fullmatch(error.message):
         yield [error.message], [], "isn't allowed"
     else:

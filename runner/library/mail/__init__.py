@@ -1,16 +1,16 @@
 """Mail by SMTP, with verified TLS: `SendMail` is a ready stage, `Mailer` is what to build one on.
 
     send_mail.py     the ready stage: a body → a mail
-    mailer.py        a mail → the relay; what another stage builds on
-    addresses.py     is a text one address that can be mailed to?
+    mailer.py        a mail → the relay; other stages build on it
+    addresses.py     is a text exactly one address that can be mailed to?
     relay.py         the mail server: its settings, and whether they go together
-    outbox.py        a connection that is kept from mail to mail
+    outbox.py        a connection that stays open from mail to mail
     connection.py    opens one, with verified TLS
     conversation.py  SMTP within limits of time and size
     email.py         a mail as it stands on the wire
     answers.py       an SMTP answer → Retry, Reject or Pause
 
-What can be imported from here is public; the modules are not.
+Names that can be imported from here are public; the modules are not.
 """
 
 from runner.library.mail.addresses import is_one_line

@@ -1,7 +1,7 @@
 """Is a text exactly one e-mail address that can be mailed to, and may it stand in a header?
 
-Asked before anything is sent: smtplib takes the first of `a@x, b@y` without a word,
-and turns an empty text into `RCPT TO:<>`.
+Asked before anything is sent: smtplib silently takes the first of `a@x, b@y`, and turns
+an empty text into `RCPT TO:<>`.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from __future__ import annotations
 import re
 
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-"""RFC 5321, `Dot-string`; quoted ones, which nobody has, are refused."""
+"""RFC 5321, `Dot-string`; quoted local parts, which nobody has, are refused."""
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _NAMED = re.compile(r"(?:(?P<name>[^<>]*?)\s*<(?P<inner>[^<>]*)>|(?P<bare>[^<>]*))")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def is_one_line(text: str) -> bool:
-    """Whether no mail program might take a character of `text` for a line's end or worse."""
+    """Whether `text` has no character that a mail program might take for a line's end or worse."""
     return _CONTROL.search(text) is None
 
 
 def named_address(text: str) -> tuple[str, str]:
-    """Name and address of `Shop <shop@example.com>`, or of the address alone, whose name is empty.
+    """Name and address of `Shop <shop@example.com>`; an address alone has an empty name.
 
     Raises ValueError with the reason.
     """
@@ -33,7 +33,7 @@ def named_address(text: str) -> tuple[str, str]:
 
 
 def bare_address(text: object) -> str:
-    """`text` as it is given to SMTP: an international domain in its xn-- form.
+    """`text` as SMTP needs it: an international domain in its xn-- form.
 
     Raises ValueError with the reason, which doesn't repeat the text.
     """

@@ -1,6 +1,6 @@
 """What a relay's answer means for a mail and for the stage: try again, give up, or pause.
 
-Only decides; whoever talks to the relay acts on it.
+Decides only; the code that talks to the relay acts on it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _TRY_AGAIN = 10.0
 _OUT_OF_ORDER = 60.0
 _TOO_MANY_LOGINS = 15 * 60.0
 _DAILY_LIMIT = 6 * 3600.0
-"""Gmail's is over a rolling day."""
+"""Seconds. Gmail counts over a rolling day."""
 
 
 def cannot_connect(error: Exception, relay: Relay) -> Pause:
-    """The stage can't work, and no mail is to blame: none was even named to the relay."""
+    """The stage can't work, and no mail is to blame: the relay hasn't even heard of one."""
     code, answer = _answer(error)
     match error:
         case ssl.SSLCertVerificationError():
@@ -46,8 +46,8 @@ def cannot_send(error: Exception, relay: Relay, *, data_begun: bool) -> Retry | 
     """What the failure of one mail means: never a pause.
 
     From MAIL on, an answer may depend on the mail, and one odd address mustn't hold up
-    all the others. A mail bounces only where the answer is clearly about its address or
-    its content; what may be about the relay, or about us, is tried again.
+    all the others. A mail bounces only if the answer is clearly about its address or its
+    content; if it may be about the relay, or about us, the mail is tried again.
     """
     code, answer = _answer(error)
     if not 200 <= code < 600:
@@ -60,7 +60,7 @@ def cannot_send(error: Exception, relay: Relay, *, data_begun: bool) -> Retry | 
         return Retry(f"{relay}: {answer}")
     if isinstance(error, smtplib.SMTPSenderRefused) and code not in (*_NOT_LOGGED_IN, _TOO_LARGE):
         return Retry(f"{relay} refuses the sender: {answer}. Set default_sender to an address it may send for.")
-    said = re.sub(r"<[^<>]*>|\S+@\S+", "", answer)  # an address's own words say nothing about it
+    said = re.sub(r"<[^<>]*>|\S+@\S+", "", answer)  # what the address itself says is no sign of it
     if code in _NOT_LOGGED_IN or _OURS.search(said):
         return Retry(f"{relay} doesn't take mail from us: {answer}. Check username and password, and use_tls.")
     if code in _RELAYS or (_BLOCKED.search(said) and not _ADDRESS.match(said)):
@@ -71,9 +71,9 @@ def cannot_send(error: Exception, relay: Relay, *, data_begun: bool) -> Retry | 
 _NOT_LOGGED_IN = (530, 534, 535, 538)
 _TOO_LARGE = 552
 _RELAYS = (500, 502, 503, 504, 521, 555)
-"""It doesn't understand us, or takes no mail at all (RFC 5321, section 4.2.2; RFC 7504)."""
+"""The relay doesn't understand us, or takes no mail at all (RFC 5321, section 4.2.2; RFC 7504)."""
 _ADDRESS = re.compile(r"5\d\d 5\.(1\.(?![78]\b)|2\.)")
-"""No such address, or a mailbox that takes no mail (RFC 3463), whatever else is said."""
+"""No such address, or a mailbox that takes no mail (RFC 3463), whatever else the answer says."""
 _OURS = re.compile(
     r"^5\d\d 5\.7\.(3|8|9|1[0-4])\b"  # not authenticated, or not well enough (RFC 4954, 5248)
     r"|\brelay(ing)?\b.*\b(denied|not (permitted|allowed)|prohibited)|unable to relay"

@@ -1,7 +1,7 @@
 """A connection to a relay: Flask-Mail's, with verified TLS and limits.
 
-What an answer means is `answers.py`'s to say. Importing this file imports Flask, which
-takes a while: whoever only wants to check settings shouldn't.
+Left out: what an answer means (see `answers.py`). Importing this file imports Flask, which
+takes a while: don't, just to check settings.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Connection(flask_mail.Connection):
         return Conversation(*place, timeout=relay.timeout)
 
     def quit(self) -> None:
-        """Leave politely, but don't wait for long for one that is gone."""
+        """Say goodbye, but don't wait long for a relay that is gone."""
         with suppress(smtplib.SMTPException, OSError):
             self.host.limit(1.0)
             self.host.quit()
@@ -71,6 +71,6 @@ class Mail(flask_mail.Mail):
 
 
 def _own_name() -> str:
-    """What EHLO says. Without asking the DNS, as smtplib would: that can take seconds."""
+    """What EHLO says. Doesn't ask the DNS, as smtplib would: that can take seconds."""
     name = socket.gethostname()
     return name if "." in name and name.isascii() else "[127.0.0.1]"

@@ -1,7 +1,7 @@
-"""An SMTP conversation that ends: it takes only so long and reads only so much, whatever the server does.
+"""An SMTP conversation that ends: its time and what it reads are limited, whatever the server does.
 
-smtplib's limits hold for one read and for one line. A server that sends a byte now and
-then, or one line of an answer after the other, would keep a stage for ever.
+smtplib limits one read and one line. A server that sends a byte now and then, or one line of
+an answer after another, would hold up a stage forever.
 
 Left out: what an answer means for a mail.
 """
@@ -16,18 +16,18 @@ from collections.abc import Sequence
 from typing import Any
 
 MOST_BYTES = 64 * 1024
-"""Of answers, to one mail or to opening the conversation: good servers send about 1 KiB."""
+"""Bytes of answers, to one mail or to opening the conversation: good servers send about 1 KiB."""
 LONGEST_LINE = 8 * 1024
 """RFC 5321, section 4.5.3.1.5, allows 512 bytes."""
 END_OF_DATA = 10 * 60.0
-"""Seconds that a server may take for a mail that it has whole (RFC 5321, section 4.5.3.2.6): it may
-scan it, or pass it on before it answers. Who gives up sooner sends the same mail again."""
+"""Seconds that a server may take over a complete mail (RFC 5321, section 4.5.3.2.6): it may scan
+it, or pass it on before it answers. A client that gives up sooner sends the same mail again."""
 
 _CODE = re.compile(rb"[0-9]{3}(?![^ \r-])")
 
 
 class BrokenAnswerError(smtplib.SMTPServerDisconnected):
-    """The conversation is over in the middle of an answer. `code` is how the answer began, -1 where it didn't."""
+    """The conversation ended in the middle of an answer. `code` is how the answer began, -1 if it didn't."""
 
     def __init__(self, reason: str, code: int) -> None:
         super().__init__(reason)
@@ -35,16 +35,16 @@ class BrokenAnswerError(smtplib.SMTPServerDisconnected):
 
 
 class Conversation(smtplib.SMTP):
-    """smtplib's, but `timeout` (seconds) is for all of the opening and for all of a mail, up to its end."""
+    """smtplib's, but `timeout` (seconds) covers the whole opening, and each mail up to its end."""
 
     data_begun = False
-    """Whether the server has asked for the content: until then a mail that failed was certainly not sent."""
+    """Whether the server has asked for the content: until then, a mail that failed was certainly not sent."""
     _ends = 0.0
     _unread = 0
     _received = b""
 
     def limit(self, seconds: float) -> None:
-        """From now on, the server has `seconds` and MOST_BYTES for all that it says."""
+        """From now on, the server has `seconds` and MOST_BYTES for everything that it says."""
         self._ends = time.monotonic() + seconds
         self._unread = MOST_BYTES
 
@@ -74,8 +74,8 @@ class Conversation(smtplib.SMTP):
             raise smtplib.SMTPDataError(code, answer)
 
     def data(self, msg: Any) -> tuple[int, bytes]:
-        """The content, and what the server says to it. An answer that began with yes, and was cut, is one:
-        the server has the mail, and would get it twice."""
+        """Send the content, and read the answer. A yes that was cut off still counts: the server has
+        the mail, and would get it twice."""
         code, answer = self.docmd("data")
         if code != 354:
             raise smtplib.SMTPDataError(code, answer)
@@ -122,7 +122,7 @@ class Conversation(smtplib.SMTP):
             raise smtplib.SMTPServerDisconnected(f"Server not connected: {error}") from error
 
     def starttls(self, *args: Any, **options: Any) -> tuple[int, bytes]:
-        """What was received in the clear is forgotten: anybody may have said it."""
+        """Forget what was received in the clear: anybody may have sent it."""
         answer = super().starttls(*args, **options)
         self._received = b""
         return answer
@@ -132,7 +132,7 @@ class Conversation(smtplib.SMTP):
         self._received = b""
 
     def _line(self) -> bytes:
-        """The next line, without its end. Raises OSError where the limit is reached or nothing more comes."""
+        """The next line, without its end. Raises OSError if the limit is reached or nothing more comes."""
         while True:
             line, end, rest = self._received.partition(b"\n")
             if len(line) > LONGEST_LINE:
@@ -162,7 +162,7 @@ class Conversation(smtplib.SMTP):
         return left
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        """Begins the conversation. Each address of the host gets its share of the time."""
+        """Connects. Each address of the host gets its share of the time."""
         self.limit(timeout)
         error = OSError(f"{host} has no address")
         places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

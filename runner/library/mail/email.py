@@ -1,7 +1,6 @@
-"""A mail as it stands on the wire: Flask-Mail's, composed faster and the same for every relay.
+"""A mail as it is sent: Flask-Mail's, composed faster, and the same for every relay.
 
-Importing this file imports Flask, which takes a while: whoever only wants to check
-settings shouldn't.
+Importing this file imports Flask, which takes a while: don't, just to check settings.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ import flask_mail
 
 
 class _Wire(policy.Compat32):
-    """Headers are written as they are, which is in ASCII: folded, a long Message-ID would
-    stand below its name, where some servers miss it. (And folding is slow.)"""
+    """Writes headers unfolded; they are ASCII. Folding would put a long Message-ID on the line
+    after its name, where some servers miss it. (And folding is slow.)"""
 
     linesep = "\r\n"
 
@@ -32,20 +31,20 @@ class Email(flask_mail.Message):
     """A mail in quoted-printable: every relay takes it, however long its lines are."""
 
     def __init__(self, *, sender: tuple[str, str], reply_to: tuple[str, str] | None, headers: dict[str, str]) -> None:
-        # For headers: what isn't ASCII becomes UTF-8 by itself, and what is stays as it is written.
+        # For headers: only text that isn't ASCII becomes UTF-8; the rest stays as it is written.
         super().__init__(sender=sender, reply_to=reply_to, extra_headers=headers, charset="us-ascii")
-        self.sender = sender  # as it was: Flask-Mail makes one text of it, and a comma in the name parts that
+        self.sender = sender  # the original: Flask-Mail joins it into one text, which a comma in the name breaks up
 
     def _mimetext(self, text: str | None, subtype: str = "plain") -> MIMENonMultipart:  # type: ignore[override]
-        """In quoted-printable, encoded by C: the email package's own takes a tenth of a mail's time."""
+        """In quoted-printable, encoded in C: the email package's encoder takes a tenth of a mail's time."""
         part = MIMENonMultipart("text", subtype, charset="utf-8")
         part["Content-Transfer-Encoding"] = "quoted-printable"
         part.set_payload(binascii.b2a_qp((text or "").encode(), istext=True).decode("ascii"))
         return part
 
     def as_bytes(self) -> bytes:
-        """As Flask-Mail composes it, in less than half the time: by the policy `SMTP` each
-        header would be parsed again, and a new regular expression look for each boundary."""
+        """As Flask-Mail composes it, in less than half the time: the policy `SMTP` would parse
+        each header again, and compile a new regular expression for each boundary."""
         mime = self._message()
         mime.policy = _WIRE
         boundary = secrets.token_hex(12)

@@ -1,6 +1,6 @@
-"""A mail → the relay: what a stage that sends mails is built on.
+"""A mail → the relay: a stage that sends mails builds on this.
 
-What the mail says is the stage's own business.
+Left out: what the mail says, which the stage decides.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ class Mail:
 
 
 class Mailer:
-    """Sends mails to one relay over a connection that is kept from mail to mail, and opened
-    anew when it has died; of one thread at a time. A context manager, which closes it.
+    """Sends mails to one relay over a connection that stays open from mail to mail, and is
+    reopened when it has died; used by one thread at a time. A context manager, which closes it.
 
     `server`, `port`, `use_tls` (STARTTLS), `use_ssl` (TLS from the first byte),
     `username` and `password`, `default_sender` (`Shop <shop@example.com>`): as in
-    Flask-Mail. `timeout`: seconds for opening the connection, log-in included,
-    and for each mail up to its end; for the last answer a server has ten minutes. `reply_to`:
-    where answers go. Certificates are verified; `ca_file` (PEM) names the authorities to
-    trust instead of the system's.
+    Flask-Mail. `timeout`: seconds for opening the connection, log-in included, and for each
+    mail up to its end; the server has ten minutes for its last answer. `reply_to`: where
+    replies go. Certificates are verified; `ca_file` (PEM) names the authorities to trust
+    instead of the system's.
 
-    Raises ValueError for settings that don't go together, or that are wrong by themselves.
+    Raises ValueError for settings that are wrong, alone or together.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Mailer:
         self._blank: Email | None = None
 
     def __enter__(self) -> Self:
-        """Import what is needed before the first mail; the connection waits for it."""
+        """Import what is needed, before the first mail, which opens the connection."""
         self._open_outbox()
         return self
 
@@ -85,7 +85,7 @@ class Mailer:
     def send(self, mail: Mail) -> None:
         """Give `mail` to the relay; when this returns, the relay has taken it.
 
-        Raises Retry, Reject (`bounced: …`), or Pause where nothing can be sent at all.
+        Raises Retry, Reject (`bounced: …`), or Pause if nothing can be sent at all.
         """
         self._open_outbox().send(self._email(mail))
 
@@ -106,7 +106,7 @@ class Mailer:
     def _message_id(self, mail_id: str) -> str:
         """RFC 5322, section 3.6.4: `<id@domain>`. An id that can't stand there is hashed."""
         if not _ID.fullmatch(mail_id) or len(mail_id) > _LONGEST_ID or mask_card_numbers(mail_id) != mail_id:
-            from hashlib import sha256  # seldom needed, and it loads OpenSSL
+            from hashlib import sha256  # rarely needed, and it loads OpenSSL
 
             mail_id = sha256(mail_id.encode()).hexdigest()[:32]
         return f"<{mail_id}@{self._sender[1].rpartition('@')[2]}>"
@@ -122,7 +122,7 @@ class Mailer:
         return self._outbox
 
     def _blank_email(self) -> Email:
-        """Made once and copied: making one asks the DNS for this machine's name each time."""
+        """Made once and copied: each making asks the DNS for this machine's name."""
         if self._blank is None:
             from runner.library.mail.email import Email
 

@@ -1,7 +1,6 @@
-"""A connection that is kept from mail to mail, and notices its death.
+"""A connection that stays open from mail to mail, and notices its death.
 
-Importing this file imports Flask, which takes a while: whoever only wants to check
-settings shouldn't.
+Importing this file imports Flask, which takes a while: don't, just to check settings.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from runner.library.mail.email import Email
 from runner.library.mail.relay import Relay
 
 _IDLE = 30.0
-"""Seconds after which a kept connection isn't trusted: a firewall may have dropped it
-without a word, and a command would wait for the whole time-out."""
+"""Seconds after which an idle connection isn't trusted: a firewall may have silently dropped
+it, and a command would wait for the whole time-out."""
 
 
 class Outbox:
-    """Sends mails to one relay over one connection; of one thread at a time."""
+    """Sends mails to one relay over one connection; used by one thread at a time."""
 
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
@@ -35,9 +34,9 @@ class Outbox:
     def send(self, email: Email) -> None:
         """Give `email`, which has one recipient, to the relay; when this returns it has taken it.
 
-        Raises Retry, Reject (bounced), or Pause: no conversation was opened, which is no mail's fault.
+        Raises Retry, Reject (bounced), or Pause if no conversation was opened, which is no mail's fault.
         """
-        with self._app.app_context():  # Flask-Mail wants one; it costs 5 µs, a mail 500
+        with self._app.app_context():  # Flask-Mail needs one; it costs 5 µs, a mail 500
             if self._send_over_kept(email):
                 return
             self._connect()
@@ -52,8 +51,8 @@ class Outbox:
             self._connection = None
 
     def _send_over_kept(self, email: Email) -> bool:
-        """Whether the kept connection was good for it. If it has died before DATA, nothing
-        of the mail was sent, and it may go over a new one at once."""
+        """Whether the open connection took it. If it died before DATA, nothing of the mail was
+        sent, and the mail may go over a new connection at once."""
         if self._connection is None or time.monotonic() - self._used > _IDLE:
             self._drop()
             return False
@@ -75,12 +74,12 @@ class Outbox:
         try:
             connection = self._mail.connect()
             connection.__enter__()
-        except (smtplib.SMTPException, OSError, ValueError) as error:  # ValueError: a ca_file that has gone
+        except (smtplib.SMTPException, OSError, ValueError) as error:  # ValueError: a ca_file that is gone
             raise cannot_connect(error, self._relay) from error
         self._connection = connection
 
     def _order(self, error: Exception) -> Retry | Reject:
-        """What to do about a mail that failed; the connection is kept only where it is known to be clean."""
+        """What to do about a mail that failed; the connection stays open only if it is known to be clean."""
         assert self._connection is not None
         begun = self._connection.host.data_begun
         if not isinstance(error, smtplib.SMTPRecipientsRefused) or is_goodbye(error):

@@ -1,6 +1,6 @@
-"""The mail server that takes our mails and brings them on: where it is, and how to talk to it.
+"""The mail server that takes our mails and passes them on: where it is, and how to talk to it.
 
-Only settings, and cheap to import; the talking is in `conversation.py`.
+Only settings, and cheap to import; `conversation.py` does the talking.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Relay:
     username: str = ""
     password: str = field(default="", repr=False)
     timeout: float = 20.0
-    """Seconds for all of the opening, and for each mail up to its end; the last answer may take ten minutes."""
+    """Seconds for the whole opening, and for each mail up to its end; the last answer may take ten minutes."""
     ca_file: Path | None = None
-    """PEM: the only authorities whose certificates are trusted, in place of the system's."""
+    """PEM: the only authorities whose certificates are trusted, instead of the system's."""
 
     def __post_init__(self) -> None:
         if not self.server or any(c.isspace() for c in self.server):
@@ -50,7 +50,7 @@ class Relay:
         if self.port == 465 and not self.use_ssl:
             raise ValueError("port 465 speaks TLS from the first byte: set use_ssl, not use_tls")
         if self.ca_file is not None:
-            self.tls_context()  # now, so that a file that can't be used is found by a check
+            self.tls_context()  # now, so that a check finds a file that can't be used
 
     def _check_login(self) -> None:
         if bool(self.username) != bool(self.password):
@@ -65,7 +65,7 @@ class Relay:
 
     def tls_context(self) -> ssl.SSLContext:
         """Verifies the relay's certificate and name. Raises ValueError for a bad `ca_file`."""
-        import ssl  # takes 20 ms, which a check of a relay without TLS needn't spend
+        import ssl  # takes 20 ms, which the check of a relay without TLS needn't spend
 
         if self.ca_file is not None and not self.ca_file.is_file():
             raise ValueError(f"ca_file: there is no file {self.ca_file}")

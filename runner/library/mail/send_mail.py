@@ -13,11 +13,11 @@ _NEEDED = ("to", "subject", "text")
 class SendMail(Mailer):
     """Sends `{"to": …, "subject": …, "text": …, "html": …}` as a mail; the end of a line.
 
-    `html` may be left out, other members are ignored. The Message-ID follows from the
+    `html` may be left out; other members are ignored. The Message-ID is made from the
     message's id, so that a mail that had to be sent again can be told from a new one.
     The settings are those of `Mailer`.
 
-    Raises Retry, Reject (`bounced: …`, or a body that is no mail), or Pause where nothing
+    Raises Retry, Reject (`bounced: …`, or a body that is not a mail), or Pause if nothing
     can be sent at all.
     """
 
@@ -26,7 +26,7 @@ class SendMail(Mailer):
 
 
 def _mail(message: Message) -> Mail:
-    """The schema of the queue may have said all this before; but a queue needn't have one."""
+    """The queue's schema may have checked all this; but a queue needn't have one."""
     body = message.body
     if not isinstance(body, Mapping):
         raise Reject("the body is no mail: it must be an object with to, subject and text")

@@ -18,7 +18,7 @@ from runner.brokers.rabbitmq.amqp.channel import Channel
 class Connection:
     """A connection to one node, on an event loop. Only from the loop's thread.
 
-    `opened()` or `failed(error)` is called once it is there or can't be had, `closed(error)`
+    `opened()` or `failed(error)` is called once it is there or has failed, `closed(error)`
     when an open one has come to its end. `soon(function)` calls `function` after what is
     being done now.
     """
