@@ -7,7 +7,7 @@ reserves those, and ignores some of them when a message is republished.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -30,9 +30,32 @@ STRIPPED = "runner-stripped"
 NO_HEADERS: Mapping[str, Any] = MappingProxyType({})
 
 
+LONGEST_ID = 200
+"""Bytes of an id; AMQP has 255, and a stage that returns several bodies adds to it."""
+LARGEST_COUNT = 1_000_000
+"""The most that a count in a header is taken for: a forged one must stay writable."""
+
+
 def new_id() -> str:
     """A fresh message id, 32 hexadecimal digits."""
     return os.urandom(16).hex()
+
+
+def is_usable(id: str) -> bool:
+    """Whether a message can keep its id: on the wire, in logs, and as a key. Bytes that are no
+    UTF-8 have been replaced by U+FFFD, so that several ids may have become one."""
+    return all_usable([id])
+
+
+def all_usable(ids: Sequence[str]) -> bool:
+    """The same of many ids (at least one) that take as many bytes each, in one look."""
+    joined = "".join(ids)
+    return joined.isprintable() and "\ufffd" not in joined and 0 < len(ids[0].encode()) <= LONGEST_ID
+
+
+def number(value: object, most: int = LARGEST_COUNT) -> int:
+    """A count that others may have written, at most `most`; nonsense counts as none."""
+    return min(value, most) if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
 class Message(NamedTuple):
@@ -118,12 +141,13 @@ class Delivery:
     added. `attempt` is the number of this attempt, from 1: those counted in the message's
     header, those that died with their worker, and this one. `deaths` is how many of them
     died since the message was last published: at the first death it was in hand together
-    with others, from then on alone. `tag` and `broker_data` belong to the broker that
+    with others, from then on alone. `unreadable` says why it can't be handled at all, if the
+    broker couldn't read all of it. `tag` and `broker_data` belong to the broker that
     handed out the delivery: what it needs to settle it or to move it on. No other code reads
     them, and no other broker understands them.
     """
 
-    __slots__ = ("attempt", "broker_data", "deaths", "headers", "id", "payload", "queue", "session", "tag")
+    __slots__ = ("attempt", "broker_data", "deaths", "fault", "headers", "id", "payload", "queue", "session", "tag")
 
     def __init__(
         self,
@@ -136,6 +160,7 @@ class Delivery:
         tag: int,
         broker_data: Any = None,
         deaths: int = 0,
+        fault: str = "",
     ) -> None:
         self.queue = queue
         self.id = id
@@ -146,6 +171,7 @@ class Delivery:
         self.tag = tag
         self.broker_data = broker_data
         self.deaths = deaths
+        self.fault = fault
 
     def __repr__(self) -> str:  # never the payload: it may hold a card number
         return f"Delivery({self.queue}, id={self.id}, attempt={self.attempt})"

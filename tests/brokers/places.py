@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 import pika
 
-from runner.brokers.embedded.store import PLACES
+from runner.brokers.embedded.books import PLACES
 from runner.message import Destination, Outgoing
 from tests.brokers.holder import broker_at
 from tests.brokers.plans import topology

@@ -11,6 +11,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,7 @@ def open_file(path: Path) -> sqlite3.Connection:
         with contextlib.suppress(FileExistsError):  # to open and close that would drop the locks that SQLite has on it
             os.close(make_file(path, os.O_EXCL))
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, cached_statements=256)
+        connection.text_factory = partial(str, encoding="utf-8", errors="replace")  # whatever others have written
         try:
             _prepare(path, connection)
         except BaseException:

@@ -14,21 +14,25 @@ Knows SQL, and nothing of threads.
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from runner.brokers.embedded.books import PLACES, set_right
 from runner.brokers.embedded.file import empty_log, identity, open_file, shrink
 from runner.brokers.embedded.presence import Grave, Presence
+from runner.brokers.embedded.reading import Taken, surely_usable, unpacked
+from runner.errors import LONGEST_DELAY
+from runner.message import LARGEST_COUNT, is_usable, new_id
 from runner.topology import Topology
 
-PLACES = 40
-"""Bits of a place that count within the queue: enough for a million a second for 12 days,
-or for a thousand a second for 34 years; what is above them is the queue's number."""
 CLAIM_BYTES = 64 * 1024 * 1024
 """Payload to load into memory at once, about; a single message may be larger."""
+LONGEST_WAIT = round(LONGEST_DELAY * 1000)
+"""Milliseconds; what is due later than that was never delayed by a runner."""
 DUE_AT_ONCE = 1000
 """Delayed messages that come due in one transaction."""
 
@@ -42,11 +46,16 @@ SELECT json_group_array(json_array(place, id, headers, crashes, length(payload))
        CAST(group_concat(payload, '') AS BLOB)
 FROM ({})
 """
+_MESSAGE = """
+CAST(id AS TEXT) AS id, CAST(headers AS TEXT) AS headers, CAST(coalesce(payload, '') AS BLOB) AS payload
+"""
+"""SQLite keeps a value of any type in any column. What isn't text is no JSON, and a text's
+length is one of characters."""
 _TAKE_FRESH = _PACKED.format(
-    "SELECT place, id, headers, 0 AS crashes, payload FROM message WHERE place BETWEEN ? AND ? ORDER BY place LIMIT ?"
+    f"SELECT place, {_MESSAGE}, 0 AS crashes FROM message WHERE place BETWEEN ? AND ? ORDER BY place LIMIT ?"
 )
 _TAKE_RETURNED = _PACKED.format(
-    "SELECT place, id, headers, crashes, payload FROM message JOIN taken USING (place)"
+    f"SELECT place, {_MESSAGE}, CAST(crashes AS INTEGER) AS crashes FROM message JOIN taken USING (place)"
     " WHERE place IN (SELECT value FROM json_each(?))"
 )
 _LOAD = """
@@ -59,16 +68,6 @@ SELECT
 _SAVE = """
 UPDATE queue SET head = ?, tail = ?, returned = ?, held = ?, delayed = ?, next_due = ?, largest = ? WHERE number = ?
 """
-
-
-class Taken(NamedTuple):
-    """A message that has just been taken in hand."""
-
-    place: int
-    id: str
-    headers: str | None
-    crashes: int
-    payload: bytes
 
 
 class Queue:
@@ -163,6 +162,7 @@ class Store:
         with presence.writing():
             self._connection = open_file(path)
             self._execute = self._connection.execute
+            set_right(self._connection)
             self.identity = identity(path)
             self._durable = True
             self._owner = self._register(name)
@@ -281,8 +281,12 @@ class Store:
     def _return_claims(self, owner: int, *, crashes: int) -> None:
         held = self._execute(f"SELECT place >> {PLACES}, count(*) FROM taken WHERE owner = ? GROUP BY 1", (owner,))
         for number, count in held.fetchall():
-            self._wait_again(self._numbers[number], count)
-        self._execute("UPDATE taken SET owner = NULL, crashes = crashes + ? WHERE owner = ?", (crashes, owner))
+            if number in self._numbers:
+                self._wait_again(self._numbers[number], count)
+        self._execute(
+            f"UPDATE taken SET owner = NULL, crashes = min(crashes, {LARGEST_COUNT}) + ? WHERE owner = ?",
+            (crashes, owner),
+        )
 
     @staticmethod
     def _wait_again(queue: Queue, count: int) -> None:
@@ -311,10 +315,13 @@ class Store:
     def come_due(self, queue: Queue) -> bool:
         """Put the delayed messages whose time has come at the tail of `queue`; whether there were any."""
         now = int(time.time() * 1000)
-        if queue.next_due is None or queue.next_due > now:
+        if queue.next_due is None or not self._is_due(queue.next_due, now):
             return False
-        first = "FROM delayed WHERE queue = ? AND due <= ? ORDER BY due, number LIMIT ?"
-        which = (queue.number, now, DUE_AT_ONCE)
+        first = (
+            "FROM (SELECT * FROM delayed WHERE queue = ? AND due <= ?"
+            " UNION ALL SELECT * FROM delayed WHERE queue = ? AND due > ?) ORDER BY due, number LIMIT ?"
+        )
+        which = (queue.number, now, queue.number, now + LONGEST_WAIT, DUE_AT_ONCE)
         count = self._execute(
             "INSERT INTO message SELECT ? - 1 + row_number() OVER (ORDER BY due, number), id, headers, payload"
             f" FROM (SELECT * {first})",
@@ -328,6 +335,11 @@ class Store:
         queue.changed = True
         return True
 
+    @staticmethod
+    def _is_due(due: object, now: int) -> bool:
+        """Whether the time has come, or can't be meant: no delay is as long as that."""
+        return not isinstance(due, int) or not now < due <= now + LONGEST_WAIT
+
     # -- Messages out -------------------------------------------------------------------
 
     def take(self, queue: Queue, room: int, *, suspect: bool) -> list[Taken]:
@@ -336,7 +348,16 @@ class Store:
         At most one of them is a suspect, a message whose holder died, and only where
         `suspect` allows it.
         """
-        room = min(room, max(1, CLAIM_BYTES // max(1, queue.largest)))
+        try:
+            taken = self._take(queue, min(room, max(1, CLAIM_BYTES // max(1, queue.largest))), suspect=suspect)
+        except sqlite3.DataError:  # together they are more than SQLite can hold: the largest is larger than we knew
+            taken = self._take(queue, 1, suspect=suspect)
+            queue.largest = max(queue.largest, *(len(message.payload) for message in taken), CLAIM_BYTES)
+        if taken and not surely_usable([message.id for message in taken]):
+            return [self._named(message) for message in taken]
+        return taken
+
+    def _take(self, queue: Queue, room: int, *, suspect: bool) -> list[Taken]:
         taken: list[Taken] = []
         if queue.returned:
             places = self._waiting_again(queue, "crashes > 0", 1) if suspect else []
@@ -345,6 +366,14 @@ class Store:
         if room > len(taken) and queue.head < queue.tail:
             taken += self._take_fresh(queue, room - len(taken))
         return taken
+
+    def _named(self, message: Taken) -> Taken:
+        """With an id that can be used; a new one has to last over crashes."""
+        if is_usable(message.id):
+            return message
+        named = message._replace(id=new_id())
+        self._execute("UPDATE message SET id = ? WHERE place = ?", (named.id, named.place))
+        return named
 
     def _waiting_again(self, queue: Queue, which: str, count: int) -> list[int]:
         found = self._execute(
@@ -359,7 +388,7 @@ class Store:
         if not places:
             return []
         chosen = json.dumps(places)
-        taken = sorted(_unpacked(self._execute(_TAKE_RETURNED, (chosen,)).fetchone()))
+        taken = sorted(unpacked(self._execute(_TAKE_RETURNED, (chosen,)).fetchone()))
         self._execute(
             "UPDATE taken SET owner = ? WHERE place IN (SELECT value FROM json_each(?))", (self._owner, chosen)
         )
@@ -369,7 +398,10 @@ class Store:
         return taken
 
     def _take_fresh(self, queue: Queue, room: int) -> list[Taken]:
-        taken = list(_unpacked(self._execute(_TAKE_FRESH, (queue.head, queue.tail - 1, room)).fetchone()))
+        taken = list(unpacked(self._execute(_TAKE_FRESH, (queue.head, queue.tail - 1, room)).fetchone()))
+        if not taken:  # somebody has taken them away
+            queue.head, queue.changed = queue.tail, True
+            return []
         last = taken[-1].place
         self._execute(
             "INSERT INTO taken SELECT place, ?, 0 FROM message WHERE place BETWEEN ? AND ?",
@@ -440,12 +472,3 @@ class Store:
 
     def close(self) -> None:
         self._connection.close()
-
-
-def _unpacked(packed: tuple[str, bytes]) -> Iterator[Taken]:
-    """The messages in one row that holds many: their fields in JSON, their payloads in a row."""
-    fields, payloads = packed
-    start = 0
-    for place, message_id, headers, crashes, length in json.loads(fields):
-        yield Taken(place, message_id, headers, crashes, payloads[start : start + length])
-        start += length

@@ -6,20 +6,19 @@ tells anybody. Decides nothing about when, and starts no threads.
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from runner.brokers.base import Consumer
 from runner.brokers.embedded.inbox import Parcel, Publication, Work
 from runner.brokers.embedded.presence import Grave
-from runner.brokers.embedded.store import Queue, Store, Taken
+from runner.brokers.embedded.reading import delivery_of
+from runner.brokers.embedded.store import Queue, Store
 from runner.errors import PublishError
-from runner.message import ATTEMPT, HEADER_PREFIX, NO_HEADERS, Delivery, Destination, Outgoing, Session, new_id
+from runner.message import Delivery, Destination, Outgoing, Session, new_id
 from runner.topology import Topology
 
 MAX_PAYLOAD = 128 * 1024 * 1024
@@ -233,28 +232,8 @@ class Turn:
         taken = self._store.take(queue, room, suspect=self._hand.suspect is None)
         if not taken:
             return
-        deliveries = [self._delivery(message, subscription) for message in taken]
+        deliveries = [delivery_of(message, queue.name, self._session, subscription) for message in taken]
         for message, delivery in zip(taken, deliveries, strict=True):
             self._hand.put(delivery, suspect=message.crashes > 0)
         self.taken.append((subscription, deliveries))
         self.more |= queue.ready > 0 and subscription.in_hand < subscription.prefetch
-
-    def _delivery(self, message: Taken, subscription: Subscription) -> Delivery:
-        place, message_id, headers_text, crashes, payload = message
-        headers, attempts = NO_HEADERS, 0
-        if headers_text is not None:
-            headers, attempts = _read_headers(headers_text)
-        attempt = attempts + crashes + 1
-        return Delivery(
-            subscription.queue, message_id, payload, headers, attempt, self._session, place, subscription, crashes
-        )
-
-
-def _read_headers(text: str) -> tuple[Mapping[str, Any], int]:
-    """The headers of the message's sender, and the attempts that were made of it; a foreign
-    program's nonsense counts as none."""
-    headers: dict[str, Any] = json.loads(text)
-    attempts = headers.get(ATTEMPT, 0)
-    is_count = isinstance(attempts, int) and not isinstance(attempts, bool) and attempts >= 0
-    sent = {name: value for name, value in headers.items() if not name.startswith(HEADER_PREFIX)}
-    return sent, attempts if is_count else 0

@@ -12,9 +12,9 @@ from runner.brokers.base import Consumer
 from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.frames import Delivered
 from runner.brokers.rabbitmq.amqp.templates import Plain
-from runner.brokers.rabbitmq.reading import all_usable, died, left_to_wait, moved, read
+from runner.brokers.rabbitmq.reading import died, left_to_wait, moved, read
 from runner.brokers.rabbitmq.session import ChannelSession
-from runner.message import NO_HEADERS, Delivery, Outgoing
+from runner.message import NO_HEADERS, Delivery, Outgoing, all_usable
 from runner.topology import PlannedQueue
 
 

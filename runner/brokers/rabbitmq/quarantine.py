@@ -17,7 +17,7 @@ from functools import partial
 from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.frames import Delivered
 from runner.brokers.rabbitmq.consuming import Subscription
-from runner.brokers.rabbitmq.reading import DEATHS, DELIVERY_COUNT, number, read
+from runner.brokers.rabbitmq.reading import DEATHS, DELIVERY_COUNT, header_number, read
 from runner.brokers.rabbitmq.session import ChannelSession
 
 LOOK_EVERY = 1.0
@@ -90,6 +90,6 @@ class QuarantineReader:
         self._taken = time.monotonic()
         headers = delivered.properties.headers if delivered.properties is not None else None
         # One death brought it here, which its header counts; those before a release too.
-        counted = number(headers, DEATHS) or 1
-        deaths = counted + number(headers, DELIVERY_COUNT)
+        counted = header_number(headers, DEATHS) or 1
+        deaths = counted + header_number(headers, DELIVERY_COUNT)
         subscription.arrive(read(subscription.queue, session, delivered, deaths=deaths, counted=counted))

@@ -5,13 +5,25 @@ Decides, too, where a delivery has to go before it may be handled; `consuming` a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from runner.brokers.rabbitmq.amqp.frames import Delivered
 from runner.brokers.rabbitmq.session import ChannelSession
 from runner.errors import LONGEST_DELAY
-from runner.message import ATTEMPT, HEADER_PREFIX, NO_HEADERS, WAIT, Delivery, Destination, Outgoing, new_id
+from runner.message import (
+    ATTEMPT,
+    HEADER_PREFIX,
+    LARGEST_COUNT,
+    NO_HEADERS,
+    WAIT,
+    Delivery,
+    Destination,
+    Outgoing,
+    is_usable,
+    new_id,
+    number,
+)
 
 DELIVERY_COUNT = "x-delivery-count"
 """How often a quorum queue has delivered a message before (absent: never)."""
@@ -22,12 +34,8 @@ OTHERS_HEADERS = ("x-", HEADER_PREFIX)
 INSTRUCTIONS = ("cc", "bcc")
 """Headers that are orders to RabbitMQ: it would route each message that has them to the queues
 that they name as well (rabbitmq.com/docs/sender-selected), a retry and a dead letter too."""
-MOST = 1_000_000
-"""The most that a count in a header is taken for: a forged one must stay writable."""
 LONGEST_WAIT = round(LONGEST_DELAY * 1000)
 """Milliseconds."""
-LONGEST_ID = 200
-"""Bytes of an id; AMQP has 255, and a stage that returns several bodies adds to it."""
 
 
 def read(queue: str, session: ChannelSession, delivered: Delivered, *, deaths: int = 0, counted: int = 0) -> Delivery:
@@ -37,7 +45,7 @@ def read(queue: str, session: ChannelSession, delivered: Delivered, *, deaths: i
     if not is_usable(message_id):
         message_id = new_id()
     headers = properties.headers if properties is not None else None
-    sent, attempted = (_sender_headers(headers), number(headers, ATTEMPT)) if headers else (NO_HEADERS, 0)
+    sent, attempted = (_sender_headers(headers), header_number(headers, ATTEMPT)) if headers else (NO_HEADERS, 0)
     attempt = attempted + deaths - counted + 1
     delivery = Delivery(queue, message_id, body, sent, attempt, session, tag, properties, deaths)
     session.in_hand[tag] = delivery
@@ -46,24 +54,12 @@ def read(queue: str, session: ChannelSession, delivered: Delivered, *, deaths: i
 
 def died(delivered: Delivered, *, counts_deliveries: bool) -> bool:
     """Whether a holder of the message has died; a classic queue knows of the last delivery only."""
-    return number(_headers(delivered), DELIVERY_COUNT) > 0 if counts_deliveries else delivered.redelivered
+    return header_number(_headers(delivered), DELIVERY_COUNT) > 0 if counts_deliveries else delivered.redelivered
 
 
 def left_to_wait(delivered: Delivered) -> float:
     """Seconds until a retry is due; nothing has to wait that is no retry."""
-    return number(_headers(delivered), WAIT, LONGEST_WAIT) / 1000
-
-
-def is_usable(id: str) -> bool:
-    """Whether a message can keep its id: on the wire, in logs, and as a key. Bytes that are no
-    UTF-8 have been replaced by U+FFFD, so that several ids may have become one."""
-    return all_usable([id])
-
-
-def all_usable(ids: Sequence[str]) -> bool:
-    """The same of many ids (at least one) that take as many bytes each, in one look."""
-    joined = "".join(ids)
-    return joined.isprintable() and "\ufffd" not in joined and 0 < len(ids[0].encode()) <= LONGEST_ID
+    return header_number(_headers(delivered), WAIT, LONGEST_WAIT) / 1000
 
 
 class Moved(Outgoing):
@@ -91,7 +87,6 @@ def _sender_headers(headers: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
-def number(headers: Mapping[str, Any] | None, name: str, most: int = MOST) -> int:
+def header_number(headers: Mapping[str, Any] | None, name: str, most: int = LARGEST_COUNT) -> int:
     """A header's number, at most `most`; a foreign program's nonsense counts as none."""
-    value = headers.get(name, 0) if headers else 0
-    return min(value, most) if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    return number(headers.get(name), most) if headers else 0

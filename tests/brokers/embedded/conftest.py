@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from runner.brokers.embedded import service
+from runner.brokers.embedded.books import PLACES
 from runner.brokers.embedded.broker import EmbeddedBroker
 from runner.brokers.embedded.inbox import Question
-from runner.brokers.embedded.store import PLACES
 from tests.brokers.holder import Holder
 from tests.brokers.places import EmbeddedPlace
 

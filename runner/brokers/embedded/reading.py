@@ -1,0 +1,78 @@
+"""Rows → messages in hand, whatever another program has put into them.
+
+A row without a usable id gets one; one whose headers can't be read is a delivery with a
+fault, which its stage moves to the dead letters. Knows no SQL.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from runner.message import ATTEMPT, HEADER_PREFIX, LONGEST_ID, NO_HEADERS, Delivery, Session, number
+
+DEEPEST_HEADERS = 100
+"""Levels: the json module writes no more than a thousand, its caller's stack included."""
+
+
+class Taken(NamedTuple):
+    """A message that has just been taken in hand."""
+
+    place: int
+    id: str
+    headers: str | None
+    crashes: int
+    payload: bytes
+
+
+def unpacked(packed: tuple[str, bytes]) -> Iterator[Taken]:
+    """The messages in one row that holds many: their fields in JSON, their payloads in a row."""
+    fields, payloads = packed
+    start = 0
+    for place, message_id, headers, crashes, length in json.loads(fields):
+        yield Taken(place, message_id, headers, crashes, payloads[start : start + length])
+        start += length
+
+
+def surely_usable(ids: Sequence[str]) -> bool:
+    """Whether all of these ids (at least one) are as the runner's own are, in one look."""
+    joined = "".join(ids)
+    return joined.isascii() and joined.isprintable() and min(map(len, ids)) > 0 and max(map(len, ids)) <= LONGEST_ID
+
+
+def delivery_of(message: Taken, queue: str, session: Session, broker_data: object) -> Delivery:
+    """The message in hand, from now on."""
+    place, message_id, headers_text, crashes, payload = message
+    headers, attempts, fault = NO_HEADERS, 0, ""
+    if headers_text is not None:
+        headers, attempts, fault = _read_headers(headers_text)
+    if crashes:
+        crashes = number(crashes)
+    attempt = attempts + crashes + 1
+    return Delivery(queue, message_id, payload, headers, attempt, session, place, broker_data, crashes, fault)
+
+
+def _read_headers(text: str) -> tuple[Mapping[str, Any], int, str]:
+    """The headers of the message's sender, the attempts that were made of it, and why they
+    can't be read."""
+    try:
+        headers = json.loads(text)
+    except (ValueError, RecursionError):
+        headers = None
+    if not isinstance(headers, dict):
+        return NO_HEADERS, 0, "its headers in the broker's file are no JSON object"
+    if text.count("{") + text.count("[") > DEEPEST_HEADERS and _is_deep(headers):
+        return NO_HEADERS, 0, f"its headers in the broker's file are nested more than {DEEPEST_HEADERS} deep"
+    sent = {name: value for name, value in headers.items() if not name.startswith(HEADER_PREFIX)}
+    return sent, number(headers.get(ATTEMPT)), ""
+
+
+def _is_deep(value: dict[str, Any]) -> bool:
+    level: list[Any] = [value]
+    for _ in range(DEEPEST_HEADERS):
+        containers = [inner.values() if isinstance(inner, dict) else inner for inner in level]
+        level = [one for container in containers for one in container if isinstance(one, dict | list)]
+        if not level:
+            return False
+    return True
