@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from runner.brokers.base import Broker, Depth
-from runner.errors import PublishError
+from runner.errors import BrokerAwayError, PublishError
 from runner.message import Delivery, Destination, Outgoing, new_id
 from runner.pipeline import Binding, Exchange, Pipeline, Queue, Stage
 from runner.retry import RetryPolicy
 from runner.topology import Topology, plan
 from tests.waiting import TIMEOUT
+
+T = TypeVar("T")
 
 RETRY_DELAY = 0.3
 """Seconds; the one delay that WORK's retries wait."""
@@ -100,3 +102,14 @@ def consume(broker: Broker, queue: str = WORK, prefetch: int = 100) -> Collector
 
 def depth(broker: Broker, queue: str = WORK) -> Depth:
     return broker.depths([queue])[queue]
+
+
+def turned_away(submit: Callable[[], T]) -> tuple[list[T], str]:
+    """Submit until the broker takes no more: what it returned until then, and why it takes no more."""
+    taken: list[T] = []
+    for _ in range(1_000_000):
+        try:
+            taken.append(submit())
+        except BrokerAwayError as error:
+            return taken, str(error)
+    raise AssertionError("it takes whatever comes")

@@ -7,6 +7,8 @@
     service.py   that thread: opens the file, does turn after turn
     turn.py      one transaction's work: settle, publish, take
     store.py     messages and queues as rows; knows SQL, and nothing of threads
+    reading.py   rows → messages in hand, whatever is in them
+    books.py     the file's counts, set right at the start
     file.py      the file itself: opened, checked, explained when it fails, kept small
     presence.py  who is alive, and how to wake them
 

@@ -19,6 +19,7 @@ from runner.brokers.embedded.inbox import Publication, Question, packed
 from runner.brokers.embedded.service import Service
 from runner.brokers.embedded.store import Store
 from runner.brokers.embedded.url import path_of
+from runner.brokers.outstanding import Outstanding
 from runner.errors import BrokerAwayError, BrokerError, BrokerSetupError, BrokerUnavailableError
 from runner.events import UNWATCHED, Events
 from runner.message import Delivery, Outgoing
@@ -53,6 +54,7 @@ class EmbeddedBroker:
         self._name = name
         self._events = events
         self._make_service = service
+        self._outstanding = Outstanding()
         self._service: Service | None = None
         self._answers: LoopAnswers | None = None
 
@@ -96,9 +98,11 @@ class EmbeddedBroker:
 
     def submit(self, messages: Sequence[Outgoing], done: Done) -> GiveUp:
         service = self._reach()
+        parcels = packed(messages)
+        done = self._outstanding.counted(messages, done)
         if self._answers is not None:
             done = partial(self._answers.tell, done)
-        publication = Publication(packed(messages), done)
+        publication = Publication(parcels, done)
         service.inbox.publications.append(publication)
         service.inbox.wake()
         return publication.give_up

@@ -215,8 +215,12 @@ def _no_room(path: Path) -> bool:
     return disk.f_bavail * disk.f_frsize < 2**20
 
 
-def _full(path: Path) -> BrokerUnavailableError:
-    return BrokerUnavailableError(f"{path}: the disk is full; make room on it")
+class DiskFullError(BrokerUnavailableError):
+    """There is no room for what is to be written; for something smaller there may be."""
+
+
+def _full(path: Path) -> DiskFullError:
+    return DiskFullError(f"{path}: the disk is full; make room on it")
 
 
 def _damaged(path: Path, detail: str) -> BrokerSetupError:

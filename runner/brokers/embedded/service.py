@@ -16,7 +16,7 @@ from pathlib import Path
 
 from runner.brokers.answer import Answer
 from runner.brokers.base import Consumer
-from runner.brokers.embedded.file import explain, explained, identity
+from runner.brokers.embedded.file import DiskFullError, explain, explained, identity
 from runner.brokers.embedded.inbox import Inbox, Work
 from runner.brokers.embedded.presence import Presence
 from runner.brokers.embedded.store import DeclaredDeadError, ReplacedError, Store
@@ -52,6 +52,11 @@ class Service:
         self.inbox = Inbox()
         self.outage: BrokerError | None = BrokerUnavailableError(f"{path}: still being opened")
         """Why the broker isn't available; None: it is."""
+        self._told = str(self.outage)
+        """What was last told of that."""
+        self._cramped = False
+        """Whether it was told that the disk is full, and not that this is over. Meanwhile the
+        broker comes and goes: for small messages there is room, and for large ones there isn't."""
         self.opened = Answer()
         """Answered when the file is open, or with the BrokerSetupError that prevents it."""
         self._path = path
@@ -208,13 +213,27 @@ class Service:
         self.inbox.refuse(str(error))
 
     def _set_outage(self, error: BrokerError | None) -> None:
-        before, self.outage = self.outage, error
-        if self._closing.is_set() or str(before) == str(error):
+        self.outage = error
+        if self._cramped and (error is None or isinstance(error, DiskFullError)):
+            return  # something small has found room, or something large has not: that is known
+        self._cramped = isinstance(error, DiskFullError)
+        self._tell_outage(error)
+
+    def _tell_outage(self, error: BrokerError | None) -> None:
+        before, self._told = self._told, str(error)
+        if self._closing.is_set() or before == self._told:
             return
         if error is not None:
             self._events.disconnected(str(self._path), str(error), mends=False)
         else:
             self._events.connected(str(self._path), again=self.opened.given)
+
+    def _look_for_room(self, store: Store) -> None:
+        """The disk was full: tell when it isn't any more. Raises what SQLite does while it is."""
+        if self._cramped:
+            store.prove_room()
+            self._cramped = False
+            self._tell_outage(None)
 
     # -- turn after turn ----------------------------------------------------------------
 
@@ -335,6 +354,7 @@ class Service:
                     if not self.inbox.empty or not store.shrink(SHRINK_IDLE):
                         break
             store.empty_log()
+            self._look_for_room(store)
         except sqlite3.Error as error:
             if not _will_pass(error):
                 raise

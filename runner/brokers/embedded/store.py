@@ -33,6 +33,8 @@ CLAIM_BYTES = 64 * 1024 * 1024
 """Payload to load into memory at once, about; a single message may be larger."""
 LONGEST_WAIT = round(LONGEST_DELAY * 1000)
 """Milliseconds; what is due later than that was never delayed by a runner."""
+ROOM = 1024 * 1024
+"""Bytes for which there has to be room on a disk that isn't full."""
 DUE_AT_ONCE = 1000
 """Delayed messages that come due in one transaction."""
 
@@ -436,6 +438,15 @@ class Store:
         self._execute("UPDATE owner SET name = name WHERE number = ?", (self._owner,))
 
     # -- Outside of a transaction -------------------------------------------------------
+
+    def prove_room(self) -> None:
+        """Write as much as tells that the disk isn't full; what SQLite raises says that it is."""
+        with self.presence.writing():
+            name = self._execute("SELECT name FROM owner WHERE number = ?", (self._owner,)).fetchone()
+            try:
+                self._execute("UPDATE owner SET name = zeroblob(?) WHERE number = ?", (ROOM, self._owner))
+            finally:
+                self._execute("UPDATE owner SET name = ? WHERE number = ?", (*name, self._owner))
 
     def depths(self) -> dict[str, tuple[int, int, int]]:
         """Every queue's messages that are ready, in hand and delayed."""

@@ -17,7 +17,7 @@ from runner.brokers.embedded.inbox import Parcel, Publication, Work
 from runner.brokers.embedded.presence import Grave
 from runner.brokers.embedded.reading import delivery_of
 from runner.brokers.embedded.store import Queue, Store
-from runner.errors import PublishError
+from runner.errors import BrokerError, BrokerUnavailableError, PublishError
 from runner.message import Delivery, Destination, Outgoing, Session, new_id
 from runner.topology import Topology
 
@@ -114,7 +114,7 @@ class Turn:
         self._delayed_rows: list[tuple[int, int, str, str | None, bytes]] = []
         self._dropped: list[tuple[Delivery, bool]] = []
         self._fed: set[Queue] = set()
-        self.answers: list[tuple[Publication, PublishError | None]] = []
+        self.answers: list[tuple[Publication, BrokerError | None]] = []
         self.refused: list[tuple[Delivery, PublishError]] = []
         self.taken: list[tuple[Subscription, list[Delivery]]] = []
         self.graves: list[Grave] = []
@@ -129,8 +129,8 @@ class Turn:
         for delivery, parcels in work.settlements:
             self._settle(delivery, parcels, settled)
         for publication in work.publications:
-            if not publication.given_up:
-                self.answers.append((publication, self._publish(publication.parcels)))
+            gone = BrokerUnavailableError("nobody waits for it any more") if publication.given_up else None
+            self.answers.append((publication, gone or self._publish(publication.parcels)))
         self._store.insert(self._rows)
         self._store.delay(self._delayed_rows)
         for name, places in settled.items():

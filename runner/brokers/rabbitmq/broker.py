@@ -14,6 +14,7 @@ from itertools import chain
 from runner.brokers.answer import Answer
 from runner.brokers.base import Consumer, Depth, Done, GiveUp
 from runner.brokers.rabbitmq.amqp.node import Node
+from runner.brokers.outstanding import Outstanding
 from runner.brokers.rabbitmq.connection import RobustConnection
 from runner.brokers.rabbitmq.consumers import Consumers
 from runner.brokers.rabbitmq.consuming import Subscription
@@ -66,6 +67,7 @@ class RabbitBroker:
         self._consumers = Consumers(self._repairs.mend, self._connection.later)
         self._settling = Settling(self._connection, self._life, self._consumers, events)
         self._recovery = Recovery(self._connection, self._life, self._repairs, self._settling, self._consumers, events)
+        self._outstanding = Outstanding()
         self._silent = False
         """Whether the broker has not answered in time, and not since."""
         self.settle = self._settling.settle  # not a method that calls it: it is called for each message
@@ -106,7 +108,8 @@ class RabbitBroker:
     def submit(self, messages: Sequence[Outgoing], done: Done) -> GiveUp:
         if not self._life.available:
             raise BrokerAwayError(self._life.blocked or f"the broker is away: {self._life.trouble}")
-        self._connection.call(self._settling.send, messages, SubmitTicket(messages, done))
+        ticket = SubmitTicket(messages, self._outstanding.counted(messages, done))
+        self._connection.call(self._settling.send, messages, ticket)
         return _nothing
 
     def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:

@@ -79,21 +79,26 @@ def test_a_full_disk_refuses_publishers_and_loses_no_settlement(open_broker: Ope
     assert ids(place.contents(NEXT)) == ["large"]
 
 
-def test_a_full_disk_is_seen_as_something_that_somebody_should_look_at(open_broker: Opener, path: Path) -> None:
+def test_a_full_disk_is_told_once_and_once_when_there_is_room_again(open_broker: Opener, path: Path) -> None:
     journal = Journal()
     broker = open_broker(events=Events([journal]))
     ask(broker, lambda store: store._execute("PRAGMA max_page_count = 1").fetchall())
-    with pytest.raises(BrokerUnavailableError):
-        broker.publish([to(WORK, bytes(100_000), id="large")])
-    wait_until(lambda: broker.available)
-    broker.publish([to(WORK, id="small")])
+    for number in range(3):
+        with pytest.raises(BrokerUnavailableError):
+            broker.publish([to(WORK, bytes(100_000), id="large")])
+        wait_until(lambda: broker.available)
+        broker.publish([to(WORK, id=f"small {number}")])  # for small things there is room
+    assert [seen.event for seen in journal.seen if "connected" in seen.event] == ["connected", "disconnected"]
+    ask(broker, lambda store: store._execute("PRAGMA max_page_count = 1000000").fetchall())
+    wait_until(lambda: journal.seen[-1].event == "connected")
     comings = [(seen.event, seen.at, seen.more[-1]) for seen in journal.seen if "connected" in seen.event]
     assert comings == [
         ("connected", str(path), False),
         ("disconnected", str(path), False),
         ("connected", str(path), True),
     ]
-    assert [seen.id for seen in journal.only("published")] == ["small"]
+    assert [seen.id for seen in journal.only("published")] == ["small 0", "small 1", "small 2"]
+    assert broker.available
 
 
 def test_a_file_that_is_removed_under_it_makes_the_broker_unavailable_for_good(open_broker: Opener, path: Path) -> None:

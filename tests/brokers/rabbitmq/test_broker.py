@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from queue import SimpleQueue
 
 import pytest
 
+from runner.brokers.outstanding import MOST_OUTSTANDING
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.errors import BrokerSetupError
-from tests.brokers.plans import MORE, WORK, Collector
+from tests.brokers.plans import MORE, NEXT, WORK, Collector, to, turned_away
 from tests.rabbitmq_node import RabbitNode
 from tests.waiting import TIMEOUT, wait_until
 
@@ -35,3 +37,16 @@ def test_a_broker_that_does_not_answer_is_waited_for_once(
         second.join(TIMEOUT)
         assert not second.is_alive()
     wait_until(lambda: not broker.consuming(MORE))
+
+
+def test_what_waits_for_a_broker_that_is_silent_is_bounded_and_it_goes_on_by_itself(
+    rabbit: Callable[..., RabbitBroker], rabbit_node: RabbitNode
+) -> None:
+    broker = rabbit()
+    body, told = bytes(2**20), SimpleQueue[object]()
+    with rabbit_node.frozen():
+        taken, reason = turned_away(lambda: broker.submit([to(NEXT, body)], told.put))
+    assert "MiB wait for the broker to confirm them" in reason
+    assert len(taken) < MOST_OUTSTANDING / len(body)
+    assert [told.get(timeout=TIMEOUT) for _ in taken] == [None] * len(taken)
+    broker.publish([to(NEXT, body)])
