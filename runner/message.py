@@ -147,7 +147,7 @@ class Delivery:
     them, and no other broker understands them.
     """
 
-    __slots__ = ("attempt", "broker_data", "deaths", "fault", "headers", "id", "payload", "queue", "session", "tag")
+    __slots__ = ("attempt", "broker_data", "deaths", "headers", "id", "payload", "queue", "session", "tag", "unreadable")
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class Delivery:
         tag: int,
         broker_data: Any = None,
         deaths: int = 0,
-        fault: str = "",
+        unreadable: str = "",
     ) -> None:
         self.queue = queue
         self.id = id
@@ -171,7 +171,7 @@ class Delivery:
         self.tag = tag
         self.broker_data = broker_data
         self.deaths = deaths
-        self.fault = fault
+        self.unreadable = unreadable
 
     def __repr__(self) -> str:  # never the payload: it may hold a card number
         return f"Delivery({self.queue}, id={self.id}, attempt={self.attempt})"

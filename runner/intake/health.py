@@ -51,31 +51,31 @@ class Health:
         """This run does its work: what is posted to it now is stored. Where it isn't known
         to be handled as well, the answer says so, and is a 200 all the same."""
         self._survey.refresh()
-        faults = [*self._here(), *self._broker_faults(self._needed)]
-        behind = self._pipeline_faults()
-        if faults or not behind:
-            return _told(faults)
+        troubles = [*self._here(), *self._broker_troubles(self._needed)]
+        behind = self._pipeline_troubles()
+        if troubles or not behind:
+            return _told(troubles)
         return answer(200, {"status": "accepting", "detail": "; ".join(behind)})
 
     def pipeline(self) -> Response:
         """What is posted now is handled: every stage has a worker, on whichever machine."""
         self._survey.refresh(0.0 if self._survey.silent > SILENCE else PATIENCE)
-        return _told(self._pipeline_faults())
+        return _told(self._pipeline_troubles())
 
-    def _pipeline_faults(self) -> list[str]:
-        faults, depths = self._broker_faults(self._stages), self._survey.depths
+    def _pipeline_troubles(self) -> list[str]:
+        troubles, depths = self._broker_troubles(self._stages), self._survey.depths
         if depths is None:
-            return faults or ["the broker has not told of its queues yet"]
+            return troubles or ["the broker has not told of its queues yet"]
         idle = [
             f"stage {stage} {'is paused' if depths[queue].paused else 'has no worker'}"
             for queue, stage in self._stages.items()
             if queue in depths and not depths[queue].consumers
         ]
-        return [*faults, *idle]
+        return [*troubles, *idle]
 
-    def _broker_faults(self, needed: Collection[str]) -> list[str]:
-        if fault := self._survey.fault:
-            return [fault]
+    def _broker_troubles(self, needed: Collection[str]) -> list[str]:
+        if trouble := self._survey.trouble:
+            return [trouble]
         depths = self._survey.depths
         return [f"there is no queue {queue}" for queue in needed if depths is not None and queue not in depths]
 
@@ -86,7 +86,7 @@ def published_to(http: Http) -> list[str]:
     return sorted(place.key for place in places if not place.exchange)
 
 
-def _told(faults: Sequence[str]) -> Response:
-    if not faults:
+def _told(troubles: Sequence[str]) -> Response:
+    if not troubles:
         return answer(200, {"status": "ready"})
-    return problem(503, "; ".join(faults), headers={"Retry-After": str(RETRY_AFTER)})
+    return problem(503, "; ".join(troubles), headers={"Retry-After": str(RETRY_AFTER)})

@@ -37,7 +37,7 @@ class Survey:
         self._asking = False
         self._answered = threading.Event()
         self._depths: Mapping[str, Depth] | None = None
-        self._fault = ""
+        self._trouble = ""
 
     def refresh(self, patience: float = 0.0) -> None:
         """Ask again if that is due, and wait up to `patience` seconds for the answer."""
@@ -56,13 +56,13 @@ class Survey:
         return self._depths
 
     @property
-    def fault(self) -> str:
+    def trouble(self) -> str:
         """Why the last question has no answer; empty where it has one."""
         if not self._broker.available:
             return "the broker is away or takes no messages"
         if (waited := self.silent) > SILENCE:
             return f"the broker has not answered for {waited:.0f} s"
-        return self._fault
+        return self._trouble
 
     @property
     def silent(self) -> float:
@@ -81,16 +81,16 @@ class Survey:
 
     def _look(self) -> bool:
         """Whether to look again."""
-        depths, fault = self._depths, ""
+        depths, trouble = self._depths, ""
         try:
             depths = self._broker.depths(self._queues)
         except BrokerError as error:
-            fault = f"the broker doesn't answer: {error}"
+            trouble = f"the broker doesn't answer: {error}"
         except Exception:  # as anywhere on a thread: else nobody would ever ask again
             log.exception("can't read the queues' depths")
-            fault = "the broker's answer can't be read"
+            trouble = "the broker's answer can't be read"
         with self._lock:
-            self._depths, self._fault = depths, fault
-            self._asking = bool(fault) and time.monotonic() - self._wanted < INTEREST
+            self._depths, self._trouble = depths, trouble
+            self._asking = bool(trouble) and time.monotonic() - self._wanted < INTEREST
             self._answered.set()
             return self._asking

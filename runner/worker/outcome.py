@@ -78,8 +78,8 @@ class Decider:
     def message(self, delivery: Delivery) -> Message:
         """What the handler gets: the body parsed and checked, for others may publish here
         too. Raises Reject."""
-        if delivery.fault:
-            raise Reject(delivery.fault)
+        if delivery.unreadable:
+            raise Reject(delivery.unreadable)
         try:
             body = orjson.loads(delivery.payload)
         except orjson.JSONDecodeError as error:

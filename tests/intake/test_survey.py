@@ -25,7 +25,7 @@ def started(broker: Broker, pipeline: LoadedPipeline) -> Broker:
 def test_it_tells_what_the_broker_tells(started: Broker) -> None:
     asked = Survey(started, ["payments"])
     asked.refresh(TIMEOUT)
-    assert (asked.depths, asked.fault) == ({"payments": Depth()}, "")
+    assert (asked.depths, asked.trouble) == ({"payments": Depth()}, "")
 
 
 def test_however_often_it_is_asked_the_broker_is_not(started: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,8 +59,8 @@ def test_a_question_that_fails_is_told_and_the_next_one_is_asked(
     with monkeypatch.context() as failing:
         failing.setattr(started, "depths", _raising(error))
         asker.refresh(TIMEOUT)
-        assert asker.fault == fault
-    wait_until(lambda: asker.fault == "")
+        assert asker.trouble == fault
+    wait_until(lambda: asker.trouble == "")
 
 
 def _raising(error: Exception) -> Callable[[object], None]:
@@ -83,5 +83,5 @@ def test_a_broker_that_is_silent_for_long_is_told(silent: Broker, monkeypatch: p
     monkeypatch.setattr(survey, "SILENCE", 0.1)
     asker = Survey(silent, ["payments"])
     asker.refresh()
-    assert asker.fault == ""
-    wait_until(lambda: asker.fault.startswith("the broker has not answered for"))
+    assert asker.trouble == ""
+    wait_until(lambda: asker.trouble.startswith("the broker has not answered for"))

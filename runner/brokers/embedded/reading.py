@@ -44,13 +44,13 @@ def surely_usable(ids: Sequence[str]) -> bool:
 def delivery_of(message: Taken, queue: str, session: Session, broker_data: object) -> Delivery:
     """The message in hand, from now on."""
     place, message_id, headers_text, crashes, payload = message
-    headers, attempts, fault = NO_HEADERS, 0, ""
+    headers, attempts, unreadable = NO_HEADERS, 0, ""
     if headers_text is not None:
-        headers, attempts, fault = _read_headers(headers_text)
+        headers, attempts, unreadable = _read_headers(headers_text)
     if crashes:
         crashes = number(crashes)
     attempt = attempts + crashes + 1
-    return Delivery(queue, message_id, payload, headers, attempt, session, place, broker_data, crashes, fault)
+    return Delivery(queue, message_id, payload, headers, attempt, session, place, broker_data, crashes, unreadable)
 
 
 def _read_headers(text: str) -> tuple[Mapping[str, Any], int, str]:

@@ -23,6 +23,8 @@ from runner.topology import Topology
 
 MAX_PAYLOAD = 128 * 1024 * 1024
 """Bytes; the limit that RabbitMQ 3 has by default."""
+HELD_BYTES = 192 * 1024 * 1024
+"""Payload in hand beyond which a stage that has some takes no more in advance."""
 _KEPT_ROUTES = 1000
 
 
@@ -47,6 +49,8 @@ class Hand:
 
     def __init__(self) -> None:
         self._places: set[int] = set()
+        self.bytes = 0
+        """Of payload."""
         self.suspect: int | None = None
         """The place of the one message among them whose former holder died."""
 
@@ -55,12 +59,14 @@ class Hand:
 
     def put(self, delivery: Delivery, *, suspect: bool) -> None:
         self._places.add(delivery.tag)
+        self.bytes += len(delivery.payload)
         delivery.broker_data.in_hand += 1
         if suspect:
             self.suspect = delivery.tag
 
     def drop(self, delivery: Delivery) -> None:
         self._places.discard(delivery.tag)
+        self.bytes -= len(delivery.payload)
         delivery.broker_data.in_hand -= 1
         if self.suspect == delivery.tag:
             self.suspect = None
@@ -229,6 +235,8 @@ class Turn:
         room = subscription.prefetch - subscription.in_hand
         if room <= 0 or not queue.ready:
             return
+        if self._hand.bytes >= HELD_BYTES and subscription.in_hand:
+            return  # what is settled makes room
         taken = self._store.take(queue, room, suspect=self._hand.suspect is None)
         if not taken:
             return
@@ -236,4 +244,4 @@ class Turn:
         for message, delivery in zip(taken, deliveries, strict=True):
             self._hand.put(delivery, suspect=message.crashes > 0)
         self.taken.append((subscription, deliveries))
-        self.more |= queue.ready > 0 and subscription.in_hand < subscription.prefetch
+        self.more |= queue.ready > 0 and subscription.in_hand < subscription.prefetch and self._hand.bytes < HELD_BYTES

@@ -121,6 +121,7 @@ class RabbitBroker:
             waits=bool(self._topology.rungs.get(queue)),
             move=self._settling.move,
             later=self._connection.call,
+            after=self._connection.later,
         )
         self._connection.call(self._consumers.subscribe, subscription)
 

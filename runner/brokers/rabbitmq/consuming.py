@@ -2,10 +2,14 @@
 
 A delivery whose earlier holder died is not handled from here: it is moved to the
 queue's quarantine (see `quarantine`). Neither is a retry that isn't due yet.
+
+RabbitMQ limits what is taken in advance by its number alone. Where the bodies are large,
+the consumer rests until there is room in the memory, and then takes fewer.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 from runner.brokers.base import Consumer
@@ -17,6 +21,15 @@ from runner.brokers.rabbitmq.session import ChannelSession
 from runner.message import NO_HEADERS, Delivery, Outgoing, all_usable
 from runner.topology import PlannedQueue
 
+LARGE = 64 * 1024
+"""Bytes of a body that is weighed."""
+HELD_BYTES = 64 * 1024 * 1024
+"""Bytes of large bodies from one queue that may be in hand."""
+RELIEF = 0.1
+"""Seconds between looks whether there is room again."""
+WIDEN_AFTER = 10.0
+"""Seconds without a large body after which as many are taken in advance as before."""
+
 
 class Subscription:
     """A work queue that is consumed, over any number of connections, by one consumer at a time.
@@ -24,7 +37,7 @@ class Subscription:
     `waits` tells whether the queue has companions on which a retry waits.
     `move(delivery, message)` publishes a delivery elsewhere and then acks it; where that is
     refused it is to call `arrive`. `later(function)` calls `function` after what has been
-    read so far.
+    read so far, `after(delay, function)` after `delay` seconds.
     """
 
     def __init__(
@@ -37,6 +50,7 @@ class Subscription:
         waits: bool,
         move: Callable[[Delivery, Outgoing], None],
         later: Callable[[Callable[[], None]], None],
+        after: Callable[[float, Callable[[], None]], None],
     ) -> None:
         self.queue = planned.name
         self.quarantine = quarantine
@@ -57,18 +71,24 @@ class Subscription:
         self._waits = waits
         self._move = move
         self._later = later
+        self._after = after
         self._arrived: list[Delivery] = []
+        self._resting = False
+        """Whether the consumer has been ended until there is room for more."""
+        self._narrow = 0
+        """How many large bodies have room; 0: as many as the prefetch says."""
+        self._large_came = 0.0
 
     @property
     def registered(self) -> bool:
-        """Whether the broker has confirmed the consumer."""
-        return bool(self._tag) and not self.cancelled
+        """Whether the broker has confirmed the consumer; one that only rests is so still."""
+        return bool(self._tag or self._resting) and not self.cancelled
 
     def attach(self, channel: Channel) -> None:
         """Consume on this channel, whether it is freshly opened or has lost its consumer."""
         if self._asked or not channel.is_open:
             return
-        self._asked = True
+        self._asked, self._resting = True, False
         session = self.session = self.session or ChannelSession(channel)
 
         def consuming(tag: str) -> None:
@@ -76,7 +96,8 @@ class Subscription:
             if self.cancelled:
                 self._cancel_consumer(channel)
 
-        channel.consume(self.queue, self._prefetch, Arrivals(self, session), consuming)
+        prefetch = min(self._prefetch, self._narrow or self._prefetch)
+        channel.consume(self.queue, prefetch, Arrivals(self, session), consuming)
 
     def lose_consumer(self) -> None:
         """The broker has cancelled it; the channel, and what is in hand, are still good."""
@@ -84,7 +105,7 @@ class Subscription:
 
     def detach(self) -> None:
         """The channel is gone; what it delivered belongs to the broker again."""
-        self._tag, self._asked, self.opening = "", False, False
+        self._tag, self._asked, self.opening, self._resting = "", False, False, False
         if self.session is not None:
             self.session.end()
             self.session = None
@@ -113,10 +134,46 @@ class Subscription:
             self._asked = False
             self._hand_over()
             self._tell_cancelled()
-            if not self.cancelled:  # it has been resumed meanwhile
-                self.attach(channel)
+            if not self.cancelled:  # it has been resumed meanwhile, or rests
+                self._attach_when_light(channel)
 
         channel.cancel(tag, ended)
+
+    # -- large bodies -------------------------------------------------------------------
+
+    def weigh(self, session: ChannelSession, tag: int, size: int) -> None:
+        """A large body has come. Where too much is in hand, take no more until it isn't."""
+        session.large[tag] = size
+        self._large_came = time.monotonic()
+        if session.weight() <= HELD_BYTES or not self._tag or self.cancelled:
+            return
+        if not self._narrow:
+            self._after(WIDEN_AFTER, self._widen)
+        self._narrow = max(1, HELD_BYTES // max(session.large.values()))
+        self._rest(session.channel)
+
+    def _rest(self, channel: Channel) -> None:
+        self._resting = True
+        self._cancel_consumer(channel)
+
+    def _attach_when_light(self, channel: Channel) -> None:
+        session = self.session
+        if self.cancelled or self._asked or session is None or session.channel is not channel:
+            return
+        if session.weight() > HELD_BYTES // 2:
+            self._after(RELIEF, lambda: self._attach_when_light(channel))
+        else:
+            self.attach(channel)
+
+    def _widen(self) -> None:
+        """Take as many as before, once no large body has come for a while."""
+        left = self._large_came + WIDEN_AFTER - time.monotonic()
+        if left > 0:
+            self._after(left, self._widen)
+            return
+        self._narrow = 0
+        if self._tag and not self.cancelled and self.session is not None and self.session.channel.is_open:
+            self._rest(self.session.channel)
 
     def _tell_cancelled(self) -> None:
         waiting, self._cancels = self._cancels, []
@@ -184,3 +241,5 @@ class Arrivals:
 
     def on_delivered(self, delivered: Delivered) -> None:
         self._subscription.sort(read(self._subscription.queue, self._session, delivered), delivered)
+        if len(delivered.body) >= LARGE:
+            self._subscription.weigh(self._session, delivered.tag, len(delivered.body))

@@ -14,7 +14,7 @@ class ChannelSession(Session):
     a slow message holds nobody's place.
     """
 
-    __slots__ = ("_settled", "channel", "in_hand", "leaving", "singly_soon")
+    __slots__ = ("_settled", "channel", "in_hand", "large", "leaving", "singly_soon")
 
     def __init__(self, channel: Channel) -> None:
         super().__init__()
@@ -23,10 +23,17 @@ class ChannelSession(Session):
         """Tags whose acks have yet to leave."""
         self.in_hand: dict[int, Delivery] = {}
         """By tag, ascending: delivered, and not settled yet."""
+        self.large: dict[int, int] = {}
+        """Bytes of large bodies by tag: of those in hand, and of some that were."""
         self.leaving: set[Delivery] = set()
         """Those whose ack waits for the confirms of several messages, or for a second try."""
         self.singly_soon = False
         """Whether `flush_singly` is about to be called."""
+
+    def weight(self) -> int:
+        """Bytes of the large bodies in hand."""
+        self.large = {tag: size for tag, size in self.large.items() if tag in self.in_hand}
+        return sum(self.large.values())
 
     def settled(self, tag: int) -> None:
         """The delivery may be acked; `flush` sends it."""

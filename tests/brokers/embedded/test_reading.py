@@ -137,7 +137,7 @@ def test_a_forged_count_is_bounded(open_broker: Opener, path: Path, attempts: st
 def test_headers_that_branch_widely_are_not_deep() -> None:
     wide = '{"a": [' + ",".join(["[1]"] * 1000) + "]}"
     delivery = delivery_of(Taken(1, "m-1", wide, 0, b""), WORK, Session(), None)
-    assert delivery.fault == ""
+    assert delivery.unreadable == ""
     assert len(delivery.headers["a"]) == 1000
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runner.brokers.base import Depth
+from runner.brokers.embedded import store, turn
 from runner.errors import PublishError
 from runner.pipeline import Queue
 from tests.brokers.embedded.conftest import Opener
@@ -76,3 +77,19 @@ def test_large_messages_are_taken_a_few_at_a_time(open_broker: Opener, monkeypat
     broker.consume(WORK, 100, collector)
     collector.wait(8)
     assert max(batches) == 3
+
+
+def test_a_stage_that_holds_large_bodies_takes_no_more_in_advance(
+    open_broker: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "CLAIM_BYTES", 2 * 2**20)
+    monkeypatch.setattr(turn, "HELD_BYTES", 4 * 2**20)
+    broker = open_broker()
+    broker.publish([to(WORK, bytes(2**20)) for _ in range(20)])
+    collector = consume(broker)
+    collector.wait(4)
+    broker.publish([to(NEXT)])  # a turn more
+    assert depth(broker) == Depth(ready=16, in_hand=4, consumers=1)
+    for came in range(20):
+        broker.settle(collector.wait(came + 1)[came], [])
+    wait_until(lambda: depth(broker) == Depth(consumers=1))

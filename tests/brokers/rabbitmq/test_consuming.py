@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from runner.brokers.base import Depth
+from runner.brokers.rabbitmq import consuming
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.message import ATTEMPT, WAIT
 from runner.pipeline import Pipeline, Queue, Stage
@@ -16,7 +18,7 @@ from runner.retry import RetryPolicy
 from runner.topology import plan
 from tests.brokers.conftest import Opener
 from tests.brokers.places import RabbitPlace
-from tests.brokers.plans import RETRY_DELAY, WORK, Collector, to, topology
+from tests.brokers.plans import RETRY_DELAY, WORK, Collector, depth, to, topology
 from tests.brokers.rabbitmq.foreign import retry
 from tests.rabbitmq_node import RabbitNode
 from tests.waiting import wait_until
@@ -73,3 +75,28 @@ def test_a_message_without_an_id_gets_one_that_lasts(
     wait_until(lambda: broker.depths([WORK])[WORK].in_hand == 1)  # the one without an id is acked
     holder.kill()
     assert hold(WORK).take(1) == {given: 2}
+
+
+def test_where_bodies_are_large_fewer_are_taken_in_advance_until_they_are_small_again(
+    rabbit: Callable[..., RabbitBroker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consuming, "HELD_BYTES", 4 * 2**20)
+    monkeypatch.setattr(consuming, "WIDEN_AFTER", 1.0)
+    broker, collector = rabbit(), Collector()
+    broker.consume(WORK, 100, collector)
+    wait_until(lambda: broker.consuming(WORK))
+    large = bytes(2**20)
+    broker.publish([to(WORK, large) for _ in range(6)])
+    first = collector.wait(6)
+    wait_until(lambda: not broker._consumers.subscriptions[WORK]._asked)  # it rests, with too much in hand
+    assert broker.consuming(WORK), "nobody has to look after a stage that only rests"
+    broker.publish([to(WORK, large) for _ in range(20)])
+    for delivery in first:
+        broker.settle(delivery, [])
+    collector.wait(10)
+    wait_until(lambda: depth(broker) == Depth(ready=16, in_hand=4, consumers=1))
+    for came in range(6, 26):
+        broker.settle(collector.wait(came + 1)[came], [])
+    wait_until(lambda: depth(broker) == Depth(consumers=1))
+    broker.publish([to(WORK) for _ in range(50)])
+    collector.wait(76)
