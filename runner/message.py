@@ -147,7 +147,18 @@ class Delivery:
     them, and no other broker understands them.
     """
 
-    __slots__ = ("attempt", "broker_data", "deaths", "headers", "id", "payload", "queue", "session", "tag", "unreadable")
+    __slots__ = (
+        "attempt",
+        "broker_data",
+        "deaths",
+        "headers",
+        "id",
+        "payload",
+        "queue",
+        "session",
+        "tag",
+        "unreadable",
+    )
 
     def __init__(
         self,

@@ -50,13 +50,13 @@ def test_a_stage_that_pauses_while_it_stops_is_left_in_time(
     with running:
         cancel, pausing, stopping = running.broker.cancel, threading.Event(), threading.Event()
 
-        def slow_cancel(queue: str) -> None:
+        def slow_cancel(queue: str, **how: bool) -> None:
             if threading.current_thread().name.startswith("one-"):
                 pausing.set()
                 stopping.wait(10)
             elif queue == "other":  # the stop has come past the first stage
                 stopping.set()
-            cancel(queue)
+            cancel(queue, **how)
 
         monkeypatch.setattr(running.broker, "cancel", slow_cancel)
         send(running, b"1")

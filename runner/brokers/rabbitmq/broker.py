@@ -13,8 +13,8 @@ from itertools import chain
 
 from runner.brokers.answer import Answer
 from runner.brokers.base import Consumer, Depth, Done, GiveUp
-from runner.brokers.rabbitmq.amqp.node import Node
 from runner.brokers.outstanding import Outstanding
+from runner.brokers.rabbitmq.amqp.node import Node
 from runner.brokers.rabbitmq.connection import RobustConnection
 from runner.brokers.rabbitmq.consumers import Consumers
 from runner.brokers.rabbitmq.consuming import Subscription
