@@ -1,17 +1,17 @@
 """A word that you type at the prompt is a module here: `runner run` is `run.py`.
 
-    run.py         starts what a file declares; banner.py is what it then says
-    check.py       tells everything that is wrong with a file
+    run.py         starts what a file declares; banner.py is what it prints then
+    check.py       reports everything that is wrong with a file
     show.py        a file with every default filled in; drawing.py draws it, on canvas.py
     send.py        publishes documents from a file: documents.py reads it, progress.py
-                   shows how far it is
-    status.py      counts what is on the queues
+                   shows the progress
+    status.py      counts the messages on the queues
     mail.py        reads the development mailbox
     new.py         writes a pipeline to start from
     schema.py      prints the JSON Schema of pipeline files
-    loading.py     how a command gets its pipeline, and tells what is wrong with it
+    loading.py     how a command gets its pipeline, and reports what is wrong with it
     connecting.py  how a command gets a broker
 
-A new command is a module with a Click command of its own name, a row in `cli.py`, and a
+A new command is a module with a Click command of the same name, a row in `cli.py`, and a
 section in `docs/commands.md`.
 """

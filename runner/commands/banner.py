@@ -1,4 +1,4 @@
-"""What `runner run` says when everything is up: what runs where, and how to try it."""
+"""What `runner run` prints when everything is up: what runs where, and how to try it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runner.validation.schema import read_schema
 
 
 def lines(loaded: LoadedPipeline, parts: Parts, *, processes: int, took: float) -> Iterator[str]:
-    """The lines, one for each part that was started; `took` is how many seconds that needed."""
+    """The lines, one for each part that was started; `took` is how many seconds that took."""
     yield f"{loaded.pipeline.name} is up after {took:.1f} s"
     http, mailbox = parts.intake, parts.mailbox
     for route in http.routes if http else ():
@@ -53,12 +53,12 @@ def _program() -> str:
 
 
 def _near(path: Path) -> Path:
-    """As it would be typed here, where it lies below the working folder."""
+    """As you would type it here, if it is inside the working folder."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _curl(loaded: LoadedPipeline, listen: Address, route: HttpRoute) -> str:
-    """A request to copy, with the first example of the schema where it has one."""
+    """A request to copy, with the schema's first example if it has one."""
     body = "{}"
     first = route.publish[0].to[0]
     queue = loaded.pipeline.queues.get(first.key) if not first.exchange else None

@@ -1,6 +1,6 @@
 """Text with lines drawn beside it: rows, and wires in lanes to the right of them.
 
-Knows nothing of pipelines; what is drawn is `runner.commands.drawing`'s business.
+Left out: pipelines (see `runner.commands.drawing`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Canvas:
         return [f"{row}{wires.row(index, len(row))}".rstrip() for index, row in enumerate(self._rows)]
 
     def _lanes(self) -> dict[str, int]:
-        """The lane of each target that has wires: short ones inside, no two in one place."""
+        """The lane of each target that has wires: short wires inside, no two in one place."""
         spans = {t: (min(*rows, self._arriving[t]), max(*rows, self._arriving[t])) for t, rows in self._leaving.items()}
         taken: list[list[tuple[int, int]]] = []
         lanes: dict[str, int] = {}
@@ -59,7 +59,7 @@ class Canvas:
 
 
 class _Wires:
-    """Lines drawn on a grid, which join where they meet and cross where they must."""
+    """Lines on a grid, which join where they meet and cross where they must."""
 
     _UP, _DOWN, _LEFT, _RIGHT = 1, 2, 4, 8
     _CHARACTERS = " │││─┘┐┤─└┌├─┴┬┼"
@@ -85,7 +85,7 @@ class _Wires:
         cells[column] = cells.get(column, 0) | directions
 
     def row(self, row: int, start: int) -> str:
-        """What is drawn on a row from the column `start` on."""
+        """What is drawn on a row, from column `start` on."""
         cells = self._cells.get(row, {})
         columns = range(start, max(cells, default=start - 1) + 1)
         return "".join("◀" if (row, c) in self._points else self._CHARACTERS[cells.get(c, 0)] for c in columns)

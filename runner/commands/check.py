@@ -1,4 +1,4 @@
-"""`runner check`: tells everything that is wrong with a file. Exit status 1 where something is."""
+"""`runner check`: reports everything that is wrong with a file. Exits with 1 if anything is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a command gets a broker: connected for as long as it takes, and quiet."""
+"""How a command gets a broker: connected while the command needs it, and quiet."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BROKER_TIMEOUT = 5.0
 def connected(loaded: LoadedPipeline, command: str, *, declare: bool = True) -> Iterator[Broker]:
     """The broker of `loaded`; `command` is shown in its lists. Raises BrokerError.
 
-    Without `declare` nothing is made there, for commands that just look.
+    Without `declare` nothing is created there: for commands that only look.
     """
     logs.configure(command, level="error")
     broker = connect(loaded.pipeline, command, observers.attach())

@@ -13,16 +13,16 @@ import orjson
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One document: the number of the line that it begins on, and its bytes."""
+    """One document: the number of its first line, and its bytes."""
 
     number: int
     text: bytes
 
 
 def documents(source: BinaryIO) -> Iterator[Line]:
-    """The documents in `source`: lines, where one of the first two is a document by itself
-    and isn't alone; else the whole of it is one."""
-    unmarked = (text.removeprefix(codecs.BOM_UTF8) for text in source)  # Windows writes one in front of each file
+    """The documents in `source`: one per line if one of the first two lines is a document by
+    itself and isn't the only line; else the whole source is one."""
+    unmarked = (text.removeprefix(codecs.BOM_UTF8) for text in source)  # Windows programs put a byte order mark first
     numbered = (Line(number, text) for number, text in enumerate(unmarked, start=1) if text.strip())
     first = list(islice(numbered, 2))
     if len(first) == 2 and any(map(_is_json, first)):

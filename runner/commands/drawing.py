@@ -1,8 +1,8 @@
 """A pipeline as a drawing: lines for a terminal, Mermaid for a document.
 
-In the terminal the queues stand below each other in the order that messages pass them,
-each with the stage that consumes it. What doesn't go straight down to the next queue
-takes a lane at the right.
+In the terminal the queues stand below each other, in the order in which messages pass them,
+each with the stage that consumes it. An arrow that doesn't lead straight down to the next
+queue takes a lane on the right.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _via(destination: Destination) -> str:
 
 
 def condensed(when: JsonSchema | None) -> str:
-    """A `when` as short as it can be said: `has refusal`, `amount ≥ 100`."""
+    """A `when` in as few words as possible: `has refusal`, `amount ≥ 100`."""
     if when is None or when is True:
         return ""
     if when is False:
@@ -94,7 +94,7 @@ def _comparison(name: str, keyword: str, asked: Any) -> str | None:
 
 def _order(queues: Iterable[str], outgoing: Mapping[str, Sequence[_Arrow]]) -> list[str]:
     """The queues as messages pass them: each after those that lead to it (in a cycle,
-    after those above it in the file), and right behind one of them where that can be."""
+    after those above it in the file), and right after one of them if possible."""
     left = list(queues)
     leads = _without_ways_back(left, outgoing)
     order: list[str] = []
@@ -107,7 +107,7 @@ def _order(queues: Iterable[str], outgoing: Mapping[str, Sequence[_Arrow]]) -> l
 
 
 def _without_ways_back(queues: Sequence[str], outgoing: Mapping[str, Sequence[_Arrow]]) -> Mapping[str, set[str]]:
-    """Queue → those that it leads to, but for those that lead back to it from further down."""
+    """Queue → those that it leads to, except those that lead back to it from further down."""
     place = {queue: index for index, queue in enumerate(queues)}
     edges = [Edge(queue, a.target, ()) for queue in queues for a in outgoing.get(queue, ()) if a.target is not None]
     turns = list(cycles(edges))
@@ -154,7 +154,7 @@ class _Drawing:
         return self._canvas.lines()
 
     def _http_sources(self, order: Sequence[str]) -> Mapping[str | None, list[tuple[HttpRoute, list[_Arrow]]]]:
-        """The HTTP routes above the queue that is the first they lead to; None: to none here."""
+        """The HTTP routes, above the first queue that they lead to; None: they lead to none here."""
         sources: dict[str | None, list[tuple[HttpRoute, list[_Arrow]]]] = {}
         for route in self._pipeline.http.routes if self._pipeline.http else ():
             arrows = list(_arrows(route.publish, self._plan))
@@ -167,7 +167,7 @@ class _Drawing:
             self._canvas.add()
 
     def _queue(self, name: str, arrows: Sequence[_Arrow], following: str | None) -> bool:
-        """A queue and its stage; whether that leads straight to the `following` queue."""
+        """A queue and its stage. Returns whether that leads straight to the `following` queue."""
         queue = self._pipeline.queues[name]
         notes = [queue.schema.name] if queue.schema else []
         notes += [queue.type] if queue.type != "quorum" else []
@@ -181,7 +181,7 @@ class _Drawing:
         return self._source(_box(stage), arrows, following)
 
     def _source(self, rows: Sequence[str], arrows: Sequence[_Arrow], following: str | None) -> bool:
-        """A stage or a route, and its arrows; whether one leads straight to `following`."""
+        """A stage or a route, and its arrows. Returns whether one leads straight to `following`."""
         for row in rows:
             self._canvas.add(row)
         straight = next((arrow for arrow in arrows if arrow.target == following is not None), None)

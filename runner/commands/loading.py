@@ -1,4 +1,4 @@
-"""How a command gets its pipeline, and tells what is wrong with the file."""
+"""How a command gets its pipeline, and reports what is wrong with the file."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ PIPELINE_OPTION = click.option(
 
 
 def load_and_warn(path: Path) -> LoadedPipeline:
-    """The pipeline, ready to be run; its warnings are printed. Raises ConfigError."""
+    """The pipeline, ready to run. Prints its warnings. Raises ConfigError."""
     loaded = load(path)
     print_problems(loaded.warnings)
     return loaded
 
 
 def print_problems(problems: Sequence[Problem]) -> None:
-    """A line each, to stderr; in a terminal the place is coloured."""
+    """One line each, to stderr; a terminal shows the place in colour."""
     colours = {"error": "red", "warning": "yellow"}
     for problem in problems:
         place, _, _ = str(problem).partition(problem.message)

@@ -37,7 +37,7 @@ def mail(pipeline: Path, which: str | None) -> None:
 
 
 def render_list(folder: Path, *, most: int = 100) -> str:
-    """The newest mails as a table for the terminal, or a sentence where there are none."""
+    """The newest mails as a table for the terminal, or a sentence if there are none."""
     count = count_mails(folder)
     if count == 0:
         return no_mail(folder)
@@ -46,13 +46,13 @@ def render_list(folder: Path, *, most: int = 100) -> str:
 
 
 def render_mail(folder: Path, which: str | int = 1) -> str:
-    """One mail for the terminal: headers and text; of the HTML part only that there is one.
+    """One mail for the terminal: headers and text. Of an HTML part it shows only that there is one.
     `which` is as in `read_mail`. Raises NoMailError."""
     return _rendered(_sheet(read_mail(folder, which)))
 
 
 def _rendered(what: RenderableType) -> str:
-    """As wide as the terminal, and in colour if it is one; wide where the output goes to a program."""
+    """As wide as the terminal, and in colour; wide, without colour, for a program."""
     from rich.console import Console
 
     at_terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
@@ -73,7 +73,7 @@ def _table(mails: Iterable[MailSummary]) -> RenderableType:
     table.add_column("To")
     table.add_column("Subject")
     for mail in mails:
-        # Texts that don't wrap in columns that may: rich then narrows these two, and only these.
+        # Text that doesn't wrap, in columns that may: rich then narrows these two columns, and only these.
         cells = (Text(text, no_wrap=True, overflow="ellipsis") for text in (mail.to, mail.subject))
         table.add_row(str(mail.number), f"{mail.date:%Y-%m-%d %H:%M:%S}", *cells)
     return table

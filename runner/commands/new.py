@@ -13,7 +13,7 @@ import click
 from runner.errors import RunnerError
 
 EXAMPLES = ("hello", "payments")
-"""Each is a folder in `runner/starter/`."""
+"""Each is a folder of `runner/starter/`."""
 
 
 @click.command()
@@ -34,13 +34,13 @@ def new(folder: Path, example: str) -> None:
 
 
 class StarterError(RunnerError):
-    """The folder can't be written to, or something stands there already."""
+    """The folder can't be written to, or already has such a file."""
 
 
 def write(folder: Path, example: str) -> list[Path]:
-    """Copy the files of `example` into `folder`; the paths written, in order.
+    """Copy the files of `example` into `folder`. Returns the paths written, in order.
 
-    Overwrites nothing: raises StarterError where one of them exists already.
+    Overwrites nothing: raises StarterError if one of them already exists.
     """
     source = files("runner.starter") / example
     if not (source / "pipeline.yaml").is_file():  # built from a part of the repository, as our container image is
@@ -58,7 +58,7 @@ def write(folder: Path, example: str) -> list[Path]:
 
 
 def _files(folder: Traversable, path: PurePath) -> Iterator[tuple[PurePath, Traversable]]:
-    """The files below `folder`, each with its path there. In a checkout some are links."""
+    """The files in `folder`, each with its path there. In a checkout some are links."""
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.name == "__pycache__":
             continue

@@ -1,4 +1,4 @@
-"""How `runner send` shows its progress: a bar where a person looks on, bad lines always."""
+"""How `runner send` shows its progress: a bar for a person at a terminal, bad lines always."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from runner.privacy.masking import mask
 
 
 class Progress:
-    """A `send.Report` on stderr. `size` (bytes of the whole input; None: not known) is what
-    the bar is measured by."""
+    """A `send.Report` on stderr. `size` (bytes of the whole input; None: not known) sets the
+    length of the bar."""
 
     def __init__(self, size: int | None) -> None:
         self.confirmed = 0
         self.rejected = 0
         self._last_line = 0
-        # Without an edge to wrap at, where a bad line is to be one line of a log.
+        # Into a log it must not wrap: there a bad line is one line.
         console = Console(stderr=True, soft_wrap=True)
         columns = (bars.BarColumn(), bars.TextColumn("{task.fields[sent]:,} confirmed"), bars.TimeElapsedColumn())
         self._bar = bars.Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty())
@@ -44,7 +44,7 @@ class Progress:
         self._bar.update(self._task, advance=sum(len(line.text) for line in lines), sent=self.confirmed)
 
     def place(self) -> str:
-        """How far it has come, for somebody who wants to go on from there."""
+        """How far it got, so that you can go on from there."""
         if not self._last_line:
             return "nothing was confirmed before that"
         return f"{self.confirmed:,} confirmed before that, up to line {self._last_line}"

@@ -1,8 +1,8 @@
 """`runner send`: publishes documents from a file, one JSON document or JSON lines.
 
 Each is checked like a body that comes by HTTP, and counted only once the broker has
-confirmed it. A bad line is told by its number and stops no other. How that is shown
-is `progress`'s business.
+confirmed it. A bad line is reported by its number, and doesn't stop the others. Left out:
+how that is shown (see `progress`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from runner.topology import plan
 from runner.wording import counted, did_you_mean
 
 BATCH = 500
-"""Messages that are published before their confirms are waited for."""
+"""How many messages are published before waiting for their confirms."""
 CONFIRM_TIMEOUT = 30.0
 """Seconds to wait for the confirms of a batch."""
 
@@ -43,7 +43,7 @@ def send(pipeline: Path, target: str, file: Any) -> None:
     """Publish JSON documents from FILE, or from standard input.
 
     FILE is one JSON document, or has one on each line. TARGET is a queue, or an HTTP route
-    whose queues are meant: 'POST /make-payment'.
+    that stands for its queues: 'POST /make-payment'.
     """
     loaded = load(pipeline)
     router = router_to(loaded, target)
@@ -86,20 +86,20 @@ def router_to(loaded: LoadedPipeline, name: str) -> Router:
 
 
 class Report(Protocol):
-    """Who is told how it goes."""
+    """Learns how it goes."""
 
     def bad(self, number: int, reason: str) -> None:
-        """The document on line `number` is not published."""
+        """The document on line `number` was not published."""
 
     def dealt_with(self, lines: Sequence[Line], confirmed: int) -> None:
-        """These have been dealt with, and so many of them were confirmed."""
+        """These are done, and so many of them were confirmed."""
 
 
 def publish(broker: Broker, router: Router, lines: Iterable[Line], report: Report) -> None:
     """Publish `lines`, in batches.
 
-    Raises BrokerUnavailableError where the broker goes away; what was confirmed before
-    that has been reported by then.
+    Raises BrokerUnavailableError if the broker goes away; what was confirmed before that
+    has been reported by then.
     """
     lines = iter(lines)
     while batch := list(islice(lines, BATCH)):

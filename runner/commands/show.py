@@ -1,7 +1,7 @@
 """`runner show`: the whole file with every default filled in, as a person reads it.
 
-Secrets are hidden; where there are none, the text loads as the same pipeline. How the
-pipeline is drawn is in `drawing`.
+Secrets are hidden; without any, the text loads as the same pipeline. Left out: drawing it
+(see `drawing`).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def show(pipeline: Path, graph: bool, mermaid: bool) -> None:
 
 
 def full(loaded: LoadedPipeline) -> str:
-    """The pipeline as YAML, with what each default comes to, and the retry tables as comments."""
+    """The pipeline as YAML, with the value of each default, and with the retry tables as comments."""
     return "\n".join(_pipeline(loaded)) + "\n"
 
 
@@ -128,7 +128,7 @@ def _stage(stage: Stage, handler: HandlerFactory, pipeline: Pipeline) -> Lines:
 
 
 def _settings(settings: Mapping[str, Any], handler: HandlerFactory, pipeline: Pipeline) -> Lines:
-    """Those given, and as comments those that the handler adds."""
+    """The settings given and, as comments, those that the handler adds."""
     yield "    settings:" if settings or handler.defaults else "    settings: {}"
     for name, value in settings.items():
         hidden = _hidden((name,), value, pipeline, handler.secrets)
@@ -140,7 +140,7 @@ def _settings(settings: Mapping[str, Any], handler: HandlerFactory, pipeline: Pi
 
 
 def _hidden(trail: Trail, value: Any, pipeline: Pipeline, secrets: Collection[Trail] = ()) -> Any:
-    """The value of the setting that `trail` leads to, fit to be shown."""
+    """The value of the setting that `trail` leads to, as it may be shown."""
     if trail in secrets:
         return HIDDEN
     if isinstance(value, Mapping):

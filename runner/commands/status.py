@@ -52,7 +52,7 @@ def show(loaded: LoadedPipeline, broker: Broker) -> None:
 
 
 def show_again_and_again(loaded: LoadedPipeline, broker: Broker) -> None:
-    """The table, drawn anew every second; a broker that goes away is waited for."""
+    """The table, redrawn every second; waits for a broker that goes away."""
     with Live(_table(loaded, _depths(loaded, broker)), auto_refresh=False) as live:
         try:
             while True:

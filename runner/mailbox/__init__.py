@@ -1,4 +1,4 @@
-"""The development mailbox: a mail server of one's own, which keeps every mail.
+"""The development mailbox: a local mail server, which keeps every mail.
 
     server.py   lets clients in
     smtp.py     takes mails from one of them

@@ -1,6 +1,6 @@
 """Mails in a Maildir: one file each, which mail programs can open as well.
 
-Left out: how a mail gets here (`server`), and how it is shown.
+Left out: how a mail gets here (see `server`), and how it is shown.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _counter = itertools.count()
 
 def keep(folder: Path, content: bytes, *, sender: str, recipients: Iterable[str]) -> Path:
     """Write a mail into a Maildir: whole in `tmp`, then renamed into `new`, so that nobody
-    ever reads half of one. The envelope goes on top, as a delivery agent puts it there.
+    ever reads half a mail. The envelope goes on top, where a delivery agent puts it.
 
-    A Maildir that was removed is made again: that is how people empty a mailbox.
+    Recreates a Maildir that was removed: that is how people empty a mailbox.
     """
     envelope = [f"Return-Path: <{plain(sender)}>", *(f"Delivered-To: {plain(recipient)}" for recipient in recipients)]
     lines = "\n".join(envelope).encode() + b"\n"
@@ -79,7 +79,7 @@ class NoMailError(RunnerError):
 
 @dataclass(frozen=True, slots=True)
 class MailSummary:
-    """A line of the list. `number` counts from 1, the newest; `date` is when it came in."""
+    """A line of the list. `number` counts from 1, the newest; `date` is when the mail came in."""
 
     number: int
     file: Path
@@ -90,7 +90,7 @@ class MailSummary:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail, decoded. `text` and `html` are None where there is no such part."""
+    """A mail, decoded. `text` and `html` are None if there is no such part."""
 
     file: Path
     headers: tuple[tuple[str, str], ...]
@@ -99,17 +99,17 @@ class Mail:
     attachments: tuple[str, ...] = ()
 
     def header(self, name: str) -> str:
-        """The first header of that name, in any case; empty where there is none."""
+        """The first header of that name, in any case; empty if there is none."""
         return next((value for known, value in self.headers if known.lower() == name.lower()), "")
 
 
 def count_mails(folder: Path) -> int:
-    """How many mails there are; 0 where there is no folder."""
+    """How many mails there are; 0 if there is no folder."""
     return len(_files(folder))
 
 
 def list_mails(folder: Path, *, most: int | None = None) -> list[MailSummary]:
-    """The mails in a Maildir, the newest first, `most` of them; none where there is no folder."""
+    """Up to `most` mails of a Maildir, the newest first; none if there is no folder."""
     return [_summary(number, file) for number, file in enumerate(_files(folder)[:most], start=1)]
 
 
@@ -131,13 +131,13 @@ def read_mail(folder: Path, which: str | int = 1) -> Mail:
 
 
 def no_mail(folder: Path) -> str:
-    """What to say of a mailbox with nothing in it."""
+    """What to say about an empty mailbox."""
     return f"no mail in {folder} yet; what is sent to the mailbox while the pipeline runs appears here"
 
 
 def _files(folder: Path) -> list[Path]:
-    """The newest first: a Maildir's file names begin with the time. A flag that a mail
-    program has added after the colon doesn't count."""
+    """The newest first: a Maildir's file names begin with the time. Flags that a mail program
+    added after the colon don't count."""
     found = [Path(entry.path) for part in ("new", "cur") for entry in _entries(folder / part)]
     return sorted(found, key=lambda file: (_arrival(file), file.name), reverse=True)
 
@@ -184,7 +184,7 @@ def _headers(message: Message) -> tuple[tuple[str, str], ...]:
 
 
 def _decoded(name: str, value: Any) -> str:
-    """The header's text, or what stands there where the email package can't follow it."""
+    """The header's text, or its raw value if the email package can't decode it."""
     try:
         return str(email.policy.default.header_fetch_parse(name, value))
     except Exception:  # noqa: BLE001 - IndexError, ValueError, … on headers that no standard allows
@@ -207,5 +207,5 @@ def _attachments(message: EmailMessage) -> list[Any]:
 
 
 def plain(text: str) -> str:
-    """On one line, without anything that a terminal would obey."""
+    """On one line, without anything that a terminal would act on."""
     return "".join(c if c.isprintable() else " " for c in text)

@@ -25,9 +25,9 @@ MOST_CONNECTIONS = 200
 """Each may hold a mail in memory."""
 _BACKLOG = 512
 _BREATH = 1.0
-"""Seconds without accepting, after the system had no room for a connection."""
+"""Seconds without accepting after the system had no room for a connection."""
 _QUIET = 5.0
-"""Seconds between two warnings, of which one each moment would fill the log."""
+"""Seconds between two warnings: one at every moment would fill the log."""
 
 _Conversations = Callable[[], asyncio.Protocol]
 
@@ -35,9 +35,9 @@ _Conversations = Callable[[], asyncio.Protocol]
 class MailboxServer:
     """An SMTP server on `listen` that keeps every mail in the Maildir `folder`.
 
-    It takes any sender and any recipient, without TLS. A mail of more than `most_bytes` is
-    refused, and so is who comes when MOST_CONNECTIONS are open. It runs in a thread of its own, from `start` (or
-    `with`) to `stop`, in whatever process that is. `port` is the real one where 0 was asked for.
+    It takes any sender and any recipient, without TLS. It refuses a mail of more than
+    `most_bytes`, and any client while MOST_CONNECTIONS are open. It runs in its own thread, from
+    `start` (or `with`) to `stop`. `port` is the real port, also if 0 was asked for.
     """
 
     def __init__(self, listen: Address, folder: Path, *, most_bytes: int = MOST_BYTES) -> None:
@@ -67,7 +67,7 @@ class MailboxServer:
         up.wait()
 
     def stop(self) -> None:
-        """Stop at once; a mail that wasn't answered yet is its sender's still."""
+        """Stop at once; a mail not yet answered still belongs to its sender."""
         if self._loop is None or self._thread is None:
             return
         self._loop.call_soon_threadsafe(self._over.set)
@@ -84,7 +84,7 @@ class MailboxServer:
         self.stop()
 
     async def _serve(self, listener: socket.socket, conversation: _Conversations, up: threading.Event) -> None:
-        """Serve until `stop`; then the loop ends, and cancels what is left of the conversations."""
+        """Serve until `stop`; then the loop ends, and cancels the remaining conversations."""
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(lambda _, context: self._warn(f"a conversation failed: {context['message']}"))
         self._over = asyncio.Event()
@@ -97,7 +97,7 @@ class MailboxServer:
             transport.close()
 
     async def _accept(self, listener: socket.socket, conversation: _Conversations) -> None:
-        """asyncio's own server, where it has no descriptors left, logs a traceback for each place of the backlog."""
+        """Without descriptors, asyncio's own server logs a traceback for each place in the backlog."""
         loop = asyncio.get_running_loop()
         while True:
             try:

@@ -1,7 +1,7 @@
-"""One conversation with the development mailbox: aiosmtpd's, which nothing that a client sends can end or fill.
+"""One conversation with the development mailbox: aiosmtpd's, but no client can break or fill it.
 
-Importing this file imports aiosmtpd, which takes 60 ms: reading a mailbox needn't spend them.
-Left out: whose turn it is to be let in (`server`).
+Importing this file imports aiosmtpd, which takes 60 ms: reading a mailbox doesn't need it.
+Left out: which clients are let in (see `server`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ for _name in ("mail.log", "mail.error", "mail.debug"):
 
 
 class Conversation(SMTP):
-    """Takes any sender and recipient; `most_bytes` is for one mail."""
+    """Takes any sender and recipient; `most_bytes` limits one mail."""
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
         self._most = 2 * most_bytes + 64 * 1024
@@ -36,8 +36,8 @@ class Conversation(SMTP):
         )
 
     def data_received(self, data: bytes) -> None:
-        """A mail that is too large is refused when it is over; one that doesn't end, and that
-        aiosmtpd would gather, is cut off."""
+        """Refuse a mail that is too large when it ends; cut off one that doesn't end, which
+        aiosmtpd would go on collecting."""
         self._taken += len(data)
         if self._taken <= self._most:
             super().data_received(data)
@@ -50,7 +50,7 @@ class Conversation(SMTP):
 
 
 class _Keeper:
-    """What aiosmtpd calls when a mail has come in whole."""
+    """aiosmtpd calls this when a whole mail has come in."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -64,6 +64,6 @@ class _Keeper:
         return "250 2.0.0 kept"
 
     async def handle_exception(self, error: Exception) -> str:
-        """aiosmtpd fails at some commands, such as odd addresses, and would log a traceback of each."""
+        """aiosmtpd fails on some commands, such as odd addresses, and would log a traceback for each."""
         log.debug("mailbox: a command that can't be followed: %r", error)
         return "500 5.5.2 the command can't be followed"

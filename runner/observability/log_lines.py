@@ -1,7 +1,7 @@
-"""The observer that writes the log: a line for each event that an operator wants to know of.
+"""The observer that writes the log: a line for each event that interests an operator.
 
-Left out: how a line looks (`logs`), and what is no event: whoever fails at something that
-must not happen logs it himself, with its traceback.
+Left out: how a line looks (`logs`), and failures that aren't events: code that meets
+something that must not happen logs it there, with its traceback.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from runner.wording import one_line
 
 LOG_EVERY = 5.0
 """Seconds between lines about requests to the same route that were answered 503: under load,
-a line for each would say no more."""
+one line per request would say no more."""
 LONGEST_REASON = 1_000
 """Characters."""
 
@@ -29,7 +29,7 @@ _supervisor = logging.getLogger("runner.processes.supervisor")
 
 
 class LogLines(Observer):
-    """Logs what goes wrong, what is given up, and what is well again."""
+    """Logs what goes wrong, what is given up, and what works again."""
 
     def __init__(self) -> None:
         self._logged: dict[str, float] = {}

@@ -1,6 +1,6 @@
-"""How the program logs: one calm line an event, to stderr, as text or as JSON.
+"""How the program logs: one calm line per event, to stderr, as text or as JSON.
 
-Whoever logs, card numbers and payers' addresses are masked here, as the last step.
+Card numbers and payers' addresses are masked here, as the last step, whatever code logs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from runner.wording import encodable
 
 
 class TextFormatter(logging.Formatter):
-    """`12:00:01 worker  warning  …`; the level is left out where it is information."""
+    """`12:00:01 worker  warning  …`; the level INFO is left out."""
 
     def __init__(self, part: str) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Also where it was logged with the wrong arguments: `logging` would write them to stderr, unmasked."""
+    """Works for wrong arguments too: `logging` would write those to stderr, unmasked."""
     try:
         return record.getMessage()
     except Exception as error:  # noqa: BLE001 - the arguments may be of any kind, and raise anything
@@ -59,7 +59,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _traces(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
-    """What belongs below the line of `record`: how it came to an error, and to being logged."""
+    """What belongs below the line of `record`: the tracebacks of its error and of the logging call."""
     error = [formatter.formatException(record.exc_info)] if record.exc_info else []
     return [*error, formatter.formatStack(record.stack_info)] if record.stack_info else error
 
@@ -68,10 +68,10 @@ FORMATS = {"text": TextFormatter, "json": JsonFormatter}
 
 
 def configure(part: str, *, level: str = "info", form: str = "text") -> None:
-    """Log everything of this process to stderr; `part` (of the program) stands in each line.
+    """Log everything of this process to stderr; each line names the `part` of the program.
 
-    Libraries only speak from `warning` on, and pika not at all: it logs each lost
-    connection five times over, and we say it once. A user's own handlers are heard.
+    Libraries log only from `warning` up, and pika not at all: it logs each lost connection
+    five times, and we log it once. A user's own handlers log as they like.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(FORMATS[form](part))

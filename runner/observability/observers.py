@@ -1,4 +1,4 @@
-"""Who watches the processes of the runner: the one place where observers are attached."""
+"""What observes the processes of the runner: the only place where observers are attached."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from runner.observability.log_lines import LogLines
 
 
 def attach(others: Iterable[Observer] = ()) -> Events:
-    """The events of a process, watched by those who always do, and then by `others`."""
+    """The events of a process, observed by the standing observers and then by `others`."""
     return Events([LogLines(), *others])

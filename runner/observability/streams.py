@@ -1,4 +1,4 @@
-"""Standard streams that a program can live with: closed, full, or in an encoding that lacks a character.
+"""Standard streams that may be closed, full, or in an encoding that lacks a character.
 
 Left out: what is written to them.
 """
@@ -14,18 +14,18 @@ from collections.abc import Iterator
 
 _PLAINLY = "plainly"
 _PLAIN = str.maketrans("─│┌┐└┘├┤┬┴┼▶◀▼→×•–", "-|+++++++++><v>x*-") | {
-    ord("…"): "~",  # one character, so that what is drawn stays in line
+    ord("…"): "~",  # one character, so that drawings stay aligned
     ord("≤"): "<=",
     ord("≥"): ">=",
 }
-"""What is drawn and written with, as ASCII has it."""
+"""The characters that we draw and write with, in ASCII."""
 
 
 def prepare() -> None:
-    """Open what is closed, and let every character be written, at the start of the process.
+    """At the start of the process: open what is closed, and let every character be written.
 
-    A number that is left free would be given to the next file that is opened: the broker's,
-    into which a program below us would then write what it says.
+    The next file opened would get a descriptor left free. That may be the broker's file, and
+    a child program would then write its output into it.
     """
     for descriptor in (0, 1, 2):
         try:
@@ -41,7 +41,7 @@ def prepare() -> None:
 
 
 def _plainly(error: UnicodeError) -> tuple[str, int]:
-    """For `codecs`: lines as ASCII draws them, anything else as an escape."""
+    """For `codecs`: lines in ASCII, anything else as an escape."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     plain = error.object[error.start : error.end].translate(_PLAIN)
@@ -50,7 +50,7 @@ def _plainly(error: UnicodeError) -> tuple[str, int]:
 
 @contextlib.contextmanager
 def unheard() -> Iterator[None]:
-    """What is said here may be lost: on a full disk, or to a reader that has gone."""
+    """What is written inside may be lost: on a full disk, or to a reader that is gone."""
     with contextlib.suppress(OSError):
         yield
 
@@ -63,7 +63,7 @@ def flush() -> None:
 
 
 def let_go() -> None:
-    """At the end of the process: what can't be written by now must not change the exit status."""
+    """At the end of the process: output that can't be written must not change the exit status."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -1,10 +1,10 @@
-"""What must not be shown, and how it is taken out of a text.
+"""What must not be shown, and how to remove it from a text.
 
     card_numbers.py  card numbers
     addresses.py     payers' addresses
-    masking.py       both of them: what every text goes through that is written down for people
-    files.py         files and folders that others of the machine may not read
+    masking.py       both: every text that is written for people goes through it
+    files.py         files and folders that other users of the machine may not read
     redaction.py     passwords in URLs, settings whose names say that they are secrets
 
-Left out: deciding where. Whoever writes a text down calls these.
+Left out: where to apply it. The code that writes a text calls these.
 """

@@ -1,7 +1,7 @@
-"""E-mail addresses in texts that are written down, cut to what still helps to find them.
+"""E-mail addresses in texts for people, cut to what still helps to find them.
 
-An address names a person: a log shows its first character and its domain, by which a
-mail server that refuses can be told from a payer who mistyped.
+An address names a person. A log shows its first character and its domain, which is enough
+to tell a mail server that refuses from a payer who mistyped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ADDRESS = re.compile(
 def mask_addresses(text: str) -> str:
     """`text` with the local part of each address cut to its first character: `t•••@example.com`.
 
-    A Message-ID of ours stays, and so does the user of a URL, who is none of the payers.
+    Our own Message-IDs stay, and so does the user in a URL, who is not a payer.
     """
     return _ADDRESS.sub(_masked, text) if "@" in text else text
 

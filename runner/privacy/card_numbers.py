@@ -1,9 +1,10 @@
-"""Card numbers in texts that are written down, however their digits are separated.
+"""Card numbers in texts for people, however their digits are separated.
 
-A card number has 12 to 19 digits, and its check digit is right (ISO/IEC 7812-1). What
-passes that by chance, and is written as another kind of number, stays: a moment, an
+A card number has 12 to 19 digits, and its check digit is right (ISO/IEC 7812-1). A number
+that fits this by chance, but is written as another kind of number, stays: a timestamp, an
 article number, a UUID, an id of ours. At most the last four digits may be shown (PCI DSS
-3.4.1). Left out: a number that is glued to other digits, which nothing tells apart.
+3.4.1). Left out: a number with other digits directly before or after it, since nothing
+tells them apart.
 
 Every step is linear in the length of the text.
 """
@@ -39,7 +40,7 @@ _TOKEN = re.compile(
 """What is left alone, or a run: enough digits for a card number, with what separates them."""
 _GROUP = re.compile(rf"{_ESCAPE} | (?P<digits> \d+)", re.VERBOSE)
 _TIGHT = re.compile(rf"[^:]|\s+|(?:{_ESCAPE})+", re.VERBOSE)
-"""What may separate any two digits of a number; `', '` and the like, only those of a regular one."""
+"""What may separate any two digits of a number; `', '` and the like separate only those of a regular one."""
 _TYPED = re.compile(
     r"(?<![\dA-Fa-f.•])(?:\d{15,16}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}|\d{4}([ -])\d{6}\2\d{5})(?![\dA-Fa-f•])"
 )
@@ -48,7 +49,7 @@ _BRAND = re.compile(
 )
 """Visa, Mastercard, Discover, UnionPay, JCB; American Express."""
 _SHORT = re.compile(r"4\d{12}|(?:50(?:18|20|38)|5[678]|6304|639|67)\d+")
-"""Visa, of old, and Maestro: brands of cards with as few digits as an article number."""
+"""Old Visa, and Maestro: brands of cards with as few digits as an article number."""
 _MOMENT = re.compile(
     r"1[5-9](?:\d{11}|\d{14}|\d{17})|20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])(?:[0-5]\d){1,2}\d*"
 )
@@ -59,16 +60,16 @@ _DOUBLED = str.maketrans("0123456789", "0246813579")
 
 
 def mask_card_numbers(text: str) -> str:
-    """`text` with each card number cut down to its last four digits: `••••1111`.
+    """`text` with each card number cut to its last four digits: `••••1111`.
 
-    A number that is written as one of a known brand is cut too where its check digit is
-    wrong: it is a card number mistyped.
+    A number written like one of a known brand is cut even if its check digit is wrong: it is
+    a mistyped card number.
     """
     return _TYPED.sub(_cut_brand, _TOKEN.sub(_cut_run, text))
 
 
 def _is_card_number(digits: str) -> bool:
-    """Whether `digits` (ASCII), whose check digit is right, don't rather read as something else."""
+    """Whether `digits` (ASCII), whose check digit is right, don't look more like something else."""
     if len(digits.lstrip("0")) < FEWEST or _MOMENT.fullmatch(digits):
         return False
     return len(digits) > LONGEST_ARTICLE or bool(_SHORT.fullmatch(digits)) or not _is_article(digits)
@@ -80,7 +81,7 @@ def _is_article(digits: str) -> bool:
 
 
 def _ascii(digits: str) -> str:
-    """Digits of any script in ASCII."""
+    """Digits of any script, in ASCII."""
     return digits if digits.isascii() else "".join(str(int(digit)) for digit in digits)
 
 
@@ -92,7 +93,7 @@ def _cut(digits: str) -> str:
 
 
 def _cut_run(found: re.Match[str]) -> str:
-    """The card numbers in a run, cut; those that overlap are cut as one, for either may be the true one."""
+    """The card numbers in a run, cut; overlapping ones are cut as one, since either may be the real one."""
     if found["run"] is None:
         return found[0]
     run = _Run(found["run"], next((size for name, size in _LEADS.items() if found[name]), 0))
@@ -116,8 +117,8 @@ def _merged(spans: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
 class _Run:
     """Groups of digits and what separates them; the first `lead` digits may be an escape's.
 
-    Sums are kept up to each place, so that to look at a number costs the same however many
-    of them overlap.
+    Sums up to each place are kept, so that checking a number costs the same however many
+    overlap.
     """
 
     def __init__(self, text: str, lead: int) -> None:
@@ -136,11 +137,11 @@ class _Run:
             list(accumulate((pair[(place + last) % 2] for place, pair in enumerate(by_place)), initial=0))
             for last in (0, 1)
         ]
-        """Of the digits before a place, each second one doubled; the last digit of a number is
-        not, so it depends on whether that stands at an even place or at an odd one."""
+        """Of the digits before a place, with every second one doubled. The last digit of a number
+        isn't doubled, so it matters whether it is at an even or an odd place."""
 
     def card_numbers(self) -> Iterator[tuple[int, int]]:
-        """The first and the last group of each; more digits in a row than any has are taken for one, too."""
+        """The first and the last group of each. More digits in a row than any number has count as one, too."""
         for first, end in enumerate(self.ends):
             start = end - self._size(first)
             if end - start > MOST:
@@ -163,8 +164,8 @@ class _Run:
         return _MADE_UP.startswith(self.digits[start:end])
 
     def _is_one(self, first: int, last: int) -> bool:
-        """Whether the groups may be those of one number: nothing but a space or so between
-        them, or they stand alone, or they are those on a card, or single digits."""
+        """Whether the groups may form one number: only a space or so separates them, or they
+        stand alone, or they are grouped as on a card, or they are single digits."""
         if self._loose[last] == self._loose[first] or (first == 0 and last == len(self.groups) - 1):
             return True
         sizes = [self._size(group) for group in range(first, last + 1)]

@@ -1,7 +1,7 @@
-"""Files and folders for this user alone: they hold what others of the machine may not read.
+"""Files and folders for this user alone: other users of the machine may not read them.
 
-The modes are given here, file by file, and not by a umask, which would reach the files
-that a user's handlers make.
+Sets the mode of each file, rather than a umask, which would affect the files that a user's
+handlers create.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder`, and those above it that are missing, for this user alone (0700).
+    """Create `folder`, and missing folders above it, for this user alone (0700).
 
-    One that is there stays as it is: its owner may share it on purpose. Raises OSError.
+    An existing folder stays as it is: its owner may share it on purpose. Raises OSError.
     """
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -25,16 +25,16 @@ def make_folder(folder: Path) -> None:
 
 
 def make_file(path: Path, flags: int = 0) -> int:
-    """Open `path` to read and write, and make it for this user alone (0600) where it is missing.
+    """Open `path` to read and write; create it for this user alone (0600) if it is missing.
 
-    Returns its descriptor, which a program that is started doesn't get. Raises OSError.
+    Returns its descriptor, which child programs don't inherit. Raises OSError.
     """
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | flags, 0o600)
 
 
 def close_to_others(path: Path) -> None:
-    """Take `path` from everybody but its owner and its group, which its owner may have chosen;
-    nothing happens where it is missing, or another's."""
+    """Take access to `path` from everybody except its owner and its group, which the owner may
+    have chosen. Does nothing if it is missing or belongs to another user."""
     with contextlib.suppress(OSError):
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o007:

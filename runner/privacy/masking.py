@@ -1,6 +1,6 @@
-"""What a text that somebody else made may hold unawares is masked: card numbers and addresses.
+"""Masks card numbers and addresses, which a text that we didn't write may contain.
 
-Whatever is written down for people goes through here last: logs, dead letters, answers.
+Every text for people goes through here last: logs, dead letters, answers.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from runner.privacy.addresses import mask_addresses
 from runner.privacy.card_numbers import mask_card_numbers
 
 LONGEST = 65_536
-"""Characters. Of a longer text, which an exception may quote, only both ends are of use."""
+"""Characters. Of a longer text, such as one that an exception quotes, only both ends are useful."""
 EDGE = 4_096
-"""Characters that are left out where a long text is cut: no number is longer, whatever
-separates its digits, so that no part of one stays, unknown for what it is."""
+"""Characters left out at a cut in a long text. No number is longer, whatever separates its
+digits, so no unrecognized part of one remains."""
 
 
 def mask(text: str) -> str:
-    """`text` without payers' addresses, and without more of a card number than its last four
-    digits. The middle of a long one is left out."""
+    """`text` without payers' addresses, and with at most the last four digits of a card number.
+    The middle of a long text is left out."""
     if len(text) <= LONGEST:
         return _masked(text)
     head, tail = _masked(text[: LONGEST // 2]), _masked(text[-LONGEST // 2 :])

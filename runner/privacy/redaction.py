@@ -1,6 +1,6 @@
 """What must not be shown: passwords in URLs, settings whose name says so, values of variables.
 
-Only the rules; sealing a message's own fields is not its business.
+Only the rules. Left out: the fields of messages.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ each. People write passwords as they are, with slashes, brackets and spaces, so 
 character ends one."""
 _PARAMETER = re.compile(r"(?<=[?&;])(?P<name>[\w.-]{1,60})=[^&;#\s'\"]+")
 _FEW, _MANY = 4, 12
-"""Characters of a word: one of fewer may stand in others by chance (`on`, `25`), and of one
-of that many a cut text may show the beginning."""
+"""Characters of a word: a shorter one may be part of others by chance (`on`, `25`); of one this
+long, a cut text may show the beginning."""
 
 
 def is_secret(name: str) -> bool:
@@ -35,7 +35,7 @@ def is_secret(name: str) -> bool:
 
 
 def hide_password(url: str) -> str:
-    """`url` with its password replaced, and what its query says to be a secret:
+    """`url` with its password and the secrets in its query replaced:
     `amqp://user:********@host`, `https://host/?token=********`."""
     for password in _PASSWORDS:
         url = password.sub(rf"\g<begin>:{HIDDEN}@", url)
@@ -47,8 +47,8 @@ def _hide_parameter(parameter: re.Match[str]) -> str:
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """`text` without the words of `secrets`: it may quote one line of a key, or the beginning
-    of it, or write as escapes what can't be printed."""
+    """`text` without the words of `secrets`: it may quote a line of a key, or the beginning of
+    one, or write unprintable characters as escapes."""
     words = {form for secret in secrets for word in secret.split() for form in _forms(word)}
     patterns = [_pattern(word) for word in sorted(words, key=len, reverse=True)]
     return re.sub("|".join(patterns), HIDDEN, text) if patterns else text
