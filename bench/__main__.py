@@ -1,4 +1,4 @@
-"""python -m bench [NAME …]: run benchmarks, print what they find, and keep it in a file."""
+"""python -m bench [NAME …]: run benchmarks, print the results, and keep them in a file."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ WIDTH = 120
 def main(
     names: Sequence[str], messages: int | None, repeat: int, only: Sequence[str], listed: bool, output: Path | None
 ) -> None:
-    """Run the benchmarks NAME (all of them where none is named) against their peers.
+    """Run the benchmarks NAME (all of them if none is named) against their peers.
 
     Each starts what it needs, and leaves nothing behind.
     """
     if listed:
         _list()
         return
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is ended on the way out
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything ends on the way out
     chosen = _chosen(names, only)
     file = output or FOLDER / f"{datetime.datetime.now(tz=datetime.UTC).date()}.json"
     console = Console(width=max(WIDTH, Console().width), highlight=False)

@@ -1,4 +1,4 @@
-"""What a benchmark is: a job, what is measured of it, and who does it."""
+"""What a benchmark is: a job, what to measure, and who does the job."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Figures = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """`unit` is short enough to head a column; `better` says which way is up; `digits` are
-    those behind the point."""
+    """`unit` is short enough to head a column; `better` says which way is up; `digits` is the
+    number of decimals."""
 
     name: str
     unit: str
@@ -32,7 +32,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """`measure` does the job once with so many messages. Raises ContenderError."""
+    """`measure(ground, messages)` does the job once. Raises ContenderError."""
 
     name: str
     measure: Callable[[Ground, int], Figures]
@@ -40,7 +40,7 @@ class Contender:
     share: float = 1.0
     """Of the messages: a slow contender gets fewer, so that it takes as long as the others."""
     note: str = ""
-    """How it is set up, and what of the job it leaves out."""
+    """How it is set up, and which parts of the job it leaves out."""
 
     def messages(self, number: int) -> int:
         return max(1, round(number * self.share))
@@ -48,7 +48,7 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """The first metric is the one that contenders are compared by."""
+    """The first metric is the one by which contenders are compared."""
 
     name: str
     job: str
@@ -57,9 +57,9 @@ class Benchmark:
     contenders: tuple[Contender, ...]
     messages: int
     ours: str = ""
-    """The contender that the others are compared with, if they are."""
+    """The contender with which the others are compared, if any."""
     limit: str = ""
-    """The contender that nobody is expected to pass, if there is one."""
+    """The contender that none is expected to beat, if there is one."""
     unit: str = "messages"
     """What `messages` counts."""
     goals: tuple[Goal, ...] = ()

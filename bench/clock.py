@@ -1,5 +1,5 @@
-"""When a job that no broker watches began, how it got on, and when it was done: lines of
-`SECONDS ARRIVED` in a file, written by the process that does it.
+"""When a job without a broker began, how it progressed, and when it ended: lines of
+`SECONDS ARRIVED` in a file, written by the process that does the job.
 
 SECONDS is the monotonic clock, which all processes of a machine share.
 """
@@ -19,7 +19,7 @@ class Moment(NamedTuple):
 
 class Clock:
     """Writes the file: a line for the first payment, one for every `every` arrivals at the end
-    of the line, and one for the last of `expected`. May be used from several threads."""
+    of the line, and one for the last of `expected`. Several threads may use it."""
 
     def __init__(self, file: Path, expected: int, every: int = 0) -> None:
         self._file = file
@@ -29,13 +29,13 @@ class Clock:
         self._begun = False
 
     def begin(self) -> None:
-        """A payment is taken up."""
+        """A payment was taken."""
         if not self._begun:
             self._begun = True
             self._note(0)
 
     def arrive(self) -> None:
-        """A notification has come to the end of the line."""
+        """A notification arrived at the end of the line."""
         arrived = next(self._arrivals)
         if arrived % self._every == 0 or arrived == self._expected:
             self._note(arrived)

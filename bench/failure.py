@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 class ContenderError(Exception):
-    """It failed, or broke the guarantees that it is measured with."""
+    """It failed, or broke the guarantees under which it is measured."""
 
 
 class MissingError(ContenderError):
-    """It isn't installed here; the text says how to get it."""
+    """It isn't installed here; the text says how to install it."""

@@ -1,7 +1,7 @@
-"""What the figures should be: the project's own aims, in ratios where that is possible, since
-only those hold on another machine.
+"""What the figures should be: the project's aims, as ratios where possible, since only those
+hold on another machine.
 
-Whether they are reached is `bench.record`'s business.
+Left out: whether they are reached (see `bench.record`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """`contender`'s `metric` is at least `bound` (at most, where less is better); or where
-    `against` names another contender, it is at least so many times as good as that one's."""
+    """`contender`'s `metric` is at least `bound` (at most, if less is better). If `against` names
+    another contender, it is at least `bound` times as good as that one's."""
 
     contender: str
     metric: str

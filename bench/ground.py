@@ -1,5 +1,5 @@
-"""What benchmarks stand on: a folder, a RabbitMQ node, compiled C programs. Each is made
-when it is first asked for, and gone afterwards."""
+"""What benchmarks need: a folder, a RabbitMQ node, compiled C programs. Each is made when it
+is first used, and removed afterwards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIBRARIES = {"limit": ["-lrabbitmq"]}
 
 
 class Ground:
-    """A context manager. `node` is used instead of an own one, and left running."""
+    """A context manager. A given `node` is used instead of a new one, and left running."""
 
     def __init__(self, node: RabbitNode | None = None) -> None:
         self._node = node
@@ -37,7 +37,7 @@ class Ground:
 
     @property
     def node(self) -> RabbitNode:
-        """The RabbitMQ node of this run; raises MissingError where there is no RabbitMQ."""
+        """The RabbitMQ node of this run. Raises MissingError if there is no RabbitMQ."""
         if self._node is None:
             needs.check([needs.Need("rabbitmq-server", lambda: server_script() is not None, HOW_TO_GET_IT)])
             self._node = self._stack.enter_context(private_node())

@@ -1,4 +1,4 @@
-"""The handlers of our own side: as little work as a handler can do, as for the peers."""
+"""The runner's handlers: as little work as a handler can do, as for the peers."""
 
 from __future__ import annotations
 

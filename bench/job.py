@@ -1,9 +1,8 @@
-"""The job that is measured: a payment is checked, turned into a notification, and that is
-checked. All Python contenders do it with this code, so that what differs is how they
-carry messages.
+"""The job that is measured: check a payment, turn it into a notification, and check that. All
+Python contenders do it with this code, so that they differ only in how they carry messages.
 
-Validators are compiled (`jsonschema-rs`) and JSON is read and written by `orjson`, for
-the peers too: with `jsonschema` and `json` each of them would be slower.
+The peers, too, use compiled validators (`jsonschema-rs`), and read and write JSON with
+`orjson`: with `jsonschema` and `json` each of them would be slower.
 """
 
 from __future__ import annotations
@@ -40,19 +39,19 @@ is_notification = validator(NOTIFICATION_SCHEMA)
 
 
 def check_payment(payment: Any) -> dict[str, Any]:
-    """The payment; raises ValueError where it breaks its schema."""
+    """The payment. Raises ValueError if it breaks its schema."""
     if not is_payment(payment):
         raise ValueError("not a payment")
     return payment  # type: ignore[no-any-return]
 
 
 def check_notification(notification: Any) -> dict[str, Any]:
-    """The notification; raises ValueError where it breaks its schema."""
+    """The notification. Raises ValueError if it breaks its schema."""
     if not is_notification(notification):
         raise ValueError("not a notification")
     return notification  # type: ignore[no-any-return]
 
 
 def notification_of(payment: dict[str, Any], id: str) -> dict[str, Any]:
-    """The handler: as little work as a handler can do. Its result is checked as well."""
+    """The handler: as little work as a handler can do. Its result is checked, too."""
     return check_notification({"payment": id, "user": payment["user"], "card": payment["cardNo"][-4:]})

@@ -1,4 +1,4 @@
-"""HTTP load on a server of this machine, and a look at whether it is up."""
+"""HTTP load on a server of this machine, and a check whether it is up."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TIMEOUT = 120.0
 
 
 class Load(NamedTuple):
-    """What a load has found: requests a second, and latencies in milliseconds."""
+    """The result of a load: requests per second, and latencies in milliseconds."""
 
     rate: float
     p50: float
@@ -25,8 +25,8 @@ class Load(NamedTuple):
 
 
 def load(ground: Ground, folder: Path, port: int, path: str, body: bytes, requests: int, *, rate: float = 0.0) -> Load:
-    """Post `body` so many times over 32 kept connections, as fast as the answers come or
-    `rate` times a second. Raises ContenderError where any answer isn't 202."""
+    """Post `body` so many times over 32 open connections, as fast as the answers come or
+    `rate` times a second. Raises ContenderError if any answer isn't 202."""
     arguments = ["127.0.0.1", port, path, body.decode(), CONNECTIONS, requests, rate]
     found = json.loads(finish([str(ground.compiled("load")), *map(str, arguments)], folder, timeout=TIMEOUT))
     if found["statuses"] != {"202": requests}:
@@ -35,7 +35,7 @@ def load(ground: Ground, folder: Path, port: int, path: str, body: bytes, reques
 
 
 def post(port: int, path: str, body: bytes) -> int:
-    """The status of one request; 0 where nothing answers."""
+    """The status of one request; 0 if nothing answers."""
     return _status(port, "POST", path, body)
 
 

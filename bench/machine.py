@@ -1,4 +1,4 @@
-"""What the figures were measured on: they hold for nothing else, and ratios only nearly so."""
+"""What the figures were measured on: they hold only there; ratios hold roughly elsewhere, too."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKAGES = (
     "uvicorn", "uvloop",
 )  # fmt: skip
 PROBE = 0.5
-"""Seconds that the disk is tried for."""
+"""Seconds for which the disk is tested."""
 
 
 def describe(ground: Ground) -> Mapping[str, Any]:
@@ -46,7 +46,7 @@ def _processor() -> str:
 
 
 def _syncs(file: Path) -> float:
-    """How many times a second 4 KiB can be appended to a file and be on the disk."""
+    """How many times a second 4 KiB can be appended to a file and synced to the disk."""
     done, began = 0, time.monotonic()
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT)
     try:
@@ -61,7 +61,7 @@ def _syncs(file: Path) -> float:
 
 
 def _commit() -> str | None:
-    """What git says is checked out; a `+` where files differ from it."""
+    """The commit that git says is checked out; a `+` if files differ from it."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

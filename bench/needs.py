@@ -21,7 +21,7 @@ class Need(NamedTuple):
 
 
 def check(needs: Iterable[Need]) -> None:
-    """Raises MissingError with how to get what isn't here."""
+    """Raises MissingError, which says how to install what isn't here."""
     missing = [need for need in needs if not need.present()]
     if missing:
         names = ", ".join(need.name for need in missing)

@@ -1,4 +1,4 @@
-"""Our own side: its queues, as its own commands reach them."""
+"""The runner's side: its queues, reached by its own commands."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def broker(folder: Path) -> Iterator[Broker]:
 
 
 def write(folder: Path, pipeline: str, values: Mapping[str, object]) -> None:
-    """Put `pipeline` into `folder`, with `values` in the place of their names."""
+    """Put `pipeline` into `folder`, with `values` instead of their names."""
     for name, value in values.items():
         pipeline = pipeline.replace(name, str(value))
     (folder / "pipeline.yaml").write_text(pipeline)
 
 
 def declare(folder: Path) -> None:
-    """Make the queues of the pipeline, before the program that works on them is started."""
+    """Declare the queues of the pipeline, before the program that works on them starts."""
     with broker(folder):
         pass
 
 
 def fill(folder: Path, queue: str, number: int, payload: bytes) -> None:
-    """Put so many messages onto a queue of the pipeline."""
+    """Put so many messages on a queue of the pipeline."""
     with broker(folder) as found:
         for first in range(0, number, BATCH):
             numbers = range(first, min(first + BATCH, number))
@@ -63,6 +63,6 @@ def depth(folder: Path, queue: str) -> Depth:
 
 
 def left(folder: Path, *queues: str) -> int:
-    """How many messages the queues hold, in whatever state."""
+    """How many messages the queues hold, in any state."""
     depths = [depth(folder, queue) for queue in queues]
     return sum(depth.ready + depth.in_hand + depth.delayed + depth.dead for depth in depths)

@@ -1,6 +1,6 @@
-"""The results as a picture for the README: bars, ours set off, drawn as SVG by hand.
+"""The results as a picture for the README: bars, ours highlighted, as handwritten SVG.
 
-Only benchmarks with peers are drawn. It follows the reader's light or dark theme.
+Only benchmarks with peers are drawn. The picture follows the reader's light or dark theme.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ Result = Mapping[str, Any]
 
 WIDTH = 860
 LEFT = 230
-"""Where the bars begin; names stand before it."""
+"""Where the bars begin; names stand to the left."""
 RIGHT = 620
-"""Where the longest bar ends; values stand behind it."""
+"""Where the longest bar ends; values stand to the right."""
 ROW = 24
 BAR = 14
 TITLE = 34
@@ -48,7 +48,7 @@ STYLE = """
 
 
 def write(file: Path, results: Mapping[str, Result]) -> bool:
-    """Draw what there is of the benchmarks that have a title; no file (False) where there is nothing."""
+    """Draw those benchmarks that have a title and results. Writes no file, and returns False, if there are none."""
     panels = [(title, drawn) for name, title in TITLES.items() if (drawn := _drawn(results.get(name)))]
     if panels:
         machine = next(iter(results.values()))["machine"]
@@ -57,7 +57,7 @@ def write(file: Path, results: Mapping[str, Result]) -> bool:
 
 
 def _drawn(result: Result | None) -> list[Result]:
-    """The contenders that have a figure, with all that a bar shows of them."""
+    """The contenders that have a figure, with everything that a bar shows."""
     if result is None:
         return []
     metric = result["compared_by"]

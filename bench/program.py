@@ -20,7 +20,7 @@ from bench.failure import ContenderError
 ROOT = Path(__file__).parents[1]
 TICK = os.sysconf("SC_CLK_TCK")
 
-# A child is told to end when we are killed, too.
+# The kernel ends the child when we are killed, too.
 _TIED = ["setpriv", "--pdeathsig", "TERM", "--"] if shutil.which("setpriv") else []
 
 
@@ -34,8 +34,8 @@ class Memory(NamedTuple):
 
 
 class Program:
-    """One run of `command`, from entering the context to leaving it; all that it starts is
-    in a session of its own, and ends with it. Its output goes to a file in `folder`."""
+    """One run of `command`, from entering the context to leaving it. Everything that it starts
+    is in its own session, and ends with it. Its output goes to a file in `folder`."""
 
     def __init__(
         self, command: Sequence[str], folder: Path, *, env: Mapping[str, str] | None = None, name: str = "program"
@@ -78,7 +78,7 @@ class Program:
         return self._output.read_text(errors="replace")
 
     def check(self) -> None:
-        """Raises ContenderError where it has ended by itself."""
+        """Raises ContenderError if it has ended by itself."""
         assert self._process is not None
         if (status := self._process.poll()) is not None:
             raise ContenderError(f"ended with status {status}: {_last_lines(self.output)}")
@@ -86,7 +86,7 @@ class Program:
     def wait_until(
         self, condition: Callable[[], bool], what: str, *, timeout: float = 60.0, poll: float = 0.01
     ) -> None:
-        """Return when `condition()` is true. Raises ContenderError where the program ends, or the time does."""
+        """Return when `condition()` is true. Raises ContenderError if the program or the time ends first."""
         deadline = time.monotonic() + timeout
         while not condition():
             self.check()
@@ -97,7 +97,7 @@ class Program:
     # -- what it costs ------------------------------------------------------------------
 
     def pids(self) -> list[int]:
-        """Its processes that are alive, itself first."""
+        """Its living processes, itself first."""
         assert self._process is not None
         return sorted(_session(self._process.pid))
 
@@ -111,7 +111,7 @@ class Program:
 
 
 def finish(command: Sequence[str], folder: Path, *, env: Mapping[str, str] | None = None, timeout: float) -> str:
-    """Run a program to its end; what it printed. Raises ContenderError where it fails."""
+    """Run a program to its end. Returns what it printed. Raises ContenderError if it fails."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
     try:
         done = subprocess.run(
@@ -125,7 +125,7 @@ def finish(command: Sequence[str], folder: Path, *, env: Mapping[str, str] | Non
 
 
 def processor_time(pid: int) -> float:
-    """Seconds of processor time that a process has used; 0 where it is gone."""
+    """Seconds of processor time that a process has used; 0 if it is gone."""
     fields = _stat(pid)
     return (int(fields[11]) + int(fields[12])) / TICK if fields else 0.0
 
@@ -139,7 +139,7 @@ def _session(leader: int) -> Iterator[int]:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat behind the name, which may hold anything; state is the first."""
+    """The fields of /proc/PID/stat after the name, which may contain anything; state is the first."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

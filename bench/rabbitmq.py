@@ -1,8 +1,8 @@
-"""RabbitMQ as it is measured on: a private node, a fresh virtual host for each run, and the
-broker's own account of what was delivered, confirmed and acknowledged.
+"""RabbitMQ for measurements: a private node, a fresh virtual host for each run, and the
+broker's own record of what was delivered, confirmed and acknowledged.
 
-The clock of every rate is the broker's: no contender measures itself, and none can leave
-out a confirm or an acknowledgement unnoticed.
+The broker's clock times every rate: no contender measures itself, and none can leave out a
+confirm or an acknowledgement unnoticed.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ SAMPLE_EVERY = 10
 """Milliseconds between looks at the broker's counters."""
 DELETE_TRIES = 5
 WINDOW = 2000
-"""Publishes that may be unconfirmed while a queue is filled."""
+"""How many publishes may be unconfirmed while a queue is filled."""
 
-# An Erlang process in the node that appends a line to a file whenever the counters have moved.
-# Their labels are maps in RabbitMQ 4.x, lists of pairs before.
+# An Erlang process in the node that appends a line to a file whenever the counters change.
+# Their labels are maps in RabbitMQ 4.x, and lists of pairs before.
 _SAMPLER = """
 spawn(fun() ->
   {ok, File} = file:open("PATH", [append, raw]),
@@ -56,7 +56,7 @@ end)
 
 
 class Counts(NamedTuple):
-    """What the broker has counted until `time` (seconds, its clock), over all queues of one type."""
+    """What the broker has counted up to `time` (seconds, its clock), over all queues of one type."""
 
     time: float
     delivered: int
@@ -88,7 +88,7 @@ class Ledger:
         self._file.unlink()
 
     def counts(self) -> list[Counts]:
-        """All samples until now, oldest first; the first is zero, each differs from the one before."""
+        """All samples so far, oldest first. The first is zero; each differs from the one before."""
         if self._file.exists():
             with self._file.open() as file:
                 file.seek(self._read)
@@ -118,18 +118,18 @@ class VirtualHost:
             connection.channel().queue_declare(queue, durable=True, arguments={"x-queue-type": queue_type})
 
     def depth(self, queue: str) -> int:
-        """How many messages wait on the queue."""
+        """How many messages are waiting on the queue."""
         with pika.BlockingConnection(pika.URLParameters(self.url)) as connection:
             return int(connection.channel().queue_declare(queue, passive=True).method.message_count)
 
     def fill(self, queue: str, number: int, payload: Callable[[int], bytes]) -> None:
-        """Put `number` persistent messages onto a queue that exists; return when all are confirmed."""
+        """Put `number` persistent messages on an existing queue. Returns when all are confirmed."""
         _Filler(self.url, queue, number, payload).run()
 
 
 @contextmanager
 def virtual_host(node: RabbitNode) -> Iterator[VirtualHost]:
-    """A virtual host that is removed with all that it holds."""
+    """A virtual host, which is removed afterwards with everything in it."""
     name = node.new_vhost()
     try:
         yield VirtualHost(node, name)
@@ -138,8 +138,8 @@ def virtual_host(node: RabbitNode) -> Iterator[VirtualHost]:
 
 
 def _delete(node: RabbitNode, name: str) -> None:
-    """Busy queues may take longer to go than the node waits for them, which it calls a fault
-    of its own (500); what is left in the end goes with the node."""
+    """Busy queues may take longer to go than the node waits for them, and it reports that as an
+    internal error (500). What is left goes with the node."""
     for _ in range(DELETE_TRIES):
         try:
             node.delete_vhost(name)
@@ -151,7 +151,7 @@ def _delete(node: RabbitNode, name: str) -> None:
 
 @contextmanager
 def private_node() -> Iterator[RabbitNode]:
-    """A node with the intervals that RabbitMQ has by default; those of the tests' node are shorter."""
+    """A node with RabbitMQ's default intervals; those of the tests' node are shorter."""
     with RabbitNode() as node:
         node.eval("application:set_env(rabbit, collect_statistics_interval, 5000)")
         node.eval("application:set_env(rabbit, quorum_tick_interval, 5000)")
@@ -164,7 +164,7 @@ def node_pid(node: RabbitNode) -> int:
 
 
 def settle(node: RabbitNode, *, timeout: float = 10.0) -> None:
-    """Wait until the node has done what a run has left it to do, or for `timeout` seconds."""
+    """Wait until the node has finished the work that a run left, or for `timeout` seconds."""
     pid = node_pid(node)
     deadline = time.monotonic() + timeout
     used = 1.0

@@ -1,5 +1,5 @@
 """The contenders of a benchmark in turn, again and again: A B C A B C …, so that whatever
-changes on the machine in the course of it changes for all of them."""
+changes on the machine meanwhile changes for all of them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Say = Callable[[str], None]
 def race(
     benchmark: Benchmark, ground: Ground, *, messages: int, repeat: int, only: Collection[str] = (), say: Say
 ) -> Record:
-    """Run it `repeat` times; `only` names the contenders (nothing: all). One that is missing
-    or fails is reported as such, isn't tried again, and holds up none of the others."""
+    """Run it `repeat` times; `only` names the contenders (empty: all). One that is missing or
+    fails is reported as such, isn't tried again, and doesn't stop the others."""
     chosen = [one for one in benchmark.contenders if not only or one.name in only]
     entries = [Entry(contender, contender.messages(messages)) for contender in chosen]
     for number in range(1, repeat + 1):

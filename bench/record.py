@@ -1,4 +1,4 @@
-"""What a benchmark has found: every value of every repetition, and what follows from them."""
+"""The results of a benchmark: every value of every repetition, and what follows from them."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Entry:
         return statistics.median(values) if values else None
 
     def spread(self, metric: str) -> tuple[float, float] | None:
-        """The least and the greatest value."""
+        """The smallest and the largest value."""
         values = self.values(metric)
         return (min(values), max(values)) if values else None
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found where a goal was set: `goal` is its text."""
+    """A goal (its text) and the figure that was measured for it."""
 
     goal: str
     found: float
@@ -58,8 +58,8 @@ class Record:
     def ratio(self, entry: Entry, other: str, metric: str = "") -> float | None:
         """How many times as good as contender `other` this one is; above 1 is better.
 
-        It is the median of the rounds' ratios: what the machine did in one of them, it did to
-        both. By the headline, or by `metric`.
+        The median of the rounds' ratios: whatever the machine did in a round affected both.
+        By the headline, or by `metric`.
         """
         compared = self.benchmark.metric(metric) if metric else self.benchmark.headline
         against = self.entry(other)
@@ -73,7 +73,7 @@ class Record:
         return ratio if compared.better == "more" else 1 / ratio
 
     def lead(self, entry: Entry) -> float | None:
-        """How many times as good as this contender ours is."""
+        """How many times as good as this contender the runner is."""
         ours = self.entry(self.benchmark.ours)
         return self.ratio(ours, entry.contender.name) if ours else None
 

@@ -53,7 +53,7 @@ def _table(record: Record) -> Table:
 
 
 def _compared(record: Record) -> bool:
-    """Whether ours is among others, and not only beside itself."""
+    """Whether the runner has others beside it, and not only itself."""
     peers = any(not entry.contender.name.startswith("runner") for entry in record.entries)
     return peers and bool(record.benchmark.ours)
 

@@ -11,7 +11,7 @@ from bench.record import Record
 
 
 def write(file: Path, record: Record) -> None:
-    """Put a benchmark's outcome into the file, in place of an earlier one."""
+    """Put a benchmark's outcome into the file, replacing an earlier one."""
     documents = read(file)
     documents[record.benchmark.name] = record.as_json()
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -19,7 +19,7 @@ def write(file: Path, record: Record) -> None:
 
 
 def read(file: Path) -> dict[str, Mapping[str, Any]]:
-    """The benchmarks in the file, by name; none where there is no file."""
+    """The benchmarks in the file, by name; none if there is no file."""
     if not file.exists():
         return {}
     documents: dict[str, Mapping[str, Any]] = json.loads(file.read_text())

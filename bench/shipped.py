@@ -1,5 +1,5 @@
-"""The pipeline that is shipped, as `runner run pipeline.yaml` starts it: all of its parts,
-on a fresh broker, and on ports that nobody else uses."""
+"""The shipped pipeline, as `runner run pipeline.yaml` starts it: all of its parts, on a fresh
+broker, and on free ports."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from bench.rabbitmq import settle, virtual_host
 from tests.ports import free_port
 
 MAILBOX = "listen: 127.0.0.1:1025"
-"""The one address in the file that no variable sets."""
+"""The only address in the file that no variable sets."""
 
 
 class Shipped:
     """A context manager. Entering starts it in `folder` and waits until it is ready.
 
-    Mail goes to `mail_port`, or where the file says, to its own mailbox.
+    Mail goes to `mail_port`, or to the pipeline's own mailbox, as the file says.
     """
 
     def __init__(self, ground: Ground, folder: Path, *, rabbitmq: bool = False, mail_port: int | None = None) -> None:

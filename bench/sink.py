@@ -1,4 +1,4 @@
-"""The SMTP server that mail benchmarks send to: `bench/c/sink.c`, and what it has taken."""
+"""The SMTP server for mail benchmarks: `bench/c/sink.c`, and the mails that it took."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.ports import free_port
 
 
 class Mail(NamedTuple):
-    """`time` is when it was taken: seconds of the monotonic clock, which all processes share."""
+    """`time` is when the server took it: seconds of the monotonic clock, which all processes share."""
 
     time: float
     id: str
 
 
 class Sink(Program):
-    """Takes every mail, `delay` milliseconds after it has come; entering waits until it listens."""
+    """Takes every mail, `delay` milliseconds after it came. Entering waits until it listens."""
 
     def __init__(self, ground: Ground, folder: Path, delay: int = 0) -> None:
         self.port = free_port()
@@ -31,7 +31,7 @@ class Sink(Program):
         return self
 
     def mails(self) -> list[Mail]:
-        """What has been taken until now, in that order."""
+        """The mails taken so far, in order."""
         text = self.output
         lines = text[: text.rfind("\n") + 1].splitlines()
         return [Mail(float(moment), of) for moment, of in (line.split(" ", 1) for line in lines)]

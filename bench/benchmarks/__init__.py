@@ -1,4 +1,4 @@
-"""The benchmarks, one file each, in the order in which they are run."""
+"""The benchmarks, one file each, in the order in which they run."""
 
 from __future__ import annotations
 

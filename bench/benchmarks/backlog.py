@@ -1,13 +1,13 @@
 """A long queue: whether the last payments of a backlog go as fast as the first, for the same
 processor time, and whether the program's memory stays the same.
 
-Both hops, with the handlers of the other benchmarks. The first tenth of the payments holds
-the start, and isn't looked at. The rest is cut into ninety parts, and a straight line laid
-through their rates by Theil and Sen's rule (its slope is the median of the slopes between
-any two parts), which a machine that was busy with other things for a while doesn't bend:
-early and late are where that line begins and ends. Processor time is that of the program
-alone, over the third after the first tenth and over the last third; memory is that of its
-largest process when the first tenth has come, and when all have.
+Both hops, with the handlers of the other benchmarks. The first tenth of the payments includes
+the start, and is ignored. The rest is cut into ninety parts, and a straight line fitted to
+their rates by the Theil-Sen estimator (its slope is the median of the slopes between any two
+parts), which isn't affected when the machine is busy with other things for a while: early and
+late are where that line begins and ends. Processor time is that of the program alone, over the
+third after the first tenth and over the last third; memory is that of its largest process when
+the first tenth has arrived, and when all have.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ TIMEOUT = 1800.0
 PARTS = 100
 """Of the payments."""
 SKIPPED = 10
-"""Of these parts, which hold the start."""
+"""Of these parts, those that include the start."""
 WATCH = 0.1
 """Seconds between looks at the program."""
 MIB = 1024 * 1024
 
 
 class Sample(NamedTuple):
-    """The program as it was when so many payments had come."""
+    """The program when so many payments had arrived."""
 
     arrived: int
     cpu: float
@@ -85,7 +85,7 @@ class OnRabbitmq:
 
 
 def _watched(program: Program, progress: Callable[[], int], messages: int) -> list[Sample]:
-    """Wait until all have come; what was seen on the way."""
+    """Wait until all have arrived. Returns what was seen on the way."""
     samples: list[Sample] = []
 
     def done() -> bool:
@@ -98,7 +98,7 @@ def _watched(program: Program, progress: Callable[[], int], messages: int) -> li
 
 
 def _rates(found: Sequence[Moment], messages: int) -> dict[str, float]:
-    """Payments a second where the line begins and ends, and what the one is of the other."""
+    """Payments a second where the line begins and where it ends, and the ratio of the two."""
     marks = [_at(found, messages, part) for part in range(SKIPPED, PARTS + 1)]
     rates = [(later.arrived - one.arrived) / (later.time - one.time) for one, later in pairwise(marks) if later != one]
     if len(rates) < PARTS // 10:
@@ -130,7 +130,7 @@ Seen = TypeVar("Seen", Moment, Sample)
 
 
 def _at(seen: Sequence[Seen], messages: int, part: int) -> Seen:
-    """The first that has so many parts of the payments."""
+    """The first sample with so many parts of the payments."""
     return next(one for one in seen if one.arrived >= messages / PARTS * part)
 
 

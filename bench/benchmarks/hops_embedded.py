@@ -1,8 +1,8 @@
 """Both hops without a broker to install: how many payments a second go all the way through
 queues in SQLite files, each step committed with `synchronous=FULL`.
 
-The first queue is filled first. The rate is from the first payment that is taken up to the
-last notification that has come; afterwards the queues must be empty.
+The first queue is filled beforehand. The rate covers the time from the first payment taken to
+the last notification that arrives; afterwards the queues must be empty.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ stages:
 
 
 def measure_ours(ground: Ground, messages: int) -> Figures:
-    """`runner run`, as it comes."""
+    """`runner run`, with its defaults."""
     with ground.folder() as folder:
         ours.write(folder, PIPELINE, {"BROKER": "embedded:broker.db", "EXPECTED": messages, "EVERY": messages})
         ours.fill(folder, "payment_queue", messages, PAYMENT)
@@ -54,7 +54,7 @@ def measure_ours(ground: Ground, messages: int) -> Figures:
 
 
 def timed(command: Sequence[str], folder: Path, messages: int) -> Figures:
-    """Run a program that notes the time in `clock` until all have come."""
+    """Run a program that notes the time in `clock`, until all have arrived."""
     clock = folder / "clock"
     with Program(command, folder) as program:
         program.wait_until(clock.exists, "the first payment")

@@ -1,8 +1,8 @@
 """Both hops over RabbitMQ: how many payments a second go all the way.
 
-`payment_queue` is filled first. Then: consume, check, handle, publish to
+`payment_queue` is filled beforehand. Then: consume, check, handle, publish to
 `notification_queue` (persistent, mandatory, confirmed), and ack only after that; a second
-consumer takes `notification_queue`, checks and acks. The rate is that of the broker's own
+consumer takes from `notification_queue`, checks and acks. The rate comes from the broker's own
 counters, from the first delivery to the last acknowledgement.
 """
 
@@ -27,7 +27,7 @@ from bench.rabbitmq import Counts, Ledger, VirtualHost, node_pid, settle, virtua
 TIMEOUT = 120.0
 """Seconds that one run may take."""
 PREFETCH = 2000
-"""Of the limit, whose best it is."""
+"""For the limit, which is fastest with it."""
 
 PIPELINE = f"""
 name: bench
@@ -44,7 +44,7 @@ Command = Callable[[Ground, VirtualHost], Sequence[str]]
 
 
 class Run(NamedTuple):
-    """What was seen of one: the broker's counts, and microseconds of processor time for each
+    """What one run showed: the broker's counts, and microseconds of processor time for each
     payment, of the contender and of the broker."""
 
     counts: Sequence[Counts]
@@ -54,14 +54,14 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Hops:
-    """How one contender does it: its program, and where that differs from the others how
-    the queues are made and filled."""
+    """How one contender does it: its program and, if it differs from the others, how its
+    queues are made and filled."""
 
     command: Command
     queue_type: str = "quorum"
     fill: Sequence[str] = ()
-    """A program that makes the queues, and fills the first with as many messages as its
-    last argument says: for those whose messages have a form of their own."""
+    """A program that makes the queues, and fills the first with as many messages as its last
+    argument says: for contenders with their own message format."""
     pipeline: str = ""
     """Ours: the queues are made from it."""
 
@@ -70,7 +70,7 @@ class Hops:
         return {"rate": messages / span(run.counts), "cpu": run.cpu, "broker_cpu": run.broker_cpu}
 
     def run(self, ground: Ground, messages: int) -> Run:
-        """Do it, with proof. Raises ContenderError."""
+        """Do the job, and prove it. Raises ContenderError."""
         node = ground.node
         broker = node_pid(node)
         with ground.folder() as folder, virtual_host(node) as vhost:
@@ -111,7 +111,7 @@ def span(counts: Sequence[Counts]) -> float:
 
 
 def prove(counts: Sequence[Counts], messages: int) -> None:
-    """Raises ContenderError where the broker has not seen what was promised to it."""
+    """Raises ContenderError if the broker did not see what was promised."""
     last = counts[-1]
     promised = {
         "confirms": (last.confirmed, messages),

@@ -13,7 +13,7 @@ from bench.program import Memory, Program
 from bench.shipped import Shipped
 
 CALM_DOWN = 2.0
-"""Seconds after the start that aren't counted."""
+"""Seconds after the start that don't count."""
 MIB = 1024 * 1024
 
 

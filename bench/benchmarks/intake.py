@@ -1,9 +1,9 @@
-"""The intake: how many payments a second are answered 202, which each contender does only
-when its broker has confirmed the message, or its file is committed.
+"""The intake: how many payments a second are answered 202. Each contender answers so only
+after its broker has confirmed the message, or its file is committed.
 
-32 connections, kept open, post the same payment again and again: first as fast as they are
-answered, then at half of the rate that was reached. Nothing consumes meanwhile. What was
-answered must be on the queue, message for message.
+32 open connections post the same payment again and again: first as fast as the answers come,
+then at half of the rate that was reached. Nothing consumes meanwhile. Whatever was answered
+must be on the queue, message for message.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.ports import free_port
 
 PATH = "/make-payment"
 WARM_UP = 100
-"""Requests before anything is timed."""
+"""Requests before the timing begins."""
 
 PIPELINE = f"""
 name: bench
@@ -42,7 +42,7 @@ stages:
 """
 
 Command = Callable[[int], Sequence[str]]
-"""By the port that it shall listen on."""
+"""From the port that it should listen on."""
 
 
 def _ours(_port: int) -> Sequence[str]:
@@ -70,7 +70,7 @@ def _mq_bridge(port: int) -> Sequence[str]:
 
 
 def pressed(ground: Ground, folder: Path, program: Program, port: int, requests: int) -> tuple[Figures, int]:
-    """What a server can do, and how many payments it has taken for that."""
+    """What a server can do, and how many payments it took to find out."""
     program.wait_until(lambda: post(port, PATH, PAYMENT) == 202, "answering 202", poll=0.05)
     load(ground, folder, port, PATH, PAYMENT, WARM_UP)
     began = program.cpu()

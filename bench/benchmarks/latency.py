@@ -1,8 +1,8 @@
 """From the POST to the mail: how long one payment takes through the shipped pipeline when
 there is nothing else to do.
 
-One payment at a time, the next one a moment after the mail for the last has been taken.
-The time is from before the request is sent until the SMTP server has the whole mail: the
+One payment at a time; the next one follows a moment after the mail of the last was taken.
+The time runs from before the request is sent until the SMTP server has the whole mail: the
 intake, three stages, and the broker in between.
 """
 
@@ -26,7 +26,7 @@ from bench.shipped import Shipped
 from bench.sink import Sink
 
 WARM_UP = 20
-"""Payments before anything is timed."""
+"""Payments before the timing begins."""
 TIMEOUT = 10.0
 """Seconds that one payment may take."""
 

@@ -1,7 +1,8 @@
 """Mails: how many a second the stage `send_email` hands to an SMTP server.
 
 The stage takes its notifications from a queue of the embedded broker, renders a text and an
-HTML part, sends, and acks. The rate is from the first mail to the last that the server took.
+HTML part, sends, and acks. The rate covers the time from the first mail that the server took
+to the last.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from bench.sink import Sink
 TIMEOUT = 120.0
 """Seconds that one run may take."""
 SLOW = 10
-"""Milliseconds that a server may take to put a mail on its disk."""
+"""Milliseconds that a server may take to write a mail to its disk."""
 
 PIPELINE = f"""
 name: bench

@@ -1,10 +1,10 @@
-"""How throughput grows with processes, where a handler takes its time.
+"""How throughput grows with processes when a handler takes time.
 
-Both hops over RabbitMQ; the first stage's handler waits for 4 ms, as one does that asks a
-database or another service, in 4 slots a process. What one process can then do at most is
-known, so that the figures tell how much of it is reached as processes are added: the model
-of docs/performance.md, held against a machine. The rate is that of the middle of the run,
-when all processes are at work and none has run out of messages.
+Both hops over RabbitMQ. The first stage's handler waits for 4 ms, like one that asks a
+database or another service, in 4 slots per process. The most that one process can do is then
+known, and the figures show how much of it is reached as processes are added: the model of
+docs/performance.md, tested on a machine. The rate is that of the middle of the run, when all
+processes are at work and none has run out of messages.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ HANDLER = 0.004
 SLOTS = 4
 """Calls of it that a process makes at the same time."""
 PREFETCH = 40
-"""Little, so that no process has work left when another has none."""
+"""Low, so that no process still has work when another has run out."""
 MIDDLE = (0.2, 0.8)
-"""The part of the acks that is looked at."""
+"""The part of the acks that counts."""
 
 PIPELINE = f"""
 name: bench

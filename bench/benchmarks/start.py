@@ -1,4 +1,4 @@
-"""How long the shipped pipeline takes to be checked, and to be ready."""
+"""How long it takes to check the shipped pipeline, and until it is ready."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Start:
     rabbitmq: bool = False
 
     def measure(self, ground: Ground, starts: int) -> Figures:
-        """The best of so many starts: what the machine does besides only adds to them."""
+        """The best of so many starts: whatever else the machine does only makes them longer."""
         checks, readies = [], []
         for _ in range(starts):
             checks.append(_check())

@@ -2,7 +2,7 @@
 a result backend, and with a high prefetch multiplier, as its guide to optimizing says for
 short tasks.
 
-Run by Celery's own command; by itself, `python -m bench.peers.celery_tasks N` fills the queue.
+Run by Celery's own command; run directly, `python -m bench.peers.celery_tasks N` fills the queue.
 """
 
 from __future__ import annotations

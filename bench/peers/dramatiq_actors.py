@@ -1,7 +1,7 @@
 """Both hops as Dramatiq actors: an actor acks when it returns, and with `confirm_delivery`
 its `send` returns when the broker has confirmed.
 
-Run by Dramatiq's own command; by itself, `python -m bench.peers.dramatiq_actors N` fills the queue.
+Run by Dramatiq's own command; run directly, `python -m bench.peers.dramatiq_actors N` fills the queue.
 """
 
 from __future__ import annotations

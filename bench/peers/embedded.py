@@ -17,7 +17,7 @@ CLOCK = Path("clock")
 
 
 def main(fill: Callable[[int], None], run: Callable[[Clock], None], left: Callable[[], int]) -> None:
-    """`run` works until the process is told to end."""
+    """`run` works until the process is asked to end."""
     match sys.argv[1:]:
         case ["fill", number]:
             fill(int(number))

@@ -1,4 +1,4 @@
-"""The intake without a broker to install, by what is at hand: Flask, and a huey task in
+"""The intake without a broker to install, from parts at hand: Flask, and a huey task in
 SQLite for each request, committed with `fsync`. Run by granian, as ours is."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """Mails by Flask-Mail in a loop: `Mail.send`, which opens a connection for each, or with
-`kept` one connection for all. The letter is rendered once, which spares it what the stage does.
+`kept` one connection for all. It renders the letter once, which spares it work that the stage does.
 
     python -m bench.peers.flask_mail_loop PORT N [kept]
 """

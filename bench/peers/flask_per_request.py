@@ -1,5 +1,5 @@
-"""The intake as a tutorial has it: Flask, and in every request a `BlockingConnection` that is
-opened, used once and closed. Confirms are on, so that its 202 means what ours means.
+"""The intake as in a tutorial: Flask, and in every request a `BlockingConnection` that is
+opened, used once and closed. Confirms are on, so that its 202 means the same as ours.
 
 Run by granian, as ours is (Flask's own server is slower)."""
 

@@ -1,6 +1,6 @@
 """Both hops by litequeue, a thread for each: pop, put, done. A file for each queue, as its
-documentation advises; `synchronous=FULL`, without which a confirmed message may be lost
-with the machine's power. What is popped when the process dies stays locked for ever.
+documentation advises; `synchronous=FULL`, without which a power failure may lose a confirmed
+message. A message popped by a process that dies stays locked forever.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Both hops by `pika.BlockingConnection` in one thread: how RabbitMQ's tutorials do it.
+"""Both hops by `pika.BlockingConnection` in one thread, as in RabbitMQ's tutorials.
 
-Confirms are on, so that each publish waits for the broker. More than the tutorials give
-it: a prefetch of 100 instead of 1, and a compiled validator.
+Confirms are on, so each publish waits for the broker. Better than the tutorials: a prefetch
+of 100 instead of 1, and a compiled validator.
 """
 
 from __future__ import annotations
