@@ -1,4 +1,4 @@
-"""Mails for the tests, and a mailbox to send them to."""
+"""Mails for the tests, and a mailbox for them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A RabbitMQ node of the tests' own: private ports, a temporary folder, loopback only.
+"""A private RabbitMQ node for the tests: private ports, a temporary folder, loopback only.
 
-It shares nothing with a node that may run on this machine: not its Erlang port
-mapper, not its cookie, not its data. Nothing of it outlives the test session,
+It shares nothing with a node that may run on this machine: neither its Erlang port
+mapper, nor its cookie, nor its data. Nothing of it outlives the test session,
 however that ends. The environment's RABBITMQ_SERVER names the `rabbitmq-server` to
 run; without it, the installed one runs. Left out: clusters.
 """

@@ -1,4 +1,4 @@
-"""A whole pipeline in this process: which parts are started, and that none is left behind."""
+"""A whole pipeline in this process: which parts start, and that none is left behind."""
 
 from __future__ import annotations
 

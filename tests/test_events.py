@@ -1,4 +1,4 @@
-"""The hub: who is told of what, and what becomes of an observer that fails."""
+"""The hub: which observers hear of what, and what happens to one that fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hosts: which are taken, and what is said of the others."""
+"""Hosts: which are accepted, and what is said about the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What travels: what a handler may do with it, and what is never shown of it."""
+"""What travels: what a handler may do with it, and which parts are never shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wheel, built and installed elsewhere: it has all of the runner, nothing else, and lets a
+"""The wheel, built and installed elsewhere: it has all of the runner, nothing else, and a
 user's own modules go first."""
 
 from __future__ import annotations

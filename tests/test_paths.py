@@ -1,4 +1,4 @@
-"""Reading a file: bounded, and never waiting."""
+"""Reading a file: bounded, and without waiting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pipeline as plain values: how they are shown, and that nobody changes them."""
+"""A pipeline as plain values: how they are shown, and that they can't change."""
 
 from __future__ import annotations
 

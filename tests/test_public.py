@@ -1,4 +1,4 @@
-"""What users import stands in `runner` itself, and costs what it is worth."""
+"""Users import from `runner` itself, and an import costs no more than it has to."""
 
 from __future__ import annotations
 

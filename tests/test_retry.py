@@ -1,4 +1,4 @@
-"""How often and how long: the table of waits, and the rungs that it is kept on."""
+"""How often and how long: the table of waits, and its rungs."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The house keeps its plan: `docs/architecture.md` lists the rooms of `runner/` from the top
-down, and what stands here holds the tree and every import to that list.
+"""The code keeps to its plan: `docs/architecture.md` lists the rooms of `runner/` from the top
+down, and these tests hold the tree and every import to that list.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An observer for tests: it writes down what it is told."""
+"""An observer for tests: it records what it sees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What benchmarks stand on, on the session's RabbitMQ node; C programs are compiled once."""
+"""What benchmarks need, on the session's RabbitMQ node; C programs are compiled once."""
 
 from __future__ import annotations
 

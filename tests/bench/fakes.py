@@ -1,4 +1,4 @@
-"""Benchmarks that measure nothing: for tests of what is made of the figures."""
+"""Benchmarks that measure nothing, for tests of what follows from the figures."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Each benchmark with a handful of messages: it runs to its end, finds all of its figures,
-and leaves nothing behind. Peers, which are an extra, are only tried where they are installed."""
+"""Each benchmark with a handful of messages: it runs to its end, finds all its figures,
+and leaves nothing behind. Peers, which are an extra, are tried only if they are installed."""
 
 from __future__ import annotations
 

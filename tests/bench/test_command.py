@@ -1,4 +1,4 @@
-"""`python -m bench`, as one types it."""
+"""`python -m bench`, as a user types it."""
 
 from __future__ import annotations
 

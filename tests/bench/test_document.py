@@ -1,4 +1,4 @@
-"""docs/performance.md tells of every benchmark and of every contender."""
+"""docs/performance.md describes every benchmark and every contender."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The load generator and the SMTP sink, both our own C: what they say is what happened."""
+"""The load generator and the SMTP sink, both our own C: what they report is what happened."""
 
 from __future__ import annotations
 

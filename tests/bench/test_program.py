@@ -1,4 +1,4 @@
-"""A benchmark's programs: they end with it, and their own end is told."""
+"""A benchmark's programs: they end with it, and it notices when one ends by itself."""
 
 from __future__ import annotations
 

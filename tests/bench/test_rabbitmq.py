@@ -1,4 +1,4 @@
-"""The broker's own account: who leaves out a confirm or an ack is found out."""
+"""The broker's own record: it reveals a contender that leaves out a confirm or an ack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contenders run in turn, and one that can't run holds up none of the others."""
+"""Contenders run in turn, and one that can't run doesn't stop the others."""
 
 from __future__ import annotations
 

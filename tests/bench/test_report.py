@@ -1,4 +1,4 @@
-"""What is made of the figures: medians, ratios, a table, a file, a picture."""
+"""What follows from the figures: medians, ratios, a table, a file, a picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that takes messages in hand and can be killed: `python -m tests.brokers.holder`.
+"""A process that takes messages and can be killed: `python -m tests.brokers.holder`.
 
 Writes a line of JSON for each delivery: its queue, id and attempt; obeys lines on stdin:
 `settle ID`, `publish QUEUE ID` (answered once it is confirmed), `fork` and `close`. With

@@ -1,6 +1,6 @@
 """Where the contract suite runs: a file of the embedded broker, or a virtual host of RabbitMQ.
 
-Each is looked at from outside, by its own means and not through the runner's brokers.
+Tests look into each from outside, by its own means and not through the runner's brokers.
 """
 
 from __future__ import annotations

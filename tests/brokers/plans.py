@@ -1,4 +1,4 @@
-"""The topology that the contract suite runs on, and what it consumes with."""
+"""The topology of the contract suite, and its consumers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one list of brokers: what it says of a URL, and that another line is another broker."""
+"""The list of brokers: what it says about a URL, and that another line adds another broker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pipeline file to type commands for; a mailbox that is running, and the folder that it keeps its mails in."""
+"""A pipeline file to run commands on; a running mailbox, and the folder in which it keeps its mails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands as they are typed at the prompt, and a pipeline to type them for."""
+"""Commands as they are typed at the prompt, and a pipeline for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `runner run` says once everything is up."""
+"""What `runner run` prints once everything is up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`runner check`: what it says of a file, to people and to machines."""
+"""`runner check`: what it reports about a file, to people and to machines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pipeline as it is drawn."""
+"""Drawings of a pipeline."""
 
 from __future__ import annotations
 

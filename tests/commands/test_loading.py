@@ -1,4 +1,4 @@
-"""How a command gets its pipeline, and what is said of the file on the way."""
+"""How a command gets its pipeline, and what it prints about the file on the way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`runner new`: what it writes runs as it is."""
+"""`runner new`: what it writes runs unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`runner schema`: the schema of pipeline files, as other validators take it."""
+"""`runner schema`: the schema of pipeline files, for other validators."""
 
 from __future__ import annotations
 

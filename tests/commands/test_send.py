@@ -1,4 +1,4 @@
-"""`runner send`: what is published, and what is told of the rest."""
+"""`runner send`: what is published, and what it reports about the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pipeline as it is shown: the whole file, with what its defaults come to."""
+"""`runner show`: the whole file, with the value of each default."""
 
 from __future__ import annotations
 

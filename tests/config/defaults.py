@@ -1,4 +1,4 @@
-"""The default of each key, taken from the model and written as a file would have it."""
+"""The default of each key, taken from the model and written as in a file."""
 
 from __future__ import annotations
 

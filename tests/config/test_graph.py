@@ -1,4 +1,4 @@
-"""Queues as a graph: which leads to which, and where that is written."""
+"""Queues as a graph: which leads to which, and where the file says so."""
 
 from __future__ import annotations
 

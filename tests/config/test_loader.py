@@ -1,4 +1,4 @@
-"""A pipeline file as it is loaded: from the file to the schemas, conditions and handlers that it names."""
+"""Loading a pipeline file, with the schemas, conditions and handlers that it names."""
 
 # ruff: noqa: E501 - a case a line: what is written, and what is said
 

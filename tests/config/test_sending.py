@@ -1,4 +1,4 @@
-"""Mails that go past the mailbox, as far as the file tells."""
+"""Mails that bypass the mailbox, as far as the file shows."""
 
 from __future__ import annotations
 

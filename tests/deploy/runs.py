@@ -1,4 +1,4 @@
-"""The files in deploy/ as the tests read them: each place where the runner is started."""
+"""The files in deploy/ as the tests read them: each place that starts the runner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each place in deploy/ where the runner is started: what would break for somebody who copies it."""
+"""Each place in deploy/ that starts the runner: what would break for a user who copies it."""
 
 from __future__ import annotations
 

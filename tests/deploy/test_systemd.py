@@ -1,4 +1,4 @@
-"""deploy/runner.service and deploy/logrotate, by the programs that will read them."""
+"""deploy/runner.service and deploy/logrotate, checked by the programs that will read them."""
 
 from __future__ import annotations
 

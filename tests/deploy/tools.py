@@ -1,4 +1,4 @@
-"""Programs that check files of deploy/, where they are installed."""
+"""Programs that check files of deploy/, if they are installed."""
 
 from __future__ import annotations
 

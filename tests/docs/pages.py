@@ -10,8 +10,8 @@ A comment right above a block says what the block is:
     <!-- file: PATH -->                         a file beside pipeline.yaml
     <!-- log -->                                lines that the running program logs
 
-A block of `console` needs none: what stands behind `$ ` is run, what stands below is its
-output, in which `…` is anything, and a line of its own of any number of lines.
+A `console` block needs none: the text after `$ ` is run, and the lines below are its output, in
+which `…` stands for anything and, on a line by itself, for any number of lines.
 """
 
 from __future__ import annotations

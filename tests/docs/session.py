@@ -1,7 +1,7 @@
 """A user who follows a section: makes its files, changes its pipeline, types its commands.
 
-Everything is as on a user's machine but the ports, and what stands for the broker's
-URL; both are put back into what is printed, which can then be compared with the page.
+Everything is as on a user's machine except the ports and the broker's URL; both are put back
+into the output, which can then be compared with the page.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""docs/commands.md tells every command and every option, with its default, and no other."""
+"""docs/commands.md describes every command and every option, with its default, and no others."""
 
 from __future__ import annotations
 

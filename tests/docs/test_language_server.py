@@ -1,5 +1,5 @@
 """What an editor shows of a pipeline file: the diagnostics of the YAML language server, which
-Visual Studio Code and most others run. It is an npm package; the tests are left out where its
+Visual Studio Code and most others run. It is an npm package; the tests are skipped if its
 command isn't on the path.
 """
 

@@ -1,4 +1,4 @@
-"""What can be seen of the pages without running anything: blocks, links, names, figures."""
+"""What the pages show without running anything: blocks, links, names, figures."""
 
 from __future__ import annotations
 

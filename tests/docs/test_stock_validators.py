@@ -1,5 +1,5 @@
 """Every pipeline file that is shipped or shown passes its schema in a validator that isn't ours,
-as it is written: with its variables in it. Editors check the same way.
+as it is written: with its variables. Editors check the same way.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Every section of every page is followed: its files are made, its pipeline is changed and
-checked, its commands are typed, and what they print is compared with what is shown.
+"""Follows every section of every page: creates its files, changes and checks its pipeline, types
+its commands, and compares what they print with what the page shows.
 
-The rewirings and the exchanges are followed on both brokers.
+The rewirings and the exchanges run on both brokers.
 """
 
 from __future__ import annotations

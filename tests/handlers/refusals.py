@@ -1,4 +1,4 @@
-"""What a handler is refused with."""
+"""The words with which a handler is refused."""
 
 from __future__ import annotations
 

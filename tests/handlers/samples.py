@@ -1,4 +1,4 @@
-"""Handlers of every kind, and callables that are none."""
+"""Handlers of every kind, and callables that are not handlers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The handlers of a stage as they are built: one for each slot, or a reason why not."""
+"""Building the handlers of a stage: one for each slot, or a reason why not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose module a handler comes from: that of the pipeline's folder, or nobody's."""
+"""Where a handler's module comes from: the pipeline's folder, or nowhere."""
 
 from __future__ import annotations
 

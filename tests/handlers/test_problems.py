@@ -1,4 +1,4 @@
-"""A module that breaks is told with the line that broke."""
+"""A module that breaks is reported with the line that broke."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reference that leads to nothing is told with the nearest name."""
+"""A reference that leads nowhere is reported with the nearest name."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""An intake to ask by HTTP, as its users do; behind it a real broker.
+"""An intake that tests ask by HTTP, as its users do, with a real broker behind it.
 
-A test that asks runs over both ways in: granian and its event loop, as `runner run` serves it,
+A test that uses it runs over both ways in: granian and its event loop, as `runner run` serves it,
 and Werkzeug's server and Flask, as the engine does.
 """
 

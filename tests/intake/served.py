@@ -1,4 +1,4 @@
-"""The intake behind both of its servers, and what is asserted of its answers."""
+"""The intake behind both of its servers, and assertions about its answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request becomes messages on their queues, and then 202 is answered."""
+"""A request becomes messages on their queues; only then is 202 answered."""
 
 from __future__ import annotations
 

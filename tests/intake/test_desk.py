@@ -1,4 +1,4 @@
-"""What a route takes: JSON, as it is, that keeps its schema."""
+"""What a route takes: JSON, unchanged, that satisfies its schema."""
 
 from __future__ import annotations
 

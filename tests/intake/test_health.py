@@ -1,4 +1,4 @@
-"""Whether all is well, as a probe is told."""
+"""Whether all is well, as a probe sees it."""
 
 from __future__ import annotations
 

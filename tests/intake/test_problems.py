@@ -1,4 +1,4 @@
-"""Answers to what is not taken: a status, a sentence, and nothing of what was sent."""
+"""Answers to what is refused: a status, a sentence, and nothing of what was sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who answers where nothing else does."""
+"""What answers when nothing else does."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Clients that hold connections, send half of something, or don't read: what becomes of them, and of
-the others. A whole program is asked, by sockets."""
+the others. Tests ask a whole program, by sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of the broker's queues, and how often it is asked."""
+"""What is known about the broker's queues, and how often it is asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mailbox that is running, and the folder that it keeps its mails in."""
+"""A running mailbox, and the folder in which it keeps its mails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mails in a folder: kept whole, found, and read however odd they are."""
+"""Mails in a folder: stored whole, found, and read however odd they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator reads of each event."""
+"""What an operator reads about each event."""
 
 from __future__ import annotations
 

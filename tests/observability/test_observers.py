@@ -1,4 +1,4 @@
-"""Who always watches, and who may besides."""
+"""Which observers always watch, and which may be added."""
 
 from __future__ import annotations
 

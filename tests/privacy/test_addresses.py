@@ -1,4 +1,4 @@
-"""Payers' addresses in texts that are written down."""
+"""Payers' addresses in texts for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Card numbers in texts that are written down."""
+"""Card numbers in texts for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files and folders that others may not read, made under the usual umask."""
+"""Files and folders that others may not read, created under the usual umask."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts that are written down lose card numbers and addresses, in one go."""
+"""Texts for people lose card numbers and addresses at once."""
 
 from __future__ import annotations
 

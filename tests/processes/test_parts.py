@@ -1,4 +1,4 @@
-"""Which parts of a pipeline a run is for."""
+"""Which parts of a pipeline a run starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sockets that listen, and what is said where an address can't be listened on."""
+"""Listening sockets, and the error for an address that can't be listened on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The supervisor with small children of its own, each run as a real program."""
+"""The supervisor with small children, each run as a real program."""
 
 from __future__ import annotations
 

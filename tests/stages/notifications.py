@@ -1,4 +1,4 @@
-"""Messages for the stages to handle."""
+"""Messages for the stages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The body on notification_queue, made of a payment."""
+"""The body on notification_queue, made from a payment."""
 
 from __future__ import annotations
 

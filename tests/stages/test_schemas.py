@@ -1,4 +1,4 @@
-"""The schemas of the shipped queues: what may be on them, and what can't be."""
+"""The schemas of the shipped queues: which bodies they allow, and which they don't."""
 
 from __future__ import annotations
 

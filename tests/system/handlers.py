@@ -1,4 +1,4 @@
-"""The handlers of the system tests: they note what they get, and then do as the body says."""
+"""The handlers of the system tests: they record what they get, and then do as the body says."""
 
 from __future__ import annotations
 

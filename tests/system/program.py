@@ -1,4 +1,4 @@
-"""`runner run` as a program of its own, with a pipeline whose stages do as they are told."""
+"""`runner run` as a separate program, with a pipeline whose stages do what the messages say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each run tells of its health, on an address of its own."""
+"""What each run reports about its health, on a separate address."""
 
 from __future__ import annotations
 

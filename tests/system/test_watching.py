@@ -1,4 +1,4 @@
-"""A whole pipeline in this process, and what somebody sees who watches it."""
+"""A whole pipeline in this process, as an observer sees it."""
 
 from __future__ import annotations
 

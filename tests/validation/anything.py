@@ -1,4 +1,4 @@
-"""Any schema, and any body: for properties that hold for all of them."""
+"""Any schema and any body, for properties that hold for all of them."""
 
 from __future__ import annotations
 

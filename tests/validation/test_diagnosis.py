@@ -1,4 +1,4 @@
-"""The validator that finds the violations judges as the one that gives the verdict."""
+"""The validator that finds the violations judges like the one that gives the verdict."""
 
 from __future__ import annotations
 

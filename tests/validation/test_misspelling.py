@@ -1,4 +1,4 @@
-"""Keywords and formats of a schema that are nearly ones that are checked."""
+"""Keywords and formats in a schema that resemble known ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schemas as they are read, compiled and asked; what each lets through is in `test_diagnosis`."""
+"""Schemas: read, compiled and used; what each lets through is in `test_diagnosis`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sender of a body that breaks its schema is told."""
+"""What the sender of a body that breaks its schema learns."""
 
 from __future__ import annotations
 

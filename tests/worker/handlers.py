@@ -1,4 +1,4 @@
-"""Handlers that note what they get, and some that misbehave."""
+"""Handlers that record what they get, and some that misbehave."""
 
 from __future__ import annotations
 

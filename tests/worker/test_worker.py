@@ -1,4 +1,4 @@
-"""All the stages of one process: started together, stopped together."""
+"""All the stages of one process: they start together and stop together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixtures of the embedded broker's own tests: a file whose book-keeping has to be right."""
+"""Fixtures of the embedded broker's own tests: a file whose bookkeeping has to be right."""
 
 from __future__ import annotations
 

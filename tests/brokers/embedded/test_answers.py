@@ -1,4 +1,4 @@
-"""What the broker's thread tells, on the event loop of who asked."""
+"""Answers of the broker's thread arrive on the caller's event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded broker, as any thread may call it: what is refused at once, and who waits how long."""
+"""The embedded broker, as any thread may call it: what it refuses at once, and which calls wait how long."""
 
 from __future__ import annotations
 

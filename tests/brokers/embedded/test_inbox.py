@@ -1,4 +1,4 @@
-"""What is asked of the broker's thread: given up, refused, or never begun."""
+"""What callers ask of the broker's thread: given up, refused, or never begun."""
 
 from __future__ import annotations
 

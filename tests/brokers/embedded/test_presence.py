@@ -1,4 +1,4 @@
-"""Several processes on one file: who is alive, who is woken, who inherits."""
+"""Several processes on one file: which are alive, which are woken, which inherit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages as rows: what is asked of the file stays cheap behind a backlog."""
+"""Messages as rows: queries of the file stay cheap behind a backlog."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What another program does on RabbitMQ, and what a stage makes of it."""
+"""What another program does on RabbitMQ, and how a stage retries."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What RabbitMQ is told of a planned queue. A queue that exists with other arguments is refused
-(406), so none of these may ever change: messages lie on such queues."""
+"""The arguments with which a planned queue is declared. RabbitMQ refuses a queue that exists with
+other arguments (406), so none of these may ever change: messages are on such queues."""
 
 from __future__ import annotations
 

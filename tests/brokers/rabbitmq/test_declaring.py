@@ -1,4 +1,4 @@
-"""Declaring: what stands on RabbitMQ afterwards, and what its refusal means."""
+"""Declaring: what exists on RabbitMQ afterwards, and what its refusal means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The broker on somebody else's event loop, beside that on a thread of its own."""
+"""The broker on an event loop that the caller runs, and on its own thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is gone from the broker while the connection is not, and how it comes back."""
+"""What disappears from the broker while the connection stays, and how it comes back."""
 
 from __future__ import annotations
 

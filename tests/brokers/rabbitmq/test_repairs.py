@@ -1,4 +1,4 @@
-"""What somebody deletes from RabbitMQ while the program runs is put back."""
+"""What is deleted from RabbitMQ while the program runs is put back."""
 
 from __future__ import annotations
 

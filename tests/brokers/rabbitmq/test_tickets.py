@@ -1,4 +1,4 @@
-"""What follows once it is known what became of some messages."""
+"""What follows once the fate of some messages is known."""
 
 from __future__ import annotations
 

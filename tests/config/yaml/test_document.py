@@ -1,4 +1,4 @@
-"""A document knows where each of its values stands; how they are read is in `test_parser`."""
+"""A document knows the place of each of its values; how they are read is in `test_parser`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YAML as it is read: values as YAML 1.2 has them, each fault in words and with its place."""
+"""Reading YAML: values as in YAML 1.2, each fault in words and with its place."""
 
 from __future__ import annotations
 

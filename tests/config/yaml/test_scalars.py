@@ -1,4 +1,4 @@
-"""A plain scalar is read as YAML 1.2 has it; what older YAML makes of it stays text."""
+"""A plain scalar is read as in YAML 1.2; what only older YAML converts stays text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file that holds one value: what is taken of it, and why it may give none."""
+"""A file with one value: what is taken from it, and why it may have none."""
 
 from __future__ import annotations
 

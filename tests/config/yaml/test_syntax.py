@@ -1,4 +1,4 @@
-"""A text that is no YAML: what its author is told, and at which place."""
+"""A text that is not YAML: what its author learns, and at which place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Half a second where a mail server really has ten minutes."""
+"""Half a second instead of the ten minutes that a mail server really has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mailers and mails to test with."""
+"""Mailers and mails for tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mail servers to test against: real SMTP on loopback, each on a port of its own."""
+"""Mail servers for tests: real SMTP on loopback, each on its own port."""
 
 from __future__ import annotations
 

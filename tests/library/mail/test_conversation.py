@@ -1,4 +1,4 @@
-"""Servers that never come to an end, and what they cost: so many seconds, so many bytes. Over real SMTP."""
+"""Servers that never finish, and what they cost: so many seconds, so many bytes. Over real SMTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mail on the wire, as a reader's mail program gets it, over real SMTP."""
+"""A mail on the wire, as a reader's mail program gets it. Over real SMTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kept connection, from mail to mail. Over real SMTP."""
+"""The connection that stays open from mail to mail. Over real SMTP."""
 
 from __future__ import annotations
 

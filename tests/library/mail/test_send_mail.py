@@ -1,4 +1,4 @@
-"""Mails by the ready stage, as their recipient gets them, over real SMTP."""
+"""Mails by the ready stage, as their recipient gets them. Over real SMTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection on a test's loop, and what is told of it."""
+"""A connection on a test's loop, and what it calls back."""
 
 from __future__ import annotations
 

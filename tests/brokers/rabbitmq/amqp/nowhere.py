@@ -1,4 +1,4 @@
-"""A connection without a broker: bytes go in, and what was read is kept."""
+"""A wire without a broker: bytes go in, and whatever was read is kept."""
 
 from __future__ import annotations
 

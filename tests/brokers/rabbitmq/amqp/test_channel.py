@@ -1,4 +1,4 @@
-"""What pika does of its own accord, and the channel doesn't let it do."""
+"""What pika would do of itself, and the channel prevents."""
 
 from __future__ import annotations
 

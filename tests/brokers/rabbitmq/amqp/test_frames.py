@@ -1,4 +1,4 @@
-"""The frames that are written past pika, held against pika's own."""
+"""The frames that are written past pika, compared with pika's own."""
 
 from __future__ import annotations
 

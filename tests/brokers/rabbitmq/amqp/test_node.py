@@ -1,4 +1,4 @@
-"""How a node is named to people."""
+"""How a node is shown to people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pika is told to connect with."""
+"""The parameters with which pika connects."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What `amqp/` knows of pika's inside: each private name with why, and held against the pika
-that is installed. `make test-pika-next` asks the newest pre-release."""
+"""What `amqp/` uses of pika's internals: each private name with why, compared with the installed
+pika. `make test-pika-next` asks the newest pre-release."""
 
 from __future__ import annotations
 
