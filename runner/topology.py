@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from runner.message import Destination
@@ -107,6 +108,7 @@ def binds(exchange_type: str, binding_key: str, routing_key: str) -> bool:
     return _topic_pattern(binding_key).fullmatch("." + routing_key) is not None
 
 
+@lru_cache(maxsize=10_000)
 def _topic_pattern(binding_key: str) -> re.Pattern[str]:
     """`*` stands for one word, `#` for none or more; dots separate the words.
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from typing import Any
 
 _LONGEST = 60
+_MOST_COMPARED = 1000
+"""Names that are compared letter by letter, which takes some 10 µs each."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -18,13 +20,15 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
-    """The one of `known` that `name` was probably meant to be: equal except for case
-    and separators, or else a few letters apart."""
+    """The one of `known` that `name` was probably meant to be: the same but for case
+    and separators, or else, where there are few enough, a few letters apart."""
     import difflib  # only needed when something is wrong
 
     candidates = sorted(set(known) - {name})
     if plain := [candidate for candidate in candidates if _bare(candidate) == _bare(name)]:
         return plain[0]
+    if len(candidates) > _MOST_COMPARED:
+        return None
     return next(iter(difflib.get_close_matches(name, candidates, n=1, cutoff=0.6)), None)
 
 

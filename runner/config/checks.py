@@ -7,6 +7,7 @@ draft and yields problems; none of them imports a handler or reads a file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from itertools import combinations, pairwise
 
@@ -24,6 +25,9 @@ from runner.topology import dead_letter_queue, quarantine_queue
 from runner.units import format_duration
 from runner.wording import did_you_mean, quoted
 
+MOST_HINTS = 20
+"""Names that nothing declares for which the nearest one is looked up: each is compared with all
+that are declared."""
 MOST_RUNGS = 12
 """Distinct waits of one stage: each is a queue on the broker."""
 
@@ -44,11 +48,13 @@ def problems_of(draft: Draft) -> Iterator[Problem]:
 
 
 def _undeclared(draft: Draft) -> Iterator[Problem]:
+    hinted = 0
     for trail, sentence, kind, name in _mentions(draft):
         known = draft.pipeline.queues if kind == "queue" else draft.pipeline.exchanges
         is_there = draft.document.node((f"{kind}s", name)) is not None
         if name and not is_there:
-            hint = did_you_mean(name, known) or f"; add it under {kind}s"
+            hinted += 1
+            hint = (did_you_mean(name, known) if hinted <= MOST_HINTS else "") or f"; add it under {kind}s"
             yield draft.document.problem(trail, f"{sentence} {quoted(name)}, which no {kind} declares{hint}")
 
 
@@ -69,13 +75,17 @@ def _mentions(draft: Draft) -> Iterator[tuple[Trail, str, str, str]]:
 
 def _companions(draft: Draft) -> Iterator[Problem]:
     """A queue may not have the name of one that the runner makes for another."""
-    names = list(draft.pipeline.queues)
-    for home in names:
-        taken = (dead_letter_queue(home), quarantine_queue(home))
-        for name in names:
-            if name in taken or name.startswith(f"{home}.retry."):
+    for name in draft.pipeline.queues:
+        for home in _homes(name):
+            if home in draft.pipeline.queues:
                 message = f"queue {name} has a name that the runner gives to a companion of {home}; choose another"
                 yield draft.document.problem(("queues", name), message, key=True)
+
+
+def _homes(name: str) -> Iterator[str]:
+    """The queues that one of this name could be a companion of."""
+    yield from (name.removesuffix(end) for end in (dead_letter_queue(""), quarantine_queue("")) if name.endswith(end))
+    yield from (name[: part.start()] for part in re.finditer(r"\.retry\.", name))
 
 
 def _http_paths(draft: Draft) -> Iterator[Problem]:
@@ -243,7 +253,8 @@ def _ports(draft: Draft) -> Iterator[Problem]:
 
 
 def _clash(one: Address, other: Address) -> bool:
-    return one.port == other.port != 0 and (one.host == other.host or bool(EVERY_HOST & {one.host, other.host}))
+    hosts = {"127.0.0.1" if host == "localhost" else host for host in (one.host, other.host)}
+    return one.port == other.port != 0 and (len(hosts) == 1 or bool(EVERY_HOST & hosts))
 
 
 _CHECKS: tuple[Check, ...] = (

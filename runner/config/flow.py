@@ -4,27 +4,33 @@ lead nowhere, cycles.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from runner import topology
 from runner.config.draft import Draft
 from runner.config.grammar import subject
 from runner.config.graph import Edge, cycles, edges, path
 from runner.errors import Problem
+from runner.topology import Topology
 from runner.wording import quoted
+
+MOST_SHOWN = 12
+"""Queues of a cycle that are named."""
 
 
 def flow_problems(draft: Draft) -> Iterator[Problem]:
     """What is wrong, or doubtful, in the flow of a draft without gaps."""
-    yield from _ends(draft)
-    yield from _exchanges(draft)
-    yield from _cycles(draft)
+    plan = topology.plan(draft.pipeline)
+    every = list(edges(draft, plan))
+    yield from _ends(draft, every)
+    yield from _exchanges(draft, plan)
+    yield from _cycles(draft, plan, every)
 
 
-def _ends(draft: Draft) -> Iterator[Problem]:
+def _ends(draft: Draft, every: Sequence[Edge]) -> Iterator[Problem]:
     """Queues that nothing feeds, that nobody consumes, or neither."""
     pipeline = draft.pipeline
-    fed = {edge.target for edge in edges(draft)} | {queue.name for queue in pipeline.queues.values() if queue.bind}
+    fed = {edge.target for edge in every} | {queue.name for queue in pipeline.queues.values() if queue.bind}
     consumed = {stage.consume for stage in pipeline.stages.values()}
     for name in pipeline.queues:
         if name not in fed and name not in consumed:
@@ -38,8 +44,8 @@ def _ends(draft: Draft) -> Iterator[Problem]:
         yield draft.document.problem(("queues", name), message, key=True, severity="warning")
 
 
-def _exchanges(draft: Draft) -> Iterator[Problem]:
-    pipeline, plan = draft.pipeline, topology.plan(draft.pipeline)
+def _exchanges(draft: Draft, plan: Topology) -> Iterator[Problem]:
+    pipeline = draft.pipeline
     used = {binding.exchange for queue in pipeline.queues.values() for binding in queue.bind}
     for owner, destination, trail in draft.destinations():
         used.add(destination.exchange)
@@ -56,13 +62,23 @@ def _exchanges(draft: Draft) -> Iterator[Problem]:
             yield draft.document.problem(("exchanges", name), message, key=True, severity="warning")
 
 
-def _cycles(draft: Draft) -> Iterator[Problem]:
-    every = list(edges(draft))
-    for cycle in cycles(every):
-        inside = [edge for edge in every if edge.source in cycle and edge.target in cycle]
-        closing = _closing(draft, inside)
-        queues = " → ".join([closing.source, *path(inside, closing.target, closing.source)])
-        if _leaves(draft, cycle):
+# -- Cycles -----------------------------------------------------------------------
+
+
+def _cycles(draft: Draft, plan: Topology, every: Sequence[Edge]) -> Iterator[Problem]:
+    """Each cycle once, where it closes: a warning where messages can leave it."""
+    found = cycles(every)
+    cycle_of = {name: number for number, cycle in enumerate(found) for name in cycle}
+    inside: list[list[Edge]] = [[] for _ in found]
+    for edge in every:
+        if edge.source in cycle_of and cycle_of[edge.source] == cycle_of.get(edge.target):
+            inside[cycle_of[edge.source]].append(edge)
+    order = {stage.consume: index for index, stage in enumerate(draft.pipeline.stages.values())}
+    left = set(_left(draft, plan, cycle_of))
+    for number, way in enumerate(inside):
+        closing = _closing(way, order)
+        queues = _arrows([closing.source, *path(way, closing.target, closing.source)])
+        if number in left:
             message = f"messages can go round in a cycle here: {queues}"
             yield draft.document.problem(closing.trail, message, severity="warning")
         else:
@@ -70,18 +86,22 @@ def _cycles(draft: Draft) -> Iterator[Problem]:
             yield draft.document.problem(closing.trail, message)
 
 
-def _closing(draft: Draft, inside: Iterable[Edge]) -> Edge:
+def _arrows(queues: Sequence[str]) -> str:
+    if len(queues) > MOST_SHOWN:
+        queues = [*queues[: MOST_SHOWN - 2], f"({len(queues) - MOST_SHOWN + 1} more)", queues[-1]]
+    return " → ".join(queues)
+
+
+def _closing(inside: Sequence[Edge], order: Mapping[str, int]) -> Edge:
     """The edge that leads back: the first one to the queue of a stage that isn't below its own."""
-    order = {stage.consume: index for index, stage in enumerate(draft.pipeline.stages.values())}
     return next(edge for edge in inside if order[edge.target] <= order[edge.source])
 
 
-def _leaves(draft: Draft, cycle: frozenset[str]) -> bool:
-    plan = topology.plan(draft.pipeline)
+def _left(draft: Draft, plan: Topology, cycle_of: Mapping[str, int]) -> Iterator[int]:
+    """The numbers of the cycles that messages can leave."""
     for stage in draft.pipeline.stages.values():
-        for route in stage.publish if stage.consume in cycle else ():
-            for destination in route.to:
-                targets = plan.queues_of(destination)
-                if not targets or not cycle.issuperset(targets):
-                    return True
-    return False
+        number = cycle_of.get(stage.consume)
+        for route in stage.publish if number is not None else ():
+            targets = [plan.queues_of(destination) for destination in route.to]
+            if number is not None and any(not to or any(cycle_of.get(one) != number for one in to) for to in targets):
+                yield number

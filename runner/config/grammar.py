@@ -20,6 +20,8 @@ from runner.wording import did_you_mean, listed, printable, quoted, shown
 
 FILE = Path(__file__).parent.parent / "pipeline.schema.json"
 
+MOST_HINTS = 20
+"""Unknown keys of one mapping for which the nearest known one is looked up."""
 _IF_VARIABLE = {"$ref": "#/$defs/variable"}
 _ENTRIES = {"stages": "stage", "queues": "queue", "exchanges": "exchange"}
 _TYPES = {
@@ -98,8 +100,9 @@ def _worded(error: jsonschema_rs.ValidationError, trail: Trail) -> Iterator[Viol
     kind, schema = error.kind, _schema_at(error.schema_path[:-1])
     match kind:
         case jsonschema_rs.ValidationErrorKind.AdditionalProperties():
-            for name in kind.unexpected:
-                message = f"{_inside(trail)}unknown key {quoted(name)}{_key_hint(name, schema)}"
+            for number, name in enumerate(kind.unexpected):
+                hint = _key_hint(name, schema) if number < MOST_HINTS else ""
+                message = f"{_inside(trail)}unknown key {quoted(name)}{hint}"
                 yield Violation((*trail, name), message, key=True, usable=True)
         case jsonschema_rs.ValidationErrorKind.Required():
             yield Violation(trail, f"{subject(trail)} needs the key {quoted(kind.property)}", key=True, usable=True)

@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from runner import topology
 from runner.config.draft import Draft
 from runner.config.yaml.document import Trail
+from runner.topology import Topology
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,8 @@ class Edge:
     trail: Trail
 
 
-def edges(draft: Draft) -> Iterator[Edge]:
+def edges(draft: Draft, plan: Topology) -> Iterator[Edge]:
     """One for each queue that each destination leads to: those of the stages, then those of the routes."""
-    plan = topology.plan(draft.pipeline)
     for owner, routes in draft.routes.items():
         source = draft.pipeline.stages[str(owner[1])].consume if owner[0] == "stages" else ""
         for route in routes:
@@ -30,31 +29,59 @@ def edges(draft: Draft) -> Iterator[Edge]:
                 yield from (Edge(source, target, trail) for target in plan.queues_of(destination))
 
 
-def cycles(every: Sequence[Edge]) -> Iterator[frozenset[str]]:
+def cycles(every: Sequence[Edge]) -> list[frozenset[str]]:
     """The sets of queues that all lead to each other (strongly connected components)."""
+    loops = {edge.source for edge in every if edge.source == edge.target}
+    return [found for found in _components(every) if len(found) > 1 or found & loops]
+
+
+def _components(every: Sequence[Edge]) -> Iterator[frozenset[str]]:
+    """Kosaraju's way: each queue is left behind in the order in which all that it leads to is;
+    from the last on, those that lead to it and aren't taken yet are its own component."""
     forward, backward = _neighbours(every), _neighbours([Edge(e.target, e.source, e.trail) for e in every])
-    found: set[str] = set()
-    for source in filter(None, forward):
-        if source not in found:
-            cycle = _reached(forward, source) & _reached(backward, source)
-            found |= cycle
-            if cycle:
-                yield frozenset(cycle)
+    left = [name for start in _unseen(forward, forward, set()) for name in start]
+    for component in _unseen(reversed(left), backward, {""}):
+        yield frozenset(component)
+
+
+def _unseen(starts: Iterable[str], neighbours: dict[str, list[str]], seen: set[str]) -> Iterator[list[str]]:
+    """For each of `starts` that wasn't reached before: what is reached from it, and not from an
+    earlier one, in the order in which it is left behind."""
+    for start in starts:
+        if start in seen:
+            continue
+        seen.add(start)
+        left, ways = [], [(start, iter(neighbours.get(start, ())))]
+        while ways:
+            name, ahead = ways[-1]
+            found = next((one for one in ahead if one not in seen), None)
+            if found is None:
+                ways.pop()
+                left.append(name)
+            else:
+                seen.add(found)
+                ways.append((found, iter(neighbours.get(found, ()))))
+        yield left
 
 
 def path(every: Sequence[Edge], start: str, end: str) -> list[str]:
     """The queues of a shortest path from `start` to `end`, both included."""
     forward = _neighbours(every)
-    ways = deque([[start]])
-    seen = {start}
-    while ways:
-        path = ways.popleft()
-        if path[-1] == end:
-            return path
-        fresh = [name for name in forward.get(path[-1], ()) if name not in seen]
-        seen.update(fresh)
-        ways.extend([*path, name] for name in fresh)
-    return []
+    before = {start: ""}
+    ahead = deque([start])
+    while ahead and end not in before:
+        name = ahead.popleft()
+        for found in forward.get(name, ()):
+            if found not in before:
+                before[found] = name
+                ahead.append(found)
+    return list(_back(before, end))[::-1]
+
+
+def _back(before: dict[str, str], end: str) -> Iterator[str]:
+    while end in before:
+        yield end
+        end = before[end]
 
 
 def _neighbours(every: Iterable[Edge]) -> dict[str, list[str]]:
@@ -62,15 +89,3 @@ def _neighbours(every: Iterable[Edge]) -> dict[str, list[str]]:
     for edge in every:
         neighbours.setdefault(edge.source, []).append(edge.target)
     return neighbours
-
-
-def _reached(neighbours: dict[str, list[str]], start: str) -> set[str]:
-    """All that can be reached from `start`; itself only by a way that leads back."""
-    reached: set[str] = set()
-    ahead = deque(neighbours.get(start, ()))
-    while ahead:
-        name = ahead.popleft()
-        if name not in reached:
-            reached.add(name)
-            ahead.extend(neighbours.get(name, ()))
-    return reached

@@ -10,6 +10,7 @@ import dataclasses
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from runner.config import grammar
@@ -29,6 +30,10 @@ from runner.validation.schema import Schema, SchemaError
 
 LARGEST_FILE = 1 << 20
 """Bytes."""
+
+
+MOST_MISSPELT = 20
+"""Words of one schema that are reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,21 @@ def _unreadable(path: Path, reason: str) -> ConfigError:
     return ConfigError([Problem(str(path), 0, 0, reason)])
 
 
+def _read_schema(path: Path) -> Schema | SchemaError:
+    try:
+        return Schema.load(path)
+    except SchemaError as error:
+        return error
+
+
+def _unchecked(schema: Schema) -> Iterator[str]:
+    """What the schema says in vain, `MOST_MISSPELT` of each kind at the most."""
+    for name in islice(misspelt_formats(schema.document), MOST_MISSPELT):
+        yield f" has the format {name}, which nothing checks"
+    for name in islice(misspelt_keywords(schema.document), MOST_MISSPELT):
+        yield f" has the keyword {name}, which nothing checks"
+
+
 class _References:
     """What a draft names: schemas, routes and handlers, and what is wrong with them."""
 
@@ -121,21 +141,22 @@ class _References:
         return dataclasses.replace(self._pipeline, stages=stages)
 
     def _schemas(self) -> Iterator[Problem]:
-        loaded: dict[Path, Schema] = {}
+        """Each file is read once, and what is wrong with it is said of each queue that names it."""
+        loaded: dict[Path, Schema | SchemaError] = {}
+        warnings: dict[Path, list[str]] = {}
         for queue in self._pipeline.queues.values():
             if queue.schema is None:
                 continue
-            try:
-                schema = loaded.get(queue.schema) or Schema.load(queue.schema)
-            except SchemaError as error:
-                place = f":{error.line}:{error.column}" if error.line else ""
-                yield self._of_schema(queue, f"{place} {error}")
+            if queue.schema not in loaded:
+                loaded[queue.schema] = found = _read_schema(queue.schema)
+                warnings[queue.schema] = [] if isinstance(found, SchemaError) else list(_unchecked(found))
+            schema = loaded[queue.schema]
+            if isinstance(schema, SchemaError):
+                place = f":{schema.line}:{schema.column}" if schema.line else ""
+                yield self._of_schema(queue, f"{place} {schema}")
                 continue
-            self.schemas[queue.name] = loaded[queue.schema] = schema
-            for name in misspelt_formats(schema.document):
-                yield self._of_schema(queue, f" has the format {name}, which nothing checks", "warning")
-            for name in misspelt_keywords(schema.document):
-                yield self._of_schema(queue, f" has the keyword {name}, which nothing checks", "warning")
+            self.schemas[queue.name] = schema
+            yield from (self._of_schema(queue, message, "warning") for message in warnings[queue.schema])
 
     def _of_schema(self, queue: Queue, message: str, severity: Severity = "error") -> Problem:
         trail: Trail = ("queues", queue.name, "schema")
@@ -151,7 +172,7 @@ class _References:
                 except SchemaError as error:
                     trail = (*route.trail, "when", *error.trail)
                     yield self._document.problem(trail, f"{grammar.subject(owner)}: this 'when' {error}")
-                for name in misspelt_keywords(route.when):
+                for name in islice(misspelt_keywords(route.when), MOST_MISSPELT):
                     message = f"{grammar.subject(owner)}: this 'when' has the keyword {name}, which nothing checks"
                     yield self._document.problem((*route.trail, "when"), message, severity="warning")
 

@@ -62,10 +62,12 @@ class _Coercion:
         return check(value, annotation, texts, trail) if check else value
 
     def _union(self, value: Any, annotation: Any, texts: Texts, trail: tuple[str | int, ...]) -> Any:
-        """The first member that the value fits unchanged, else the first that takes its text."""
+        """The first member that the value fits unchanged, else the first that takes its text;
+        a number fits its own type before another."""
         misfits = []
+        members = sorted(typing.get_args(annotation), key=lambda member: member is not type(value))
         for known in (None, texts):
-            for member in typing.get_args(annotation):
+            for member in members:
                 try:
                     return self.coerce(value, member, known, trail)
                 except MisfitError as error:
@@ -123,10 +125,19 @@ def _of_type(*kinds: type) -> Callable[[Any, Any, Texts, tuple[str | int, ...]],
     return check
 
 
+def _whole(value: Any, annotation: Any, _texts: Texts, trail: tuple[str | int, ...]) -> int:
+    """Helm and others write whole numbers as 10.0 and 1e+06, which YAML has for floats."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise MisfitError(value, annotation, trail)
+    return value
+
+
 _SCALARS: Mapping[type, Callable[[Any, Any, Texts, tuple[str | int, ...]], Any]] = {
     str: _text,
     bool: _of_type(bool),
-    int: _of_type(int),
+    int: _whole,
     float: _of_type(int, float),
     type(None): _of_type(type(None)),
 }
@@ -134,7 +145,8 @@ _SCALARS: Mapping[type, Callable[[Any, Any, Texts, tuple[str | int, ...]], Any]]
 
 def _literal(value: Any, annotation: Any, texts: Texts, trail: tuple[str | int, ...]) -> Any:
     options = typing.get_args(annotation)
-    for candidate in (value, texts):
+    whole = int(value) if isinstance(value, float) and value.is_integer() else value
+    for candidate in (value, whole, texts):
         if any(candidate == option and type(candidate) is type(option) for option in options):
             return candidate
     raise MisfitError(value, annotation, trail)

@@ -7,37 +7,53 @@ doesn't know, and lets in whatever the author meant to keep out.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from runner.wording import did_you_mean, quoted
+
+MOST_COMPARED = 1000
+"""Unknown words of one document that are compared with those that are known."""
 
 
 def misspelt_keywords(document: Any) -> Iterator[str]:
     """The unknown keywords of a schema that resemble known ones (of JSON Schema 2020-12 and the
     earlier drafts), each with that hint."""
+    for keyword in islice(_unknown_keywords(document), MOST_COMPARED):
+        if hint := did_you_mean(keyword, _KEYWORDS):
+            yield quoted(keyword) + hint
+
+
+def _unknown_keywords(document: Any) -> Iterator[str]:
     if not isinstance(document, dict):
         return
     for keyword, value in document.items():
         if keyword in _HOLD_ONE:
-            yield from misspelt_keywords(value)
+            yield from _unknown_keywords(value)
         if keyword in _HOLD_MANY and isinstance(value, list):
-            yield from (found for schema in value for found in misspelt_keywords(schema))
+            yield from (found for schema in value for found in _unknown_keywords(schema))
         elif keyword in _HOLD_NAMED and isinstance(value, dict):
-            yield from (found for schema in value.values() for found in misspelt_keywords(schema))
-        elif keyword not in _KEYWORDS and (hint := did_you_mean(keyword, _KEYWORDS)):
-            yield quoted(keyword) + hint
+            yield from (found for schema in value.values() for found in _unknown_keywords(schema))
+        elif keyword not in _KEYWORDS:
+            yield keyword
 
 
 def misspelt_formats(document: Any) -> Iterator[str]:
-    """The formats in a schema that nothing checks, but whose names resemble those of formats
-    that are checked; each with that hint. (Any name is allowed.)"""
+    """The formats that a schema names, and that nothing checks, but whose names are
+    nearly those of some that are checked; each with that hint. (Any name is allowed.)"""
+    for name in islice(_unknown_formats(document), MOST_COMPARED):
+        if hint := did_you_mean(name, _FORMATS):
+            yield quoted(name) + hint
+
+
+def _unknown_formats(document: Any) -> Iterator[str]:
     if isinstance(document, dict):
         name = document.get("format")
-        if isinstance(name, str) and name not in _FORMATS and (hint := did_you_mean(name, _FORMATS)):
-            yield quoted(name) + hint
-        yield from (found for member in document.values() for found in misspelt_formats(member))
+        if isinstance(name, str) and name not in _FORMATS:
+            yield name
+        yield from (found for member in document.values() for found in _unknown_formats(member))
     elif isinstance(document, list):
-        yield from (found for item in document for found in misspelt_formats(item))
+        yield from (found for item in document for found in _unknown_formats(item))
 
 
 _FORMATS = (

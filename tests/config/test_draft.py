@@ -190,3 +190,51 @@ def test_a_path_of_an_embedded_broker_starts_at_the_file(folder: Path) -> None:
 def test_a_broker_that_cannot_be_is_told_without_its_password(folder: Path, marked: str, message: str) -> None:
     known = ", ".join(url.PARAMETERS)
     check_problems(marked + QUEUES, [message.format(folder=folder, known=known)], "error")
+
+
+def test_whole_numbers_may_be_written_as_helm_writes_them() -> None:
+    text = """
+queues: {a: {max_length: 1e+06, delivery_limit: 30.0}}
+http: {max_body: 65536.0, max_connections: 100.0, routes: {POST /a: {publish: a}}}
+defaults: {prefetch: 10.0}
+stages: {s: {consume: a, handler: tests.config.handlers:take, concurrency: 4.0, retry: {attempts: 10.0, max_delay: 9.0}}}
+"""
+    pipeline = loaded(text).pipeline
+    queue, stage, http = pipeline.queues["a"], pipeline.stages["s"], pipeline.http
+    assert http is not None
+    numbers = [queue.max_length, queue.delivery_limit, http.max_body, http.max_connections]
+    numbers += [stage.prefetch, stage.concurrency, stage.retry.attempts]
+    assert numbers == [1_000_000, 30, 65_536, 100, 10, 4, 10]
+    assert {type(number) for number in numbers} == {int}
+
+
+@pytest.mark.parametrize(
+    ("marked", "message"),
+    [
+        *(
+            (f"mailbox: {{listen: ¦'{address}'}}\n", f"mailbox.listen {message}")
+            for address, message in [
+                ("localhost:65536", "has the port 65536, but ports end at 65535"),
+                ("a..b:25", "needs a host of letters, digits, '-', '_' and '.', or an IPv6 address in brackets"),
+                ("a＠b:25", "needs a host of letters, digits, '-', '_' and '.', or an IPv6 address in brackets"),
+                (f"{'a' * 64}:25", "needs a host of letters, digits, '-', '_' and '.', or an IPv6 address in brackets"),
+                ("[:::::]:25", "has brackets around what is no IPv6 address; write it as in [::1]"),
+                ("[1.2.3.4]:25", "has brackets around what is no IPv6 address; write it as in [::1]"),
+            ]
+        ),
+        ('mailbox: {folder: ¦"a\\0b"}\n', "mailbox.folder names a path with a NUL in it, which no system takes"),
+        (f"mailbox: {{folder: ¦{'a' * 300}}}\n", "mailbox.folder names a path that can't be used: file name too long"),
+        ("mailbox: {folder: ¦pipeline.yaml/x}\n", "mailbox.folder names a path that can't be used: not a directory"),
+        (
+            "mailbox: {folder: ¦/dev/zero}\n",
+            "mailbox.folder names /dev/zero, which is no folder; write the path of one",
+        ),
+        ('broker: ¦"embedded:a\\0b"\n', "broker names a path with a NUL in it, which no system takes"),
+        (
+            f"exchanges: {{e: {{type: topic}}}}\nqueues: {{a: {{}}, b: {{bind: [{{exchange: e, key: ¦{'é' * 130}}}]}}}}\n",
+            "queue b: bind[0].key is 260 bytes long, and a key has at most 255",
+        ),
+    ],
+)
+def test_what_run_could_not_use_is_told(marked: str, message: str) -> None:
+    check_problems(marked + ("" if "queues" in marked else "queues: {a: {}}\n"), [message], "error")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 from collections.abc import Sequence
@@ -86,6 +87,7 @@ def check(source: bytes | str) -> None:
 @given(st.binary(max_size=200))
 @example(b"\xff\xfea\x00:\x00")
 @example(b"a: \xed\xa0\x80")
+@example(b"\xef\xbba")
 def test_any_bytes(source: bytes) -> None:
     check(source)
 
@@ -96,6 +98,64 @@ def test_any_bytes(source: bytes) -> None:
 @example("? ? ? a\n: :")
 def test_any_text(source: str) -> None:
     check(source)
+
+
+@pytest.mark.parametrize(
+    "text", ["\\0", "\\ud800", "\\u2028", "a" * 5000, "1" * 5000, ".inf", "1e999", "/dev/zero", "/", "fifo", "."]
+)
+@pytest.mark.parametrize(
+    "place",
+    [
+        "name: {}",
+        "broker: {}",
+        "broker: [{}]",
+        "broker: embedded:{}",
+        "broker: amqp://{}",
+        "broker: amqp://u:{}@h/{}?heartbeat={}",
+        "broker: amqps://h?cacertfile={}",
+        "shutdown_timeout: {}",
+        "mailbox: {{listen: {}, folder: {}}}",
+        "mailbox: {{listen: {}:25}}",
+        "http: {{listen: {}, max_body: {}, routes: {{POST /a: {{publish: {}}}}}}}",
+        "http: {{routes: {{POST /a: {{publish: [{{when: {{const: {}}}, to: a}}]}}}}}}",
+        "http: {{routes: {{POST /a: {{publish: [{{when: {{$ref: {}}}, to: a}}]}}}}}}",
+        "http: {{routes: {{{}: {{publish: a}}}}}}",
+        "defaults: {{concurrency: {}, retry: {{attempts: {}, delay: {}, factor: {}}}}}",
+        "stages: {{s: {{consume: {}, handler: {}, settings: {{a: {}}}, publish: {}}}}}",
+        "stages: {{{}: {{consume: a, handler: builtins:print}}}}",
+        "queues: {{a: {{schema: {}, type: {}, max_length: {}}}}}",
+        "queues: {{{}: }}",
+        "exchanges: {{{}: {{type: topic}}}}",
+        "x: &x {}\n? *x\n: 1",
+        "x: &x {{? {} : 1}}\n<<: *x",
+    ],
+)
+def test_anything_odd_in_any_place(place: str, text: str, folder: Path) -> None:
+    """Quoted and plain; beside a pipeline that is well."""
+    os.mkfifo(folder / "fifo")
+    for written in (f'"{text}"', text):
+        filled = place.format(*[written] * place.count("{}"))
+        check(filled if filled.startswith("queues") else f"queues: {{a: , b: }}\n{filled}")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        *(
+            '{"maxLength": ' + "9" * 5000 + "}",
+            '{"title": "\\ud800"}',
+            '{"\\ud800": 1}',
+            '{"minimum": NaN}',
+            '{"minimum": 1e999}',
+        ),
+        *('{"$ref": "a%00b"}', '{"$ref": "/dev/zero"}', '{"$ref": "fifo"}', '{"$ref": "."}', '{"$ref": "file://x/y"}'),
+        *('{"not": ' * 5000 + "{}" + "}" * 5000, '{"' + "a" * 100_000 + '": 1}', "", "[", "\x00", "true"),
+    ],
+)
+def test_any_schema(schema: str, folder: Path) -> None:
+    os.mkfifo(folder / "fifo")
+    (folder / "s.json").write_text(schema)
+    check("queues: {a: {schema: s.json}}\n")
 
 
 @FUZZ

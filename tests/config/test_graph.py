@@ -10,6 +10,7 @@ from runner.config import graph
 from runner.config.draft import draft_pipeline
 from runner.config.graph import Edge
 from runner.config.yaml.parser import parse_yaml
+from runner.topology import plan
 from tests.config.files import places
 
 
@@ -32,7 +33,8 @@ http: {routes: {POST /in: {publish: ¦a}}}
 """
     )
     document = parse_yaml(text.encode(), "p.yaml", {})
-    found = list(graph.edges(draft_pipeline(document, Path("/p.yaml"), frozenset())))
+    draft = draft_pipeline(document, Path("/p.yaml"), frozenset())
+    found = list(graph.edges(draft, plan(draft.pipeline)))
     assert [(edge.source, edge.target) for edge in found] == [("a", "b"), ("a", "b"), ("a", "c"), ("", "a")]
     assert [document.place(edge.trail) for edge in found] == [marks[0], marks[1], marks[1], marks[2]]
 
@@ -50,7 +52,15 @@ http: {routes: {POST /in: {publish: ¦a}}}
     ],
 )
 def test_queues_that_all_lead_to_each_other_are_a_cycle(pairs: list[str], cycles: list[str]) -> None:
-    assert list(graph.cycles(edges(*pairs))) == [frozenset(cycle) for cycle in cycles]
+    assert set(graph.cycles(edges(*pairs))) == {frozenset(cycle) for cycle in cycles}
+
+
+def test_a_long_way_round_is_a_cycle_and_a_path() -> None:
+    names = [f"q{number}" for number in range(10_000)]
+    ring = [Edge(one, other, ()) for one, other in zip(names, [*names[1:], names[0]], strict=True)]
+    assert graph.cycles(ring) == [frozenset(names)]
+    assert graph.path(ring, names[1], names[0]) == [*names[1:], names[0]]
+    assert graph.path(ring, names[1], names[1]) == [names[1]]
 
 
 @pytest.mark.parametrize(

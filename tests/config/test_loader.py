@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -63,6 +65,7 @@ def test_everything_is_reported_at_once_in_the_order_of_the_file() -> None:
         (b"# nothing\n", "pipeline.yaml: is empty; a pipeline has at least 'queues'"),
         (b"a: [1", "pipeline.yaml:1:6: the list that begins with '[' in line 1 lacks a ',' or a ']' here"),
         (b" " * (1 << 20) + b"x", "pipeline.yaml: is larger than 1MiB"),
+        (b"a: [" + b"1," * 60_000 + b"]", "pipeline.yaml:1:100001: this file has more than 50000 values"),
     ],
 )
 def test_a_file_that_is_no_pipeline_is_told_in_a_line(folder: Path, content: bytes | None, message: str) -> None:
@@ -284,3 +287,58 @@ def test_a_check_imports_neither_a_broker_nor_a_server_nor_what_words_refusals()
     )
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout == "\n"
+
+
+# -- how much work it is --------------------------------------------------------------
+
+
+def chain(count: int) -> str:
+    stages = "".join(f"  s{n}: {{consume: q{n}, handler: '{TAKE}', publish: q{n + 1}}}\n" for n in range(count))
+    return f"{queues(count + 1)}stages:\n{stages}"
+
+
+def queues(count: int) -> str:
+    return "queues:\n" + "".join(f"  q{n}: {{}}\n" for n in range(count))
+
+
+LARGE: dict[str, Callable[[int], str]] = {
+    "queues": queues,
+    "companions": lambda count: queues(count).replace(": {}", ".retry.1s: {}"),
+    "a schema": lambda count: queues(count).replace("{}", "{schema: s.json}"),
+    "chain": chain,
+    "ring": lambda count: chain(count - 1) + f"  last: {{consume: q{count - 1}, handler: '{TAKE}', publish: q0}}\n",
+    "pairs": lambda count: queues(count) + "stages:\n" + "".join(
+        f"  s{n}: {{consume: q{n}, handler: '{TAKE}', publish: q{n ^ 1}}}\n" for n in range(count)
+    ),
+    "undeclared": lambda count: chain(count).replace("publish: q", "publish: r"),
+    "unknown keys": lambda count: "".join(f"queue{n}: 1\n" for n in range(count)),
+    "unset variables": lambda count: queues(count).replace("{}", '{schema: "${X}"}'),
+    "unknown aliases": lambda count: queues(count).replace("{}", "*x"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", LARGE)
+def test_the_work_grows_as_the_file_does(kind: str, folder: Path) -> None:
+    """Ten thousand queues take seconds, then; counted in lines of Python, whose number is always the same."""
+    (folder / "s.json").write_text('{"tytle": 1, "properties": {"a": {"format": "emial"}}}')
+    lines(LARGE[kind](2))  # what is imported for the first time
+    once, twice = lines(LARGE[kind](60)), lines(LARGE[kind](120))
+    assert twice < 2.2 * once
+
+
+def lines(text: str) -> int:
+    """How many lines of Python are run while `text` is loaded."""
+    count = 0
+
+    def trace(_frame: FrameType, event: str, _argument: object) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        problems_of(text)
+    finally:
+        sys.settrace(before)
+    return count

@@ -51,7 +51,9 @@ def test_a_value_that_fits_arrives_as_it_is(value: object, annotation: object) -
     [
         ("x", int, "must be a whole number"),
         (True, int, "must be a whole number"),
-        (1.0, int, "must be a whole number"),
+        (1.5, int, "must be a whole number"),
+        (float("inf"), int, "must be a whole number"),
+        (1.5, Literal[1], "must be 1"),
         (True, float, "must be a number"),
         ("1", float, "must be a number"),
         (1, bool, "must be true or false"),
@@ -97,6 +99,12 @@ def test_the_part_that_does_not_fit_is_named(value: object, annotation: object, 
         (1.5, "1.50", str | None, "1.50"),
         (None, "", str | None, None),
         (5, "5", int | str, 5),
+        (10.0, "10.0", int, 10),
+        (1e6, "1e+06", int | None, 1_000_000),
+        (10.0, "10.0", float, 10.0),
+        (10.0, "10.0", int | float, 10.0),
+        (10.0, "10.0", int | str, 10),
+        (2.0, "2.0", Literal[1, 2], 2),
         (5, "05", float | None, 5),
         ([1, "x"], ["01", "x"], list[str], ["01", "x"]),
         ({"a": 1}, {"a": "01"}, dict[str, str], {"a": "01"}),
@@ -108,7 +116,8 @@ def test_the_part_that_does_not_fit_is_named(value: object, annotation: object, 
 def test_where_text_is_asked_for_it_arrives_as_written(
     value: object, written: object, annotation: object, expected: object
 ) -> None:
-    assert coerce(value, annotation, written, folder=Path("/here")) == expected
+    coerced = coerce(value, annotation, written, folder=Path("/here"))
+    assert (coerced, type(coerced)) == (expected, type(expected))
 
 
 def test_a_written_null_is_no_text() -> None:

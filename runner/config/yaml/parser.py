@@ -31,10 +31,14 @@ from runner.config.yaml.document import Document, Node, Place
 from runner.config.yaml.scalars import resolve
 from runner.config.yaml.variables import expand
 from runner.errors import Problem, Severity
-from runner.wording import did_you_mean, quoted
+from runner.wording import did_you_mean, encodable, quoted
 
 MOST_VALUES = 50_000
 DEEPEST = 50
+LONGEST_TEXT = 4 << 20
+"""Characters of all values together, their variables replaced."""
+MOST_HINTS = 20
+"""Problems in which the nearest anchor is looked up."""
 _STR_TAG = "tag:yaml.org,2002:str"
 _LONE_VARIABLE = re.compile(r"\$[A-Z_][A-Z0-9_]*")
 
@@ -64,7 +68,7 @@ def _decode(source: bytes) -> str:
     try:
         return source.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = source[: error.start].decode("utf-8-sig")
+        before = source[: error.start].decode("utf-8-sig", "ignore")  # half a byte order mark, say
         line, column = syntax.place_in(before, len(before))
         raise syntax.YamlSyntaxError(line, column, "this isn't UTF-8 text; save the file as UTF-8") from None
 
@@ -89,6 +93,8 @@ class _Composer:
         self._environ = environ
         self._problems = problems
         self._anchors: dict[str, Node | None] = {}
+        self._read = 0
+        self._expanded = 0
         with syntax.explained(text, lambda: None):
             self._events = _Events(text)
 
@@ -126,6 +132,9 @@ class _Composer:
 
     def _node(self, depth: int) -> Node:
         event = self._next()
+        self._read += 1
+        if self._read > MOST_VALUES:
+            raise self._stop(event, f"this file has more than {MOST_VALUES} values")
         if depth > DEEPEST:
             raise self._stop(event, f"this is nested more than {DEEPEST} deep")
         assert isinstance(event, NodeEvent)  # by YAML's own grammar
@@ -154,7 +163,7 @@ class _Composer:
         if name in self._anchors:
             self._report(event, f"alias *{name} stands inside of what it names")
         else:
-            hint = did_you_mean(name, self._anchors)
+            hint = did_you_mean(name, self._anchors) if len(self._problems) < MOST_HINTS else ""
             self._report(event, f"alias *{name} names an anchor that there isn't above{hint}")
         return Node(None, _place(event), broken=True)
 
@@ -172,7 +181,7 @@ class _Composer:
     def _scalar(self, event: ScalarEvent) -> Node:
         is_text = self._check_tag(event) or not event.implicit[0]
         expanded = expand(event.value, self._environ, self._folder)
-        text = expanded.text
+        text = self._bounded(event, expanded.text)
         for problem in expanded.problems:
             place = self._place_of_variable(event, problem.ordinal)
             self._problems.append(Problem(self._file, *place, problem.reason))
@@ -180,8 +189,15 @@ class _Composer:
             hint = f"{text} is taken as it is; write ${{{text[1:]}}} for the variable"
             self._report(event, f"{hint}, or ${text} for the text", "warning")
         broken = bool(expanded.problems) or self._has_surrogate(text, event)
+        text = encodable(text)
         value = text if is_text else resolve(text)
         return Node(value, _place(event), text, broken=broken, source=expanded.source)
+
+    def _bounded(self, event: ScalarEvent, text: str) -> str:
+        self._expanded += len(text)
+        if self._expanded > LONGEST_TEXT:
+            raise self._stop(event, f"variables make the texts of this file more than {LONGEST_TEXT} characters long")
+        return text
 
     def _has_surrogate(self, text: str, event: ScalarEvent) -> bool:
         """Half a UTF-16 pair (`"\\ud800"`, or a variable that isn't UTF-8) fits in no message."""
@@ -199,7 +215,8 @@ class _Composer:
             index = self._source.find("${", index + 1, end.index)
             if index < 0:
                 return _place(event)
-        return syntax.place_in(self._source, index)
+        line, column = syntax.place_in(self._source[start.index : index], index - start.index)
+        return start.line + line, column + (start.column if line == 1 else 0)
 
     # -- collections
 
@@ -239,7 +256,8 @@ class _Composer:
             self._check_tag(event)
             place = _place(event)
             if event.anchor:
-                self._anchors[event.anchor] = Node(event.value, place, event.value)
+                text = encodable(event.value)
+                self._anchors[event.anchor] = Node(text, place, text)
             return None if self._has_surrogate(event.value, event) else str(event.value)
         node = self._node(depth + 1)
         if node.text is None and not node.broken:

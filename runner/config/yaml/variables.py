@@ -23,6 +23,9 @@ _SPECIAL = re.compile(r"\$\$|\$\{")
 _SPECIAL_OR_END = re.compile(r"\$\$|\$\{|\}")
 _DEEPEST = 20
 
+MOST_VARIABLES = 100
+"""Of one text."""
+
 
 class Source(IntEnum):
     """Where a value came from: the more secret, the higher."""
@@ -58,6 +61,8 @@ def expand(text: str, environ: Mapping[str, str], folder: Path) -> Expanded:
     not set where there is a default or a file. Paths of files start at `folder`."""
     if "$" not in text:
         return Expanded(text)
+    if text.count("${") > MOST_VARIABLES:
+        return Expanded(text, (VariableProblem(0, f"a text with more than {MOST_VARIABLES} variables isn't read"),))
     expansion = _Expansion(text, environ, folder)
     try:
         expanded, _ = expansion.until_end(0, 0)
