@@ -29,7 +29,7 @@ def test_check_tells_every_problem_with_its_place_and_ends_with_1(file: Path) ->
 def test_check_names_a_secrets_file_that_cannot_be_used(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text(file.read_text().replace(f"embedded:{file.parent / 'broker.db'}", "${BROKER_URL}"))
     monkeypatch.setenv("BROKER_URL_FILE", "rabbit")
-    advice = "name a file that the runner's user may read"
+    advice = "name a readable file that holds the value alone"
     missing = f"BROKER_URL_FILE names 'rabbit', which can't be read: No such file or directory; {advice}"
     assert lines(run("check", file).stderr)[0] == f"{file}:3:9: {missing}"
     (file.parent / "rabbit").write_text("amqp://user:hunter2@rabbit/v\n")
