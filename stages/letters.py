@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import jinja2
 
 from runner import mask_card_numbers
+from stages.notification import KINDS
 
-KINDS = ("paid", "declined", "refused")
 FILES = tuple(f"{kind}.{form}" for kind in KINDS for form in ("txt", "html"))
 BUILT_IN = Path(__file__).with_name("templates")
 

@@ -6,14 +6,17 @@ Made in one place, so that one look shows that no card number gets into it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 from stages.cards import last_four
 
+Kind = Literal["paid", "declined", "refused"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
-def notification(kind: str, payment_id: str, payment: Mapping[str, Any], **more: object) -> dict[str, object]:
-    """What became of `payment`. `kind` is paid, declined or refused, and `more` has the
-    member that goes with it: charge, decline or refusal.
+
+def notification(kind: Kind, payment_id: str, payment: Mapping[str, Any], **more: object) -> dict[str, object]:
+    """What became of `payment`. `more` has the member that goes with `kind`:
+    charge, decline or refusal.
 
     Leaves out an amount without a currency: only a gateway may decide what it is worth.
     """

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from runner import Message, Reject, mask_card_numbers
 from runner.library.mail import Mail, Mailer, is_one_line
+from stages.notification import KINDS
 
 if TYPE_CHECKING:
     from stages.letters import Letters
-
-_KINDS = ("paid", "declined", "refused")
 
 
 class SendEmail:
@@ -79,8 +78,8 @@ class SendEmail:
         """The mail, from a notification that is checked first: the schema did that too, but
         the queue that is wired to this stage may have none."""
         payer = str(notification.get("user") or "")
-        if notification.get("kind") not in _KINDS:
-            raise Reject(f"kind must be one of {', '.join(_KINDS)}")
+        if notification.get("kind") not in KINDS:
+            raise Reject(f"kind must be one of {', '.join(KINDS)}")
         if not re.fullmatch(r"[0-9]{4}", str(notification.get("card"))):
             raise Reject("card must be the last four digits, and no more: a mail never shows a card's number")
         if not all(is_one_line(text) for text in _texts(notification)):

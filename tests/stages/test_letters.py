@@ -1,3 +1,5 @@
+"""Letters: what they say, and templates that replace the built-in ones."""
+
 from __future__ import annotations
 
 import shutil
@@ -8,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.letters import BUILT_IN, FILES, KINDS, Letters, money
+from stages.letters import BUILT_IN, FILES, Letters, money
+from stages.notification import KINDS
 from tests.stages.notifications import notification
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runner.validation.schema import Schema
-from stages.notification import notification
+from stages.notification import KINDS, Kind, notification
 from tests.stages.notifications import ORIGINAL, OUTCOMES
 from tests.stages.test_schemas import SCHEMAS
 
@@ -13,8 +13,8 @@ NOTIFICATION = Schema.load(SCHEMAS / "notification.json")
 CARD = ORIGINAL["cardNo"]
 
 
-@pytest.mark.parametrize("kind", OUTCOMES)
-def test_each_outcome_is_told_as_its_schema_asks_and_only_with_the_cards_last_digits(kind: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_outcome_is_told_as_its_schema_asks_and_only_with_the_cards_last_digits(kind: Kind) -> None:
     body = notification(kind, "0123abcd", {**ORIGINAL, "cvv": "123"}, **OUTCOMES[kind])
     assert NOTIFICATION.violations(body) == ()
     assert (body["kind"], body["paymentId"], body["card"]) == (kind, "0123abcd", CARD[-4:])
