@@ -1,3 +1,5 @@
+"""A folder for pipeline files, whose modules can be imported."""
+
 from __future__ import annotations
 
 import sys

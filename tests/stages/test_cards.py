@@ -1,3 +1,5 @@
+"""Check digits, expiry dates, and the part of a number that may be shown."""
+
 from __future__ import annotations
 
 from datetime import date

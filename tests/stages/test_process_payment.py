@@ -1,3 +1,5 @@
+"""Charging a payment once, whatever the gateway does."""
+
 from __future__ import annotations
 
 import subprocess

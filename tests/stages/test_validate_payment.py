@@ -1,3 +1,5 @@
+"""Which payments go on to the gateway, and which are refused."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta

@@ -1,3 +1,5 @@
+"""Which texts are exactly one address that can be mailed to."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""The settings of a mail server: which go together, and which are refused."""
+
 from __future__ import annotations
 
 from pathlib import Path

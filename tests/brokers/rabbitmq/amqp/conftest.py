@@ -1,3 +1,5 @@
+"""Fixtures for what stands on pika: an event loop."""
+
 from __future__ import annotations
 
 import asyncio
