@@ -33,7 +33,7 @@ def check_path(path: Path, kind: Literal["file", "folder"]) -> None:
     if kind == "file" and stat.S_ISDIR(found):
         raise ValueError(f"names the folder {path}; write the path of a file")
     if kind == "file" and not stat.S_ISREG(found):
-        raise ValueError(f"names {path}, which is no regular file; write the path of one")
+        raise ValueError(f"names {path}, which is not a regular file; write the path of one")
 
 
 def read_file(path: Path, most: int) -> bytes:
@@ -42,7 +42,7 @@ def read_file(path: Path, most: int) -> bytes:
     try:
         with open(path, "rb", opener=_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise FileReadError("is no regular file")
+                raise FileReadError("is not a regular file")
             content = file.read(most + 1)
     except OSError as error:
         raise FileReadError(f"can't be read: {error.strerror}") from None

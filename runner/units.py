@@ -23,7 +23,7 @@ def parse_duration(text: str | int | float) -> float:
         return float(text)
     compact = str(text).replace(" ", "")
     if not _DURATION.fullmatch(compact):
-        raise ValueError(f"{text!r} is no duration; write 500ms, 2s, 15m, 1h30m or 7d")
+        raise ValueError(f"{text!r} is not a duration; write 500ms, 2s, 15m, 1h30m or 7d")
     return sum(float(number) * _MILLISECONDS[unit] for number, unit in _DURATION_PART.findall(compact)) / 1000
 
 
@@ -47,7 +47,7 @@ def parse_size(text: str | float) -> int:
         return int(text)
     match = _SIZE.fullmatch(str(text).strip())
     if match is None:
-        raise ValueError(f"{text!r} is no size; write 64KiB, 1MiB or a number of bytes")
+        raise ValueError(f"{text!r} is not a size; write 64KiB, 1MiB or a number of bytes")
     return int(match[1]) * _BYTES[match[2]]
 
 

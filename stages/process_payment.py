@@ -78,5 +78,5 @@ class ProcessPayment:
 
 def _gateway(name: str, timeout: float, latency: float) -> Gateway:
     if name not in GATEWAYS:
-        raise ValueError(f"gateway: {name!r} is unknown; there is {', '.join(GATEWAYS)}")
+        raise ValueError(f"gateway: {name!r} is unknown; known: {', '.join(GATEWAYS)}")
     return GATEWAYS[name](timeout=timeout, latency=latency)

@@ -43,5 +43,5 @@ def test_a_fault_that_is_not_the_files_is_one_line_without_a_traceback(tmp_path:
     result = run("new", tmp_path)
     assert (result.exit_code, result.stderr) == (
         1,
-        f"runner: {tmp_path / 'pipeline.yaml'} exists already; name a new folder\n",
+        f"runner: {tmp_path / 'pipeline.yaml'} already exists; name a new folder\n",
     )

@@ -26,8 +26,8 @@ def test_a_file_is_read_up_to_the_size_that_is_allowed(tmp_path: Path) -> None:
         ("x" * 300, "can't be read: File name too long"),
         ("a\0b", "can't be the name of a file"),
         ("a\ud800b", "can't be the name of a file"),
-        ("pipe", "is no regular file"),
-        ("/dev/zero", "is no regular file"),
+        ("pipe", "is not a regular file"),
+        ("/dev/zero", "is not a regular file"),
         ("file/x", "can't be read: Not a directory"),
     ],
 )

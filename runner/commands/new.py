@@ -47,7 +47,7 @@ def write(folder: Path, example: str) -> list[Path]:
         raise StarterError(f"the example {example} is left out of this installation")
     contents = {folder / path: file for path, file in _files(source, PurePath())}
     if existing := [target for target in contents if target.exists()]:
-        raise StarterError(f"{existing[0]} exists already; name a new folder")
+        raise StarterError(f"{existing[0]} already exists; name a new folder")
     try:
         for target, file in contents.items():
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -80,8 +80,8 @@ def router_to(loaded: LoadedPipeline, name: str) -> Router:
         routes[str(route)] = route.publish
         routes.setdefault(route.path, route.publish)
     if name not in routes:
-        known = f"known are {', '.join(routes)}"
-        raise TargetError(f"there is no queue and no route '{name}'{did_you_mean(name, routes)}; {known}")
+        known = f"known: {', '.join(routes)}"
+        raise TargetError(f"there is no queue or route '{name}'{did_you_mean(name, routes)}; {known}")
     return Router(routes[name], plan(pipeline), loaded.schemas)
 
 
@@ -128,7 +128,7 @@ def _publish(broker: Broker, messages: Sequence[Outgoing]) -> dict[str, str]:
 
 def _worded(refusal: Refusal) -> str:
     if refusal.reason is Reason.NOT_JSON:
-        return f"no JSON: {refusal.detail}"
+        return f"not JSON: {refusal.detail}"
     if refusal.reason is Reason.NO_ROUTE:
         return "matches none of the routes"
     return "; ".join(map(str, refusal.violations))

@@ -79,7 +79,7 @@ def problem(
 def refused(refusal: Refusal) -> Problem:
     """The answer to a body that can't be published: 400 or 422."""
     if refusal.reason is Reason.NOT_JSON:
-        return problem(400, f"the body is no JSON: {refusal.detail}")
+        return problem(400, f"the body is not JSON: {refusal.detail}")
     if refusal.reason is Reason.NO_ROUTE:
         return problem(422, "the body matches none of the routes that this address publishes to")
     return problem(422, "the body breaks its schema", errors=refusal.violations)

@@ -114,7 +114,7 @@ class MailboxServer:
             transport, _ = await asyncio.get_running_loop().connect_accepted_socket(conversation, client)
             self._open.add(transport)
             return
-        self._warn(f"{MOST_CONNECTIONS} connections are open, which are the most; others are turned away")
+        self._warn(f"{MOST_CONNECTIONS} connections are open, which is the limit; others are turned away")
         with client:
             client.send(b"421 4.7.0 too many connections\r\n")
 
@@ -133,7 +133,7 @@ def _listener(listen: Address) -> socket.socket:
     try:
         return socket.create_server((listen.host, listen.port), family=family, backlog=_BACKLOG)
     except PermissionError as error:
-        reason = f"this user may not listen on port {listen.port}; ports from 1024 are free for all"
+        reason = f"this user may not listen on port {listen.port}; ports from 1024 up are open to all users"
         raise StartError(f"mailbox: {reason}. {_ANOTHER}") from error
     except OSError as error:
         taken = f"port {listen.port} of {listen.host} is taken by another program"

@@ -69,14 +69,14 @@ class LogLines(Observer):
         _worker.error("%s is paused for %g s: %s", stage, delay, reason)
 
     def resumed(self, stage: str) -> None:
-        _worker.info("%s goes on", stage)
+        _worker.info("%s resumes", stage)
 
     def stopped(self, part: str, pid: int, status: int, was_up: bool, again: float | None) -> None:  # noqa: ARG002 - the part is enough
         if again is None:
             return
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         when = "" if was_up else " before it was up"
-        _supervisor.error("%s %s%s; starting it again in %g s", part, how, when, again)
+        _supervisor.error("%s %s%s; restarting it in %g s", part, how, when, again)
 
 
 def _described(delivery: Delivery, failure: Failure) -> str:

@@ -101,7 +101,7 @@ def read_schema(path: Path) -> JsonSchema:
     except RecursionError as error:
         raise SchemaError("is nested too deeply") from error
     if not isinstance(document, (dict, bool)):
-        raise SchemaError("is no JSON Schema: it must be an object, or true or false")
+        raise SchemaError("is not a JSON Schema: it must be an object, or true or false")
     return document
 
 
@@ -161,13 +161,13 @@ def _why(error: jsonschema_rs.ValidationError) -> str:
     pointer = "".join(f"/{part}" for part in error.instance_path)
     match error.kind:
         case jsonschema_rs.ValidationErrorKind.Referencing():
-            return f"refers to what there isn't: {error.message}"
+            return f"refers to something that doesn't exist: {error.message}"
         case jsonschema_rs.ValidationErrorKind.Pattern() | jsonschema_rs.ValidationErrorKind.Format():
-            return f"is no JSON Schema: {pointer} is {shown(error.instance)}, which is no regular expression"
+            return f"is not a JSON Schema: {pointer} is {shown(error.instance)}, which is not a regular expression"
     known = (
         did_you_mean(error.instance, _TYPES) if isinstance(error.instance, str) and pointer.endswith("/type") else ""
     )
-    return f"is no JSON Schema: {pointer} is {shown(error.instance)}, which isn't allowed there{known}"
+    return f"is not a JSON Schema: {pointer} is {shown(error.instance)}, which isn't allowed there{known}"
 
 
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")

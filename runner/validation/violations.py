@@ -206,7 +206,7 @@ def _dependent(error: Any) -> _Several:
     for given, others in error.validator_value.items():
         if given in error.instance and isinstance(others, list):
             missing = [other for other in others if other not in error.instance]
-            yield from (([o], ["properties", o], f"is required where {_json(given)} is given") for o in missing)
+            yield from (([o], ["properties", o], f"is required if {_json(given)} is given") for o in missing)
 
 
 def _unexpected(error: Any) -> _Several:

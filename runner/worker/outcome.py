@@ -83,7 +83,7 @@ class Decider:
         try:
             body = orjson.loads(delivery.payload)
         except orjson.JSONDecodeError as error:
-            raise Reject(f"the body is no JSON: {error}") from None
+            raise Reject(f"the body is not JSON: {error}") from None
         if self._schema is not None and not self._schema.is_valid(body):
             raise Reject(f"the body breaks the schema of {delivery.queue}: {word(self._schema.violations(body))}")
         headers = MappingProxyType(delivery.headers) if delivery.headers else NO_HEADERS

@@ -64,7 +64,7 @@ def test_it_overwrites_nothing(tmp_path: Path) -> None:
     (tmp_path / "pipeline.yaml").write_text("mine\n")
     result = new(tmp_path)
     assert result.exit_code == 1
-    assert f"{tmp_path}/pipeline.yaml exists already; name a new folder" in result.stderr
+    assert f"{tmp_path}/pipeline.yaml already exists; name a new folder" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["pipeline.yaml"]
 
 

@@ -24,7 +24,7 @@ def test_send_publishes_json_lines_and_tells_the_bad_ones_by_number(file: Path) 
     assert (result.exit_code, result.stdout) == (1, "2 messages confirmed on payments, 3 not sent\n")
     assert lines(result.stderr) == [
         "line 2: /n must be an integer",
-        "line 4: no JSON: invalid literal, expected 'null': line 1 column 1 (char 0)",
+        "line 4: not JSON: invalid literal, expected 'null': line 1 column 1 (char 0)",
         "line 6: /n is required",
     ]
     assert stored(file, "payments") == [{"n": 1}, {"n": 2}]
@@ -46,7 +46,7 @@ def test_send_takes_any_number_of_lines(file: Path) -> None:
 def test_send_names_the_nearest_target(file: Path) -> None:
     result = run("send", "-p", file, "payment", stdin=b"{}")
     assert result.exit_code == 1
-    assert "there is no queue and no route 'payment' (did you mean 'payments'?)" in result.stderr
+    assert "there is no queue or route 'payment' (did you mean 'payments'?)" in result.stderr
 
 
 def test_sending_nothing_is_fine(file: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_folder_is_no_pipeline(folder: Path) -> None:
     [
         (None, "queue a: schema s/x.json can't be read: No such file or directory"),
         ('{\n  "type": }', "queue a: schema s/x.json:2:11 isn't JSON: Expecting value"),
-        ('{"type": "strin"}', "queue a: schema s/x.json is no JSON Schema: /type is 'strin', which isn't allowed there (did you mean 'string'?)"),
+        ('{"type": "strin"}', "queue a: schema s/x.json is not a JSON Schema: /type is 'strin', which isn't allowed there (did you mean 'string'?)"),
     ],
 )  # fmt: skip
 def test_a_schema_that_cannot_be_used_is_told_at_its_name(folder: Path, content: str | None, message: str) -> None:
@@ -129,9 +129,9 @@ WHEN = f"queues: {{a: {{}}, b: {{}}}}\nstages: {{s: {{consume: a, handler: '{TAK
 @pytest.mark.parametrize(
     ("when", "message"),
     [
-        ("{type: ¦strin}", "stage s: this 'when' is no JSON Schema: /type is 'strin', which isn't allowed there (did you mean 'string'?)"),
-        ("{properties: {x: {pattern: ¦(}}}", "stage s: this 'when' is no JSON Schema: /properties/x/pattern is '(', which is no regular expression"),
-        ("¦{$ref: '#/$defs/x'}", "stage s: this 'when' refers to what there isn't: Pointer '/$defs/x' does not exist"),
+        ("{type: ¦strin}", "stage s: this 'when' is not a JSON Schema: /type is 'strin', which isn't allowed there (did you mean 'string'?)"),
+        ("{properties: {x: {pattern: ¦(}}}", "stage s: this 'when' is not a JSON Schema: /properties/x/pattern is '(', which is not a regular expression"),
+        ("¦{$ref: '#/$defs/x'}", "stage s: this 'when' refers to something that doesn't exist: Pointer '/$defs/x' does not exist"),
     ],
 )  # fmt: skip
 def test_a_condition_that_cannot_be_used_is_told_at_the_part_that_is_to_blame(when: str, message: str) -> None:

@@ -42,7 +42,7 @@ def test_every_fault_of_a_body_is_told_with_its_place(
 @pytest.mark.parametrize("payload", [b"", b"{", b"{'card': 1}", b"\xff", b'{"a":' * 2000])
 def test_what_is_no_json_is_400(client: Client, payload: bytes) -> None:
     answer = client.post("/pay", payload[:1000])
-    assert_problem(answer, 400, "the body is no JSON")
+    assert_problem(answer, 400, "the body is not JSON")
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"])

@@ -169,7 +169,7 @@ def test_who_comes_when_all_connections_are_taken_is_told_so_and_let_in_when_one
             client.quit()
         wait_until(lambda: greeting(server) == 220)
 
-    assert len([record for record in caplog.records if "are the most" in record.message]) == 1
+    assert len([record for record in caplog.records if "is the limit" in record.message]) == 1
 
 
 WITHOUT_DESCRIPTORS = """

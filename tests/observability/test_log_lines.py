@@ -79,7 +79,7 @@ def test_a_pause_is_an_error_and_its_end_is_news(lines: LogLines, said: pytest.L
     lines.resumed("mail")
     assert said.record_tuples == [
         ("runner.worker", logging.ERROR, "mail is paused for 0.5 s: the password is refused"),
-        ("runner.worker", logging.INFO, "mail goes on"),
+        ("runner.worker", logging.INFO, "mail resumes"),
     ]
 
 
@@ -106,6 +106,6 @@ def test_a_child_that_died_is_told_of_where_it_is_started_again(
     lines.stopped("intake", 13, 1, was_up=False, again=30.0)
     lines.stopped("worker", 14, 0, was_up=True, again=None)
     assert said.messages == [
-        "worker was killed by SIGKILL; starting it again in 0.25 s",
-        "intake ended with status 1 before it was up; starting it again in 30 s",
+        "worker was killed by SIGKILL; restarting it in 0.25 s",
+        "intake ended with status 1 before it was up; restarting it in 30 s",
     ]

@@ -147,8 +147,8 @@ def test_a_child_that_is_killed_is_started_again(program: Run) -> None:
     running.process.terminate()
     status, said = running.end()
     assert status == 0
-    assert "a was killed by SIGKILL; starting it again in 0.25 s" in said
-    assert "a was killed by SIGKILL; starting it again in 0.5 s" in said
+    assert "a was killed by SIGKILL; restarting it in 0.25 s" in said
+    assert "a was killed by SIGKILL; restarting it in 0.5 s" in said
     assert len(running.pids("b")) == 1
 
 
@@ -157,6 +157,7 @@ def test_an_observer_is_told_of_each_child_that_starts_and_stops(program: Run) -
     wait_until(lambda: "all up" in running.events)
     os.kill(running.pids("a")[0], signal.SIGKILL)
     wait_until(lambda: "started" in running.told[-1] and len(running.told) == 3)
+    wait_until(lambda: len(running.pids("a")) == 2)  # the child says so itself, later than the supervisor
     running.process.terminate()
     running.end()
     first, second = running.pids("a")
@@ -184,7 +185,7 @@ def test_a_child_that_fails_later_is_started_again(program: Run) -> None:
     status, said = running.end()
     assert status == 0
     assert "ValueError: once" in said
-    assert "a ended with status 1; starting it again" in said
+    assert "a ended with status 1; restarting it" in said
 
 
 def test_a_child_that_cannot_start_ends_the_run_with_its_reason(program: Run) -> None:

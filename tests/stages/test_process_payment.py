@@ -99,7 +99,7 @@ def _money(body: dict[str, Any]) -> tuple[Any, Any]:
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"gateway": "stripe"}, "gateway: 'stripe' is unknown; there is simulated"),
+        ({"gateway": "stripe"}, "gateway: 'stripe' is unknown; known: simulated"),
         ({"currency": "euro"}, "currency must be an ISO 4217 code, such as EUR, not 'euro'"),
         ({"amount": 0}, "amount must be from 1 to 99999999999 minor units, not 0"),
         ({"timeout": 0}, "timeout must be more than 0 and at most 600 seconds, not 0"),

@@ -87,11 +87,14 @@ def broken(document: Any, **options: Any) -> str:
 @pytest.mark.parametrize(
     ("document", "reason"),
     [
-        ({"type": "strin"}, "is no JSON Schema: /type is 'strin', which isn't allowed there (did you mean 'string'?)"),
-        ({"required": "x"}, "is no JSON Schema: /required is 'x', which isn't allowed there"),
-        ({"minLength": -1}, "is no JSON Schema: /minLength is -1, which isn't allowed there"),
-        ({"pattern": "("}, "is no JSON Schema: /pattern is '(', which is no regular expression"),
-        ({"$ref": "#/$defs/x"}, "refers to what there isn't: Pointer '/$defs/x' does not exist"),
+        (
+            {"type": "strin"},
+            "is not a JSON Schema: /type is 'strin', which isn't allowed there (did you mean 'string'?)",
+        ),
+        ({"required": "x"}, "is not a JSON Schema: /required is 'x', which isn't allowed there"),
+        ({"minLength": -1}, "is not a JSON Schema: /minLength is -1, which isn't allowed there"),
+        ({"pattern": "("}, "is not a JSON Schema: /pattern is '(', which is not a regular expression"),
+        ({"$ref": "#/$defs/x"}, "refers to something that doesn't exist: Pointer '/$defs/x' does not exist"),
         (
             {"$ref": "http://schemas.example/x.json"},
             "refers to http://schemas.example/x.json, which isn't fetched: only files are read",
@@ -130,7 +133,7 @@ def test_a_schema_that_is_nested_too_deeply_is_refused() -> None:
         (b'{"type":\n  object}', "isn't JSON: Expecting value", (2, 3)),
         (b"{", "isn't JSON: Expecting property name enclosed in double quotes", (1, 2)),
         (b"", "isn't JSON: Expecting value", (1, 1)),
-        (b"[]", "is no JSON Schema: it must be an object, or true or false", (0, 0)),
+        (b"[]", "is not a JSON Schema: it must be an object, or true or false", (0, 0)),
         (b'{"x": "\xff"}', "isn't UTF-8 text: byte 7", (0, 0)),
         (b"[" * 100_000, "is nested too deeply", (0, 0)),
     ],

@@ -65,7 +65,7 @@ def test_each_missing_member_is_named() -> None:
         ({"minLength": 1}, "", " must have at least 1 character"),
         ({"format": "hostname"}, "a..b", " must have the format 'hostname'"),
         ({"items": False, "prefixItems": [True]}, [1, 2], " must have at most 1 item"),
-        ({"dependentRequired": {"a": ["b"]}}, {"a": 1}, '/b is required where "a" is given'),
+        ({"dependentRequired": {"a": ["b"]}}, {"a": 1}, '/b is required if "a" is given'),
         ({"propertyNames": {"maxLength": 1}}, {"ab": 1}, " has a member whose name isn't allowed"),
         ({"additionalProperties": {"type": "string"}}, {"a": 1}, "/a must be a string"),
         ({"additionalProperties": {"type": "string"}}, {"a1": 1}, " has a member that must be a string"),

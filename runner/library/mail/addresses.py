@@ -58,7 +58,7 @@ def _ascii(domain: str) -> str:
     try:
         name = domain if domain.isascii() else domain.encode("idna").decode("ascii")
     except UnicodeError as error:
-        raise ValueError("the part after the @ is no domain name") from error
+        raise ValueError("the part after the @ is not a domain name") from error
     if not all(_LABEL.fullmatch(label) for label in name.split(".")):
-        raise ValueError("the part after the @ is no domain name")
+        raise ValueError("the part after the @ is not a domain name")
     return name

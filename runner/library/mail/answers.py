@@ -24,10 +24,10 @@ def cannot_connect(error: Exception, relay: Relay) -> Pause:
     code, answer = _answer(error)
     match error:
         case ssl.SSLCertVerificationError():
-            reason = f"its certificate is not to be trusted: {error.verify_message}. Nothing was sent. "
+            reason = f"its certificate can't be trusted: {error.verify_message}. Nothing was sent. "
             return Pause(f"{relay}: {reason}Correct server, or name its authority by ca_file.", delay=_OUT_OF_ORDER)
         case smtplib.SMTPAuthenticationError() if code >= 500:
-            hint = "Correct username and password (Gmail wants an app password)."
+            hint = "Correct username and password (Gmail needs an app password)."
             return Pause(f"{relay} refuses the log-in: {answer}. {hint}", delay=_OUT_OF_ORDER)
         case smtplib.SMTPAuthenticationError() if "too many" in answer.lower():
             return Pause(f"{relay} wants fewer log-ins: {answer}", delay=_TOO_MANY_LOGINS)

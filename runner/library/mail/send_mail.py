@@ -29,9 +29,9 @@ def _mail(message: Message) -> Mail:
     """The queue's schema may have checked all this; but a queue needn't have one."""
     body = message.body
     if not isinstance(body, Mapping):
-        raise Reject("the body is no mail: it must be an object with to, subject and text")
+        raise Reject("the body is not a mail: it must be an object with to, subject and text")
     html = body.get("html", "")
     for name, value in (*((name, body.get(name)) for name in _NEEDED), ("html", html)):
         if not isinstance(value, str):
-            raise Reject(f"the body is no mail: {name} must be text")
+            raise Reject(f"the body is not a mail: {name} must be text")
     return Mail(message.id, body["to"], body["subject"], body["text"], html)

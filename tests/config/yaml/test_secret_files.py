@@ -48,10 +48,10 @@ def test_a_file_may_have_64_kib_and_no_more(tmp_path: Path) -> None:
             "a\0b",
             "can't be the name of a file; name a readable file that holds the value alone",
         ),
-        ("pipe", "is no regular file; name a readable file that holds the value alone"),
+        ("pipe", "is not a regular file; name a readable file that holds the value alone"),
         (
             "/dev/zero",
-            "is no regular file; name a readable file that holds the value alone",
+            "is not a regular file; name a readable file that holds the value alone",
         ),
         ("latin", "isn't UTF-8 text; save the value as UTF-8"),
         ("empty", "is empty; write the value into it"),
