@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from runner.brokers.rabbitmq.amqp.connection import Connection
-from runner.brokers.rabbitmq.amqp.errors import explain, is_refusal, nobody_listens
+from runner.brokers.rabbitmq.amqp.errors import explain, is_refusal
 from runner.brokers.rabbitmq.amqp.node import Node
 from runner.brokers.rabbitmq.amqp.parameters import parameters
 from runner.brokers.rabbitmq.drivers import OnLoop, OwnThread
@@ -23,11 +23,11 @@ from runner.brokers.rabbitmq.drivers import OnLoop, OwnThread
 log = logging.getLogger("runner.broker")
 
 FIRST_BACKOFF = 0.25
-LONGEST_BACKOFF = 30.0
-"""Seconds. The wait before the nodes are tried again doubles from the one to the other."""
-NOBODY_THERE_BACKOFF = 1.0
-"""Seconds at most while a node's machine refuses connections: that costs it nothing, and the
-node is back at any moment."""
+LONGEST_BACKOFF = 1.0
+"""Seconds. The wait before the nodes are tried again doubles from the one to the other: a node
+that is away or starts is back at any moment, and a try every second costs it nothing."""
+REFUSED_BACKOFF = 30.0
+"""Seconds; the same where the broker refuses us, which a person has to mend."""
 REST = 30e-6
 LONGEST_REST = 2e-3
 """Seconds that the thread rests for each delivery that came with others, and in all. What
@@ -54,6 +54,7 @@ class RobustConnection:
         self._connection: Connection | None = None
         self._tried = 0
         self._backoff = FIRST_BACKOFF
+        self._longest = LONGEST_BACKOFF
         self._stopping = False
         self._opened: Callable[[Connection], None]
         self._lost: Callable[[str], None]
@@ -166,15 +167,16 @@ class RobustConnection:
     def _on_open_error(self, error: BaseException | str) -> None:
         self._connection = None
         reason = f"{self.node}: {explain(error)}"
-        if nobody_listens(error):
-            self._backoff = min(self._backoff, NOBODY_THERE_BACKOFF)
+        self._longest = LONGEST_BACKOFF
         if is_refusal(error):
+            self._longest = REFUSED_BACKOFF
             self._refused(reason)
         self._lost(reason)
         self._again()
 
     def _on_close(self, error: BaseException) -> None:
         self._connection = None
+        self._longest = LONGEST_BACKOFF
         if self._stopping:
             self._driver.end()
             return
@@ -190,8 +192,9 @@ class RobustConnection:
             self._driver.later(0, self._connect)
             return
         # Full jitter: a hundred workers of a broker that comes back don't knock together.
-        self._driver.later(self._backoff * random.uniform(0.5, 1.0), self._connect)
-        self._backoff = min(self._backoff * 2, LONGEST_BACKOFF)
+        backoff = min(self._backoff, self._longest)
+        self._driver.later(backoff * random.uniform(0.5, 1.0), self._connect)
+        self._backoff = min(backoff * 2, self._longest)
 
     def _hang_up(self) -> None:
         self._stopping = True

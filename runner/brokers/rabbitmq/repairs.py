@@ -16,7 +16,7 @@ log = logging.getLogger("runner.broker")
 REPAIR_DELAY = 1.0
 """Seconds between noticing that a queue or a channel is gone and putting it back."""
 REFUSED_DELAY = 5.0
-"""Seconds between attempts to declare what the broker refused."""
+"""Seconds between attempts to declare what the broker refused, and a person has to mend."""
 
 
 class Repairs:
@@ -88,4 +88,4 @@ class Repairs:
             if connection is not None and self._connection.current is connection and not self._life.ending:
                 self._connection.restart("the topology is incomplete")
 
-        self._connection.later(REFUSED_DELAY, restart)
+        self._connection.later(REFUSED_DELAY if final else REPAIR_DELAY, restart)

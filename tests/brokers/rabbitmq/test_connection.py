@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from queue import SimpleQueue
 
 import pytest
+from pika.exceptions import AMQPConnectionError, ProbableAccessDeniedError, ProbableAuthenticationError
 
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.brokers.rabbitmq.connection import RobustConnection
@@ -153,3 +154,57 @@ def test_a_port_that_speaks_another_protocol_is_told_as_that(answer: bytes) -> N
         with pytest.raises(BrokerSetupError, match=r"it doesn't speak AMQP 0-9-1 \(is it the right port\?\)"):
             broker.start(topology(), timeout=30)
         serving.join(TIMEOUT)
+
+
+class Waits:
+    """Stands for the thread: notes how long it is to wait before each try, and tries nothing."""
+
+    alive = True
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def later(self, delay: float, _function: object) -> None:
+        self.seconds.append(delay)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        AMQPConnectionError(ConnectionRefusedError(111, "Connection refused")),
+        AMQPConnectionError("timed out"),
+        ProbableAccessDeniedError("ConnectionClosedByBroker: (541) 'INTERNAL_ERROR'"),
+        ProbableAccessDeniedError("ConnectionClosedByBroker: (530) \"NOT_ALLOWED - vhost 'v' is down\""),
+        ProbableAuthenticationError("StreamLostError: ('Transport indicated EOF',)"),
+    ],
+    ids=["refused", "timed out", "internal error", "vhost down", "hung up"],
+)
+def test_after_an_outage_of_minutes_a_node_is_tried_each_second(error: Exception) -> None:
+    waits, refused = waiting(PASSWORD, *[error] * 300)
+    assert refused == 1, "only the first is for a person"
+    assert waits[:2] < [1.0, 1.0]
+    assert 0.5 <= min(waits[-100:]) < max(waits[-100:]) <= 1.0
+    assert len(set(waits[-100:])) > 50, "a hundred workers don't knock together"
+
+
+def test_a_broker_that_refuses_the_password_is_asked_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("random.uniform", lambda _low, high: high)
+    waits, _ = waiting(*[PASSWORD] * 10)
+    assert waits == [0.25, 0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+    waits, _ = waiting(*[PASSWORD] * 10, AMQPConnectionError(ConnectionRefusedError(111, "Connection refused")))
+    assert waits[-1] == 1, "it has been stopped: it may be back at any moment"
+
+
+PASSWORD = ProbableAuthenticationError("ConnectionClosedByBroker: (403) 'ACCESS_REFUSED'")
+
+
+def waiting(*errors: Exception) -> tuple[list[float], int]:
+    """How long is waited after each error, and how often that was a refusal."""
+    refused: list[str] = []
+    connection, waits = RobustConnection(nodes("amqp://localhost"), "test"), Waits()
+    connection._driver = waits  # type: ignore[assignment]
+    connection._lost, connection._refused = lambda _reason: None, refused.append
+    for error in errors:
+        connection._tried += 1
+        connection._on_open_error(error)
+    return waits.seconds, len(refused)

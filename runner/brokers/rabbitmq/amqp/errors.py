@@ -5,19 +5,38 @@ Left out: what to do about them.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator
 
 import pika.exceptions
 
+from runner.errors import text
+
 _CREDENTIALS_OR_VHOST = (403, 530)
 """AMQP's reply codes for access refused and not allowed."""
+_PASSING = (" is down", "limit (")
+"""In the texts of such refusals that pass by themselves: a virtual host that is being started, a
+limit of connections."""
+_TOLD = re.compile(r"ConnectionClosedByBroker: \((\d+)\) (['\"])(.*)\2", re.DOTALL)
+"""What the broker said when it closed a connection that wasn't open yet, as pika keeps it."""
+_REFUSALS = (
+    pika.exceptions.ProbableAuthenticationError,
+    pika.exceptions.ProbableAccessDeniedError,
+    pika.exceptions.AuthenticationError,
+    pika.exceptions.IncompatibleProtocolError,
+)
 
 
 def explain(error: BaseException | str) -> str:
     """What pika's error means, in words for an operator; never with credentials."""
     if isinstance(error, pika.exceptions.ConnectionClosed):
         return f"{error.reply_text} ({error.reply_code})"
+    told = _told(error)
+    if told is not None and not _refuses(*told):
+        return f"{told[1]} ({told[0]})"
+    if _hung_up(error):
+        return "it hung up before the connection was open"
     if isinstance(error, pika.exceptions.ProbableAuthenticationError):
         return "it refuses the user name or the password"
     if isinstance(error, pika.exceptions.ProbableAccessDeniedError):
@@ -29,24 +48,32 @@ def explain(error: BaseException | str) -> str:
 
 def is_refusal(error: BaseException | str) -> bool:
     """Whether the broker answered and refused, so that trying again doesn't help."""
-    return isinstance(
-        error,
-        (
-            pika.exceptions.ProbableAuthenticationError,
-            pika.exceptions.ProbableAccessDeniedError,
-            pika.exceptions.AuthenticationError,
-            pika.exceptions.IncompatibleProtocolError,
-        ),
-    ) or (
-        isinstance(error, pika.exceptions.ConnectionClosedByBroker)
-        and error.reply_code in _CREDENTIALS_OR_VHOST
-        and " is down" not in error.reply_text  # a virtual host that is being started
+    told = _told(error)
+    if told is not None:
+        return _refuses(*told)
+    return isinstance(error, _REFUSALS) and not _hung_up(error)
+
+
+def _refuses(code: int, words: str) -> bool:
+    return code in _CREDENTIALS_OR_VHOST and not any(passing in words for passing in _PASSING)
+
+
+def _told(error: BaseException | str) -> tuple[int, str] | None:
+    """The code and the text with which the broker closed a connection."""
+    if isinstance(error, pika.exceptions.ConnectionClosedByBroker):
+        return error.reply_code, error.reply_text
+    match = _TOLD.match(text(error.args[0])) if isinstance(error, _REFUSALS) and error.args else None
+    return (int(match[1]), match[3]) if match else None
+
+
+def _hung_up(error: BaseException | str) -> bool:
+    """Whether a node went away while it was being asked: it was stopped, or isn't up yet. (To
+    refuse credentials or a virtual host, RabbitMQ says so.)"""
+    return (
+        isinstance(error, (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError))
+        and bool(error.args)
+        and "StreamLostError" in text(error.args[0])
     )
-
-
-def nobody_listens(error: BaseException | str) -> bool:
-    """Whether the machine is there, and no broker on its port."""
-    return any(isinstance(one, ConnectionRefusedError) for one in _causes(error))
 
 
 def closed_by_broker(error: BaseException) -> tuple[int, str] | None:

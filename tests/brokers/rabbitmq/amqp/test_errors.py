@@ -19,6 +19,8 @@ from pika.exceptions import (
 from runner.brokers.rabbitmq.amqp.errors import closed_by_broker, explain, is_refusal
 
 VHOST = "it refuses access to the virtual host (does it exist, and has the user the right to it?)"
+LIMIT = 'ConnectionClosedByBroker: (530) "NOT_ALLOWED - vhost v: connection limit (1) is reached"'
+HUNG_UP = "it hung up before the connection was open"
 NO_TLS = "it doesn't speak TLS on this port (amqps:// needs its TLS port, often 5671)"
 REFUSED = ConnectionRefusedError(111, "Connection refused")
 
@@ -29,6 +31,10 @@ REFUSED = ConnectionRefusedError(111, "Connection refused")
         (ConnectionClosedByBroker(320, "CONNECTION_FORCED - maintenance"), "CONNECTION_FORCED - maintenance (320)"),
         (ProbableAuthenticationError(), "it refuses the user name or the password"),
         (ProbableAccessDeniedError(), VHOST),
+        (ProbableAccessDeniedError("ConnectionClosedByBroker: (530) \"NOT_ALLOWED - vhost v not found\""), VHOST),
+        (ProbableAccessDeniedError("ConnectionClosedByBroker: (541) 'INTERNAL_ERROR'"), "INTERNAL_ERROR (541)"),
+        (ProbableAccessDeniedError(LIMIT), "NOT_ALLOWED - vhost v: connection limit (1) is reached (530)"),
+        (ProbableAuthenticationError("StreamLostError: ('Transport indicated EOF',)"), HUNG_UP),
         (IncompatibleProtocolError("HTTP"), "it doesn't speak AMQP 0-9-1 (is it the right port?)"),
         (ssl.SSLError(1, "wrong version number"), NO_TLS),
         (REFUSED, "connection refused"),
@@ -48,6 +54,11 @@ def test_an_error_is_told_in_the_words_of_its_cause(error: BaseException | str, 
         (ProbableAuthenticationError(), True),
         (ProbableAccessDeniedError(), True),
         (IncompatibleProtocolError(), True),
+        (ProbableAccessDeniedError("ConnectionClosedByBroker: (541) 'INTERNAL_ERROR'"), False),
+        (ProbableAccessDeniedError("ConnectionClosedByBroker: (530) \"NOT_ALLOWED - vhost 'v' is down\""), False),
+        (ProbableAccessDeniedError(LIMIT), False),
+        (ProbableAccessDeniedError("StreamLostError: ('Transport indicated EOF',)"), False),
+        (ProbableAuthenticationError("ConnectionClosedByBroker: (403) 'ACCESS_REFUSED - Login was refused'"), True),
         (ConnectionClosedByBroker(403, "ACCESS_REFUSED"), True),
         (ConnectionClosedByBroker(530, "NOT_ALLOWED - vhost v not found"), True),
         (ConnectionClosedByBroker(530, "NOT_ALLOWED - vhost 'v' is down"), False),
