@@ -3,7 +3,7 @@
 It shares nothing with a node that may run on this machine: neither its Erlang port
 mapper, nor its cookie, nor its data. Nothing of it outlives the test session,
 however that ends. The environment's RABBITMQ_SERVER names the `rabbitmq-server` to
-run; without it, the installed one runs. Left out: clusters.
+run; without it, the installed one runs. Several can be one cluster (`join`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -69,7 +69,8 @@ class RabbitNode:
 
     user, password = "guest", "guest"
 
-    def __init__(self) -> None:
+    def __init__(self, mapper: RabbitNode | None = None) -> None:
+        """`mapper`: a node whose Erlang port mapper is this one's as well."""
         script = server_script()
         if script is None:
             raise FileNotFoundError(HOW_TO_GET_IT)
@@ -77,6 +78,9 @@ class RabbitNode:
         self.folder = Path(tempfile.mkdtemp(prefix="runner-rabbitmq-"))
         ports = _free_ports()
         self.port, self._api_port, self._epmd_port, self._distribution_port = itertools.islice(ports, 4)
+        if mapper is not None:
+            self._epmd_port = mapper._epmd_port
+        self.name = f"runner-test-{self.port}@localhost"
         self._server: subprocess.Popen[bytes] | None = None
         self._output = self.folder / "output"
         self._write_configuration()
@@ -101,6 +105,21 @@ class RabbitNode:
         self.close()
 
     # -- Life -----------------------------------------------------------------------
+
+    @property
+    def running(self) -> bool:
+        return self._server is not None
+
+    def join(self, names: Sequence[str], cookie: str) -> None:
+        """Before the first start: be in one cluster with the nodes of these names, its own among
+        them, and with the same cookie."""
+        file = self.folder / ".erlang.cookie"
+        file.write_text(cookie)
+        file.chmod(0o400)
+        with (self.folder / "rabbitmq.conf").open("a") as configuration:
+            configuration.write("cluster_formation.peer_discovery_backend = rabbit_peer_discovery_classic_config\n")
+            for number, name in enumerate(names, start=1):
+                configuration.write(f"cluster_formation.classic_config.nodes.{number} = {name}\n")
 
     def start(self) -> None:
         """Boot, and return when AMQP and the management API answer."""
@@ -271,7 +290,7 @@ class RabbitNode:
             "RABBITMQ_GENERATED_CONFIG_DIR": str(self.folder / "generated"),
             "RABBITMQ_LOG_BASE": str(self.folder / "log"),
             "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
-            "RABBITMQ_NODENAME": f"runner-test-{self.port}@localhost",
+            "RABBITMQ_NODENAME": self.name,
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false",
         }

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from runner.brokers.rabbitmq.amqp.connection import Connection
-from runner.brokers.rabbitmq.amqp.errors import explain, is_refusal
+from runner.brokers.rabbitmq.amqp.errors import explain, is_refusal, tls_fails
 from runner.brokers.rabbitmq.amqp.node import Node
 from runner.brokers.rabbitmq.amqp.parameters import parameters
 from runner.brokers.rabbitmq.drivers import OnLoop, OwnThread
@@ -27,7 +27,7 @@ LONGEST_BACKOFF = 1.0
 """Seconds. The wait before the nodes are tried again doubles from the one to the other: a node
 that is away or starts is back at any moment, and a try every second costs it nothing."""
 REFUSED_BACKOFF = 30.0
-"""Seconds; the same where the broker refuses us, which a person has to mend."""
+"""Seconds; the same where the broker refuses us, or TLS fails, which a person has to mend."""
 REST = 30e-6
 LONGEST_REST = 2e-3
 """Seconds that the thread rests for each delivery that came with others, and in all. What
@@ -167,9 +167,9 @@ class RobustConnection:
     def _on_open_error(self, error: BaseException | str) -> None:
         self._connection = None
         reason = f"{self.node}: {explain(error)}"
-        self._longest = LONGEST_BACKOFF
+        person = is_refusal(error) or tls_fails(error)
+        self._longest = REFUSED_BACKOFF if person else LONGEST_BACKOFF
         if is_refusal(error):
-            self._longest = REFUSED_BACKOFF
             self._refused(reason)
         self._lost(reason)
         self._again()

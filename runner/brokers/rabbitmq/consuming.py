@@ -23,7 +23,7 @@ from runner.topology import PlannedQueue
 
 LARGE = 64 * 1024
 """Bytes of a body that is weighed."""
-HELD_BYTES = 64 * 1024 * 1024
+HELD_BYTES = 32 * 1024 * 1024
 """Bytes of large bodies from one queue that may be in hand."""
 RELIEF = 0.1
 """Seconds between looks whether there is room again."""

@@ -187,11 +187,13 @@ def test_after_an_outage_of_minutes_a_node_is_tried_each_second(error: Exception
     assert len(set(waits[-100:])) > 50, "a hundred workers don't knock together"
 
 
-def test_a_broker_that_refuses_the_password_is_asked_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("password", [True, False], ids=["password", "TLS"])
+def test_what_a_person_has_to_mend_is_tried_less_and_less(monkeypatch: pytest.MonkeyPatch, password: bool) -> None:
     monkeypatch.setattr("random.uniform", lambda _low, high: high)
-    waits, _ = waiting(*[PASSWORD] * 10)
+    error = PASSWORD if password else AMQPConnectionError(ssl.SSLError(1, "wrong version number"))
+    waits, _ = waiting(*[error] * 10)
     assert waits == [0.25, 0.5, 1, 2, 4, 8, 16, 30, 30, 30]
-    waits, _ = waiting(*[PASSWORD] * 10, AMQPConnectionError(ConnectionRefusedError(111, "Connection refused")))
+    waits, _ = waiting(*[error] * 10, AMQPConnectionError(ConnectionRefusedError(111, "Connection refused")))
     assert waits[-1] == 1, "it has been stopped: it may be back at any moment"
 
 

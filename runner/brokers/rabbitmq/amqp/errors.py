@@ -76,6 +76,12 @@ def _hung_up(error: BaseException | str) -> bool:
     )
 
 
+def tls_fails(error: BaseException | str) -> bool:
+    """Whether TLS can't work as it is set up; a node that dies while it is being set up only hangs up."""
+    hung_up = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+    return any(isinstance(one, ssl.SSLError) and not isinstance(one, hung_up) for one in _causes(error))
+
+
 def closed_by_broker(error: BaseException) -> tuple[int, str] | None:
     """The reply code and the text with which the broker closed a channel; None where it
     was closed by us, or with its connection."""
