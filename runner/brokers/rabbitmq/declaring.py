@@ -107,12 +107,27 @@ def explain_refusal(code: int, text: str) -> str:
     if match is None:
         return f"the broker refuses to declare what the pipeline needs: {text} ({code})"
     kind, name = match["kind"], match["name"]
-    ours, theirs = (match[side].strip("'") for side in ("ours", "theirs"))
+    argument, ours, theirs = _difference(match)
     delete = f"rabbitmqctl delete_queue {name} --vhost {match['vhost']}"
     way_out = (
         f"delete it once it is empty ({delete})" if kind == "queue" else "delete it where nothing else publishes to it"
     )
     return (
-        f"{kind} '{name}' exists on the broker with other arguments: {match['argument']} is {theirs} there, "
+        f"{kind} '{name}' exists on the broker with other arguments: {argument} is {theirs} there, "
         f"and {ours} in the pipeline; change the pipeline, give the {kind} another name, or {way_out}"
     )
+
+
+def _difference(match: re.Match[str]) -> tuple[str, str, str]:
+    """What differs: its name, what it is in the pipeline, and what on the broker.
+
+    RabbitMQ names the first argument that differs, and the type comes last. Of our work queues
+    the quorum queues have a dead-letter exchange, and the classic ones have none.
+    """
+    ours, theirs = (match[side].strip("'") for side in ("ours", "theirs"))
+    if match["argument"] == "x-queue-type":
+        return "type", ours, theirs
+    if match["argument"] == "x-dead-letter-exchange" and "none" in (ours, theirs):
+        types = ("classic", "quorum") if ours == "none" else ("quorum", "classic")
+        return "type", types[0], f"{types[1]} (by its x-dead-letter-exchange)"
+    return match["argument"], ours, theirs

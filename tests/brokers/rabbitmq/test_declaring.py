@@ -11,7 +11,7 @@ import pytest
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.brokers.rabbitmq.declaring import explain_refusal
 from runner.errors import BrokerSetupError
-from runner.pipeline import Exchange, Queue
+from runner.pipeline import Exchange, Queue, QueueType
 from tests.brokers.plans import NEXT, WORK, bound, to, topology
 from tests.rabbitmq_node import RabbitNode
 from tests.waiting import wait_until
@@ -84,6 +84,18 @@ def test_a_length_that_was_changed_is_told_with_both(rabbit: Callable[..., Rabbi
     broker = RabbitBroker([vhost_url], "test")
     with pytest.raises(BrokerSetupError, match="x-max-length is 10 there, and 20 in the pipeline"):
         broker.start(topology(Queue(WORK, max_length=20)), timeout=30)
+
+
+@pytest.mark.parametrize(("before", "after"), [("classic", "quorum"), ("quorum", "classic")])
+def test_a_type_that_was_changed_is_named(
+    rabbit: Callable[..., RabbitBroker], vhost_url: str, before: QueueType, after: QueueType
+) -> None:
+    """RabbitMQ names another argument, which goes along with it."""
+    rabbit(topology(Queue(WORK, type=before)))
+    broker = RabbitBroker([vhost_url], "test")
+    there = rf"type is {before}( \(by its x-dead-letter-exchange\))? there, and {after} in the pipeline"
+    with pytest.raises(BrokerSetupError, match=there):
+        broker.start(topology(Queue(WORK, type=after)), timeout=30)
 
 
 def test_an_exchange_can_be_deleted_only_where_nobody_else_uses_it() -> None:

@@ -18,6 +18,7 @@ _CREDENTIALS_OR_VHOST = (403, 530)
 _PASSING = (" is down", "limit (")
 """In the texts of such refusals that pass by themselves: a virtual host that is being started, a
 limit of connections."""
+_LIMIT = re.compile(r"((?:user )?connection limit \(\d+\)) is reached")
 _TOLD = re.compile(r"ConnectionClosedByBroker: \((\d+)\) (['\"])(.*)\2", re.DOTALL)
 """What the broker said when it closed a connection that wasn't open yet, as pika keeps it."""
 _REFUSALS = (
@@ -33,6 +34,8 @@ def explain(error: BaseException | str) -> str:
     if isinstance(error, pika.exceptions.ConnectionClosed):
         return f"{error.reply_text} ({error.reply_code})"
     told = _told(error)
+    if told is not None and (limit := _LIMIT.search(told[1])):
+        return f"it takes no more connections: {limit[1]} is reached; raise it, or run fewer processes"
     if told is not None and not _refuses(*told):
         return f"{told[1]} ({told[0]})"
     if _hung_up(error):

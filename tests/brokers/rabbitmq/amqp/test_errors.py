@@ -20,6 +20,7 @@ from runner.brokers.rabbitmq.amqp.errors import closed_by_broker, explain, is_re
 
 VHOST = "it refuses access to the virtual host (does it exist, and has the user the right to it?)"
 LIMIT = 'ConnectionClosedByBroker: (530) "NOT_ALLOWED - vhost v: connection limit (1) is reached"'
+NO_MORE = "it takes no more connections: connection limit (1) is reached; raise it, or run fewer processes"
 HUNG_UP = "it hung up before the connection was open"
 NO_TLS = "it doesn't speak TLS on this port (amqps:// needs its TLS port, often 5671)"
 REFUSED = ConnectionRefusedError(111, "Connection refused")
@@ -33,7 +34,7 @@ REFUSED = ConnectionRefusedError(111, "Connection refused")
         (ProbableAccessDeniedError(), VHOST),
         (ProbableAccessDeniedError("ConnectionClosedByBroker: (530) \"NOT_ALLOWED - vhost v not found\""), VHOST),
         (ProbableAccessDeniedError("ConnectionClosedByBroker: (541) 'INTERNAL_ERROR'"), "INTERNAL_ERROR (541)"),
-        (ProbableAccessDeniedError(LIMIT), "NOT_ALLOWED - vhost v: connection limit (1) is reached (530)"),
+        (ProbableAccessDeniedError(LIMIT), NO_MORE),
         (ProbableAuthenticationError("StreamLostError: ('Transport indicated EOF',)"), HUNG_UP),
         (IncompatibleProtocolError("HTTP"), "it doesn't speak AMQP 0-9-1 (is it the right port?)"),
         (ssl.SSLError(1, "wrong version number"), NO_TLS),
@@ -63,6 +64,14 @@ def test_an_error_is_told_in_the_words_of_its_cause(error: BaseException | str, 
         (ConnectionClosedByBroker(530, "NOT_ALLOWED - vhost v not found"), True),
         (ConnectionClosedByBroker(530, "NOT_ALLOWED - vhost 'v' is down"), False),
         (ConnectionClosedByBroker(320, "CONNECTION_FORCED"), False),
+        (ProbableAccessDeniedError(LIMIT), False),
+        (
+            ConnectionClosedByBroker(
+                530,
+                "NOT_ALLOWED - number of channels opened for user 'u' has reached the maximum allowed user limit",
+            ),
+            False,
+        ),
         (AMQPConnectionError(REFUSED), False),
         ("timed out", False),
     ],
