@@ -28,6 +28,7 @@ UNTESTED = {
 """Modules without a namesake among the tests, and why."""
 OF_NO_MODULE = {
     "brokers/rabbitmq/amqp/test_pika_privates.py": "names of pika's that it doesn't promise",
+    "brokers/rabbitmq/test_messages.py": "whatever another program sends, through the whole broker",
     "brokers/test_contract.py": "one suite over all brokers",
     "config/test_fuzz.py": "whatever a file holds, through the whole loader",
     "config/test_reference.py": "docs/pipeline-yaml.md, held against the grammar",

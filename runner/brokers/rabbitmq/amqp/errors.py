@@ -15,7 +15,7 @@ from runner.errors import text
 
 _CREDENTIALS_OR_VHOST = (403, 530)
 """AMQP's reply codes for access refused and not allowed."""
-_PASSING = (" is down", "limit (")
+_PASSING = (" is down", "limit (", "maximum allowed user limit")
 """In the texts of such refusals that pass by themselves: a virtual host that is being started, a
 limit of connections."""
 _LIMIT = re.compile(r"((?:user )?connection limit \(\d+\)) is reached")

@@ -64,7 +64,6 @@ def test_an_error_is_told_in_the_words_of_its_cause(error: BaseException | str, 
         (ConnectionClosedByBroker(530, "NOT_ALLOWED - vhost v not found"), True),
         (ConnectionClosedByBroker(530, "NOT_ALLOWED - vhost 'v' is down"), False),
         (ConnectionClosedByBroker(320, "CONNECTION_FORCED"), False),
-        (ProbableAccessDeniedError(LIMIT), False),
         (
             ConnectionClosedByBroker(
                 530,
