@@ -1,9 +1,9 @@
-"""Which processes there are, and that they live.
+"""Which processes there are, and keeping them alive.
 
-    supervisor.py  child processes, started, watched, started again, stopped in order
+    supervisor.py  child processes: started, watched, restarted, stopped in order
     children.py    the kinds of children: intake, worker, mailbox
-    parts.py       which parts of a pipeline a run is for
-    ports.py       whether an address can be listened on
+    parts.py       which parts of a pipeline a run starts
+    ports.py       sockets that listen, or why they can't
 
-Left out: what a child does, once it runs.
+Left out: what a child does once it runs.
 """

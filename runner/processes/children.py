@@ -1,7 +1,7 @@
 """The kinds of child processes of `runner run`: intake, worker, mailbox, health.
 
-Each is built from the pipeline that the supervisor has loaded, after the fork, and
-imports what it alone needs: a worker pays nothing for the HTTP server.
+Each is built after the fork from the pipeline that the supervisor loaded, and imports only
+what it needs: a worker pays nothing for the HTTP server.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from runner.topology import plan
 log = logging.getLogger("runner.children")
 
 READY_POLL = 0.01
-"""Seconds between looks at whether the consumers are registered."""
+"""Seconds between checks whether the consumers are registered."""
 ANSWERS_LEAVE = 0.25
-"""Seconds for the last answers, when the intake stops, before connections that have sent half
-of a header are dropped."""
+"""Seconds for the last answers when the intake stops; then it drops connections that have sent
+half a header."""
 
 
 def children(loaded: LoadedPipeline, parts: Parts, *, processes: int = 1) -> list[Child]:
-    """The children that `runner run` starts: those that `parts` need, with so many worker processes."""
+    """The children that `runner run` starts: those for `parts`, with so many worker processes."""
     found: list[Child] = []
     if parts.mailbox is not None:
         found.append(Child("mailbox", partial(run_mailbox, parts.mailbox), last=True))
@@ -58,7 +58,7 @@ def children(loaded: LoadedPipeline, parts: Parts, *, processes: int = 1) -> lis
 
 
 def run_worker(loaded: LoadedPipeline, name: str, stages: Collection[str], supervision: Supervision) -> None:
-    """Handle deliveries until `Stop`; then finish what is in hand and let its acks leave."""
+    """Handle deliveries until `Stop`; then finish what is in hand and send its acks."""
     from runner.worker.worker import Worker
 
     events = observers.attach()
@@ -88,7 +88,7 @@ def run_mailbox(mailbox: Mailbox, supervision: Supervision) -> None:
 
 
 def run_health(loaded: LoadedPipeline, parts: Parts, health: configured.Health, supervision: Supervision) -> None:
-    """Tell until `Stop` how this run is, by its children and a connection to the broker for that alone."""
+    """Report the health of this run until `Stop`, from its children and its own connection to the broker."""
     from runner.intake.health import Health, published_to
     from runner.intake.reserve import Reserve, views
 
@@ -119,8 +119,8 @@ def run_intake(loaded: LoadedPipeline, http: Http, supervision: Supervision) -> 
         message = "serving %d connections at once, and not %d (http: max_connections): the limit of open files is %d"
         log.warning(message, connections, http.max_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     multiprocessing.set_start_method("fork", force=True)
-    # Until granian's process has a loop that runs, SIGTERM has to wait: it would be noted as
-    # its parent's is, or by a loop that doesn't look, and the process would go on for ever.
+    # Until granian's process has a running loop, SIGTERM has to wait: otherwise the parent's
+    # handler would record it, or a loop that doesn't look, and the process would never end.
     os.register_at_fork(after_in_child=partial(signal.pthread_sigmask, signal.SIG_BLOCK, [signal.SIGTERM]))
     load = partial(_load_app, loaded, listener.dup(), connections, supervision)
     IntakeServer(http, listener, connections).serve(target_loader=load, wrap_loader=False)
@@ -128,7 +128,7 @@ def run_intake(loaded: LoadedPipeline, http: Http, supervision: Supervision) -> 
 
 def _load_app(loaded: LoadedPipeline, listener: socket.socket, connections: int, supervision: Supervision) -> Any:
     """In granian's own process: the app, whose broker connects meanwhile on granian's loop.
-    It serves at once, and answers 503 until the broker is there."""
+    It serves at once, and answers 503 until the broker is connected."""
     from runner.intake.rsgi import Application
     from runner.intake.serving import keep_reserve
 
@@ -143,9 +143,9 @@ def _load_app(loaded: LoadedPipeline, listener: socket.socket, connections: int,
             threading.Thread(target=_start_broker, args=arguments, name="broker-start", daemon=True).start()
 
         def _begin_to_end(self) -> None:
-            """On SIGTERM, in granian's place, which would wait for what clients have begun to send."""
+            """On SIGTERM, instead of granian, which would wait for what clients have begun to send."""
             if self._ending is None:
-                signal.raise_signal(signal.SIGINT)  # this one is granian's: it takes no connection any more
+                signal.raise_signal(signal.SIGINT)  # this signal is granian's: it takes no more connections
                 self._ending = self._loop.create_task(self._end())
 
         async def _end(self) -> None:
@@ -158,7 +158,7 @@ def _load_app(loaded: LoadedPipeline, listener: socket.socket, connections: int,
             os._exit(0)
 
         def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
-            """Granian has ended by itself: no request was left half sent."""
+            """Granian ended by itself: no request was left half sent."""
             super().__rsgi_del__(loop)
             loop.run_until_complete(self._leave())
 
@@ -179,7 +179,7 @@ def _start_broker(
 
 @contextmanager
 def _errors_reported(supervision: Supervision) -> Iterator[None]:
-    """Granian's processes can't raise to the supervisor: they tell it, and end."""
+    """Granian's processes can't raise to the supervisor: they report the error, and end."""
     try:
         yield
     except RunnerError as error:

@@ -1,4 +1,4 @@
-"""Which parts of a pipeline a run is for: all that the file has, or those that `--only` names."""
+"""Which parts of a pipeline a run starts: all in the file, or those that `--only` names."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class UnknownPartError(RunnerError):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What is wanted of a pipeline: None, and no stages, for what isn't."""
+    """The wanted parts of a pipeline: None, or no stages, for unwanted ones."""
 
     intake: Http | None
     mailbox: Mailbox | None
     stages: tuple[Stage, ...]
     health: Health | None = None
-    """There in every run of a pipeline that has it."""
+    """Part of every run of a pipeline that has it."""
 
 
 def parts_of(pipeline: Pipeline, only: Collection[str] = ()) -> Parts:
-    """The parts that `only` names: `intake`, `mailbox` and stages (nothing: all that there are).
+    """The parts that `only` names: `intake`, `mailbox` and stages (empty: all).
 
     Raises UnknownPartError.
     """

@@ -1,4 +1,4 @@
-"""Sockets that listen, and what is said where an address can't be listened on."""
+"""Sockets that listen, and the error for an address that can't be listened on."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from runner.pipeline import Address
 def listening(
     address: Address, key: str, variable: str = "", *, backlog: int = 128, unread: float = 0.0
 ) -> socket.socket:
-    """A socket that listens on `address`, which stands at `key` of the pipeline, and comes
-    from the environment's `variable` in those that are shipped.
+    """A socket that listens on `address`, which is at `key` in the pipeline and, in the shipped
+    one, comes from the environment's `variable`.
 
-    `backlog` connections may wait to be accepted. One whose peer has read nothing for `unread`
-    seconds is ended where the system can do that (Linux; 0: never). Raises StartError where
+    `backlog` connections may wait to be accepted. A connection whose peer has read nothing for
+    `unread` seconds is ended if the system can do that (Linux; 0: never). Raises StartError if
     nothing can listen there.
     """
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET

@@ -1,10 +1,10 @@
-"""Child processes kept alive: started, watched, started again, stopped in order.
+"""Keeps child processes alive: starts, watches, restarts them, and stops them in order.
 
-The loop is that of a pre-forking server's arbiter: signal handlers only leave a
-byte in a pipe, everything is done in one place. What a child does is not known here.
+The loop is that of a pre-forking server's arbiter: signal handlers only write a byte to a
+pipe, and everything is done in one place. Left out: what a child does.
 
-Children are forked, so that all of them run the very pipeline that was checked,
-also when the file has changed since. The supervisor has no threads for that reason.
+Children are forked, so that all of them run the very pipeline that was checked, even if the
+file has changed since. For that reason the supervisor has no threads.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from runner.observability import streams
 log = logging.getLogger("runner.supervisor")
 
 START_FAILED = 3
-"""The exit status of a child that can't start: starting it again would not help."""
+"""The exit status of a child that can't start: restarting it wouldn't help."""
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.25, 30.0
-"""Seconds before a child that died is started again; doubled from the one to the other."""
+"""Seconds before a child that died is restarted; each wait is twice the one before."""
 STEADY = 60.0
 """Seconds after which a child's earlier deaths are forgotten."""
 NOTICE = 0.5
-"""Seconds that stopping may take before it is explained."""
+"""Seconds that stopping may take before the log explains it."""
 SAME_ORDER = 0.5
-"""Seconds within which a second signal is the same order once more: `timeout`, say, signals
-the process and its group."""
+"""Seconds within which a second signal only repeats the first: `timeout`, say, signals the
+process and its group."""
 KILL_GRACE = 5.0
-"""Seconds beyond the shutdown timeout, for acks to leave, before SIGKILL."""
+"""Seconds after the shutdown timeout, for acks to leave, before SIGKILL."""
 
 
 class Stop(BaseException):
@@ -50,7 +50,7 @@ class Stop(BaseException):
 
 
 def rest() -> NoReturn:
-    """Until `Stop`. In short naps: a signal that comes just before a sleep shows only after it."""
+    """Until `Stop`. In short naps: a signal that comes just before a sleep is noticed only after it."""
     while True:
         time.sleep(0.25)
 
@@ -73,7 +73,7 @@ class Board:
 
 
 class Supervision:
-    """What a child has of its supervisor: somewhere to report to, and a sign of life."""
+    """A child's view of its supervisor: a place to report to, and a sign of life."""
 
     def __init__(self, report: int, lifeline: int, board: Board) -> None:
         self._report = report
@@ -81,11 +81,11 @@ class Supervision:
         self._board = board
 
     def up(self) -> None:
-        """This child does what it is for now."""
+        """This child is up and working."""
         self._tell(up=True)
 
     def cannot_start(self, reason: str) -> None:
-        """This child can't start, and starting it again wouldn't help."""
+        """This child can't start, and restarting it wouldn't help."""
         self._tell(start_error=reason)
 
     def down(self) -> list[str]:
@@ -94,7 +94,7 @@ class Supervision:
 
     def watch(self) -> None:
         """Stop this child's process group when the supervisor is gone, however it died:
-        nothing may go on unsupervised. Starts a thread."""
+        nothing may run unsupervised. Starts a thread."""
 
         def watch() -> None:
             os.read(self._lifeline, 1)
@@ -109,19 +109,19 @@ class Supervision:
 @dataclass(frozen=True, slots=True)
 class Child:
     """A kind of child process. `run` is its whole life: it calls `Supervision.up()` when it
-    is up, raises RunnerError where it can't start, and ends on `Stop`."""
+    is up, raises RunnerError if it can't start, and ends on `Stop`."""
 
     name: str
     run: Callable[[Supervision], None]
     forks: bool = False
-    """Whether it forks processes of its own: it then stays without threads until it has,
-    and calls `Supervision.watch()` itself."""
+    """Whether it forks child processes: it then has no threads until it has forked, and calls
+    `Supervision.watch()` itself."""
     last: bool = False
-    """Whether the others may need it while they stop, so that it is stopped after them."""
+    """Whether the others may need it while they stop, so that it stops after them."""
 
 
 class _Process:
-    """A child that has been started, perhaps more than once."""
+    """A child that was started, perhaps more than once."""
 
     def __init__(self, child: Child, number: int, board: Board) -> None:
         self.child = child
@@ -129,14 +129,14 @@ class _Process:
         self._board = board
         self.pid = 0
         self.killed = False
-        """Whether its end was forced; it may take a moment to be seen."""
+        """Whether its end was forced; that may take a moment to show."""
         self.start_error = ""
         """Why it can't start."""
         self.report = -1
         self.started = 0.0
         self.backoff = FIRST_BACKOFF
         self.due: float | None = 0.0
-        """When to start it (monotonic); None while it runs, or where it shall not."""
+        """When to start it (monotonic); None while it runs, or if it should not start."""
 
     @property
     def up(self) -> bool:
@@ -148,10 +148,10 @@ class _Process:
 
 
 class Supervisor:
-    """Runs `children` until a signal or a child that can't start ends the run.
+    """Runs `children` until a signal, or a child that can't start, ends the run.
 
-    `configure_child(name)` is called first in each child (its logging); `on_up()` once,
-    when all of them are up. `events` are this process's: the children have their own.
+    Each child first calls `configure_child(name)` (its logging); `on_up()` is called once all
+    of them are up. `events` are this process's: the children have their own.
     """
 
     def __init__(
@@ -181,11 +181,11 @@ class Supervisor:
         self._selector.register(self._wake_read, selectors.EVENT_READ)
 
     def run(self) -> int:
-        """Returns the exit status: 0 after a clean stop, 1 where a part could not start
-        or had to be killed."""
+        """Returns the exit status: 0 after a clean stop, 1 if a part could not start or had to be
+        killed."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, self._on_signal)
-        gc.freeze()  # what is loaded by now stays shared between the children
+        gc.freeze()  # what is loaded by now stays shared by the children
         while not self._stopping:
             self._start_due()
             self._wait(self._next_due())
@@ -230,8 +230,8 @@ class Supervisor:
                 self._events.started(process.child.name, process.pid)
 
     def _reap(self) -> None:
-        """See which children have ended, and bury whatever was orphaned to us: as PID 1 of a
-        container we are the only one who does."""
+        """See which children have ended, and reap orphans too: as PID 1 of a container, nobody
+        else does."""
         running = {process.pid: process for process in self._processes if process.pid}
         with contextlib.suppress(ChildProcessError):  # there are none
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
@@ -243,7 +243,7 @@ class Supervisor:
         self._read_report(process)
         self._selector.unregister(process.report)
         os.close(process.report)
-        _kill_group(process.pid)  # what it may have left behind holds its port and its messages
+        _kill_group(process.pid)  # its orphans may still hold its port and its messages
         pid, was_up, process.up, process.pid = process.pid, process.up, False, 0
         again = self._delay(process, status)
         self._events.stopped(process.child.name, pid, status, was_up, again)
@@ -251,7 +251,7 @@ class Supervisor:
             process.due = time.monotonic() + again
 
     def _delay(self, process: _Process, status: int) -> float | None:
-        """Seconds until a child that has ended is started again; None: it shall not be."""
+        """Seconds until a child that has ended is restarted; None: it is not."""
         if self._stopping:
             return None
         if status == START_FAILED or process.start_error:
@@ -275,8 +275,8 @@ class Supervisor:
         process.report, write = _pipe()
         process.started = time.monotonic()
         streams.flush()
-        # Until the child has handlers of its own a signal to it has to wait: it would be
-        # taken by its copy of ours, and be lost.
+        # Until the child has its own handlers, a signal to it has to wait: otherwise its copy
+        # of ours would take the signal, and it would be lost.
         signal.pthread_sigmask(signal.SIG_BLOCK, _ORDERS)
         process.pid = os.fork()
         if not process.pid:
@@ -289,7 +289,7 @@ class Supervisor:
         supervision = Supervision(report, self._lifeline_read, self._board)
         status = 0
         try:
-            os.setpgid(0, 0)  # Ctrl-C reaches the supervisor alone, which stops all in order
+            os.setpgid(0, 0)  # Ctrl-C reaches only the supervisor, which stops all children in order
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGTERM, _raise_stop)
@@ -311,7 +311,7 @@ class Supervisor:
             status = 1
         finally:
             streams.flush()
-            os._exit(status)  # a handler that is stuck must not hold the process
+            os._exit(status)  # a stuck handler must not keep the process alive
 
     # -- stopping ---------------------------------------------------------------------------
 

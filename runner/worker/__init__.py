@@ -1,7 +1,7 @@
-"""The stages at work: deliveries are taken, handled and settled.
+"""The stages at work: they take, handle and settle deliveries.
 
-    worker.py    all the stages that one process works at
-    stage.py     one of them: its slots, and the deliveries that wait for one
+    worker.py    all the stages of one process
+    stage.py     one stage: its slots, and the deliveries that wait for one
     outcome.py   a handler's result or error → what becomes of the delivery
     prefetch.py  how many messages a stage takes in advance
 

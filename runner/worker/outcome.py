@@ -1,7 +1,7 @@
 """A handler's result or error → what becomes of the delivery. Decides only.
 
-There is one way out of a worker: what comes of a delivery is published and confirmed,
-and only then is the delivery acked.
+There is one way out of a worker: publish the result of a delivery, have it confirmed, and
+only then ack the delivery.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ LONGEST_TRACEBACK = 8_000
 
 
 class Fate(Enum):
-    """What becomes of a delivery that was not handled."""
+    """What happens to a delivery that was not handled."""
 
     RETRY = "retry"
     DEAD = "dead"
     PAUSE = "pause"
-    """It is given back, and the stage rests."""
+    """It is given back, and the stage pauses."""
 
 
 class Outcome(NamedTuple):
-    """What is published in the place of a delivery that was not handled, and why.
+    """What is published for a delivery that was not handled, and why.
 
-    `attempt` is the one that failed last. `delay` (seconds) is how long a retry waits, or
-    the stage rests.
+    `attempt` is the number of the attempt that failed last. `delay` (seconds) is how long a
+    retry waits, or the stage pauses.
     """
 
     fate: Fate
@@ -76,8 +76,8 @@ class Decider:
         self.publishes = bool(stage.publish)
 
     def message(self, delivery: Delivery) -> Message:
-        """What the handler gets: the body parsed and checked, for others may publish here
-        too. Raises Reject."""
+        """What the handler gets: the body, parsed and checked, since other programs may publish
+        here, too. Raises Reject."""
         if delivery.unreadable:
             raise Reject(delivery.unreadable)
         try:
@@ -90,8 +90,8 @@ class Decider:
         return Message(delivery.id, body, delivery.queue, delivery.attempt, headers)
 
     def done(self, delivery: Delivery, result: Any) -> Sequence[Outgoing]:
-        """What is published where the handler has returned `result`. Raises Reject where it
-        can't be passed on."""
+        """What is published after the handler returned `result`. Raises Reject if that can't be
+        passed on."""
         if not self.publishes:
             return ()
         if isinstance(result, (list, tuple)) and not isinstance(result, Message):
@@ -100,7 +100,7 @@ class Decider:
         return self._outgoing(delivery.id, delivery, result)
 
     def failed(self, delivery: Delivery, error: BaseException) -> Outcome:
-        """The handler has raised `error`, or its result couldn't be passed on."""
+        """The handler raised `error`, or its result couldn't be passed on."""
         if isinstance(error, Pause):
             return Outcome(Fate.PAUSE, delivery.attempt, (), _shown(error.reason), error.delay)
         if isinstance(error, Reject):
@@ -111,16 +111,16 @@ class Decider:
         return self._retry(delivery, f"{type(error).__name__}: {text(error)}", trace=trace)
 
     def unpublishable(self, delivery: Delivery, error: PublishError) -> Outcome:
-        """The broker has refused what should come of the delivery: like any other failure."""
+        """The broker refused the result of the delivery: a failure like any other."""
         return self._retry(delivery, f"the result could not be published: {error}")
 
     def exhausted(self, delivery: Delivery) -> Outcome | None:
-        """The dead letter for a delivery that has had all of its attempts, though none of
-        their failures said so: the worker died with the last, or they were counted where
-        more were allowed. None where it may be tried.
+        """The dead letter for a delivery that has used up its attempts without a failure that
+        said so: the worker died during the last one, or they were counted when more were
+        allowed. None if it may be tried.
 
-        A first death counts, but isn't held against it: it may have been the fault of a
-        neighbour, and no handler may have seen this message yet.
+        A first death counts, but doesn't condemn the message: a neighbour may have caused it,
+        before any handler saw this message.
         """
         attempts, made = self._stage.retry.attempts, delivery.attempt - 1
         if made < attempts or delivery.deaths == 1:
@@ -173,7 +173,7 @@ class Decider:
 
 
 def _shown(text: str) -> str:
-    """Without card numbers and payers' addresses, and without what no encoding has."""
+    """Without card numbers, payers' addresses, and characters that no encoding has."""
     return encodable(mask(text))
 
 
@@ -189,7 +189,7 @@ def _refused(refusal: Refusal) -> str:
 
 
 def _plain(value: object) -> object:
-    """Other mappings than dict are passed on as what they are: mappings."""
+    """Mappings other than dict are passed on as mappings."""
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"a value of type {type(value).__name__}")

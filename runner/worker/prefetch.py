@@ -1,30 +1,30 @@
-"""How many messages a stage takes in advance: as many as keep it busy, and no more than it
+"""How many messages a stage takes in advance: enough to keep it busy, but no more than it
 can handle soon. Decides only.
 
-A fast handler needs hundreds, or it waits for the broker's round trips. But what waits in
-a worker can't be handled by another one, and after 30 minutes RabbitMQ takes it away and
-closes the channel (rabbitmq.com/docs/consumers#acknowledgement-timeout), which counts as
-an attempt. So a slow handler, or one that is stuck, takes less.
+A fast handler needs hundreds, or it waits for the broker's round trips. But no other worker
+can handle what waits in this one, and after 30 minutes RabbitMQ takes it away and closes the
+channel (rabbitmq.com/docs/consumers#acknowledgement-timeout), which counts as an attempt.
+So a slow or stuck handler takes fewer.
 """
 
 from __future__ import annotations
 
 LONGEST_WAIT = 30.0
-"""Seconds that a message should wait in a worker at most."""
+"""The most seconds that a message should wait in a worker."""
 AIM = 10.0
-"""Seconds of work to take in advance, where fewer than the most is taken."""
+"""Seconds of work to take in advance when the prefetch is below its maximum."""
 
 
 def fitting(current: int, *, most: int, least: int, waiting: int, handled: int, seconds: float) -> int:
-    """The prefetch to go on with; `current` where it fits.
+    """The prefetch to continue with; `current` if it fits.
 
-    `waiting` messages wait for a slot now, and `handled` have been handled in the last
-    `seconds`. The result is between `least` (a message for each slot) and `most`.
+    `waiting` messages wait for a slot now, and `handled` were handled in the last `seconds`.
+    The result is between `least` (one message per slot) and `most`.
     """
     rate = handled / seconds
     if waiting and waiting > rate * LONGEST_WAIT:
         return max(least, min(current, int(rate * AIM)))
     if current < most and handled > current * seconds / 2:
-        # It is taken up twice a second or oftener: the prefetch may be what holds it back.
+        # The queue was emptied at least twice a second: the prefetch may be the bottleneck.
         return min(most, current * 4, max(least, int(rate * AIM)))
     return current

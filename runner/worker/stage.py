@@ -1,9 +1,8 @@
 """Deliveries → handlers → outcomes → settle: one stage at work in one process.
 
-It has `concurrency` slots, threads that call its handler; the broker's own thread hands
-deliveries over and never waits for a slot, so that a slow or stuck handler holds up
-neither another stage nor the broker connection. What becomes of a delivery is decided
-in `outcome`, not here.
+It has `concurrency` slots, which are threads that call its handler. The broker's own thread
+hands over deliveries and never waits for a slot, so a slow or stuck handler delays neither
+another stage nor the broker connection. Left out: what becomes of a delivery (see `outcome`).
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ from runner.worker.outcome import Decider, Fate, Outcome
 log = logging.getLogger("runner.worker")
 
 STRANDED_DELAY = 1.0
-"""Seconds until settling is tried again where the broker took neither the result, nor
-the retry, nor the dead letter. Until then the delivery stays in hand, unacked."""
+"""Seconds until settling is retried after the broker took neither the result, nor the retry,
+nor the dead letter. Until then the delivery stays in hand, unacked."""
 LOG_STRANDED_EVERY = 30.0
 """Seconds."""
 
@@ -53,7 +52,7 @@ class StageWorker:
         ]
         self._prefetch = stage.prefetch
         self._handled = 0
-        """Messages since the last look; not exact where slots count at the same time."""
+        """Messages since the last look; inexact when slots count at the same time."""
         self._entered: SimpleQueue[BaseException | None] = SimpleQueue()
         self._lock = threading.Lock()
         """Guards the three below."""
@@ -74,7 +73,7 @@ class StageWorker:
     # -- life ---------------------------------------------------------------------------
 
     def enter(self) -> None:
-        """Start the slots; each builds and enters a handler of its own, on its own thread."""
+        """Start the slots; each builds and enters its own handler, on its own thread."""
         for slot in self._slots:
             slot.start()
         errors = [error for _ in self._slots if (error := self._entered.get()) is not None]
@@ -153,11 +152,11 @@ class StageWorker:
                 return
             self._entered.put(None)
             for delivery in iter(self.waiting.get, None):
-                if delivery.session.open:  # else the broker has given it to somebody else
+                if delivery.session.open:  # else the broker has given it to another worker
                     self.handle(handler, delivery)
 
     def handle(self, handler: Callable[[Message], object], delivery: Delivery) -> None:
-        """Call `handler`, and settle the delivery by what comes of it. Never raises an Exception."""
+        """Call `handler`, and settle the delivery with the result. Never raises an Exception."""
         tell = self._events.handled
         began = time.perf_counter() if tell is not None else 0.0
         try:
@@ -169,13 +168,13 @@ class StageWorker:
                 if tell is not None:
                     tell(self._stage.name, delivery, done, seconds)
                 self._broker.settle(delivery, done)
-        except Exception as error:  # of ours: neither the slot nor the message may be lost by it
+        except Exception as error:  # a bug of ours must lose neither the slot nor the message
             log.exception("%s: internal error", self._stage.name)
             self._settle(delivery, self._decider.failed(delivery, error))
         self._handled += 1
 
     def _decide(self, handler: Callable[[Message], object], delivery: Delivery) -> Sequence[Outgoing] | Outcome:
-        """What is to be published, or what became of it instead."""
+        """The messages to publish, or what happened instead."""
         decider = self._decider
         try:
             if delivery.attempt > 1 and (exhausted := decider.exhausted(delivery)) is not None:
@@ -208,7 +207,7 @@ class StageWorker:
     # -- pacing and pausing ------------------------------------------------------------------------------
 
     def pace(self, seconds: float) -> None:
-        """Take more or less in advance, by what was handled in the last `seconds`."""
+        """Adjust how many are taken in advance to how many were handled in the last `seconds`."""
         handled, self._handled = self._handled, 0
         fitting = prefetch.fitting(
             self._prefetch,
@@ -229,7 +228,7 @@ class StageWorker:
                 self.consume()
 
     def _pause(self, outcome: Outcome) -> None:
-        """Stop taking for a while. The first of several slots that ask for it decides."""
+        """Stop taking for a while. If several slots ask for it, the first decides."""
         with self._lock:
             if self._stopping or self._resume is not None:
                 return

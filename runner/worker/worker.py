@@ -1,4 +1,4 @@
-"""All the stages that one process works at."""
+"""All the stages of one process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runner.worker.outcome import Decider
 from runner.worker.stage import StageWorker
 
 PACE_EVERY = 5.0
-"""Seconds between looks at whether a stage takes as much in advance as it can handle."""
+"""Seconds between checks whether a stage takes as much in advance as it can handle."""
 
 
 class Worker:
@@ -47,13 +47,13 @@ class Worker:
 
     @property
     def ready(self) -> bool:
-        """Whether every stage is registered as a consumer right now, or has been and rests."""
+        """Whether every stage is registered as a consumer now, or was and is paused."""
         return all(stage.consuming or stage.paused for stage in self._stages)
 
     def start(self) -> None:
         """Build and enter every handler, then begin to consume.
 
-        Raises StartError where a handler can't be entered; nothing was consumed then.
+        Raises StartError if a handler can't be entered; nothing was consumed then.
         """
         try:
             for stage in self._stages:
@@ -66,8 +66,8 @@ class Worker:
         self._pacer.start()
 
     def stop(self, timeout: float) -> bool:
-        """Take nothing more, give back what no handler has begun, and wait up to
-        `timeout` seconds for what one has. False where some handler is still busy."""
+        """Take nothing more, give back what no handler has begun, and wait up to `timeout`
+        seconds for the rest. False if some handler is still busy."""
         deadline = time.monotonic() + timeout
         self._over.set()
         for stage in self._stages:
