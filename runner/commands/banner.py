@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import orjson
-
 from runner.brokers import registry
 from runner.config.loader import LoadedPipeline
 from runner.pipeline import Address, HttpRoute
 from runner.processes.parts import Parts
-from runner.validation.schema import read_schema
 
 
-def lines(loaded: LoadedPipeline, parts: Parts, *, processes: int, took: float) -> Iterator[str]:
-    """The lines, one for each part that was started; `took` is how many seconds that took."""
-    yield f"{loaded.pipeline.name} is up after {took:.1f} s"
+def heading(loaded: LoadedPipeline, took: float) -> str:
+    """The first line; the start took so many seconds."""
+    return f"{loaded.pipeline.name} is up after {took:.1f} s"
+
+
+def lines(loaded: LoadedPipeline, parts: Parts, *, processes: int) -> Iterator[str]:
+    """The lines below it, one for each part that is started."""
     http, mailbox = parts.intake, parts.mailbox
     for route in http.routes if http else ():
         assert http is not None
@@ -61,11 +63,8 @@ def _curl(loaded: LoadedPipeline, listen: Address, route: HttpRoute) -> str:
     """A request to copy, with the schema's first example if it has one."""
     body = "{}"
     first = route.publish[0].to[0]
-    queue = loaded.pipeline.queues.get(first.key) if not first.exchange else None
-    if queue is not None and queue.schema is not None:
-        document = read_schema(queue.schema)
-        examples = document.get("examples") if isinstance(document, dict) else None
-        if examples:
-            body = orjson.dumps(examples[0]).decode()
+    schema = loaded.schemas.get(first.key) if not first.exchange else None
+    if schema is not None and isinstance(schema.document, dict) and (examples := schema.document.get("examples")):
+        body = json.dumps(examples[0], ensure_ascii=False, separators=(",", ":"))  # orjson takes no large numbers
     method = "" if route.method == "POST" else f"-X {route.method} "
     return f"curl -i {method}{url(listen)}{route.path} -H 'Content-Type: application/json' -d {shlex.quote(body)}"

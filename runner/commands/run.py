@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from runner.commands import banner
 from runner.commands.loading import PIPELINE, load_and_warn
 from runner.config.loader import LoadedPipeline
 from runner.observability import logs, observers, streams
@@ -40,13 +41,13 @@ def run(pipeline: Path, processes: int, only: Sequence[str], log_level: str, log
     loaded = load_and_warn(pipeline)
     parts = _parts(loaded, only)
 
+    # Worded now: by the time that all is up, the files may have changed.
+    told = list(banner.lines(loaded, parts, processes=processes)) if log_format == "text" else []
+
     def announce() -> None:
         if log_format == "text":
-            from runner.commands.banner import lines
-
-            took = time.monotonic() - began
             with streams.unheard():
-                click.echo("\n".join(lines(loaded, parts, processes=processes, took=took)), err=True)
+                click.echo("\n".join([banner.heading(loaded, time.monotonic() - began), *told]), err=True)
         else:
             logging.getLogger("runner").info("%s is up", loaded.pipeline.name)
 

@@ -17,7 +17,7 @@ FIXED = PIPELINE.replace("127.0.0.1:0", "127.0.0.1:5000", 1)
 
 
 def said(pipeline: LoadedPipeline, *only: str, processes: int = 1) -> list[str]:
-    return list(banner.lines(pipeline, parts_of(pipeline.pipeline, only), processes=processes, took=0.44))
+    return list(banner.lines(pipeline, parts_of(pipeline.pipeline, only), processes=processes))
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,6 @@ def test_every_part_has_a_line_and_there_is_one_to_try(tmp_path: Path) -> None:
     schema = {**SCHEMA, "examples": [{"n": 1, "note": "it's fine"}]}
     body = """'{"n":1,"note":"it'"'"'s fine"}'"""
     assert said(loaded(tmp_path, FIXED, {"payment.json": schema}), processes=2) == [
-        "test is up after 0.4 s",
         "  intake   POST http://localhost:5000/pay → payments",
         "  broker   embedded, broker.db (one machine)",
         "  mailbox  smtp://127.0.0.1:0 → mailbox (read it: python3 -m runner mail)",
@@ -41,10 +40,19 @@ def test_every_part_has_a_line_and_there_is_one_to_try(tmp_path: Path) -> None:
     ]
 
 
+def test_the_first_line_says_how_long_the_start_took(tmp_path: Path) -> None:
+    assert banner.heading(loaded(tmp_path, FIXED, {"payment.json": SCHEMA}), 0.44) == "test is up after 0.4 s"
+
+
 def test_what_is_not_started_is_not_told(tmp_path: Path) -> None:
     lines = said(loaded(tmp_path, FIXED, {"payment.json": SCHEMA}), "end")
-    assert [line.split()[0] for line in lines] == ["test", "broker", "stages", "stop"]
+    assert [line.split()[0] for line in lines] == ["broker", "stages", "stop"]
     assert "  stages   end ×1" in lines
+
+
+def test_an_example_may_hold_a_number_of_any_size(tmp_path: Path) -> None:
+    lines = said(loaded(tmp_path, FIXED, {"payment.json": {"examples": [{"n": 10**30}]}}))
+    assert any(line.endswith(f"""-d '{{"n":{10**30}}}'""") for line in lines)
 
 
 def test_without_an_example_an_empty_body_is_tried_with_the_routes_method(tmp_path: Path) -> None:
