@@ -1,4 +1,4 @@
-"""Paths that a user names: whether there can be such a file, and what is in it.
+"""Paths that a user names: whether such a file can exist, and its content.
 
 Left out: what the content means.
 """
@@ -14,7 +14,7 @@ from runner.units import format_size
 
 
 class FileReadError(Exception):
-    """The file can't be read. Its text is a predicate for the user, without the file's name."""
+    """The file can't be read. The text is a predicate for the user, without the file's name."""
 
 
 def check_path(path: Path, kind: Literal["file", "folder"]) -> None:
@@ -22,7 +22,7 @@ def check_path(path: Path, kind: Literal["file", "folder"]) -> None:
     folder) to be made or used, whoever the user is."""
     try:
         found = path.stat().st_mode
-    except (FileNotFoundError, PermissionError):  # another user's check may not see what the runner's may
+    except (FileNotFoundError, PermissionError):  # a check by another user may not see what the runner's user may
         return
     except OSError as error:
         raise ValueError(f"names a path that can't be used: {(error.strerror or str(error)).lower()}") from None

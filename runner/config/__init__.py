@@ -1,13 +1,13 @@
 """`pipeline.yaml` → a pipeline whose handlers, schemas and routes are known to work.
 
-    loader.py      the way in: reads the file, and checks all that it names
+    loader.py      the way in: reads the file, and checks everything that it names
     grammar.py     a document against `runner/pipeline.schema.json`, in words
     draft.py       a document → a pipeline, as far as it can be read
     checks.py      what is wrong in a pipeline that the grammar allows
-    flow.py        which way messages go: dead ends, cycles
+    flow.py        where messages flow: dead ends, cycles
     sending.py     does a stage send its mails to the mailbox?
     graph.py       queues as a graph: which leads to which
-    yaml/          YAML text → a document whose every value knows where it stands
+    yaml/          YAML text → a document whose values know their places
 
 Left out: what a pipeline means (`runner.pipeline`), and anything on the network.
 """

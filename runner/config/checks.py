@@ -1,8 +1,8 @@
 """What is wrong, or doubtful, in a pipeline that the grammar allows.
 
-Names that nothing declares, routes that are never taken, limits that contradict each
-other; which way messages go is looked at in `runner.config.flow`. Each check takes a
-draft and yields problems; none of them imports a handler or reads a file.
+Names that nothing declares, routes that are never taken, limits that contradict each other.
+Each check takes a draft and yields problems; none imports a handler or reads a file. Left
+out: where messages flow (see `runner.config.flow`).
 """
 
 from __future__ import annotations
@@ -26,16 +26,15 @@ from runner.units import format_duration
 from runner.wording import did_you_mean, quoted
 
 MOST_HINTS = 20
-"""Names that nothing declares for which the nearest one is looked up: each is compared with all
-that are declared."""
+"""How many undeclared names get a suggestion: each is compared with all declared names."""
 MOST_RUNGS = 12
-"""Distinct waits of one stage: each is a queue on the broker."""
+"""The most distinct waits of one stage: each is a queue on the broker."""
 
 Check = Callable[[Draft], Iterator[Problem]]
 
 
 def problems_of(draft: Draft) -> Iterator[Problem]:
-    """Every problem of `draft`; those of its flow only where all of the wiring is known."""
+    """Every problem of `draft`; those of its flow only if all the wiring is known."""
     unknown = list(_undeclared(draft))
     yield from unknown
     for one in _CHECKS:
@@ -74,7 +73,7 @@ def _mentions(draft: Draft) -> Iterator[tuple[Trail, str, str, str]]:
 
 
 def _companions(draft: Draft) -> Iterator[Problem]:
-    """A queue may not have the name of one that the runner makes for another."""
+    """A queue must not have the name of one that the runner makes for another queue."""
     for name in draft.pipeline.queues:
         for home in _homes(name):
             if home in draft.pipeline.queues:
@@ -83,7 +82,7 @@ def _companions(draft: Draft) -> Iterator[Problem]:
 
 
 def _homes(name: str) -> Iterator[str]:
-    """The queues that one of this name could be a companion of."""
+    """The queues of which one with this name could be a companion."""
     yield from (name.removesuffix(end) for end in (dead_letter_queue(""), quarantine_queue("")) if name.endswith(end))
     yield from (name[: part.start()] for part in re.finditer(r"\.retry\.", name))
 
@@ -129,7 +128,7 @@ def _same_destination_twice(draft: Draft) -> Iterator[Problem]:
 
 
 def _keys(draft: Draft) -> Iterator[Problem]:
-    """A direct or topic exchange goes by the key; without one nothing would arrive."""
+    """A direct or topic exchange routes by key; without one nothing would arrive."""
     exchanges = draft.pipeline.exchanges
     for _, destination, trail in draft.destinations():
         kind = exchanges[destination.exchange].type if destination.exchange in exchanges else ""
@@ -169,8 +168,8 @@ def _classic(draft: Draft) -> Iterator[Problem]:
 
 
 def _delivery_limits(draft: Draft) -> Iterator[Problem]:
-    """Each death of a worker is a delivery and an attempt: the runner's own count has to
-    come first, or the broker would take messages away that it still means to retry."""
+    """Each death of a worker is a delivery and an attempt: the runner's own count has to end
+    first, or the broker would take away messages that the runner still means to retry."""
     for stage in draft.pipeline.stages.values():
         queue = draft.pipeline.queues.get(stage.consume)
         if queue is None or queue.delivery_limit > stage.retry.attempts:
@@ -185,7 +184,7 @@ def _delivery_limits(draft: Draft) -> Iterator[Problem]:
 
 
 def _unchecked(draft: Draft) -> Iterator[Problem]:
-    """What strangers send is worth a schema."""
+    """What strangers send deserves a schema."""
     plan = topology.plan(draft.pipeline)
     for owner, destination, trail in draft.destinations():
         if owner[0] != "http":
@@ -201,13 +200,13 @@ def _unchecked(draft: Draft) -> Iterator[Problem]:
 
 
 def _retry_trail(draft: Draft, stage: Stage, key: str) -> Trail:
-    """Where a stage's word on retries stands: with itself, or with the defaults."""
+    """Where a stage's retries are set: in the stage, or in the defaults."""
     trails: tuple[Trail, ...] = (("stages", stage.name, "retry", key), ("defaults", "retry", key))
     return next((trail for trail in trails if draft.document.node(trail) is not None), ("stages", stage.name, "retry"))
 
 
 def _retries(draft: Draft) -> Iterator[Problem]:
-    """Each said once, where several stages share the words of `defaults`."""
+    """Each only once, when several stages share the same `defaults`."""
     said: set[Trail] = set()
     for stage in draft.pipeline.stages.values():
         for trail, sentence in _retry_faults(draft, stage):

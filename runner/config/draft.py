@@ -1,7 +1,7 @@
 """A document → a pipeline, as far as it can be read.
 
-What breaks the grammar is left out here, and the rest is read all the same, so that
-everything that is wrong with a file can be said at once.
+Skips what breaks the grammar and reads the rest, so that everything that is wrong with a
+file can be reported at once.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ LONGEST_KEY = 255
 LONGEST_WAIT = 30 * 86_400.0
 """Seconds. RabbitMQ's limit of a time-to-live is 2^32 ms, some 49 days."""
 LARGEST_BODY = 16 << 20
-"""Bytes. RabbitMQ 4 takes no larger message unless it is told to."""
+"""Bytes. RabbitMQ 4 takes no larger message unless it is configured to."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenRoute:
-    """A route of a `publish`, and where it stands."""
+    """A route of a `publish`, and its place."""
 
     trail: Trail
     to: tuple[tuple[Destination, Trail], ...]
@@ -63,18 +63,18 @@ class WrittenRoute:
 
 @dataclass(slots=True)
 class Draft:
-    """A pipeline that may have gaps. `routes` holds the `publish` of each stage and HTTP
-    route, by the trail of its owner."""
+    """A pipeline that may have gaps. `routes` maps the trail of each stage or HTTP route to
+    its `publish`."""
 
     document: Document
     pipeline: Pipeline
     routes: Mapping[Trail, tuple[WrittenRoute, ...]]
     problems: list[Problem] = field(default_factory=list)
     has_gaps: bool = False
-    """Whether something is missing that says which queue leads where."""
+    """Whether a value is missing that says which queue leads where."""
 
     def destinations(self) -> Iterator[tuple[Trail, Destination, Trail]]:
-        """Each place that is published to: by whom (a trail), where to, and where it is written."""
+        """Each destination: who publishes to it (a trail), the destination, and where it is written."""
         for owner, routes in self.routes.items():
             yield from ((owner, *one) for route in routes for one in route.to)
 
@@ -112,14 +112,14 @@ class _Reader:
     # -- reading values
 
     def _value(self, trail: Trail) -> Any:
-        """What stands there, if the grammar allows it; else None."""
+        """The value there, if the grammar allows it; else None."""
         node = self._document.node(trail)
         if node is None or node.broken or trail in self._invalid:
             return None
         return node.value
 
     def _wiring(self, trail: Trail, *, needed: bool = False) -> Any:
-        """A value that says which queue leads where: if it can't be read, the draft has a gap."""
+        """A value that says which queue leads where. If it can't be read, the draft has a gap."""
         value = self._value(trail)
         if value is None and (needed or self._document.node(trail) is not None):
             self._has_gaps = True
@@ -138,7 +138,7 @@ class _Reader:
                 yield str(name)
 
     def _parsed(self, trail: Trail, parse: Callable[[Any], T]) -> T | None:
-        """The value there as `parse` reads it. A ValueError of its is a problem."""
+        """The value there as `parse` reads it. Its ValueError becomes a problem."""
         value = self._value(trail)
         if value is None:
             return None
@@ -297,7 +297,7 @@ class _Reader:
         return WrittenRoute(trail, destinations, self._when((*trail, "when")))
 
     def _when(self, trail: Trail) -> JsonSchema | None:
-        """A `$ref` in it starts at the file, wherever it is compiled."""
+        """A `$ref` in it is relative to the file, wherever it is compiled."""
         when = self._value(trail)
         if isinstance(when, dict) and "$id" not in when and _refers_to_file(when):
             return {"$id": file_uri(self._file), **when}
@@ -311,7 +311,7 @@ class _Reader:
         return Destination("", "") if exchange is None else Destination(exchange, self._key((*trail, "key")))
 
     def _key(self, trail: Trail) -> str:
-        """Of a binding or a destination, which decides where messages go."""
+        """The key of a binding or a destination, which decides where messages go."""
         key = None if self._wiring(trail) is None else self._parsed(trail, _key)
         self._has_gaps |= key is None and self._document.node(trail) is not None
         return key or ""
@@ -330,12 +330,12 @@ def _address(text: str) -> Address:
 
 
 def _whole(written: float) -> int:
-    """The grammar takes whole numbers written with a point or an exponent, as Helm writes them."""
+    """The grammar accepts whole numbers written with a point or an exponent, as Helm does."""
     return int(written)
 
 
 def _key(text: str) -> str:
-    """A routing key is a short string of AMQP's."""
+    """A routing key is an AMQP short string."""
     if len(text.encode()) > LONGEST_KEY:
         raise ValueError(f"is {len(text.encode())} bytes long, and a key has at most {LONGEST_KEY}")
     return text

@@ -1,5 +1,5 @@
-"""Which way messages go: queues that nothing feeds or nobody consumes, exchanges that
-lead nowhere, cycles.
+"""Where messages flow: queues that nothing feeds or nothing consumes, exchanges that lead
+nowhere, cycles.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from runner.topology import Topology
 from runner.wording import quoted
 
 MOST_SHOWN = 12
-"""Queues of a cycle that are named."""
+"""How many queues of a cycle are named."""
 
 
 def flow_problems(draft: Draft) -> Iterator[Problem]:
@@ -28,7 +28,7 @@ def flow_problems(draft: Draft) -> Iterator[Problem]:
 
 
 def _ends(draft: Draft, every: Sequence[Edge]) -> Iterator[Problem]:
-    """Queues that nothing feeds, that nobody consumes, or neither."""
+    """Queues that nothing feeds, that nothing consumes, or both."""
     pipeline = draft.pipeline
     fed = {edge.target for edge in every} | {queue.name for queue in pipeline.queues.values() if queue.bind}
     consumed = {stage.consume for stage in pipeline.stages.values()}
@@ -66,7 +66,7 @@ def _exchanges(draft: Draft, plan: Topology) -> Iterator[Problem]:
 
 
 def _cycles(draft: Draft, plan: Topology, every: Sequence[Edge]) -> Iterator[Problem]:
-    """Each cycle once, where it closes: a warning where messages can leave it."""
+    """Each cycle once, at the place where it closes; only a warning if messages can leave it."""
     found = cycles(every)
     cycle_of = {name: number for number, cycle in enumerate(found) for name in cycle}
     inside: list[list[Edge]] = [[] for _ in found]
@@ -93,7 +93,7 @@ def _arrows(queues: Sequence[str]) -> str:
 
 
 def _closing(inside: Sequence[Edge], order: Mapping[str, int]) -> Edge:
-    """The edge that leads back: the first one to the queue of a stage that isn't below its own."""
+    """The edge that leads back: the first to the queue of a stage that isn't below its own stage."""
     return next(edge for edge in inside if order[edge.target] <= order[edge.source])
 
 

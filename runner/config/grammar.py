@@ -1,7 +1,7 @@
 """A document against the grammar, `pipeline.schema.json`: what breaks it, in words.
 
-The same file serves editors. Its `errorMessage`s are part of the sentences here, as
-they are in an editor's. What the names in a pipeline refer to is not its business.
+The same file serves editors. Its `errorMessage`s are part of the sentences here, and of an
+editor's. Left out: what the names in a pipeline refer to.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from runner.wording import did_you_mean, listed, printable, quoted, shown
 FILE = Path(__file__).parent.parent / "pipeline.schema.json"
 
 MOST_HINTS = 20
-"""Unknown keys of one mapping for which the nearest known one is looked up."""
+"""How many unknown keys of one mapping get a suggestion."""
 _IF_VARIABLE = {"$ref": "#/$defs/variable"}
 _ENTRIES = {"stages": "stage", "queues": "queue", "exchanges": "exchange"}
 _TYPES = {
@@ -37,13 +37,13 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Something that the grammar doesn't allow: the value that `trail` leads to, or its key."""
+    """The grammar doesn't allow the value that `trail` leads to, or its key."""
 
     trail: Trail
     message: str
     key: bool = False
     usable: bool = False
-    """Whether the value can be read all the same (a mapping with an unknown key, say)."""
+    """Whether the value can still be read (a mapping with an unknown key, say)."""
 
 
 @cache
@@ -54,8 +54,8 @@ def grammar() -> Mapping[str, Any]:
 
 
 def _strict(schema: Any) -> Any:
-    """Without the exceptions for texts with a variable, which editors and other validators need:
-    they see the file as it is written."""
+    """Without the exceptions for texts with a variable: only editors and other validators need
+    them, which see the file as it is written."""
     if isinstance(schema, list):
         return [_strict(item) for item in schema]
     if not isinstance(schema, dict):
@@ -71,7 +71,7 @@ def _validator() -> jsonschema_rs.Validator:
 
 
 def subject(trail: Trail) -> str:
-    """What a sentence calls the value that `trail` leads to: `stage x: retry.delay`."""
+    """The name in a sentence of the value that `trail` leads to: `stage x: retry.delay`."""
     if trail[:2] == ("http", "routes") and len(trail) > 2:
         entry, rest = f"route {printable(str(trail[2]))}", trail[3:]
     elif trail and trail[0] in _ENTRIES and len(trail) > 1:
@@ -83,7 +83,7 @@ def subject(trail: Trail) -> str:
 
 
 def violations(document: Document) -> Iterator[Violation]:
-    """Everything in `document` that the grammar doesn't allow; for each value one thing."""
+    """Everything in `document` that the grammar doesn't allow; one violation per value."""
     seen: set[Trail] = set()
     for error in _validator().iter_errors(document.root.value):
         trail: Trail = tuple(error.instance_path)

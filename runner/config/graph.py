@@ -1,4 +1,4 @@
-"""A pipeline as a graph: which queue leads to which, and where that is written."""
+"""A pipeline as a graph: which queue leads to which, and where the file says so."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def cycles(every: Sequence[Edge]) -> list[frozenset[str]]:
 
 
 def _components(every: Sequence[Edge]) -> Iterator[frozenset[str]]:
-    """Kosaraju's way: each queue is left behind in the order in which all that it leads to is;
-    from the last on, those that lead to it and aren't taken yet are its own component."""
+    """Kosaraju's algorithm: list the queues in the order in which a depth-first search leaves
+    them; then, from the last on, those that lead to a queue and aren't taken yet form its component."""
     forward, backward = _neighbours(every), _neighbours([Edge(e.target, e.source, e.trail) for e in every])
     left = [name for start in _unseen(forward, forward, set()) for name in start]
     for component in _unseen(reversed(left), backward, {""}):
@@ -46,7 +46,7 @@ def _components(every: Sequence[Edge]) -> Iterator[frozenset[str]]:
 
 def _unseen(starts: Iterable[str], neighbours: dict[str, list[str]], seen: set[str]) -> Iterator[list[str]]:
     """For each of `starts` that wasn't reached before: what is reached from it, and not from an
-    earlier one, in the order in which it is left behind."""
+    earlier one, in the order in which the search leaves it."""
     for start in starts:
         if start in seen:
             continue

@@ -1,7 +1,7 @@
 """`pipeline.yaml` → a pipeline whose handlers, schemas and routes are known to work.
 
-`runner check` and `runner run` both come through here: what the one accepts, the
-other starts (the network apart).
+`runner check` and `runner run` both come through here: what `check` accepts, `run` starts
+(the network apart).
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ LARGEST_FILE = 1 << 20
 
 
 MOST_MISSPELT = 20
-"""Words of one schema that are reported."""
+"""How many misspelt words of one schema are reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedPipeline:
-    """A pipeline, and what it names, ready for use."""
+    """A pipeline with everything that it names, ready for use."""
 
     pipeline: Pipeline
     handlers: Mapping[str, HandlerFactory]
@@ -51,13 +51,13 @@ class LoadedPipeline:
 def load(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> LoadedPipeline:
     """The pipeline in the file at `path`, its variables replaced from `environ`.
 
-    The handlers are imported, from the file's folder first, and each is built once (and let
-    go), so that it has seen its settings. Raises ConfigError with every problem there is, the
-    warnings too, in the order of the file.
+    Imports the handlers, from the file's folder first, and builds each once (and discards it),
+    so that it has seen its settings. Raises ConfigError with every problem, including warnings,
+    in the order of the file.
     """
     path = Path(path)
     document = read_document(path, environ)
-    if misplaced := list(_misplaced_secrets(document)):  # no later check may show one in its message
+    if misplaced := list(_misplaced_secrets(document)):  # so that no later check shows one in its message
         raise ConfigError(sorted([*document.problems, *misplaced]))
     violations = list(grammar.violations(document))
     invalid = frozenset(violation.trail for violation in violations if not violation.usable)
@@ -77,7 +77,7 @@ def load(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> Loaded
 
 
 def read_document(path: Path, environ: Mapping[str, str]) -> Document:
-    """The YAML document in the file at `path`. Raises ConfigError where it is none."""
+    """The YAML document in the file at `path`. Raises ConfigError if it isn't one."""
     try:
         document = parse_yaml(read_file(path, LARGEST_FILE), str(path), environ)
     except FileReadError as error:
@@ -90,7 +90,7 @@ def read_document(path: Path, environ: Mapping[str, str]) -> Document:
 
 
 def _misplaced_secrets(document: Document) -> Iterator[Problem]:
-    """Only `broker` and settings are hidden wherever a pipeline is shown, logged or drawn."""
+    """Only `broker` and settings stay hidden wherever a pipeline is shown, logged or drawn."""
     for trail, _ in document.root.secrets(Source.FILE):
         is_setting = trail[:1] == ("stages",) and trail[2:3] == ("settings",) and len(trail) > 3
         if not is_setting and trail[:1] != ("broker",):
@@ -110,7 +110,7 @@ def _read_schema(path: Path) -> Schema | SchemaError:
 
 
 def _unchecked(schema: Schema) -> Iterator[str]:
-    """What the schema says in vain, `MOST_MISSPELT` of each kind at the most."""
+    """The misspelt words of the schema, at most `MOST_MISSPELT` of each kind."""
     for name in islice(misspelt_formats(schema.document), MOST_MISSPELT):
         yield f" has the format {name}, which nothing checks"
     for name in islice(misspelt_keywords(schema.document), MOST_MISSPELT):
@@ -118,7 +118,7 @@ def _unchecked(schema: Schema) -> Iterator[str]:
 
 
 class _References:
-    """What a draft names: schemas, routes and handlers, and what is wrong with them."""
+    """Loads what a draft names: schemas, routes and handlers, and what is wrong with them."""
 
     def __init__(self, draft: Draft) -> None:
         self._pipeline = draft.pipeline
@@ -141,7 +141,7 @@ class _References:
         return dataclasses.replace(self._pipeline, stages=stages)
 
     def _schemas(self) -> Iterator[Problem]:
-        """Each file is read once, and what is wrong with it is said of each queue that names it."""
+        """Reads each file once; what is wrong with it is reported for each queue that names it."""
         loaded: dict[Path, Schema | SchemaError] = {}
         warnings: dict[Path, list[str]] = {}
         for queue in self._pipeline.queues.values():

@@ -1,6 +1,6 @@
 """Does a stage send its mails to the pipeline's own mailbox? As far as its settings tell.
 
-Left out: what a handler makes of its settings, which only it knows.
+Left out: what a handler does with its settings, which only it knows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def unused_mailbox(draft: Draft) -> Iterator[Problem]:
-    """Mails that nobody brings to the mailbox go to whoever listens where they are sent."""
+    """Warns about a mailbox that no stage sends to: the mails go elsewhere."""
     mailbox = draft.pipeline.mailbox
     if mailbox is None or mailbox.listen.port == 0:
         return
@@ -30,7 +30,7 @@ def unused_mailbox(draft: Draft) -> Iterator[Problem]:
 
 
 def _names(address: Address, settings: Mapping[str, object]) -> bool:
-    """Whether server and port stand in the settings, each by itself or both in one text."""
+    """Whether the settings contain server and port, separately or in one text."""
     words = {word for text in _texts(settings) for word in re.split(r"[][/@,;\s]+|:(?=\d+(?:[/?#,;\s]|$))", text)}
     hosts = {address.host} | (_THIS_MACHINE if address.host in _THIS_MACHINE else set())
     return str(address.port) in words and (address.host in EVERY_HOST or bool(hosts & words))

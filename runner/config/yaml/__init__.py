@@ -1,4 +1,4 @@
-"""YAML text → a document whose every value knows where it stands; and back.
+"""YAML text → a document whose values know their places; and back.
 
     parser.py        text → document
     document.py      a document: values, their lines and columns

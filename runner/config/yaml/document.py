@@ -1,7 +1,6 @@
 """A file as values, each with its place in it.
 
-How they are read from YAML is in `runner.config.yaml.parser`; what a pipeline means by them
-is not this file's business.
+Left out: reading them (see `runner.config.yaml.parser`), and what they mean.
 """
 
 from __future__ import annotations
@@ -23,24 +22,24 @@ Place = tuple[int, int]
 
 @dataclass(slots=True)
 class Node:
-    """A value, and where it and its parts stand."""
+    """A value, with its place and those of its parts."""
 
     value: Any
     place: Place
     text: str | None = None
-    """Of a scalar: what is written, with its variables replaced."""
+    """Of a scalar: its text, with the variables replaced."""
     children: dict[str | int, Node] = field(default_factory=dict)
     keys: dict[str | int, Place] = field(default_factory=dict)
     size: int = 1
-    """How many values it has in all, those behind aliases counted wherever they are used."""
+    """How many values it has in all; those of an alias count at each use."""
     broken: bool = False
-    """Something in it has been reported, so that its value means nothing."""
+    """Something in it was reported, so its value means nothing."""
     source: Source = Source.TEXT
     """Of a scalar: where it came from."""
 
     @property
     def texts(self) -> Any:
-        """What is written, in the shape of the value (see `runner.handlers.coercion`)."""
+        """Its texts, in the shape of the value (see `runner.handlers.coercion`)."""
         if isinstance(self.value, dict):
             return {key: child.texts for key, child in self.children.items()}
         if isinstance(self.value, list):
@@ -48,7 +47,7 @@ class Node:
         return self.text
 
     def secrets(self, least: Source = Source.VARIABLE) -> Iterator[tuple[Trail, str]]:
-        """What came out of variables, or only of files: the trail to it from here, and its text."""
+        """What came from variables, or only from files: the trail to it from here, and its text."""
         if self.source >= least:
             yield (), self.text or ""
         for step, child in self.children.items():
@@ -64,15 +63,15 @@ class Document:
     problems: Sequence[Problem]
 
     def node(self, trail: Trail) -> Node | None:
-        """The value that `trail` leads to; None where there is none."""
+        """The value that `trail` leads to; None if there is none."""
         node: Node | None = self.root
         for step in trail:
             node = node.children.get(step) if node is not None else None
         return node
 
     def place(self, trail: Trail, *, key: bool = False) -> Place:
-        """Where the value stands, or its key; what is missing stands where its nearest
-        parent's key does."""
+        """The place of the value, or of its key. A missing value has the place of its nearest
+        parent's key."""
         node = self.root
         place = node.place
         for depth, step in enumerate(trail, start=1):

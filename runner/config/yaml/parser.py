@@ -1,8 +1,7 @@
 """YAML text → a document.
 
-Scalars are read as YAML 1.2's core schema has them, so that `on`, `no`, `1:30` and
-`012` are text; keys are always text. Variables are put in after the structure has been
-read, which they can't change.
+Scalars follow YAML 1.2's core schema, so `on`, `no`, `1:30` and `012` are text; keys are
+always text. Variables are replaced after the structure has been read, so they can't change it.
 """
 
 from __future__ import annotations
@@ -36,15 +35,15 @@ from runner.wording import did_you_mean, encodable, quoted
 MOST_VALUES = 50_000
 DEEPEST = 50
 LONGEST_TEXT = 4 << 20
-"""Characters of all values together, their variables replaced."""
+"""Characters of all values together, with variables replaced."""
 MOST_HINTS = 20
-"""Problems in which the nearest anchor is looked up."""
+"""How many problems suggest the nearest anchor."""
 _STR_TAG = "tag:yaml.org,2002:str"
 _LONE_VARIABLE = re.compile(r"\$[A-Z_][A-Z0-9_]*")
 
 
 class UnreadableError(Exception):
-    """The text is no YAML that could be read on; `problems` says why, and what came before."""
+    """The text is not YAML, and reading can't go on; `problems` says why, and lists earlier ones."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__(*problems)
@@ -74,8 +73,7 @@ def _decode(source: bytes) -> str:
 
 
 class _Events(Reader, Scanner, Parser):
-    """PyYAML's own reading of the text, the one in Python: it knows places, and isn't
-    ended by deep nesting."""
+    """PyYAML's parser in Python (not in C): it knows places, and survives deep nesting."""
 
     def __init__(self, text: str) -> None:
         Reader.__init__(self, text)
@@ -207,7 +205,7 @@ class _Composer:
         return False
 
     def _place_of_variable(self, event: ScalarEvent, ordinal: int) -> Place:
-        """Where the `${` of this number stands; the scalar's start, where escapes hide it."""
+        """The place of the `${` with this number; the scalar's start if escapes hide it."""
         start: Any = event.start_mark
         end: Any = event.end_mark
         index = start.index - 1
@@ -249,7 +247,7 @@ class _Composer:
         return node
 
     def _key(self, depth: int) -> str | None:
-        """A key's text as it is written; None where it is no text."""
+        """A key's text as it is written; None if it isn't text."""
         event = self._peek()
         if isinstance(event, ScalarEvent):
             self._next()

@@ -1,7 +1,7 @@
 """A plain scalar of YAML → its value, by the core schema of YAML 1.2 (chapter 10.3).
 
-Left out of it on purpose: infinities and what isn't a number, which JSON hasn't; numbers
-with leading zeros and very long ones, which are rather names of something.
+Left out on purpose: infinities and NaN, which JSON doesn't have; numbers with leading zeros
+and very long ones, which are more likely names of something.
 """
 
 from __future__ import annotations

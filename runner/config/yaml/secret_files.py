@@ -1,7 +1,7 @@
 """A file that holds one value, as Docker and Kubernetes mount their secrets → its text.
 
-Which file a `${…}` means is worked out in `runner.config.yaml.variables`. No error says
-anything of what is in the file.
+Left out: which file a `${…}` means (see `runner.config.yaml.variables`). No error repeats
+anything from the file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ LARGEST = 64 << 10
 
 
 class SecretFileError(Exception):
-    """The file gives no value. Its text says why and what to do, without the file's name."""
+    """The file gives no value. The text says why and what to do, without the file's name."""
 
 
 def read(path: Path) -> str:

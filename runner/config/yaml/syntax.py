@@ -1,4 +1,4 @@
-"""What PyYAML says of a text that is no YAML → what its author understands."""
+"""What PyYAML says about a text that isn't YAML → words that its author understands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from yaml.reader import ReaderError
 
 
 class YamlSyntaxError(Exception):
-    """The text can't be read on from here."""
+    """The text can't be read beyond this place."""
 
     def __init__(self, line: int, column: int, reason: str) -> None:
         super().__init__(reason)
@@ -28,7 +28,7 @@ def place_in(text: str, index: int) -> tuple[int, int]:
 
 @contextmanager
 def explained(text: str, here: Callable[[], yaml.Mark | None]) -> Iterator[None]:
-    """Turn PyYAML's errors into YamlSyntaxError. `here` is how far the reader has come."""
+    """Turn PyYAML's errors into YamlSyntaxError. `here` is how far the reader got."""
     try:
         yield
     except ReaderError as error:

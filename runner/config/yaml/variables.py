@@ -1,8 +1,8 @@
 """`${NAME}`, `${NAME:-default}`, `${file:PATH}` and `$$` in a text → the text with the values put in.
 
-As Docker Compose has it. A dollar sign before anything else is a dollar sign. Where
-NAME isn't set and NAME_FILE is, the value is the text of the file that it names, as
-in the official images of Docker; how it is read is in `runner.config.yaml.secret_files`.
+As in Docker Compose. A dollar sign before anything else is a dollar sign. If NAME isn't set
+and NAME_FILE is, the value is the text of the file that it names, as in Docker's official
+images; `runner.config.yaml.secret_files` reads it.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Source(IntEnum):
     """Where a value came from: the more secret, the higher."""
 
     TEXT = 0
-    """It stands in the file itself, perhaps as the default of a variable."""
+    """It is written in the file itself, perhaps as the default of a variable."""
     VARIABLE = 1
-    """A part of it came out of the environment."""
+    """A part of it came from the environment."""
     FILE = 2
-    """A part of it came out of a file that is named for it alone."""
+    """A part of it came from a file that holds only this value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,12 @@ class Expanded:
     text: str
     problems: tuple[VariableProblem, ...] = ()
     source: Source = Source.TEXT
-    """Where what is the most secret in it came from."""
+    """Where its most secret part came from."""
 
 
 def expand(text: str, environ: Mapping[str, str], folder: Path) -> Expanded:
-    """`text` with its variables replaced by those of `environ`; an empty one counts as
-    not set where there is a default or a file. Paths of files start at `folder`."""
+    """`text` with its variables replaced by those of `environ`; an empty one counts as unset
+    if there is a default or a file. Relative paths of files start at `folder`."""
     if "$" not in text:
         return Expanded(text)
     if text.count("${") > MOST_VARIABLES:
@@ -92,8 +92,8 @@ class _Expansion:
         self.source = Source.TEXT
 
     def until_end(self, start: int, depth: int) -> tuple[str, int]:
-        """The expansion from `start` on, to the end of the text or, in a default, to its `}`;
-        and the position there."""
+        """The expansion from `start` to the end of the text or, in a default, to its `}`; and the
+        position there."""
         special = _SPECIAL_OR_END if depth else _SPECIAL
         parts: list[str] = []
         while match := special.search(self._text, start):
@@ -109,7 +109,7 @@ class _Expansion:
         return "".join([*parts, self._text[start:]]), len(self._text)
 
     def _variable(self, start: int, depth: int) -> tuple[str, int]:
-        """The value of the `${…}` at `start`, and the position behind it."""
+        """The value of the `${…}` at `start`, and the position after it."""
         if depth > _DEEPEST:
             raise self._malformed(start)
         if prefix := _FILE.match(self._text, start + 2):
@@ -124,7 +124,7 @@ class _Expansion:
         return self._or_default(name[0], start, name.end() + 2, depth)
 
     def _or_default(self, name: str, start: int, default_start: int, depth: int) -> tuple[str, int]:
-        """A default that isn't taken is read all the same, to find its end; its problems don't count."""
+        """A default that isn't used is read, too, to find its end; its problems don't count."""
         problems, source = len(self.problems), self.source
         default, end = self._inner(start, default_start, depth)
         default_faults, self.problems[problems:] = self.problems[problems:], []
@@ -138,7 +138,7 @@ class _Expansion:
         return default, end
 
     def _set(self, name: str, start: int, *, needed: bool) -> str:
-        """The value that the environment gives for `name`, itself or by a file; empty where it gives none."""
+        """The value that the environment gives for `name`, directly or by a file; empty if it gives none."""
         value, file = self._environ.get(name, ""), self._environ.get(f"{name}_FILE", "")
         if value and file:
             self._fault(start, f"{name} and {name}_FILE are both set; unset one of them")
@@ -169,7 +169,7 @@ class _Expansion:
         return text
 
     def _inner(self, start: int, inner_start: int, depth: int) -> tuple[str, int]:
-        """What stands in the `${…}` at `start` from `inner_start` on, and the position behind its `}`."""
+        """The text inside the `${…}` at `start`, from `inner_start` on, and the position after its `}`."""
         inner, end = self.until_end(inner_start, depth + 1)
         if end == len(self._text):
             raise self._malformed(start)

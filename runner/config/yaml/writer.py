@@ -1,6 +1,6 @@
 """A value → YAML text that reads back as the same value.
 
-For showing a pipeline; reading is `runner.config.yaml.parser`'s business.
+For showing a pipeline. Left out: reading (see `runner.config.yaml.parser`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def inline(value: Any) -> str:
 
 
 def block(value: Any, indent: int) -> Iterator[str]:
-    """The lines of `value` as what a key holds: the first goes behind the key, the others
+    """The lines of `value` as the value of a key: the first goes after the key, the others
     below it, indented by `indent`."""
     one_line = inline(value)
     if not isinstance(value, (Mapping, list)) or not value or len(one_line) + indent <= _WIDTH:
