@@ -1,6 +1,6 @@
-"""The HTTP intake: a Flask app that checks a body, publishes it, and answers 202 only
-when the broker has confirmed it. What serves the app is not known here: the engine does
-with Werkzeug's server, `runner run` with granian and a short way for the routes (`rsgi`).
+"""The HTTP intake: a Flask app that checks a body, publishes it, and answers 202 only when
+the broker has confirmed it. Left out: what serves the app. The engine does with Werkzeug's
+server, `runner run` with granian and a short way for the routes (`rsgi`).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class RouteView:
         try:
             self._desk.check_type(request.headers.get("Content-Type", ""), request.headers.get("Content-Encoding", ""))
             payload = request.stream.read()
-            request.stream.read(1)  # only what is read beyond the limit makes Werkzeug refuse a chunked body
+            request.stream.read(1)  # Werkzeug refuses a chunked body only when it reads beyond the limit
             messages = self._desk.messages(payload)
             self._broker.publish(messages, timeout=self._timeout)
         except TurnedAway as turned_away:
@@ -72,7 +72,7 @@ class RouteView:
 
 
 def _error(http: Http, events: Events, error: Exception) -> Response:
-    """The answer to a request that Flask or Werkzeug refuses, or that we failed at."""
+    """The answer to a request that Flask or Werkzeug refuses, or on which we failed."""
     if isinstance(error, HTTPException):
         problem = problems.http_error(error, http)
     else:

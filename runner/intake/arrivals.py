@@ -1,6 +1,6 @@
 """How a body comes in: not too large, not too slowly, and not at all once we stop.
 
-Left out: the header. The server has a limit and a time-out for it (`serving`).
+Left out: the header, for which the server has a limit and a time-out (see `serving`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TICKS = 10
 class Arrivals:
     """The bodies that are still coming in, on one event loop.
 
-    One timer looks at all of them: a timer for each would cost every request two calls more.
+    One timer watches all of them: a timer for each would cost every request two more calls.
     """
 
     def __init__(self, http: Http, loop: asyncio.AbstractEventLoop) -> None:
@@ -82,7 +82,7 @@ class Arrivals:
             del self._began[task]
 
     def drop(self) -> None:
-        """Wait for no body any more."""
+        """Stop waiting for bodies."""
         self._stopping = True
         for task in self._began:
             _cancel(task)

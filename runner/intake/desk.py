@@ -1,4 +1,4 @@
-"""Where the bodies of one route are checked, and turned into messages.
+"""Checks the bodies of one route, and turns them into messages.
 
 Left out: reading a request, and answering it.
 """
@@ -17,7 +17,7 @@ from runner.topology import plan
 
 
 class TurnedAway(Exception):
-    """A request that is not taken, with the answer to it."""
+    """A request that is refused, with the answer to it."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.status)
@@ -34,7 +34,7 @@ class Desk:
 
     @staticmethod
     def check_type(content_type: str, encoding: str) -> None:
-        """Raises TurnedAway for what doesn't call itself JSON, or is packed (`encoding`)."""
+        """Raises TurnedAway for a body that isn't declared as JSON, or is compressed (`encoding`)."""
         if content_type != "application/json" and not _is_json(content_type):
             detail = "send the body as JSON, with the header Content-Type: application/json"
             raise TurnedAway(problems.problem(415, detail))
@@ -42,7 +42,7 @@ class Desk:
             raise TurnedAway(problems.problem(415, "send the body as it is, without the header Content-Encoding"))
 
     def messages(self, body: bytes) -> Sequence[Outgoing]:
-        """What is to be published for a body. Raises TurnedAway."""
+        """The messages to publish for a body. Raises TurnedAway."""
         routed = self._router.route_text(body, new_id())
         if isinstance(routed, Refusal):
             raise TurnedAway(problems.refused(routed))
@@ -50,6 +50,6 @@ class Desk:
 
 
 def _is_json(content_type: str) -> bool:
-    """`application/json`, or one that is built on it (RFC 6839)."""
+    """`application/json`, or a type based on it (RFC 6839)."""
     kind = content_type.partition(";")[0].strip().lower()
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))

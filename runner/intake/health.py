@@ -1,4 +1,4 @@
-"""Whether all is well, in three questions: `/health/live`, `/health/ready` and `/health/pipeline`.
+"""Whether all is well, as three questions: `/health/live`, `/health/ready` and `/health/pipeline`.
 
 The first two are answered at once, whatever the broker does.
 """
@@ -16,7 +16,7 @@ from runner.intake.survey import SILENCE, Survey
 from runner.pipeline import Http
 
 PATIENCE = 1.0
-"""Seconds that `/health/pipeline` waits for the broker; after them it tells what it last knew."""
+"""Seconds that `/health/pipeline` waits for the broker; then it reports what it last knew."""
 
 
 class Health:

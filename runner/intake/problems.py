@@ -1,6 +1,6 @@
-"""Answers: a 202, or a problem as RFC 9457 has it, which never repeats what was sent.
+"""Answers: a 202, or a problem as in RFC 9457, which never repeats what was sent.
 
-The words for each violation of a schema are `runner.validation.violations`'s.
+Left out: the words for each violation of a schema (see `runner.validation.violations`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from runner.validation.violations import Violation
 log = logging.getLogger("runner.intake")
 
 RETRY_AFTER = 5
-"""Seconds that a client is asked to wait where the broker can't take its message."""
+"""Seconds that a client is asked to wait when the broker can't take its message."""
 _NEW_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 """As RFC 9110 calls them, and Python from 3.13 on: the same answer on every version."""
 
@@ -48,7 +48,7 @@ def accepted(messages: Sequence[Outgoing]) -> bytes:
 
 
 class Problem(Response):
-    """A problem as an answer, with its `reason` as an operator wants to know it."""
+    """A problem as an answer, with its `reason` for the operator."""
 
     reason: str
 
@@ -86,7 +86,7 @@ def refused(refusal: Refusal) -> Problem:
 
 
 def unavailable(error: BrokerError) -> Problem:
-    """The answer where the broker has not taken a message: 503."""
+    """The answer when the broker has not taken a message: 503."""
     detail = "the message was not taken; send it again later"
     if isinstance(error, BrokerUnavailableError) and not isinstance(error, BrokerAwayError):
         detail = "the broker has not confirmed the message (it may have been stored all the same); send it again later"
@@ -94,7 +94,7 @@ def unavailable(error: BrokerError) -> Problem:
 
 
 def internal_error(error: Exception, method: str, path: str) -> Problem:
-    """The answer to a request that we failed at; the error goes to the log."""
+    """The answer to a request on which we failed; the error goes to the log."""
     log.error("internal error on %s %s: %s", method, path, mask(repr(error)), exc_info=error)
     return problem(500, "an internal error; it has been logged")
 
@@ -116,12 +116,12 @@ def stopping() -> Problem:
 
 
 def crowded(connections: int) -> Problem:
-    """The answer to a request on a connection too many."""
+    """The answer to a request on a connection beyond the limit."""
     return _come_again(f"the intake has {connections} connections, and takes no more; send it again later")
 
 
 def stuck() -> Problem:
-    """The answer to whoever asks for health while the event loop doesn't turn."""
+    """The answer to a question for health while the event loop is stuck."""
     return problem(503, "the intake's event loop is stuck")
 
 

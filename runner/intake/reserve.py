@@ -1,7 +1,7 @@
-"""A small HTTP server for health: `GET /health/…`, one request a connection, nothing else.
+"""A small HTTP server for health: `GET /health/…`, one request per connection, nothing else.
 
-It answers where nothing else does: on an address of its own, and on the intake's, for the
-connections that have waited in vain because as many as it serves are open.
+It answers where nothing else does: on a separate address, and on the intake's for connections
+that have waited in vain because it already serves as many as it may.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ RESERVED = 64
 LONGEST_HEADER = 8192
 """Bytes."""
 TIMEOUT = 2.0
-"""Seconds that a connection lives."""
+"""Seconds that a connection may live."""
 PATIENCE = 0.1
 """Seconds that a connection waits for the server that it was meant for."""
 TURN = 0.01
 """Seconds between one batch of connections and the next."""
 
 Answer = Callable[[str, str], Response]
-"""What is answered to a method and a path; may wait a moment."""
+"""The answer to a method and a path; may wait a moment."""
 
 
 def views(health: Health) -> Answer:
-    """An answer to those who ask for `health`, and 404 to others."""
+    """Answers questions for `health`, and everything else with 404."""
 
     def answer(method: str, path: str) -> Response:
         view = health.views.get(path) if method in ("GET", "HEAD") else None
@@ -45,10 +45,10 @@ def views(health: Health) -> Answer:
 
 
 class Reserve:
-    """Answers on `listener`, on a thread of its own, for as long as that is open.
+    """Answers on `listener`, on its own thread, as long as that is open.
 
-    `needed` tells whether it is wanted now: where another server has the same socket, it only
-    takes what that one leaves.
+    `needed` tells whether it is wanted now: if another server has the same socket, it takes
+    only what that server leaves.
     """
 
     def __init__(self, listener: socket.socket, answer: Answer, needed: Callable[[], bool] | None = None) -> None:
@@ -128,5 +128,5 @@ class Reserve:
 
 
 def open_files() -> int:
-    """How many files this process has open."""
+    """How many open files this process has."""
     return sum(1 for _ in Path("/dev/fd").iterdir())

@@ -1,9 +1,9 @@
 """The intake on an event loop, as granian serves it: the short way for the routes.
 
-A thread for each request, that sleeps until the confirm is there, costs more than all
-else that is done for it: two changes of threads, and a fight for the interpreter. So a
-route's requests wait on the loop, where a confirm wakes many with one call. What is no
-route (health, and whatever is wrong) goes to the Flask app, in a thread.
+A thread for each request, which sleeps until the confirm comes, costs more than everything
+else about the request: two thread switches, and a fight for the interpreter. So a route's
+requests wait on the loop, where a confirm wakes many with one call. Everything else (health,
+and faulty requests) goes to the Flask app, in a thread.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("runner.intake")
 
 FLASK_THREADS = 32
-"""Requests that Flask may answer at the same time; more of them wait."""
+"""Requests that Flask may answer at the same time; others wait."""
 LOOP_TIMEOUT = 1.0
 """Seconds; a turn of the event loop takes milliseconds."""
 BUSY_POLL = 0.01
-"""Seconds between looks at whether everything is answered, when we stop."""
+"""Seconds between checks whether everything is answered, when we stop."""
 _JSON = [("content-type", "application/json")]
 
 
@@ -97,7 +97,7 @@ class Application:
             protocol.response_bytes(202, _JSON, accepted(messages))
         except TurnedAway as turned_away:
             self._refuse(protocol, desk, turned_away.problem)
-            if not arrived and "expect" not in headers:  # who expects a 100 sends no body before it
+            if not arrived and "expect" not in headers:  # a client that expects a 100 sends no body before it
                 await self._arrivals.discard(protocol, turned_away.problem)
         except BrokerError as error:
             self._refuse(protocol, desk, unavailable(error))
@@ -162,7 +162,7 @@ class Application:
 
 
 def settle(future: asyncio.Future[None], error: BrokerError | None) -> None:
-    """Wake who waits for a confirm; who has given up is left alone."""
+    """Wake the waiters for a confirm, except those that have given up."""
     if future.done():
         return
     if error is None:

@@ -1,10 +1,10 @@
-"""Granian as it serves the intake: on a socket of ours, with limits on what a client may hold.
+"""Granian, serving the intake: on a socket of ours, with limits on what a client may hold.
 
-HTTP/1.1 only. Granian's time-out for a header holds from the moment that a connection is
-open, or its last request is answered, and so ends idle connections as well; with HTTP/2
-beside it, it would wait for ever for the first byte, which tells the two apart.
+HTTP/1.1 only. Granian's time-out for a header starts when a connection opens or its last
+request is answered, and so ends idle connections, too; with HTTP/2 it would wait forever for
+the first byte, which tells the two apart.
 
-Left out: bodies (`arrivals`), and what is answered when all connections are taken (`reserve`).
+Left out: bodies (see `arrivals`), and the answers when all connections are taken (see `reserve`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BACKLOG = 1024
 LONGEST_HEADER = 16_384
 """Bytes of a request's line and header; the answer to a longer one is 431."""
 OTHER_FILES = 128
-"""Open files of the process that are no connections of clients."""
+"""Open files of the process other than clients' connections."""
 SILENT = {
     "handlers": {"none": {"class": "logging.NullHandler"}},
     "loggers": {"_granian": {"handlers": ["none"], "propagate": False}},
@@ -39,7 +39,7 @@ SILENT = {
 
 
 class IntakeServer(MPServer):
-    """Granian, with the app in a process that it forks, on a socket that listens already."""
+    """Granian, with the app in a process that it forks, on a socket that already listens."""
 
     def __init__(self, http: Http, listener: socket.socket, connections: int) -> None:
         super().__init__(
@@ -63,8 +63,8 @@ class IntakeServer(MPServer):
         self._sso = None
 
     def signal_handler_interrupt(self, *_: object) -> None:
-        """On another thread than granian's own does it: a signal that comes just when the main
-        thread begins to wait for the event would wait for the event's lock, and both for ever."""
+        """On another thread than granian does it: a signal that comes just when the main thread
+        begins to wait for the event would wait for the event's lock, and both would wait forever."""
         self.interrupt_signal = True
         threading.Thread(target=self.main_loop_interrupt.set, name="interrupt").start()
 
@@ -83,8 +83,8 @@ def keep_reserve(application: Application, listener: socket.socket, connections:
 
 
 def connections_for(wanted: int) -> int:
-    """How many connections this process has room for, at most `wanted`: its limit of open files
-    is raised as far as it may be."""
+    """How many connections this process has room for, at most `wanted`. Raises its limit of open
+    files as far as allowed."""
     others = RESERVED + OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = wanted + others if hard == resource.RLIM_INFINITY else min(wanted + others, hard)

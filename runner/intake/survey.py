@@ -1,6 +1,6 @@
-"""What the broker last told of its queues: asked on a thread, one question at a time.
+"""What the broker last reported about its queues: asked on a thread, one question at a time.
 
-Nobody who wants to know waits for the broker, unless they say for how long.
+Callers don't wait for the broker, unless they say for how long.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from runner.errors import BrokerError
 log = logging.getLogger("runner.intake")
 
 FRESH = 0.5
-"""Seconds that an answer holds, so that probes can't load the broker."""
+"""Seconds that an answer stays valid, so that probes can't load the broker."""
 SILENCE = 2.0
 """Seconds without an answer after which the broker counts as silent."""
 INTEREST = 30.0
-"""Seconds for which a broker that doesn't answer is asked again, after somebody wanted to know."""
+"""Seconds after the last caller during which a broker that doesn't answer is asked again."""
 
 
 class Survey:
