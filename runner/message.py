@@ -19,6 +19,9 @@ WAIT = "runner-wait"
 own wait is shorter. A span, not a time of day: clocks differ."""
 STAGE = "runner-stage"
 ERROR = "runner-error"
+"""Why the last attempt failed: with a retry, and with a dead letter."""
+LONGEST_ERROR = 1_000
+"""Characters of it."""
 TRACEBACK = "runner-traceback"
 QUEUE = "runner-queue"
 """The queue that a dead letter came from."""
@@ -56,6 +59,13 @@ def all_usable(ids: Sequence[str]) -> bool:
 def number(value: object, most: int = LARGEST_COUNT) -> int:
     """A count that others may have written, at most `most`; nonsense counts as none."""
     return min(value, most) if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def last_error(headers: Mapping[str, Any]) -> str:
+    """What the runner's header tells of the last failure; nonsense that others may have written
+    tells nothing."""
+    error = headers.get(ERROR)
+    return error[:LONGEST_ERROR] if isinstance(error, str) else ""
 
 
 class Message(NamedTuple):
@@ -141,7 +151,8 @@ class Delivery:
     added. `attempt` is the number of this attempt, from 1: those counted in the message's
     header, those that died with their worker, and this one. `deaths` is how many of them
     died since the message was last published: at the first death it was in hand together
-    with others, from then on alone. `unreadable` says why it can't be handled at all, if the
+    with others, from then on alone. `error` is why the last attempt failed,
+    as far as its header tells. `unreadable` says why it can't be handled at all, if the
     broker couldn't read all of it. `tag` and `broker_data` belong to the broker that
     handed out the delivery: what it needs to settle it or to move it on. No other code reads
     them, and no other broker understands them.
@@ -151,6 +162,7 @@ class Delivery:
         "attempt",
         "broker_data",
         "deaths",
+        "error",
         "headers",
         "id",
         "payload",
@@ -172,6 +184,7 @@ class Delivery:
         broker_data: Any = None,
         deaths: int = 0,
         unreadable: str = "",
+        error: str = "",
     ) -> None:
         self.queue = queue
         self.id = id
@@ -183,6 +196,7 @@ class Delivery:
         self.broker_data = broker_data
         self.deaths = deaths
         self.unreadable = unreadable
+        self.error = error
 
     def __repr__(self) -> str:  # never the payload: it may hold a card number
         return f"Delivery({self.queue}, id={self.id}, attempt={self.attempt})"

@@ -19,6 +19,7 @@ from runner.errors import Pause, PublishError, Reject, Retry, text
 from runner.message import (
     ATTEMPT,
     ERROR,
+    LONGEST_ERROR,
     NO_HEADERS,
     QUEUE,
     STAGE,
@@ -37,7 +38,6 @@ from runner.validation.schema import Schema
 from runner.validation.violations import Violation
 from runner.wording import encodable
 
-LONGEST_ERROR = 1_000
 LONGEST_TRACEBACK = 8_000
 """Characters. AMQP headers have to fit into one frame (128 KiB by default)."""
 
@@ -128,6 +128,8 @@ class Decider:
         reason = f"it has had {made} attempts, and {attempts} are allowed"
         if delivery.deaths:
             reason = "the last attempt didn't come to an end: the worker died with it"
+        if delivery.error:
+            reason = f"{reason}; before, it failed with: {delivery.error}"
         return self._dead(delivery, reason, attempt=made)
 
     def _outgoing(self, id: str, delivery: Delivery, body: Any) -> list[Outgoing]:
@@ -149,10 +151,11 @@ class Decider:
         if delivery.attempt >= policy.attempts:
             return self._dead(delivery, reason, trace=trace)
         wait = policy.delay_after(delivery.attempt) if delay is None else max(delay, 0.001)
-        headers = {**delivery.headers, ATTEMPT: delivery.attempt}
+        reason = _shown(reason)
+        headers = {**delivery.headers, ATTEMPT: delivery.attempt, ERROR: reason[:LONGEST_ERROR]}
         home = Destination("", delivery.queue)
         message = Outgoing(home, delivery.id, delivery.payload, headers, delay=wait, origin=delivery)
-        return Outcome(Fate.RETRY, delivery.attempt, [message], _shown(reason), wait, _shown(trace))
+        return Outcome(Fate.RETRY, delivery.attempt, [message], reason, wait, _shown(trace))
 
     def _dead(self, delivery: Delivery, reason: str, *, attempt: int | None = None, trace: str = "") -> Outcome:
         reason, trace = _shown(reason), _shown(trace)

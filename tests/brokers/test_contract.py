@@ -15,7 +15,7 @@ import pytest
 from runner.brokers.base import Broker, Depth
 from runner.errors import BrokerError, BrokerUnavailableError, PublishError
 from runner.events import Events
-from runner.message import ATTEMPT, Destination, Outgoing, new_id
+from runner.message import ATTEMPT, ERROR, LONGEST_ERROR, Destination, Outgoing, new_id
 from runner.pipeline import Exchange, ExchangeType, Queue
 from tests.brokers.conftest import Opener
 from tests.brokers.holder import Holder, broker_at
@@ -230,7 +230,21 @@ def test_headers_travel_unharmed_through_a_settlement_and_a_retry(broker: Broker
 def test_what_the_runner_writes_is_not_among_a_deliverys_headers(broker: Broker) -> None:
     broker.publish([to(WORK, headers={"mine": 1, ATTEMPT: 3, "runner-error": "down"})])
     delivery = consume(broker).next()
-    assert (dict(delivery.headers), delivery.attempt) == ({"mine": 1}, 4)
+    assert (dict(delivery.headers), delivery.attempt, delivery.error) == ({"mine": 1}, 4, "down")
+
+
+@pytest.mark.parametrize("garbage", [5, True, None, ["down"], {"a": "b"}])
+def test_a_foreign_error_header_that_makes_no_sense_tells_nothing(broker: Broker, garbage: Any) -> None:
+    broker.publish([to(WORK, headers={ERROR: garbage})])
+    assert consume(broker).next().error == ""
+
+
+def test_what_is_released_comes_again_with_its_last_error(broker: Broker) -> None:
+    broker.publish([to(WORK, headers={ATTEMPT: 3, ERROR: "down" * 1000})])
+    collector = consume(broker)
+    broker.release([collector.next()])
+    delivery = collector.next()
+    assert (delivery.attempt, delivery.error) == (4, ("down" * 1000)[:LONGEST_ERROR])
 
 
 def test_a_message_without_headers_has_none(broker: Broker) -> None:

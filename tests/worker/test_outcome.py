@@ -13,13 +13,26 @@ from typing import Any
 import pytest
 
 from runner.errors import Pause, PublishError, Reject, Retry
-from runner.message import ATTEMPT, ERROR, QUEUE, STAGE, TIME, TRACEBACK, Delivery, Destination, Outgoing, Session
+from runner.message import (
+    ATTEMPT,
+    ERROR,
+    LONGEST_ERROR,
+    QUEUE,
+    STAGE,
+    TIME,
+    TRACEBACK,
+    Delivery,
+    Destination,
+    Outgoing,
+    Session,
+    last_error,
+)
 from runner.pipeline import Pipeline, Queue, Route, Stage
 from runner.retry import RetryPolicy
 from runner.routing import Router
 from runner.topology import plan
 from runner.validation.schema import Schema
-from runner.worker.outcome import LONGEST_ERROR, LONGEST_TRACEBACK, Decider, Fate
+from runner.worker.outcome import LONGEST_TRACEBACK, Decider, Fate
 
 POLICY = RetryPolicy(attempts=3, delay=2.0, factor=3.0, max_delay=300.0)
 CARD = "4111111111111111"
@@ -155,7 +168,7 @@ def test_a_retry_waits_as_the_table_says_and_counts_its_attempt(attempt: int, wa
     assert (outcome.fate, outcome.delay) == (Fate.RETRY, wait)
     assert (message.destination, message.delay, message.id) == (Destination("", "in"), wait, "id-1")
     assert message.payload == origin.payload
-    assert message.headers == {"trace": "abc", ATTEMPT: attempt}
+    assert message.headers == {"trace": "abc", ATTEMPT: attempt, ERROR: "gateway is down"}
     assert message.origin is origin
 
 
@@ -230,6 +243,18 @@ def test_a_result_that_the_broker_refuses_is_retried_and_in_the_end_dead_lettere
 def test_a_message_may_be_tried_until_its_attempts_are_used_up(attempt: int, deaths: int) -> None:
     """A first death may have been a neighbour's fault: it is never what ends a message."""
     assert decider().exhausted(delivery(attempt=attempt, deaths=deaths)) is None
+
+
+def test_a_message_that_has_had_more_attempts_than_are_allowed_now_keeps_its_last_error() -> None:
+    """As when `retry` was shortened while it waited."""
+    tried = decider().failed(delivery(attempt=2), Retry("gateway timed out"))
+    again = delivery(attempt=9)
+    again.error = last_error(the_only(tried.messages).headers)
+    outcome = decider().exhausted(again)
+    assert outcome is not None
+    assert the_only(outcome.messages).headers[ERROR] == (
+        "it has had 8 attempts, and 3 are allowed; before, it failed with: gateway timed out"
+    )
 
 
 @pytest.mark.parametrize(

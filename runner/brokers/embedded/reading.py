@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from runner.message import ATTEMPT, HEADER_PREFIX, LONGEST_ID, NO_HEADERS, Delivery, Session, number
+from runner.message import ATTEMPT, HEADER_PREFIX, LONGEST_ID, NO_HEADERS, Delivery, Session, last_error, number
 
 DEEPEST_HEADERS = 100
 """Levels: the json module writes no more than a thousand, its caller's stack included."""
@@ -44,28 +44,30 @@ def surely_usable(ids: Sequence[str]) -> bool:
 def delivery_of(message: Taken, queue: str, session: Session, broker_data: object) -> Delivery:
     """The message in hand, from now on."""
     place, message_id, headers_text, crashes, payload = message
-    headers, attempts, unreadable = NO_HEADERS, 0, ""
+    headers, attempts, unreadable, error = NO_HEADERS, 0, "", ""
     if headers_text is not None:
-        headers, attempts, unreadable = _read_headers(headers_text)
+        headers, attempts, unreadable, error = _read_headers(headers_text)
     if crashes:
         crashes = number(crashes)
     attempt = attempts + crashes + 1
-    return Delivery(queue, message_id, payload, headers, attempt, session, place, broker_data, crashes, unreadable)
+    return Delivery(
+        queue, message_id, payload, headers, attempt, session, place, broker_data, crashes, unreadable, error
+    )
 
 
-def _read_headers(text: str) -> tuple[Mapping[str, Any], int, str]:
-    """The headers of the message's sender, the attempts that were made of it, and why they
-    can't be read."""
+def _read_headers(text: str) -> tuple[Mapping[str, Any], int, str, str]:
+    """The headers of the message's sender, the attempts that were made of it, why they can't be
+    read, and why the last attempt failed."""
     try:
         headers = json.loads(text)
     except (ValueError, RecursionError):
         headers = None
     if not isinstance(headers, dict):
-        return NO_HEADERS, 0, "its headers in the broker's file are no JSON object"
+        return NO_HEADERS, 0, "its headers in the broker's file are no JSON object", ""
     if text.count("{") + text.count("[") > DEEPEST_HEADERS and _is_deep(headers):
-        return NO_HEADERS, 0, f"its headers in the broker's file are nested more than {DEEPEST_HEADERS} deep"
+        return NO_HEADERS, 0, f"its headers in the broker's file are nested more than {DEEPEST_HEADERS} deep", ""
     sent = {name: value for name, value in headers.items() if not name.startswith(HEADER_PREFIX)}
-    return sent, number(headers.get(ATTEMPT)), ""
+    return sent, number(headers.get(ATTEMPT)), "", last_error(headers)
 
 
 def _is_deep(value: dict[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from runner.brokers.rabbitmq.session import ChannelSession
 from runner.errors import LONGEST_DELAY
 from runner.message import (
     ATTEMPT,
+    ERROR,
     HEADER_PREFIX,
     LARGEST_COUNT,
     NO_HEADERS,
@@ -21,6 +22,7 @@ from runner.message import (
     Destination,
     Outgoing,
     is_usable,
+    last_error,
     new_id,
     number,
 )
@@ -46,8 +48,9 @@ def read(queue: str, session: ChannelSession, delivered: Delivered, *, deaths: i
         message_id = new_id()
     headers = properties.headers if properties is not None else None
     sent, attempted = (_sender_headers(headers), header_number(headers, ATTEMPT)) if headers else (NO_HEADERS, 0)
+    error = last_error(headers) if headers else ""
     attempt = attempted + deaths - counted + 1
-    delivery = Delivery(queue, message_id, body, sent, attempt, session, tag, properties, deaths)
+    delivery = Delivery(queue, message_id, body, sent, attempt, session, tag, properties, deaths, "", error)
     session.in_hand[tag] = delivery
     return delivery
 
@@ -70,8 +73,14 @@ class Moved(Outgoing):
 
 def moved(delivery: Delivery, queue: str, delay: float = 0.0) -> Moved:
     """The message as it came, on its way to another place: no attempt was made of it."""
-    headers = {**delivery.headers, ATTEMPT: delivery.attempt - 1}
-    return Moved(Destination("", queue), delivery.id, delivery.payload, headers, delay=delay, origin=delivery)
+    home = Destination("", queue)
+    return Moved(home, delivery.id, delivery.payload, kept(delivery), delay=delay, origin=delivery)
+
+
+def kept(delivery: Delivery) -> dict[str, Any]:
+    """The headers of a message of which no attempt was made: its count, and why the last one failed, stay."""
+    failed = {ERROR: delivery.error} if delivery.error else {}
+    return {**delivery.headers, ATTEMPT: delivery.attempt - 1, **failed}
 
 
 def _headers(delivered: Delivered) -> Mapping[str, Any] | None:

@@ -12,11 +12,11 @@ from runner.brokers.rabbitmq.connection import RobustConnection
 from runner.brokers.rabbitmq.consumers import Consumers
 from runner.brokers.rabbitmq.life import Life
 from runner.brokers.rabbitmq.publishing import Publisher
-from runner.brokers.rabbitmq.reading import DEATHS, Moved
+from runner.brokers.rabbitmq.reading import DEATHS, Moved, kept
 from runner.brokers.rabbitmq.session import ChannelSession, session_of
 from runner.brokers.rabbitmq.tickets import Failed, SettleTicket, Ticket
 from runner.events import Events
-from runner.message import ATTEMPT, Delivery, Destination, Outgoing
+from runner.message import Delivery, Destination, Outgoing
 from runner.topology import quarantine_queue
 
 GAP_DELAY = 0.02
@@ -154,7 +154,7 @@ class Settling:
     def _back(self, delivery: Delivery) -> Outgoing:
         """To the end of the queue it was taken from, with its count as it was: every other
         way back counts as an attempt on a quorum queue (before RabbitMQ 4.3 even a nack)."""
-        headers = {**delivery.headers, ATTEMPT: delivery.attempt - 1}
+        headers = kept(delivery)
         home = delivery.queue
         if delivery.session is self._consumers.quarantines.session:
             headers[DEATHS] = delivery.deaths
