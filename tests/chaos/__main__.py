@@ -64,7 +64,7 @@ def main(broker: str, minutes: float, seed: int | None) -> None:
 def _run(broker: str, folder: Path, seconds: float, chance: random.Random) -> set[str]:
     """What was lost."""
     with ground(broker, folder) as below:
-        house = House(folder, below.url)
+        house = House(folder, below.url, below.outside)
         try:
             lost = _live(house, below, chance, seconds, Diary())
         except BaseException:
@@ -90,6 +90,8 @@ def _live(house: House, below: Ground, chance: random.Random, seconds: float, di
     payers.stop()
     diary.say(f"it is over; the payers were answered {dict(payers.answers)}")
     house.resume()
+    wait_until(lambda: payers.pay(0), timeout=SETTLING)
+    diary.say("a payment is taken again")
     return _account(house, payers.accepted, diary)
 
 

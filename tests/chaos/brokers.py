@@ -21,7 +21,12 @@ class Ground(Protocol):
     """A broker under the pipeline."""
 
     @property
-    def url(self) -> str: ...
+    def url(self) -> str:
+        """As the pipeline names it."""
+
+    @property
+    def outside(self) -> str:
+        """As one names it who looks at it from elsewhere."""
 
     @property
     def nodes(self) -> Sequence[RabbitNode]:
@@ -39,6 +44,7 @@ class EmbeddedGround:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / FILE
+        self.outside = f"embedded:{self._file}"
 
     def cut(self) -> None:
         with suppress(sqlite3.Error), closing(sqlite3.connect(self._file, isolation_level=None)) as file:
@@ -52,6 +58,7 @@ class RabbitGround:
     def __init__(self, nodes: Sequence[RabbitNode]) -> None:
         self.nodes = nodes
         first = nodes[0]
+        self.outside = first.url()
         hosts = ",".join(f"127.0.0.1:{node.port}" for node in nodes)
         self.url = f"amqp://{first.user}:{first.password}@{hosts}/?heartbeat={HEARTBEAT}"
 

@@ -24,10 +24,10 @@ _MAIL = re.compile(rb"^Message-ID: <([0-9a-f]{32})\.", re.MULTILINE)
 
 
 class House:
-    """`runner run` in `folder`, on the broker `url`; started again whenever its supervisor dies."""
+    """`runner run` in `folder`, on the broker `url`, whose dead letters are looked at by `outside`."""
 
-    def __init__(self, folder: Path, url: str) -> None:
-        self.folder, self.url, self.port = folder, url, free_port()
+    def __init__(self, folder: Path, url: str, outside: str) -> None:
+        self.folder, self.url, self.outside, self.port = folder, url, outside, free_port()
         self._mailbox = free_port()
         self._log = folder / "log"
         self._program: subprocess.Popen[bytes] | None = None
@@ -111,8 +111,7 @@ class House:
 
     def dead(self) -> set[str]:
         """The payments in the dead letters."""
-        url = f"embedded:{self.folder / self.url.removeprefix('embedded:')}" if self.url.startswith("emb") else self.url
-        return {letter.id for queue in QUEUES for letter in dead_letters(url, queue)}
+        return {letter.id for queue in QUEUES for letter in dead_letters(self.outside, queue)}
 
     def log(self) -> str:
         return self._log.read_text(errors="replace")

@@ -35,19 +35,23 @@ class Payers:
         for thread in self._threads:
             thread.join(60)
 
+    def pay(self, payer: int, card: str = CARDS[0]) -> bool:
+        """Post one payment; whether it was taken."""
+        body = json.dumps({"user": f"payer-{payer}@example.com", "paymentType": "Credit Card", "cardNo": card})
+        try:
+            answer, payment = self._post(body)
+        except (OSError, http.client.HTTPException) as error:
+            answer, payment = type(error).__name__, ""
+        with self._lock:
+            self.answers[answer] += 1
+            if payment:
+                self.accepted.add(payment)
+        return bool(payment)
+
     def _pay(self, number: int) -> None:
         chance = random.Random(number)
         while not self._over.wait(PAUSE * chance.uniform(0.5, 1.5)):
-            card = chance.choice(CARDS)
-            body = json.dumps({"user": f"payer-{number}@example.com", "paymentType": "Credit Card", "cardNo": card})
-            try:
-                answer, payment = self._post(body)
-            except (OSError, http.client.HTTPException) as error:
-                answer, payment = type(error).__name__, ""
-            with self._lock:
-                self.answers[answer] += 1
-                if payment:
-                    self.accepted.add(payment)
+            self.pay(number, chance.choice(CARDS))
 
     def _post(self, body: str) -> tuple[str, str]:
         """The status, and the id of a payment that was taken."""
