@@ -77,6 +77,8 @@ class Subscription:
         """Whether the consumer has been ended until there is room for more."""
         self._narrow = 0
         """How many large bodies have room; 0: as many as the prefetch says."""
+        self._takes = prefetch
+        """How many the consumer takes in advance as it is."""
         self._large_came = 0.0
 
     @property
@@ -96,8 +98,8 @@ class Subscription:
             if self.cancelled:
                 self._cancel_consumer(channel)
 
-        prefetch = min(self._prefetch, self._narrow or self._prefetch)
-        channel.consume(self.queue, prefetch, Arrivals(self, session), consuming)
+        self._takes = min(self._prefetch, self._narrow or self._prefetch)
+        channel.consume(self.queue, self._takes, Arrivals(self, session), consuming)
 
     def lose_consumer(self) -> None:
         """The broker has cancelled it; the channel, and what is in hand, are still good."""
@@ -147,9 +149,12 @@ class Subscription:
         self._large_came = time.monotonic()
         if session.weight() <= HELD_BYTES or not self._tag or self.cancelled:
             return
+        fitting = max(1, HELD_BYTES // max(session.large.values()))
+        if self._takes <= fitting:
+            return
         if not self._narrow:
             self._after(WIDEN_AFTER, self._widen)
-        self._narrow = max(1, HELD_BYTES // max(session.large.values()))
+        self._narrow = fitting
         self._rest(session.channel)
 
     def _rest(self, channel: Channel) -> None:
