@@ -28,8 +28,8 @@ def test_a_relative_path_starts_at_the_pipelines_folder() -> None:
         (f"embedded:{'a/' * 5000}b", "can't be used: file name too long"),
         ("embedded:file/broker.db", "can't be used: not a directory"),
         ("embedded:loop/broker.db", "can't be used: too many levels"),
-        ("embedded:pipe", "no regular file"),
-        ("embedded:/dev/zero", "no regular file"),
+        ("embedded:pipe", "not a regular file"),
+        ("embedded:/dev/zero", "not a regular file"),
     ],
 )
 def test_what_names_no_file_is_told(text: str, problem: str, tmp_path: Path) -> None:
