@@ -58,8 +58,12 @@ def nodes(text: str) -> tuple[Node, ...]:
 
 
 def parse(text: str, folder: Path) -> tuple[str, ...]:
-    """The URLs that `text` stands for, one for each node. Raises ValueError as `nodes` does."""
-    return tuple(node.url for node in nodes(text))
+    """The URLs that `text` stands for, one for each node. Raises ValueError as `nodes` does, and
+    where a certificate that it names can't be used."""
+    found = nodes(text)
+    if found[0].cacertfile or found[0].certfile:
+        found[0].tls_context()
+    return tuple(node.url for node in found)
 
 
 def shown(url: str, folder: Path) -> str:
@@ -139,6 +143,8 @@ def _query(scheme: str, text: str) -> dict[str, str]:
         name, _, value = part.partition("=")
         found[name] = _decoded(value)
         _check(scheme, name, found[name])
+    if "keyfile" in found and "certfile" not in found:
+        raise ValueError("has the parameter 'keyfile' without 'certfile', the certificate that it is the key of")
     return found
 
 

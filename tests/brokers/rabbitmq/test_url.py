@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
 from runner.brokers.rabbitmq.url import described, nodes, parse, shown
+from tests.certificates import Certificate
 
 HERE = Path("/there")
 
@@ -123,3 +125,31 @@ def test_a_password_is_shown_to_nobody() -> None:
     assert shown(urls[0], HERE) == "amqp://user:********@a/v"
     assert described(urls, by_variable=True) == "amqp://user:********@a/v, amqp://user:********@b/v"
     assert nodes(urls[0])[0].label == "amqp://a:5672/v"
+
+
+def test_certificates_are_read_by_check_as_they_are_by_run(certificate: Certificate, tmp_path: Path) -> None:
+    pair = f"certfile={certificate.file}&keyfile={certificate.key}"
+    url = f"amqps://h?cacertfile={certificate.file}&{pair}"
+    assert parse(url, HERE) == (url,)
+    (tmp_path / "none.pem").write_text("no certificate")
+    encrypted = tmp_path / "encrypted.pem"
+    encrypt: list[str | Path] = [
+        "openssl",
+        "pkey",
+        "-in",
+        certificate.key,
+        "-aes256",
+        "-passout",
+        "pass:hunter2",
+        "-out",
+        encrypted,
+    ]
+    subprocess.run(encrypt, check=True, capture_output=True)
+    for query, reason in [
+        (f"cacertfile={tmp_path}/none.pem", "can't be used"),
+        (f"certfile={certificate.file}&keyfile={tmp_path}/none.pem", "can't be used"),
+        (f"certfile={certificate.file}&keyfile={encrypted}", "its key is encrypted; name one without a passphrase"),
+        (f"keyfile={certificate.key}", "'keyfile' without 'certfile'"),
+    ]:
+        with pytest.raises(ValueError, match=reason):
+            parse(f"amqps://h?{query}", HERE)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +34,25 @@ class Node:
         """How the node is named to people: without credentials."""
         vhost = "" if self.vhost == "/" else f"/{self.vhost}"
         return f"{'amqps' if self.tls else 'amqp'}://{self.host}:{self.port}{vhost}"
+
+    def tls_context(self) -> ssl.SSLContext:
+        """Verified TLS, always: there is no switch to turn verification off.
+
+        Raises ValueError, with a predicate for the user whose subject is the URL, where a
+        certificate that it names can't be used.
+        """
+        import ssl  # only where TLS is asked for
+
+        try:
+            context = ssl.create_default_context(cafile=self.cacertfile)
+            if self.certfile is not None:
+                context.load_cert_chain(self.certfile, self.keyfile, password=_no_passphrase)
+        except OSError as error:
+            named = self.certfile or self.cacertfile
+            raise ValueError(f"names a certificate that can't be used: {named}: {error}") from None
+        return context
+
+
+def _no_passphrase() -> str:
+    """OpenSSL would ask the terminal for one."""
+    raise OSError("its key is encrypted; name one without a passphrase")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
-
 import pika
 
 from runner.brokers.rabbitmq.amqp.node import Node
@@ -36,12 +34,7 @@ def parameters(node: Node, name: str) -> pika.ConnectionParameters:
 
 
 def _tls(node: Node) -> pika.SSLOptions:
-    """Verified TLS, always: there is no switch to turn verification off."""
     try:
-        context = ssl.create_default_context(cafile=node.cacertfile)
-        if node.certfile is not None:
-            context.load_cert_chain(node.certfile, node.keyfile)
-    except OSError as error:
-        named = node.certfile or node.cacertfile
-        raise BrokerSetupError(f"the broker's URL names a certificate that can't be used: {named}: {error}") from None
-    return pika.SSLOptions(context, node.server_name_indication or node.host)
+        return pika.SSLOptions(node.tls_context(), node.server_name_indication or node.host)
+    except ValueError as error:
+        raise BrokerSetupError(f"the broker's URL {error}") from None
