@@ -1,7 +1,7 @@
 """`runner show`: the whole file with every default filled in, as a person reads it.
 
 Secrets are hidden; without any, the text loads as the same pipeline. Left out: drawing it
-(see `drawing`).
+(see `drawing` and `mermaid`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any
 import click
 
 from runner.brokers import registry
-from runner.commands.drawing import graph_mermaid, graph_text
+from runner.commands.drawing import graph_text
 from runner.commands.loading import PIPELINE, load_and_warn
+from runner.commands.mermaid import graph_mermaid
 from runner.config.loader import LoadedPipeline
 from runner.config.yaml.writer import block, inline, key, scalar
 from runner.handlers.factory import HandlerFactory
