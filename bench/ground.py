@@ -13,7 +13,7 @@ from typing import Self
 
 from bench import needs
 from bench.rabbitmq import private_node
-from tests.rabbitmq_node import HOW_TO_GET_IT, RabbitNode, server_script
+from bench.rabbitmq_node import HOW_TO_GET_IT, RabbitNode, server_script
 
 C_SOURCES = Path(__file__).parent / "c"
 LIBRARIES = {"limit": ["-lrabbitmq"]}

@@ -17,7 +17,7 @@ import pika
 from pika.adapters.select_connection import SelectConnection
 
 from bench.program import processor_time
-from tests.rabbitmq_node import RabbitNode
+from bench.rabbitmq_node import RabbitNode
 
 SAMPLE_EVERY = 10
 """Milliseconds between looks at the broker's counters."""

@@ -11,9 +11,9 @@ from typing import Self
 
 from bench.ground import Ground
 from bench.load import get
+from bench.ports import free_port
 from bench.program import ROOT, Program
 from bench.rabbitmq import settle, virtual_host
-from tests.ports import free_port
 
 MAILBOX = "listen: 127.0.0.1:1025"
 """The only address in the file that no variable sets."""

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.ground import Ground
+from bench.ports import free_port
 from bench.program import Program
-from tests.ports import free_port
 
 
 class Mail(NamedTuple):

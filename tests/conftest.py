@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from bench.rabbitmq_node import HOW_TO_GET_IT, RabbitNode, server_script
 from tests.certificates import Certificate, make_certificate
-from tests.rabbitmq_node import HOW_TO_GET_IT, RabbitNode, server_script
 
 # No test is judged by the clock: the machine may be busy.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

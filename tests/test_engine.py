@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from bench.ports import free_port
 from runner.engine import Engine
 from runner.errors import StartError
 from runner.processes.parts import UnknownPartError
 from tests.http_client import Client
 from tests.mails import mail
 from tests.pipelines import loaded
-from tests.ports import free_port
 from tests.waiting import wait_until
 
 PIPELINE = """

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.ports import free_port
 from tests.http_client import Client
-from tests.ports import free_port
 from tests.waiting import TIMEOUT, wait_until
 
 ROOT = Path(__file__).parents[1]

@@ -36,7 +36,6 @@ OF_NO_MODULE = {
     "test_call_counts.py": "what a message costs, through all rooms",
     "test_packaging.py": "what is installed",
     "test_public.py": "runner/__init__.py",
-    "test_rabbitmq_node.py": "tests/rabbitmq_node.py",
     "test_rooms.py": "this file",
 }
 """Tests in a mirrored folder that aren't those of one module, and what of instead."""
@@ -129,6 +128,13 @@ def test_a_room_imports_only_from_the_rooms_above_it(file: str) -> None:
 def test_the_runner_never_imports_a_pipeline_of_its_users(file: str) -> None:
     for line, module in imported(RUNNER / file):
         assert module.partition(".")[0] not in ("stages", "tests", "bench"), f"runner/{file}:{line}: {module}"
+
+
+@pytest.mark.parametrize("file", files_of("bench"))
+def test_a_benchmark_imports_no_tests(file: str) -> None:
+    """What both need stands in `bench/`."""
+    for line, module in imported(ROOT / "bench" / file):
+        assert module.partition(".")[0] != "tests", f"bench/{file}:{line}: {module}"
 
 
 @pytest.mark.parametrize("file", USERS, ids=lambda file: file.relative_to(ROOT).as_posix())

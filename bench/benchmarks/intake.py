@@ -20,9 +20,9 @@ from bench.goals import Goal
 from bench.ground import Ground
 from bench.job import PAYMENT, PAYMENT_SCHEMA
 from bench.load import load, post
+from bench.ports import free_port
 from bench.program import Program, finish
 from bench.rabbitmq import Ledger, VirtualHost, settle, virtual_host
-from tests.ports import free_port
 
 PATH = "/make-payment"
 WARM_UP = 100

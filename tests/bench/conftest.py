@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from bench.ground import Ground
-from tests.rabbitmq_node import RabbitNode
+from bench.rabbitmq_node import RabbitNode
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from bench.failure import ContenderError
 from bench.job import PAYMENT
 from bench.program import Program
 from bench.rabbitmq import Counts, Ledger, VirtualHost, virtual_host
-from tests.rabbitmq_node import RabbitNode
+from bench.rabbitmq_node import RabbitNode
 
 NUMBER = 40
 QUEUES = ("payment_queue", "notification_queue")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from bench.ports import free_port
 from runner.brokers.base import Broker, Depth
 from runner.errors import BrokerError, BrokerUnavailableError, PublishError
 from runner.events import Events
@@ -21,7 +22,6 @@ from tests.brokers.conftest import Opener
 from tests.brokers.holder import Holder, broker_at
 from tests.brokers.places import Place
 from tests.brokers.plans import MORE, NEXT, RETRY_DELAY, WORK, Collector, bound, consume, depth, ids, to, topology
-from tests.ports import free_port
 from tests.waiting import wait_until
 from tests.watching import Journal
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from bench.ports import free_port
 from runner.brokers import registry
 from runner.brokers.registry import BrokerKind, kind_of, misfit, parse
 from runner.cli import main
 from tests.http_client import Client
 from tests.pipelines import write
-from tests.ports import free_port
 from tests.waiting import TIMEOUT, wait_until
 
 ROOT = Path(__file__).parents[2]

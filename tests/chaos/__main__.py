@@ -16,11 +16,11 @@ from pathlib import Path
 
 import click
 
+from bench.rabbitmq_node import HOW_TO_GET_IT, server_script
 from tests.chaos.brokers import Ground, ground
 from tests.chaos.house import House, wait
 from tests.chaos.payers import Payers
 from tests.chaos.troubles import troubles
-from tests.rabbitmq_node import HOW_TO_GET_IT, server_script
 from tests.waiting import wait_until
 
 CALM = (0.5, 4.0)

@@ -8,9 +8,9 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
+from bench.rabbitmq_node import RabbitNode
 from tests.chaos.cluster import Cluster
 from tests.chaos.house import wait
-from tests.rabbitmq_node import RabbitNode
 
 FILE = "var/broker.db"
 HEARTBEAT = 2

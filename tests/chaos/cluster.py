@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from typing import Self
 
-from tests.rabbitmq_node import RabbitNode
+from bench.rabbitmq_node import RabbitNode
 from tests.waiting import wait_until
 
 BOOT_TIMEOUT = 120.0

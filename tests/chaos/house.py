@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.ports import free_port
 from tests.dead_letters import dead_letters
-from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 QUEUES = ("payment_queue", "validated_payment_queue", "notification_queue")

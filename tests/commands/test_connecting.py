@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from bench.ports import free_port
 from runner.commands import connecting
 from runner.commands.connecting import connected
 from runner.config.loader import load
 from runner.errors import BrokerUnavailableError
 from runner.message import Destination, Outgoing
 from tests.commands.prompt import stored
-from tests.ports import free_port
 
 
 def test_a_command_has_a_broker_with_the_queues_of_the_file(file: Path) -> None:

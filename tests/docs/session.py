@@ -19,9 +19,9 @@ from typing import Any, NoReturn, Self
 import pytest
 import yaml
 
+from bench.ports import free_port
 from runner.privacy.redaction import hide_password
 from tests.docs.pages import ROOT, Block, Command, commands
-from tests.ports import free_port
 from tests.waiting import TIMEOUT, wait_until
 
 RABBITMQ = "amqp://guest:guest@localhost:5672/%2F"

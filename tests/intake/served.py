@@ -14,6 +14,7 @@ from typing import Any
 from granian.server.embed import Server
 from werkzeug.serving import make_server
 
+from bench.ports import free_port
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.intake.app import create_app
@@ -21,7 +22,6 @@ from runner.intake.rsgi import Application
 from runner.topology import plan
 from tests.brokers.places import EmbeddedPlace
 from tests.http_client import Answer, Client
-from tests.ports import free_port
 from tests.waiting import wait_until
 
 PIPELINE = """

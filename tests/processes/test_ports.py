@@ -6,10 +6,10 @@ import socket
 
 import pytest
 
+from bench.ports import free_port
 from runner.errors import StartError
 from runner.pipeline import Address
 from runner.processes.ports import listening
-from tests.ports import free_port
 
 
 def said(address: Address, variable: str = "LISTEN") -> str:

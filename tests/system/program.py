@@ -15,11 +15,11 @@ from email.message import Message
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.ports import free_port
 from runner.brokers.base import Depth
 from runner.brokers.registry import connect
 from runner.config.loader import load
 from runner.topology import plan
-from tests.ports import free_port
 from tests.waiting import TIMEOUT, wait_until
 
 ROOT = Path(__file__).parents[2]

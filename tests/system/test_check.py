@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ports import free_port
+from bench.ports import free_port
 from tests.system.program import PIPELINE, Program
 
 ROOT = Path(__file__).parents[2]

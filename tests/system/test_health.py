@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.ports import free_port
+from bench.ports import free_port
 from tests.system.conftest import Start
 from tests.system.program import PIPELINE, Program
 from tests.waiting import wait_until

@@ -10,7 +10,7 @@ from typing import Any
 import pika
 import pytest
 
-from tests.rabbitmq_node import RabbitNode
+from bench.rabbitmq_node import RabbitNode
 from tests.system.conftest import Start
 from tests.system.program import PIPELINE, Program
 from tests.system.test_promises import post_in_background

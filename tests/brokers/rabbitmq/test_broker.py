@@ -8,11 +8,11 @@ from queue import SimpleQueue
 
 import pytest
 
+from bench.rabbitmq_node import RabbitNode
 from runner.brokers.outstanding import MOST_OUTSTANDING
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.errors import BrokerSetupError
 from tests.brokers.plans import MORE, NEXT, WORK, Collector, to, turned_away
-from tests.rabbitmq_node import RabbitNode
 from tests.waiting import TIMEOUT, wait_until
 
 

@@ -13,6 +13,7 @@ from queue import SimpleQueue
 import pytest
 from pika.exceptions import AMQPConnectionError, ProbableAccessDeniedError, ProbableAuthenticationError
 
+from bench.rabbitmq_node import RabbitNode
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.brokers.rabbitmq.connection import RobustConnection
 from runner.brokers.rabbitmq.url import nodes
@@ -21,7 +22,6 @@ from runner.observability.observers import attach
 from tests.brokers.places import RabbitPlace
 from tests.brokers.plans import NEXT, to, topology
 from tests.certificates import Certificate
-from tests.rabbitmq_node import RabbitNode
 from tests.waiting import TIMEOUT, wait_until
 
 

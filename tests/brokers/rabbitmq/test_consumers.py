@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bench.rabbitmq_node import RabbitNode
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from tests.brokers.plans import WORK, Collector, ids, to
 from tests.brokers.rabbitmq.foreign import consumers_of
-from tests.rabbitmq_node import RabbitNode
 from tests.waiting import wait_until
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bench.rabbitmq_node import RabbitNode
 from runner.brokers.base import Depth
 from runner.brokers.rabbitmq import consuming
 from runner.brokers.rabbitmq.broker import RabbitBroker
@@ -20,7 +21,6 @@ from tests.brokers.conftest import Opener
 from tests.brokers.places import RabbitPlace
 from tests.brokers.plans import RETRY_DELAY, WORK, Collector, depth, to, topology
 from tests.brokers.rabbitmq.foreign import retry
-from tests.rabbitmq_node import RabbitNode
 from tests.waiting import wait_until
 
 

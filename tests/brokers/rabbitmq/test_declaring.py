@@ -8,12 +8,12 @@ from contextlib import closing
 import pika
 import pytest
 
+from bench.rabbitmq_node import RabbitNode
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.brokers.rabbitmq.declaring import explain_refusal
 from runner.errors import BrokerSetupError
 from runner.pipeline import Exchange, Queue, QueueType
 from tests.brokers.plans import NEXT, WORK, bound, to, topology
-from tests.rabbitmq_node import RabbitNode
 from tests.waiting import wait_until
 
 

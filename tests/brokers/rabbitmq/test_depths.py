@@ -7,10 +7,10 @@ from contextlib import closing
 
 import pika
 
+from bench.rabbitmq_node import RabbitNode
 from runner.brokers.base import Depth
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from tests.brokers.plans import MORE, NEXT, WORK, Collector, to, topology
-from tests.rabbitmq_node import RabbitNode
 from tests.waiting import wait_until
 
 

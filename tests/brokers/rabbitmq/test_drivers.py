@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from bench.rabbitmq_node import RabbitNode
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.errors import BrokerAwayError
 from runner.observability.observers import attach
 from tests.brokers.places import RabbitPlace
 from tests.brokers.plans import NEXT, Collector, to, topology
-from tests.rabbitmq_node import RabbitNode
 from tests.waiting import wait_until
 
 

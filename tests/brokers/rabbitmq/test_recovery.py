@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from bench.rabbitmq_node import RabbitNode
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.events import Events
 from runner.message import Destination as At
@@ -14,7 +15,6 @@ from runner.message import Outgoing
 from runner.pipeline import Exchange
 from tests.brokers.places import RabbitPlace
 from tests.brokers.plans import NEXT, WORK, Collector, ids, to, topology
-from tests.rabbitmq_node import RabbitNode
 from tests.waiting import wait_until
 from tests.watching import Journal
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
+from bench.rabbitmq_node import RabbitNode
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.errors import PublishError
 from runner.message import Destination, Outgoing
 from runner.pipeline import Exchange
 from tests.brokers.places import RabbitPlace
 from tests.brokers.plans import NEXT, bound, ids, to, topology
-from tests.rabbitmq_node import RabbitNode
 from tests.waiting import wait_until
 
 

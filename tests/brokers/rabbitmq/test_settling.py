@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bench.rabbitmq_node import RabbitNode
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.errors import PublishError
 from runner.message import Destination as At
@@ -16,7 +17,6 @@ from runner.message import Outgoing
 from runner.pipeline import Exchange, Queue
 from tests.brokers.places import RabbitPlace
 from tests.brokers.plans import NEXT, WORK, Collector, bound, ids, to, topology
-from tests.rabbitmq_node import RabbitNode
 from tests.waiting import wait_until
 
 

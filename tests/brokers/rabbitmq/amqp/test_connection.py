@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from bench.ports import free_port
 from tests.brokers.rabbitmq.amqp.lives import Life
-from tests.ports import free_port
 
 
 def test_it_opens_has_channels_and_closes(vhost_url: str, loop: asyncio.AbstractEventLoop) -> None:

@@ -1,4 +1,4 @@
-"""The tests' own RabbitMQ: which server it runs."""
+"""A private RabbitMQ node: which server it runs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.rabbitmq_node import RabbitNode
+from bench.rabbitmq_node import RabbitNode
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 PORT_MAPPER = f"""#!{sys.executable}
 import pathlib, socket, sys

@@ -1,7 +1,7 @@
-"""A private RabbitMQ node for the tests: private ports, a temporary folder, loopback only.
+"""A private RabbitMQ node for benchmarks and tests: private ports, a temporary folder, loopback only.
 
 It shares nothing with a node that may run on this machine: neither its Erlang port
-mapper, nor its cookie, nor its data. Nothing of it outlives the test session,
+mapper, nor its cookie, nor its data. Nothing of it outlives the session,
 however that ends. The environment's RABBITMQ_SERVER names the `rabbitmq-server` to
 run; without it, the installed one runs. Several can be one cluster (`join`).
 """
@@ -77,15 +77,15 @@ class RabbitNode:
         self._script = script
         self.folder = Path(tempfile.mkdtemp(prefix="runner-rabbitmq-"))
         ports = _free_ports()
-        self.port, self._api_port, self._epmd_port, self._distribution_port = itertools.islice(ports, 4)
+        self.port, self._api_port, self.epmd_port, self._distribution_port = itertools.islice(ports, 4)
         if mapper is not None:
-            self._epmd_port = mapper._epmd_port
+            self.epmd_port = mapper.epmd_port
         self.name = f"runner-test-{self.port}@localhost"
         self._server: subprocess.Popen[bytes] | None = None
         self._output = self.folder / "output"
         self._write_configuration()
         self._janitor = subprocess.Popen(
-            ["sh", "-c", _JANITOR, "janitor", str(self._epmd_port), str(self.folder)],
+            ["sh", "-c", _JANITOR, "janitor", str(self.epmd_port), str(self.folder)],
             env=os.environ | {"PATH": f"{Path(script).parent}{os.pathsep}{os.environ['PATH']}"},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -123,7 +123,7 @@ class RabbitNode:
 
     def start(self) -> None:
         """Boot, and return when AMQP and the management API answer."""
-        _wait_until(lambda: _answers(self._epmd_port), "the Erlang port mapper", self._log)
+        _wait_until(lambda: _answers(self.epmd_port), "the Erlang port mapper", self._log)
         with self._output.open("wb") as output:
             self._server = subprocess.Popen(
                 [self._script],
@@ -280,7 +280,7 @@ class RabbitNode:
         return kept | {
             "HOME": str(self.folder),  # the Erlang cookie is written there
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_PORT": str(self.epmd_port),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "advanced.config"),
             "RABBITMQ_ALLOW_INPUT": "true",  # an Erlang shell on stdin, which ends the node when we die
             "RABBITMQ_CONF_ENV_FILE": str(self.folder / "no-such-file"),
