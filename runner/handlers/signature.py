@@ -84,7 +84,7 @@ def parameters(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
 def annotations_of(target: Callable[..., Any], parameters: Mapping[str, inspect.Parameter]) -> Mapping[str, Any]:
     """The annotations, as far as they can be resolved: one that names something imported
     only for type checkers can't be."""
-    module = sys.modules.get(getattr(target, "__module__", None) or "")
+    module = sys.modules.get(_module_of(target))
     names = vars(module) if module else {}
     hints: dict[str, Any] = {}
     for name, parameter in parameters.items():
@@ -94,3 +94,12 @@ def annotations_of(target: Callable[..., Any], parameters: Mapping[str, inspect.
         except Exception:  # noqa: BLE001 - an annotation may be any expression, and this one isn't checked
             hints[name] = Any
     return {name: Any if hint is inspect.Parameter.empty else hint for name, hint in hints.items()}
+
+
+def _module_of(target: Callable[..., Any]) -> str:
+    """The module whose names the annotations use: a class may have inherited its `__init__` from
+    one in another module."""
+    owner = target
+    if inspect.isclass(target):
+        owner = next((base for base in target.__mro__ if "__init__" in vars(base)), target)
+    return getattr(owner, "__module__", None) or ""
