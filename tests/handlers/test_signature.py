@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from runner import Message
 from runner.handlers.binding import bind
 from runner.handlers.signature import annotations_of, check_call, parameters
+from runner.library.mail import SendMail
 from tests.handlers import samples
 from tests.handlers.refusals import problems, sentence
 from tests.handlers.samples import HERE
@@ -74,3 +76,8 @@ def test_settings_are_all_parameters_but_a_functions_message(target: Callable[..
 def test_an_annotation_that_cannot_be_resolved_allows_anything() -> None:
     found = annotations_of(samples.TypedElsewhere, parameters(samples.TypedElsewhere))
     assert found == {"share": Any, "price": Decimal, "port": int}
+
+
+def test_annotations_of_an_inherited_init_are_those_of_its_own_module() -> None:
+    known = parameters(SendMail)
+    assert annotations_of(SendMail, known)["ca_file"] == Path | None
