@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -36,6 +37,16 @@ def unchanged_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         file, folders = (getattr(sys.modules[name], attribute, None) for attribute in ("__file__", "__path__"))
         if str(file or next(iter(folders or [""]))).startswith(str(tmp_path_factory.getbasetemp())):
             del sys.modules[name]
+
+
+@pytest.fixture(autouse=True)
+def unchanged_logging() -> Iterator[None]:
+    """A command configures the logging of its process, which the next test mustn't find."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 @pytest.fixture(scope="session")
