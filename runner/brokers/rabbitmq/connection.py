@@ -199,7 +199,7 @@ class RobustConnection:
     def _hang_up(self) -> None:
         self._stopping = True
         connection = self._connection
-        if connection is not None and connection.is_open:
-            connection.close()
-        elif connection is None or not connection.is_closing:
-            self._driver.end()  # half open: pika can't close that in good order, but the process can
+        if connection is None:
+            self._driver.end()
+        elif not connection.is_closing:
+            connection.close()  # one that is half open too: its end is told like that of any other

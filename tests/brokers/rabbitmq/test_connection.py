@@ -156,6 +156,18 @@ def test_a_port_that_speaks_another_protocol_is_told_as_that(answer: bytes) -> N
         serving.join(TIMEOUT)
 
 
+def test_hanging_up_closes_a_connection_that_is_half_open_too() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        broker = RabbitBroker([f"amqp://127.0.0.1:{listener.getsockname()[1]}"], "test")
+        with pytest.raises(BrokerUnavailableError, match="no broker answers"):
+            broker.start(topology(), timeout=0.5)
+        accepted, _ = listener.accept()
+        with accepted:
+            accepted.settimeout(TIMEOUT)
+            assert accepted.recv(8).startswith(b"AMQP")
+            assert accepted.recv(1) == b""
+
+
 class Waits:
     """Stands for the thread: notes how long it is to wait before each try, and tries nothing."""
 
