@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Severity = Literal["error", "warning"]
 """`error` stops a run; `warning` doesn't."""
 
+Trail = tuple[str | int, ...]
+"""The keys and indexes that lead to a value, from the top of a document or of a handler's settings."""
+
 LONGEST_DELAY = 366 * 86_400.0
 """The most seconds that an order may ask for."""
 

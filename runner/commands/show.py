@@ -18,8 +18,8 @@ from runner.commands.loading import PIPELINE, load_and_warn
 from runner.commands.mermaid import graph_mermaid
 from runner.config.loader import LoadedPipeline
 from runner.config.yaml.writer import block, inline, key, scalar
+from runner.errors import Trail
 from runner.handlers.factory import HandlerFactory
-from runner.handlers.problems import Trail
 from runner.message import Destination
 from runner.pipeline import Http, Pipeline, Queue, Route, Stage
 from runner.privacy.redaction import HIDDEN, hide_password, is_secret

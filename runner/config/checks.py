@@ -16,8 +16,7 @@ from runner.config.draft import Draft
 from runner.config.flow import flow_problems
 from runner.config.grammar import subject
 from runner.config.sending import EVERY_HOST, unused_mailbox
-from runner.config.yaml.document import Trail
-from runner.errors import Problem
+from runner.errors import Problem, Trail
 from runner.message import Destination
 from runner.pipeline import Address, Stage
 from runner.retry import RetryPolicy

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from runner.brokers import registry
 from runner.config import grammar
-from runner.config.yaml.document import Document, Trail
-from runner.errors import Problem
+from runner.config.yaml.document import Document
+from runner.errors import Problem, Trail
 from runner.hosts import read_host
 from runner.message import Destination
 from runner.paths import check_path

@@ -15,7 +15,8 @@ from typing import Any
 
 import jsonschema_rs
 
-from runner.config.yaml.document import Document, Trail
+from runner.config.yaml.document import Document
+from runner.errors import Trail
 from runner.wording import did_you_mean, listed, printable, quoted, shown
 
 FILE = Path(__file__).parent.parent / "pipeline.schema.json"
@@ -36,7 +37,7 @@ _TYPES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Violation:
+class Breach:
     """The grammar doesn't allow the value that `trail` leads to, or its key."""
 
     trail: Trail
@@ -82,37 +83,37 @@ def subject(trail: Trail) -> str:
     return ": ".join(part for part in (entry, below) if part) or "the file"
 
 
-def violations(document: Document) -> Iterator[Violation]:
-    """Everything in `document` that the grammar doesn't allow; one violation per value."""
+def breaches(document: Document) -> Iterator[Breach]:
+    """Everything in `document` that the grammar doesn't allow; one breach per value."""
     seen: set[Trail] = set()
     for error in _validator().iter_errors(document.root.value):
         trail: Trail = tuple(error.instance_path)
         node = document.node(trail)
         if node is None or node.broken:
             continue
-        for violation in _worded(error, trail):
-            if violation.usable or violation.trail not in seen:
-                seen.add(violation.trail)
-                yield violation
+        for breach in _worded(error, trail):
+            if breach.usable or breach.trail not in seen:
+                seen.add(breach.trail)
+                yield breach
 
 
-def _worded(error: jsonschema_rs.ValidationError, trail: Trail) -> Iterator[Violation]:
+def _worded(error: jsonschema_rs.ValidationError, trail: Trail) -> Iterator[Breach]:
     kind, schema = error.kind, _schema_at(error.schema_path[:-1])
     match kind:
         case jsonschema_rs.ValidationErrorKind.AdditionalProperties():
             for number, name in enumerate(kind.unexpected):
                 hint = _key_hint(name, schema) if number < MOST_HINTS else ""
                 message = f"{_inside(trail)}unknown key {quoted(name)}{hint}"
-                yield Violation((*trail, name), message, key=True, usable=True)
+                yield Breach((*trail, name), message, key=True, usable=True)
         case jsonschema_rs.ValidationErrorKind.Required():
-            yield Violation(trail, f"{subject(trail)} needs the key {quoted(kind.property)}", key=True, usable=True)
+            yield Breach(trail, f"{subject(trail)} needs the key {quoted(kind.property)}", key=True, usable=True)
         case jsonschema_rs.ValidationErrorKind.PropertyNames():
             name = str(kind.error.instance)
             asked = _schema_at(kind.error.schema_path[:-1])["errorMessage"]
             what = _ENTRIES.get(str(trail[0]), "route")
-            yield Violation((*trail, name), f"{what} {quoted(name)} {asked}", key=True)
+            yield Breach((*trail, name), f"{what} {quoted(name)} {asked}", key=True)
         case _:
-            yield Violation(trail, f"{_sentence(error, trail, schema)}")
+            yield Breach(trail, f"{_sentence(error, trail, schema)}")
 
 
 def _schema_at(path: Sequence[str | int]) -> Mapping[str, Any]:

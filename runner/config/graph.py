@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from runner.config.draft import Draft
-from runner.config.yaml.document import Trail
+from runner.errors import Trail
 from runner.topology import Topology
 
 

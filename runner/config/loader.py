@@ -16,10 +16,10 @@ from pathlib import Path
 from runner.config import grammar
 from runner.config.checks import problems_of
 from runner.config.draft import Draft, draft_pipeline
-from runner.config.yaml.document import Document, Trail
+from runner.config.yaml.document import Document
 from runner.config.yaml.parser import UnreadableError, parse_yaml
 from runner.config.yaml.variables import Source
-from runner.errors import ConfigError, Problem, Severity
+from runner.errors import ConfigError, Problem, Severity, Trail
 from runner.handlers.binding import bind
 from runner.handlers.factory import HandlerFactory
 from runner.handlers.problems import HandlerError
@@ -59,13 +59,13 @@ def load(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> Loaded
     document = read_document(path, environ)
     if misplaced := list(_misplaced_secrets(document)):  # so that no later check shows one in its message
         raise ConfigError(sorted([*document.problems, *misplaced]))
-    violations = list(grammar.violations(document))
-    invalid = frozenset(violation.trail for violation in violations if not violation.usable)
+    breaches = list(grammar.breaches(document))
+    invalid = frozenset(breach.trail for breach in breaches if not breach.usable)
     draft = draft_pipeline(document, path.absolute(), invalid)
     references = _References(draft)
     problems = [
         *document.problems,
-        *(document.problem(violation.trail, violation.message, key=violation.key) for violation in violations),
+        *(document.problem(breach.trail, breach.message, key=breach.key) for breach in breaches),
         *draft.problems,
         *problems_of(draft),
         *references.problems(),

@@ -11,9 +11,10 @@ from inspect import Parameter
 from pathlib import Path
 from typing import Any
 
+from runner.errors import Trail
 from runner.handlers.coercion import MisfitError, Texts, coerce
 from runner.handlers.factory import HandlerFactory
-from runner.handlers.problems import HandlerError, HandlerProblem, Trail, name_of
+from runner.handlers.problems import HandlerError, HandlerProblem, name_of
 from runner.handlers.reference import find
 from runner.handlers.signature import BY_NAME, VARIADIC, annotations_of, check_call, parameters
 from runner.privacy.redaction import is_secret

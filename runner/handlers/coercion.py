@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import Any
 
+from runner.errors import Trail
 from runner.wording import listed, shown
 
 Texts = Any
@@ -25,7 +26,7 @@ _MAPPINGS = (dict, Mapping)
 class MisfitError(ValueError):
     """A value isn't what its annotation asks for. `trail` leads to it, from the setting."""
 
-    def __init__(self, value: Any, annotation: Any, trail: tuple[str | int, ...] = ()) -> None:
+    def __init__(self, value: Any, annotation: Any, trail: Trail = ()) -> None:
         super().__init__(f"must be {described(annotation)}")
         self.value = value
         self.annotation = annotation
@@ -45,7 +46,7 @@ class _Coercion:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
-    def coerce(self, value: Any, annotation: Any, texts: Texts, trail: tuple[str | int, ...]) -> Any:
+    def coerce(self, value: Any, annotation: Any, texts: Texts, trail: Trail) -> Any:
         annotation = _bare(annotation)
         origin = typing.get_origin(annotation) or annotation
         if origin in (typing.Union, types.UnionType):
@@ -61,7 +62,7 @@ class _Coercion:
         check = _SCALARS.get(origin) if isinstance(origin, type) else None
         return check(value, annotation, texts, trail) if check else value
 
-    def _union(self, value: Any, annotation: Any, texts: Texts, trail: tuple[str | int, ...]) -> Any:
+    def _union(self, value: Any, annotation: Any, texts: Texts, trail: Trail) -> Any:
         """The first member that the value fits unchanged, else the first that takes its text;
         a number fits its own type before another."""
         misfits = []
@@ -75,14 +76,14 @@ class _Coercion:
         deeper = [error for error in misfits if len(error.trail) > len(trail)]
         raise deeper[0] if deeper else MisfitError(value, annotation, trail)
 
-    def _list(self, value: Any, annotation: Any, texts: Texts, trail: tuple[str | int, ...]) -> list[Any]:
+    def _list(self, value: Any, annotation: Any, texts: Texts, trail: Trail) -> list[Any]:
         if not isinstance(value, list):
             raise MisfitError(value, annotation, trail)
         item = _item(annotation)
         written = texts if isinstance(texts, list) else [None] * len(value)
         return [self.coerce(v, item, t, (*trail, i)) for i, (v, t) in enumerate(zip(value, written, strict=True))]
 
-    def _mapping(self, value: Any, annotation: Any, texts: Texts, trail: tuple[str | int, ...]) -> dict[str, Any]:
+    def _mapping(self, value: Any, annotation: Any, texts: Texts, trail: Trail) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise MisfitError(value, annotation, trail)
         member = (typing.get_args(annotation) or (str, Any))[1]
@@ -107,7 +108,7 @@ def _item(annotation: Any) -> Any:
 # -- Scalars ----------------------------------------------------------------------
 
 
-def _text(value: Any, annotation: Any, texts: Texts, trail: tuple[str | int, ...]) -> str:
+def _text(value: Any, annotation: Any, texts: Texts, trail: Trail) -> str:
     if isinstance(value, str):
         return value
     written_null = value is None and texts != ""
@@ -116,8 +117,8 @@ def _text(value: Any, annotation: Any, texts: Texts, trail: tuple[str | int, ...
     return texts
 
 
-def _of_type(*kinds: type) -> Callable[[Any, Any, Texts, tuple[str | int, ...]], Any]:
-    def check(value: Any, annotation: Any, _texts: Texts, trail: tuple[str | int, ...]) -> Any:
+def _of_type(*kinds: type) -> Callable[[Any, Any, Texts, Trail], Any]:
+    def check(value: Any, annotation: Any, _texts: Texts, trail: Trail) -> Any:
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise MisfitError(value, annotation, trail)
         return value
@@ -125,7 +126,7 @@ def _of_type(*kinds: type) -> Callable[[Any, Any, Texts, tuple[str | int, ...]],
     return check
 
 
-def _whole(value: Any, annotation: Any, _texts: Texts, trail: tuple[str | int, ...]) -> int:
+def _whole(value: Any, annotation: Any, _texts: Texts, trail: Trail) -> int:
     """Helm and others write whole numbers as 10.0 and 1e+06, which YAML has for floats."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
@@ -134,7 +135,7 @@ def _whole(value: Any, annotation: Any, _texts: Texts, trail: tuple[str | int, .
     return value
 
 
-_SCALARS: Mapping[type, Callable[[Any, Any, Texts, tuple[str | int, ...]], Any]] = {
+_SCALARS: Mapping[type, Callable[[Any, Any, Texts, Trail], Any]] = {
     str: _text,
     bool: _of_type(bool),
     int: _whole,
@@ -143,7 +144,7 @@ _SCALARS: Mapping[type, Callable[[Any, Any, Texts, tuple[str | int, ...]], Any]]
 }
 
 
-def _literal(value: Any, annotation: Any, texts: Texts, trail: tuple[str | int, ...]) -> Any:
+def _literal(value: Any, annotation: Any, texts: Texts, trail: Trail) -> Any:
     options = typing.get_args(annotation)
     whole = int(value) if isinstance(value, float) and value.is_integer() else value
     for candidate in (value, whole, texts):

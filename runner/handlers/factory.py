@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from runner.handlers.problems import HandlerError, HandlerProblem, Trail, name_of, reason
+from runner.errors import Trail
+from runner.handlers.problems import HandlerError, HandlerProblem, name_of, reason
 from runner.message import Message
 from runner.privacy.redaction import redact
 

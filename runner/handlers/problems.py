@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-Trail = tuple[str | int, ...]
+from runner.errors import Trail
 
 
 class HandlerProblem(NamedTuple):

@@ -17,13 +17,13 @@ from runner.errors import BrokerError
 from runner.events import UNWATCHED, Events
 from runner.intake import problems
 from runner.intake.desk import Desk, TurnedAway
-from runner.intake.health import Health, published_to
-from runner.intake.problems import Problem
+from runner.intake.health import HealthViews, published_to
+from runner.intake.problems import ProblemResponse
 from runner.pipeline import Http
 
 
 def create_app(
-    loaded: LoadedPipeline, broker: Broker, events: Events = UNWATCHED, health: Health | None = None
+    loaded: LoadedPipeline, broker: Broker, events: Events = UNWATCHED, health: HealthViews | None = None
 ) -> Flask:
     """The intake of `loaded` as a WSGI app; `broker` is started already. `health` is told
     where others answer with it as well."""
@@ -36,7 +36,7 @@ def create_app(
     for route in http.routes:
         view = RouteView(Desk(route, loaded), broker, http.confirm_timeout, events)
         app.add_url_rule(route.path, str(route), view, methods=[route.method])
-    for path, answer in (health or Health(loaded, broker, published_to(http))).views.items():
+    for path, answer in (health or HealthViews(loaded, broker, published_to(http))).views.items():
         app.add_url_rule(path, f"GET {path}", answer)
     return app
 
@@ -66,7 +66,7 @@ class RouteView:
             tell(self._desk.route, messages, time.perf_counter() - began)
         return Response(problems.accepted(messages), 202, mimetype="application/json")
 
-    def _refuse(self, problem: Problem) -> Problem:
+    def _refuse(self, problem: ProblemResponse) -> ProblemResponse:
         self._events.refused(self._desk.route, problem.status_code, problem.reason)
         return problem
 

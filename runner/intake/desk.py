@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from runner.config.loader import LoadedPipeline
 from runner.intake import problems
-from runner.intake.problems import Problem
+from runner.intake.problems import ProblemResponse
 from runner.message import Outgoing, new_id
 from runner.pipeline import HttpRoute
 from runner.routing import Refusal, Router
@@ -19,7 +19,7 @@ from runner.topology import plan
 class TurnedAway(Exception):
     """A request that is refused, with the answer to it."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: ProblemResponse) -> None:
         super().__init__(problem.status)
         self.problem = problem
 

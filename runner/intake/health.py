@@ -19,7 +19,7 @@ PATIENCE = 1.0
 """Seconds that `/health/pipeline` waits for the broker; then it reports what it last knew."""
 
 
-class Health:
+class HealthViews:
     """The health of a run, asked of one of its processes, that has `broker`.
 
     It works with the queues that are `needed`; `here` tells what else is wrong with it.

@@ -47,7 +47,7 @@ def accepted(messages: Sequence[Outgoing]) -> bytes:
 # -- Problems -----------------------------------------------------------------------------
 
 
-class Problem(Response):
+class ProblemResponse(Response):
     """A problem as an answer, with its `reason` for the operator."""
 
     reason: str
@@ -60,7 +60,7 @@ def problem(
     errors: Sequence[Violation] = (),
     headers: Mapping[str, str] | None = None,
     reason: str = "",
-) -> Problem:
+) -> ProblemResponse:
     """An error as RFC 9457 has it; `errors` point into the body (RFC 6901). `reason` is what
     an operator wants to know instead of `detail`."""
     document: dict[str, Any] = {
@@ -71,12 +71,12 @@ def problem(
     }
     if errors:
         document["errors"] = [{"pointer": mask(error.pointer), "detail": mask(error.detail)} for error in errors]
-    found = Problem(_json(document), status, headers, "application/problem+json")
+    found = ProblemResponse(_json(document), status, headers, "application/problem+json")
     found.reason = mask(reason or detail)
     return found
 
 
-def refused(refusal: Refusal) -> Problem:
+def refused(refusal: Refusal) -> ProblemResponse:
     """The answer to a body that can't be published: 400 or 422."""
     if refusal.reason is Reason.NOT_JSON:
         return problem(400, f"the body is not JSON: {refusal.detail}")
@@ -85,7 +85,7 @@ def refused(refusal: Refusal) -> Problem:
     return problem(422, "the body breaks its schema", errors=refusal.violations)
 
 
-def unavailable(error: BrokerError) -> Problem:
+def unavailable(error: BrokerError) -> ProblemResponse:
     """The answer when the broker has not taken a message: 503."""
     detail = "the message was not taken; send it again later"
     if isinstance(error, BrokerUnavailableError) and not isinstance(error, BrokerAwayError):
@@ -93,43 +93,43 @@ def unavailable(error: BrokerError) -> Problem:
     return problem(503, detail, headers={"Retry-After": str(RETRY_AFTER)}, reason=str(error))
 
 
-def internal_error(error: Exception, method: str, path: str) -> Problem:
+def internal_error(error: Exception, method: str, path: str) -> ProblemResponse:
     """The answer to a request on which we failed; the error goes to the log."""
     log.error("internal error on %s %s: %s", method, path, mask(repr(error)), exc_info=error)
     return problem(500, "an internal error; it has been logged")
 
 
-def too_large(http: Http) -> Problem:
+def too_large(http: Http) -> ProblemResponse:
     """The answer to a body over the limit."""
     return problem(413, f"the body is larger than {format_size(http.max_body)}")
 
 
-def slow(http: Http) -> Problem:
+def slow(http: Http) -> ProblemResponse:
     """The answer to a body that doesn't arrive in time; it ends the connection."""
     detail = f"the body has not arrived within {format_duration(http.request_timeout)}"
     return problem(408, detail, headers={"Connection": "close"})
 
 
-def stopping() -> Problem:
+def stopping() -> ProblemResponse:
     """The answer to a request that hasn't arrived when the intake stops."""
     return _come_again("the intake is stopping; send it again")
 
 
-def crowded(connections: int) -> Problem:
+def crowded(connections: int) -> ProblemResponse:
     """The answer to a request on a connection beyond the limit."""
     return _come_again(f"the intake has {connections} connections, and takes no more; send it again later")
 
 
-def stuck() -> Problem:
+def stuck() -> ProblemResponse:
     """The answer to a question for health while the event loop is stuck."""
     return problem(503, "the intake's event loop is stuck")
 
 
-def _come_again(detail: str) -> Problem:
+def _come_again(detail: str) -> ProblemResponse:
     return problem(503, detail, headers={"Retry-After": str(RETRY_AFTER), "Connection": "close"})
 
 
-def http_error(error: HTTPException, http: Http) -> Problem:
+def http_error(error: HTTPException, http: Http) -> ProblemResponse:
     """The answer to a request that Flask or Werkzeug refuses."""
     status = error.code or 500
     if status == 413:

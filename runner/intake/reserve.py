@@ -16,7 +16,7 @@ from pathlib import Path
 
 from werkzeug.wrappers import Response
 
-from runner.intake.health import Health
+from runner.intake.health import HealthViews
 from runner.intake.problems import internal_error, problem
 
 RESERVED = 64
@@ -34,7 +34,7 @@ Answer = Callable[[str, str], Response]
 """The answer to a method and a path; may wait a moment."""
 
 
-def views(health: Health) -> Answer:
+def views(health: HealthViews) -> Answer:
     """Answers questions for `health`, and everything else with 404."""
 
     def answer(method: str, path: str) -> Response:

@@ -29,8 +29,8 @@ from runner.events import UNWATCHED, Events
 from runner.intake.app import create_app
 from runner.intake.arrivals import Arrivals
 from runner.intake.desk import Desk, TurnedAway
-from runner.intake.health import Health, published_to
-from runner.intake.problems import Problem, accepted, internal_error, unavailable
+from runner.intake.health import HealthViews, published_to
+from runner.intake.problems import ProblemResponse, accepted, internal_error, unavailable
 from runner.message import Outgoing
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Application:
         self._desks = {(route.method, route.path): Desk(route, loaded) for route in self._http.routes}
         self._broker = broker
         self._events = events
-        self.health = Health(loaded, broker, published_to(self._http))
+        self.health = HealthViews(loaded, broker, published_to(self._http))
         self._at_once = {("GET", f"/health/{name}"): self.health.views[f"/health/{name}"] for name in ("live", "ready")}
         self._flask = create_app(loaded, broker, events, self.health)
         self._threads = ThreadPoolExecutor(FLASK_THREADS, thread_name_prefix="flask")
@@ -108,7 +108,7 @@ class Application:
         finally:
             self.busy -= 1
 
-    def _refuse(self, protocol: HTTPProtocol, desk: Desk | None, problem: Problem) -> None:
+    def _refuse(self, protocol: HTTPProtocol, desk: Desk | None, problem: ProblemResponse) -> None:
         self._events.refused(desk.route if desk is not None else "", problem.status_code, problem.reason)
         respond(protocol, problem)
 

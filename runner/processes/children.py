@@ -20,13 +20,12 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from runner import pipeline as configured
 from runner.brokers.base import Broker
 from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
 from runner.errors import RunnerError
 from runner.observability import observers
-from runner.pipeline import Http, Mailbox
+from runner.pipeline import Health, Http, Mailbox
 from runner.processes.parts import Parts
 from runner.processes.ports import listening
 from runner.processes.supervisor import START_FAILED, Child, Supervision, rest
@@ -87,9 +86,9 @@ def run_mailbox(mailbox: Mailbox, supervision: Supervision) -> None:
         rest()
 
 
-def run_health(loaded: LoadedPipeline, parts: Parts, health: configured.Health, supervision: Supervision) -> None:
+def run_health(loaded: LoadedPipeline, parts: Parts, health: Health, supervision: Supervision) -> None:
     """Report the health of this run until `Stop`, from its children and its own connection to the broker."""
-    from runner.intake.health import Health, published_to
+    from runner.intake.health import HealthViews, published_to
     from runner.intake.reserve import Reserve, views
 
     listener = listening(health.listen, "health: listen")
@@ -97,7 +96,7 @@ def run_health(loaded: LoadedPipeline, parts: Parts, health: configured.Health, 
     broker = connect(loaded.pipeline, "health")
     others = partial(_down, supervision)
     try:
-        Reserve(listener, views(Health(loaded, broker, needed, others))).start()
+        Reserve(listener, views(HealthViews(loaded, broker, needed, others))).start()
         supervision.up()
         broker.start(plan(loaded.pipeline), declare=False)
         rest()

@@ -10,7 +10,7 @@ import pytest
 
 from runner.brokers.base import Broker, Depth
 from runner.config.loader import LoadedPipeline
-from runner.intake.health import Health, published_to
+from runner.intake.health import HealthViews, published_to
 from runner.topology import plan
 from runner.worker.worker import Worker
 from tests.http_client import Client
@@ -50,33 +50,35 @@ def test_a_broker_that_is_silent_is_noticed_and_holds_up_no_probe(
 
 
 @pytest.fixture
-def running(pipeline: LoadedPipeline, broker: Broker) -> Iterator[Health]:
+def running(pipeline: LoadedPipeline, broker: Broker) -> Iterator[HealthViews]:
     """Of a pipeline whose one stage has a worker."""
     broker.start(plan(pipeline.pipeline))
     worker = Worker(pipeline, broker)
     worker.start()
     wait_until(lambda: worker.ready)
     assert pipeline.pipeline.http is not None
-    yield Health(pipeline, broker, published_to(pipeline.pipeline.http))
+    yield HealthViews(pipeline, broker, published_to(pipeline.pipeline.http))
     worker.stop(timeout=5)
 
 
-def test_with_a_worker_for_every_stage_the_pipeline_is_ready(running: Health) -> None:
+def test_with_a_worker_for_every_stage_the_pipeline_is_ready(running: HealthViews) -> None:
     assert (running.pipeline().status_code, running.pipeline().json) == (200, {"status": "ready"})
     assert (running.ready().status_code, running.ready().json) == (200, {"status": "ready"})
 
 
-def test_a_stage_that_is_paused_is_called_so(running: Health, broker: Broker) -> None:
+def test_a_stage_that_is_paused_is_called_so(running: HealthViews, broker: Broker) -> None:
     broker.cancel("payments", pausing=True)
     wait_until(lambda: "stage take is paused" in running.pipeline().get_data(as_text=True))
 
 
-def test_what_else_is_wrong_with_a_run_is_told(running: Health, pipeline: LoadedPipeline, broker: Broker) -> None:
-    answer = Health(pipeline, broker, [], lambda: ["worker is not up"]).ready()
+def test_what_else_is_wrong_with_a_run_is_told(running: HealthViews, pipeline: LoadedPipeline, broker: Broker) -> None:
+    answer = HealthViews(pipeline, broker, [], lambda: ["worker is not up"]).ready()
     assert answer.status_code == 503
     assert "worker is not up" in answer.get_data(as_text=True)
 
 
-def test_a_queue_that_is_not_there_is_named(running: Health, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_queue_that_is_not_there_is_named(
+    running: HealthViews, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(broker, "depths", lambda _: {})
     assert "there is no queue payments" in running.pipeline().get_data(as_text=True)

@@ -3,7 +3,7 @@
     url.py       `embedded:PATH`, checked and shown
     broker.py    the contract, as any thread may call it
     inbox.py     what threads ask for, until the broker's thread does it
-    answers.py   what the broker's thread answers, on the loop of whoever asked
+    callbacks.py what became of it, told on the loop of whoever asked
     service.py   that thread: opens the file, does turn after turn
     turn.py      one transaction's work: settle, publish, take
     store.py     messages and queues as rows; knows SQL, and nothing of threads

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from runner.brokers.answer import Answer
 from runner.brokers.base import Consumer, Depth, Done, GiveUp
-from runner.brokers.embedded.answers import LoopAnswers
+from runner.brokers.embedded.callbacks import LoopCallbacks
 from runner.brokers.embedded.inbox import Publication, Question, packed
 from runner.brokers.embedded.service import Service
 from runner.brokers.embedded.store import Store
@@ -56,7 +56,7 @@ class EmbeddedBroker:
         self._make_service = service
         self._outstanding = Outstanding()
         self._service: Service | None = None
-        self._answers: LoopAnswers | None = None
+        self._callbacks: LoopCallbacks | None = None
 
     @property
     def available(self) -> bool:
@@ -77,7 +77,7 @@ class EmbeddedBroker:
         if sys.platform == "win32":
             raise BrokerSetupError("the embedded broker needs Linux or macOS; name a RabbitMQ as the broker")
         if loop is not None:  # only the answers: a commit would hold up whoever runs it
-            self._answers = LoopAnswers(loop)
+            self._callbacks = LoopCallbacks(loop)
         service = self._service = self._make_service(self._path, self._name, topology, self._events)
         service.start()
         try:
@@ -100,8 +100,8 @@ class EmbeddedBroker:
         service = self._reach()
         parcels = packed(messages)
         done = self._outstanding.counted(messages, done)
-        if self._answers is not None:
-            done = partial(self._answers.tell, done)
+        if self._callbacks is not None:
+            done = partial(self._callbacks.tell, done)
         publication = Publication(parcels, done)
         service.inbox.publications.append(publication)
         service.inbox.wake()

@@ -10,11 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner.config.yaml.variables import Source
-from runner.errors import Problem, Severity
+from runner.errors import Problem, Severity, Trail
 from runner.wording import one_line
-
-Trail = tuple[str | int, ...]
-"""The keys and indexes that lead to a value from the top of the file."""
 
 Place = tuple[int, int]
 """Line and column, from 1."""

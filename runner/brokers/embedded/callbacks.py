@@ -14,7 +14,7 @@ from runner.brokers.base import Done
 from runner.errors import BrokerError
 
 
-class LoopAnswers:
+class LoopCallbacks:
     """Calls on `loop` what is to be told of something."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from runner.brokers.embedded.answers import LoopAnswers
+from runner.brokers.embedded.callbacks import LoopCallbacks
 from runner.errors import BrokerAwayError, BrokerError
 
 
@@ -31,14 +31,14 @@ def run_what_is_due(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def test_an_answer_is_told_on_the_loops_thread_as_it_was_given(loop: asyncio.AbstractEventLoop) -> None:
-    answers, told = LoopAnswers(loop), list[tuple[int, BrokerError | None]]()
+    callbacks, told = LoopCallbacks(loop), list[tuple[int, BrokerError | None]]()
     away = BrokerAwayError("the broker is away")
 
     def done(error: BrokerError | None) -> None:
         told.append((threading.get_ident(), error))
 
-    on_another_thread(lambda: answers.tell(done, None))
-    on_another_thread(lambda: answers.tell(done, away))
+    on_another_thread(lambda: callbacks.tell(done, None))
+    on_another_thread(lambda: callbacks.tell(done, away))
     assert told == [], "nothing is told on the thread that knows"
     run_what_is_due(loop)
     assert told == [(threading.get_ident(), None), (threading.get_ident(), away)]
@@ -54,16 +54,16 @@ def test_answers_that_come_together_wake_the_loop_once(
         wake(callback)
 
     monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
-    answers, told = LoopAnswers(loop), list[BrokerError | None]()
+    callbacks, told = LoopCallbacks(loop), list[BrokerError | None]()
     for times in (1, 2):
         for _ in range(100):
-            answers.tell(told.append, None)
+            callbacks.tell(told.append, None)
         run_what_is_due(loop)
         assert (len(told), len(woken)) == (100 * times, times)
 
 
 def test_an_answer_after_the_end_of_the_loop_is_nobodys(loop: asyncio.AbstractEventLoop) -> None:
-    answers, told = LoopAnswers(loop), list[BrokerError | None]()
+    callbacks, told = LoopCallbacks(loop), list[BrokerError | None]()
     loop.close()
-    answers.tell(told.append, None)
+    callbacks.tell(told.append, None)
     assert told == []
