@@ -22,11 +22,8 @@ from runner.errors import StartError
 from runner.events import Observer
 from runner.observability.observers import attach
 from runner.pipeline import Address
-from runner.processes.parts import parts_of
+from runner.processes.parts import READY_POLL, parts_of
 from runner.topology import plan
-
-READY_POLL = 0.005
-"""Seconds between looks at whether the consumers are registered."""
 
 
 class Engine:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from runner import Message, Reject, mask_card_numbers
-from runner.library.mail import Mail, Mailer, is_one_line
+from runner.library.mail import TIMEOUT, Mail, Mailer, is_one_line
 from stages.notification import KINDS
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class SendEmail:
         username: str = "",
         password: str = "",
         reply_to: str = "",
-        timeout: float = 20.0,
+        timeout: float = TIMEOUT,
         ca_file: Path | None = None,
         templates: Path | None = None,
     ) -> None:

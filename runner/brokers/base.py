@@ -48,6 +48,9 @@ given, else on the thread that the broker works on; so it has to return at once,
 GiveUp = Callable[[], None]
 """Says that nobody waits any more."""
 
+ANSWER_TIMEOUT = 5.0
+"""Seconds that the broker has for an answer unless the caller says otherwise."""
+
 
 class Consumer(Protocol):
     """What a broker calls for a queue that is consumed, always on its own thread:
@@ -112,7 +115,7 @@ class Broker(Protocol):
         is called that waits: not `start`, `publish`, `cancel`, `depths` or `close`.
         """
 
-    def publish(self, messages: Sequence[Outgoing], *, timeout: float = 5.0) -> None:
+    def publish(self, messages: Sequence[Outgoing], *, timeout: float = ANSWER_TIMEOUT) -> None:
         """Return when all of `messages` are durable on their queues.
 
         Raises PublishError for those refused, BrokerUnavailableError if the broker is
@@ -148,13 +151,13 @@ class Broker(Protocol):
     def release(self, deliveries: Iterable[Delivery]) -> None:
         """Give these back to their queue, uncounted. Returns at once."""
 
-    def depths(self, queues: Iterable[str], *, timeout: float = 5.0) -> Mapping[str, Depth]:
+    def depths(self, queues: Iterable[str], *, timeout: float = ANSWER_TIMEOUT) -> Mapping[str, Depth]:
         """The depth of each of these work queues.
 
         A queue that doesn't exist is left out. Raises BrokerUnavailableError.
         """
 
-    def close(self, *, timeout: float = 5.0) -> None:
+    def close(self, *, timeout: float = ANSWER_TIMEOUT) -> None:
         """Let settled deliveries' acks leave, for up to `timeout` seconds, then hang up.
 
         What is still in hand goes back to its queue.

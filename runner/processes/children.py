@@ -26,15 +26,13 @@ from runner.config.loader import LoadedPipeline
 from runner.errors import RunnerError
 from runner.observability import observers
 from runner.pipeline import Health, Http, Mailbox
-from runner.processes.parts import Parts
+from runner.processes.parts import READY_POLL, Parts
 from runner.processes.ports import listening
 from runner.processes.supervisor import START_FAILED, Child, Supervision, rest
 from runner.topology import plan
 
 log = logging.getLogger("runner.children")
 
-READY_POLL = 0.01
-"""Seconds between checks whether the consumers are registered."""
 ANSWERS_LEAVE = 0.25
 """Seconds for the last answers when the intake stops; then it drops connections that have sent
 half a header."""

@@ -12,6 +12,9 @@ from runner.wording import did_you_mean
 INTAKE, MAILBOX = "intake", "mailbox"
 """The names of the parts that aren't stages."""
 
+READY_POLL = 0.005
+"""Seconds between checks whether a part is ready."""
+
 
 class UnknownPartError(RunnerError):
     """`--only` names what the file doesn't have."""

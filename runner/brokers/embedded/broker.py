@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.brokers.answer import Answer
-from runner.brokers.base import Consumer, Depth, Done, GiveUp
+from runner.brokers.base import ANSWER_TIMEOUT, Consumer, Depth, Done, GiveUp
 from runner.brokers.embedded.callbacks import LoopCallbacks
 from runner.brokers.embedded.inbox import Publication, Question, packed
 from runner.brokers.embedded.service import Service
@@ -87,7 +87,7 @@ class EmbeddedBroker:
             service.close(timeout=0.0)
             raise
 
-    def publish(self, messages: Sequence[Outgoing], *, timeout: float = 5.0) -> None:
+    def publish(self, messages: Sequence[Outgoing], *, timeout: float = ANSWER_TIMEOUT) -> None:
         if not messages:
             return
         answer = Answer()
@@ -127,7 +127,7 @@ class EmbeddedBroker:
         inbox.releases.extend(deliveries)
         inbox.wake()
 
-    def depths(self, queues: Iterable[str], *, timeout: float = 5.0) -> Mapping[str, Depth]:
+    def depths(self, queues: Iterable[str], *, timeout: float = ANSWER_TIMEOUT) -> Mapping[str, Depth]:
         counts: dict[str, tuple[int, int, int]] = {}
         consumers: dict[str, int] = {}
         paused: dict[str, int] = {}
@@ -154,7 +154,7 @@ class EmbeddedBroker:
             if queue in counts
         }
 
-    def close(self, *, timeout: float = 5.0) -> None:
+    def close(self, *, timeout: float = ANSWER_TIMEOUT) -> None:
         if self._service is not None:
             self._service.close(timeout)
 

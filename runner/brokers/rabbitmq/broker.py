@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 
 from runner.brokers.answer import Answer
-from runner.brokers.base import Consumer, Depth, Done, GiveUp
+from runner.brokers.base import ANSWER_TIMEOUT, Consumer, Depth, Done, GiveUp
 from runner.brokers.outstanding import Outstanding
 from runner.brokers.rabbitmq.amqp.node import Node
 from runner.brokers.rabbitmq.connection import RobustConnection
@@ -97,7 +97,7 @@ class RabbitBroker:
             self.close()
             raise
 
-    def publish(self, messages: Sequence[Outgoing], *, timeout: float = 5.0) -> None:
+    def publish(self, messages: Sequence[Outgoing], *, timeout: float = ANSWER_TIMEOUT) -> None:
         if not messages:
             return
         answer = Answer()
@@ -138,7 +138,7 @@ class RabbitBroker:
         if not self._life.blocked and not self._silent:  # a broker that takes nothing doesn't answer either
             self._silent = not done.wait(CANCEL_TIMEOUT)
 
-    def depths(self, queues: Iterable[str], *, timeout: float = 5.0) -> Mapping[str, Depth]:
+    def depths(self, queues: Iterable[str], *, timeout: float = ANSWER_TIMEOUT) -> Mapping[str, Depth]:
         wanted = set(queues)
         planned = [queue for queue in self._topology.queues if queue.home in wanted]
         depths: dict[str, Depth] = {}
@@ -155,7 +155,7 @@ class RabbitBroker:
             raise BrokerUnavailableError(f"the broker has not answered within {timeout:g} s")
         return depths
 
-    def close(self, *, timeout: float = 5.0) -> None:
+    def close(self, *, timeout: float = ANSWER_TIMEOUT) -> None:
         if self._life.ending:
             return
         deadline = time.monotonic() + timeout

@@ -15,6 +15,7 @@ Names that can be imported from here are public; the modules are not.
 
 from runner.library.mail.addresses import is_one_line
 from runner.library.mail.mailer import Mail, Mailer
+from runner.library.mail.relay import TIMEOUT
 from runner.library.mail.send_mail import SendMail
 
-__all__ = ["Mail", "Mailer", "SendMail", "is_one_line"]
+__all__ = ["TIMEOUT", "Mail", "Mailer", "SendMail", "is_one_line"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from runner import Reject, mask_card_numbers
 from runner.library.mail.addresses import bare_address, is_one_line, named_address
-from runner.library.mail.relay import Relay
+from runner.library.mail.relay import TIMEOUT, Relay
 
 if TYPE_CHECKING:
     from runner.library.mail.email import Email
@@ -62,7 +62,7 @@ class Mailer:
         username: str = "",
         password: str = "",
         reply_to: str = "",
-        timeout: float = 20.0,
+        timeout: float = TIMEOUT,
         ca_file: Path | None = None,
     ) -> None:
         self._relay = Relay(server, port, use_tls, use_ssl, username, password, timeout, ca_file)

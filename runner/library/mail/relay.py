@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import ssl
 
 
+TIMEOUT = 20.0
+"""Seconds; the default."""
 _LONGEST = 600
 
 
@@ -29,7 +31,7 @@ class Relay:
     """TLS from the first byte, as on port 465."""
     username: str = ""
     password: str = field(default="", repr=False)
-    timeout: float = 20.0
+    timeout: float = TIMEOUT
     """Seconds for the whole opening, and for each mail up to its end; the last answer may take ten minutes."""
     ca_file: Path | None = None
     """PEM: the only authorities whose certificates are trusted, instead of the system's."""
