@@ -138,6 +138,8 @@ class Pipeline:
     health: Health | None = None
     shutdown_timeout: float = 25.0
     """Seconds that a stopping worker may take to finish what it has in hand."""
+    broker_variable: str | None = field(default=None, compare=False)
+    """The environment variable that names the broker, where the file leaves it to one."""
 
     @property
     def folder(self) -> Path:

@@ -39,8 +39,9 @@ class Urls(Protocol):
     def shown(self, url: str, folder: Path) -> str:
         """A URL fit to be shown and to be written into a file in `folder`: without its password."""
 
-    def described(self, urls: Sequence[str], *, by_variable: bool) -> str:
-        """What `runner run` says of the broker; `by_variable`: BROKER_URL can name another one."""
+    def described(self, urls: Sequence[str], *, variable: str | None) -> str:
+        """What `runner run` says of the broker. `variable`: the environment variable that can
+        name another one, if there is one."""
 
 
 class Entrance(Protocol):
@@ -108,8 +109,7 @@ def shown(url: str, folder: Path) -> str:
 
 def described(pipeline: Pipeline) -> str:
     """What `runner run` says of the broker of `pipeline`."""
-    by_variable = "${BROKER_URL" in pipeline.file.read_text()
-    return kind_of(pipeline.broker[0]).urls.described(pipeline.broker, by_variable=by_variable)
+    return kind_of(pipeline.broker[0]).urls.described(pipeline.broker, variable=pipeline.broker_variable)
 
 
 def connect(pipeline: Pipeline, part: str, events: Events = UNWATCHED) -> Broker:

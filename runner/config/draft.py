@@ -99,6 +99,7 @@ class _Reader:
             name=self._value(("name",)) or self._file.stem,
             file=self._file,
             broker=self._broker(),
+            broker_variable=self._variable(("broker",)),
             queues={name: self._queue(("queues", name)) for name in self._entries(("queues",))},
             stages={name: self._stage(("stages", name)) for name in self._entries(("stages",))},
             exchanges={name: self._exchange(("exchanges", name)) for name in self._entries(("exchanges",))},
@@ -117,6 +118,11 @@ class _Reader:
         if node is None or node.broken or trail in self._invalid:
             return None
         return node.value
+
+    def _variable(self, trail: Trail) -> str | None:
+        """The variable that names all of the value there."""
+        node = self._document.node(trail)
+        return node.variable if node is not None else None
 
     def _wiring(self, trail: Trail, *, needed: bool = False) -> Any:
         """A value that says which queue leads where. If it can't be read, the draft has a gap."""

@@ -66,10 +66,19 @@ def test_a_broker_is_told_without_its_password(tmp_path: Path) -> None:
     assert "  broker   amqp://user:********@one/v, amqp://user:********@two/v" in lines
 
 
-def test_a_broker_that_the_environment_may_name_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("${BROKER_URL:-embedded:b.db}", "; BROKER_URL=amqp://… for RabbitMQ"),
+        ("${OURS}", "; OURS=amqp://… for RabbitMQ"),
+        ("embedded:${FILE}  # or ${BROKER_URL}", ""),
+    ],
+)
+def test_a_broker_that_the_environment_may_name_says_by_which_variable(written: str, hint: str, tmp_path: Path) -> None:
     file = tmp_path / "pipeline.yaml"
-    file.write_text("broker: ${BROKER_URL:-embedded:b.db}\nqueues: {a: {}}\n")
-    assert "  broker   embedded, b.db (one machine; BROKER_URL=amqp://… for RabbitMQ)" in said(load(file, environ={}))
+    file.write_text(f"broker: {written}\nqueues: {{a: {{}}}}\n")
+    pipeline = load(file, environ={"OURS": "embedded:b.db", "FILE": "b.db"})
+    assert f"  broker   embedded, b.db (one machine{hint})" in said(pipeline)
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,9 @@ def shown(url: str, folder: Path) -> str:
     return f"{EMBEDDED}{_near(path_of(url), folder)}"
 
 
-def described(urls: Sequence[str], *, by_variable: bool) -> str:
-    """What `runner run` says of the broker; `by_variable`: BROKER_URL can name another one."""
-    outgrown = "; BROKER_URL=amqp://… for RabbitMQ" if by_variable else ""
+def described(urls: Sequence[str], *, variable: str | None) -> str:
+    """What `runner run` says of the broker; the environment variable `variable` can name another one."""
+    outgrown = f"; {variable}=amqp://… for RabbitMQ" if variable else ""
     return f"embedded, {_near(path_of(urls[0]), Path.cwd())} (one machine{outgrown})"
 
 

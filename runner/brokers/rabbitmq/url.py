@@ -71,7 +71,7 @@ def shown(url: str, folder: Path) -> str:
     return hide_password(url)
 
 
-def described(urls: Sequence[str], *, by_variable: bool) -> str:
+def described(urls: Sequence[str], *, variable: str | None) -> str:
     """What `runner run` says of the broker."""
     return ", ".join(hide_password(url) for url in urls)
 

@@ -33,6 +33,8 @@ class Node:
     """Something in it was reported, so its value means nothing."""
     source: Source = Source.TEXT
     """Of a scalar: where it came from."""
+    variable: str | None = None
+    """Of a scalar: the variable that names all of it."""
 
     @property
     def texts(self) -> Any:

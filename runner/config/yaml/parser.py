@@ -189,7 +189,7 @@ class _Composer:
         broken = bool(expanded.problems) or self._has_surrogate(text, event)
         text = encodable(text)
         value = text if is_text else resolve(text)
-        return Node(value, _place(event), text, broken=broken, source=expanded.source)
+        return Node(value, _place(event), text, broken=broken, source=expanded.source, variable=expanded.variable)
 
     def _bounded(self, event: ScalarEvent, text: str) -> str:
         self._expanded += len(text)

@@ -54,6 +54,8 @@ class Expanded:
     problems: tuple[VariableProblem, ...] = ()
     source: Source = Source.TEXT
     """Where its most secret part came from."""
+    variable: str | None = None
+    """The variable that names the whole text, where nothing but its default stands beside it."""
 
 
 def expand(text: str, environ: Mapping[str, str], folder: Path) -> Expanded:
@@ -68,7 +70,7 @@ def expand(text: str, environ: Mapping[str, str], folder: Path) -> Expanded:
         expanded, _ = expansion.until_end(0, 0)
     except _MalformedError as error:
         return Expanded(text, (*expansion.problems, VariableProblem(text.count("${", 0, error.start), error.reason)))
-    return Expanded(expanded, tuple(expansion.problems), expansion.source)
+    return Expanded(expanded, tuple(expansion.problems), expansion.source, expansion.whole)
 
 
 def escape(text: str) -> str:
@@ -90,6 +92,8 @@ class _Expansion:
         self._folder = folder
         self.problems: list[VariableProblem] = []
         self.source = Source.TEXT
+        self.whole: str | None = None
+        """The variable that is the whole text."""
 
     def until_end(self, start: int, depth: int) -> tuple[str, int]:
         """The expansion from `start` to the end of the text or, in a default, to its `}`; and the
@@ -118,10 +122,14 @@ class _Expansion:
         if name is None:
             raise self._malformed(start)
         if self._text.startswith("}", name.end()):
-            return self._set(name[0], start, needed=True), name.end() + 1
-        if not self._text.startswith(":-", name.end()):
+            value, end = self._set(name[0], start, needed=True), name.end() + 1
+        elif self._text.startswith(":-", name.end()):
+            value, end = self._or_default(name[0], start, name.end() + 2, depth)
+        else:
             raise self._malformed(start)
-        return self._or_default(name[0], start, name.end() + 2, depth)
+        if (start, end) == (0, len(self._text)):
+            self.whole = name[0]
+        return value, end
 
     def _or_default(self, name: str, start: int, default_start: int, depth: int) -> tuple[str, int]:
         """A default that isn't used is read, too, to find its end; its problems don't count."""

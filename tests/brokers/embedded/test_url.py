@@ -50,7 +50,5 @@ def test_a_run_says_that_it_is_for_one_machine_and_how_to_outgrow_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     url = f"embedded:{tmp_path}/broker.db"
-    assert described((url,), by_variable=False) == "embedded, broker.db (one machine)"
-    assert described((url,), by_variable=True) == (
-        "embedded, broker.db (one machine; BROKER_URL=amqp://… for RabbitMQ)"
-    )
+    assert described((url,), variable=None) == "embedded, broker.db (one machine)"
+    assert described((url,), variable="BROKER") == ("embedded, broker.db (one machine; BROKER=amqp://… for RabbitMQ)")

@@ -123,7 +123,7 @@ def test_what_is_wrong_is_told_without_repeating_the_url(url: str, problem: str)
 def test_a_password_is_shown_to_nobody() -> None:
     urls = ("amqp://user:hunter2@a/v", "amqp://user:hunter2@b/v")
     assert shown(urls[0], HERE) == "amqp://user:********@a/v"
-    assert described(urls, by_variable=True) == "amqp://user:********@a/v, amqp://user:********@b/v"
+    assert described(urls, variable="BROKER_URL") == "amqp://user:********@a/v, amqp://user:********@b/v"
     assert nodes(urls[0])[0].label == "amqp://a:5672/v"
 
 

@@ -20,5 +20,5 @@ def shown(url: str, folder: Path) -> str:
     return "toy:" + Path(url.removeprefix("toy:")).name
 
 
-def described(urls: Sequence[str], *, by_variable: bool) -> str:
+def described(urls: Sequence[str], *, variable: str | None) -> str:
     return f"a toy named {Path(urls[0].removeprefix('toy:')).name}"

@@ -65,7 +65,7 @@ def test_what_came_out_of_a_variable_is_told_from_a_default(text: str, source: S
 
 
 def test_a_default_that_is_not_taken_may_lack_variables() -> None:
-    assert expand("${A:-1${NO}}") == Expanded("1", source=Source.VARIABLE)
+    assert expand("${A:-1${NO}}") == Expanded("1", source=Source.VARIABLE, variable="A")
 
 
 def test_each_missing_variable_is_told_with_its_place_among_them() -> None:
@@ -120,8 +120,9 @@ def secret(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("text", ["${PASSWORD}", "${PASSWORD:-}", "${PASSWORD:-d}", "${NO:-${PASSWORD}}"])
 def test_a_variable_that_is_not_set_comes_from_the_file_that_name_file_names(text: str, secret: Path) -> None:
-    assert expand(text, {"PASSWORD_FILE": str(secret)}) == Expanded("hunter2", source=Source.FILE)
-    assert expand(text, {"PASSWORD_FILE": str(secret), "PASSWORD": ""}) == Expanded("hunter2", source=Source.FILE)
+    for environ in ({"PASSWORD_FILE": str(secret)}, {"PASSWORD_FILE": str(secret), "PASSWORD": ""}):
+        expanded = expand(text, environ)
+        assert (expanded.text, expanded.source, expanded.problems) == ("hunter2", Source.FILE, ())
 
 
 @pytest.mark.parametrize("text", ["${file:password}", "${file:${NAME}}", "${file:./${NO:-password}}"])
@@ -148,8 +149,10 @@ def test_a_variable_and_its_file_are_not_both_set(secret: Path) -> None:
 
 
 def test_a_file_of_a_default_that_is_not_taken_is_neither_missed_nor_a_secret(secret: Path) -> None:
-    assert expand("${A:-${file:nowhere}}") == Expanded("1", source=Source.VARIABLE)
-    assert expand("${A:-${file:password}}", ENVIRON, secret.parent) == Expanded("1", source=Source.VARIABLE)
+    assert expand("${A:-${file:nowhere}}") == Expanded("1", source=Source.VARIABLE, variable="A")
+    assert expand("${A:-${file:password}}", ENVIRON, secret.parent) == Expanded(
+        "1", source=Source.VARIABLE, variable="A"
+    )
 
 
 def test_a_file_that_gives_no_value_is_told_by_who_names_it() -> None:
@@ -167,3 +170,20 @@ def test_a_file_that_gives_no_value_is_told_by_who_names_it() -> None:
 def test_a_malformed_variable_is_told_on_one_line() -> None:
     [problem] = expand("${\n\n}", {}, Path()).problems
     assert problem.reason.startswith("'${\\n\\n}' isn't understood")
+
+
+@pytest.mark.parametrize(
+    ("text", "variable"),
+    [
+        ("${A}", "A"),
+        ("${NO:-${A}}", "NO"),
+        ("${A}${B}", None),
+        ("${A:-x}${B}", None),
+        ("x${A}", None),
+        ("${A} ", None),
+        ("$${A}", None),
+        ("plain", None),
+    ],
+)
+def test_a_variable_that_names_the_whole_text_is_known(text: str, variable: str | None) -> None:
+    assert expand(text).variable == variable
