@@ -108,7 +108,8 @@ class Observer:
 
     def stopped(self, part: str, pid: int, status: int, was_up: bool, again: float | None) -> None:
         """A child process has ended, with an exit status or by the signal `-status`. It will be
-        restarted in `again` seconds (None: not at all). `was_up`: it had started."""
+        restarted in `again` seconds (None: not at all; 0: it asked to be replaced).
+        `was_up`: it had started."""
 
 
 class Events:

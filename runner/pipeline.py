@@ -119,6 +119,8 @@ class Stage:
     prefetch: int = 500
     """The most deliveries taken in advance; `runner.worker.prefetch` says when it is fewer."""
     retry: RetryPolicy = DEFAULT_RETRY
+    timeout: float | None = 600.0
+    """Seconds after which a call of the handler has failed; None: never."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,12 @@ over both (`tests/brokers`). What they promise:
   in between repeats work and loses nothing.
 - **release** gives a delivery back uncounted, as if it had never been taken.
 - A delivery's **attempt** counts the attempts in its header, the deliveries that
-  died with their holder, and itself. A message whose holder died is afterwards handed
-  out on its own: a process has at most one such message in hand, over all of its queues,
-  so that the next death is counted against the message that caused it. (The first one may
-  have been a neighbour's fault: a delivery tells how many deaths it has behind it.)
+  died with their holder, and itself. A message that its consumer knows to be **innocent**
+  of that comes again as if it had never been taken. Any other whose holder died is
+  handed out on its own: a process has at most one such message in hand, over all of its
+  queues, so that the next death is counted against the message that caused it. (The first
+  one may have been a neighbour's fault: a delivery tells how many deaths it has behind it.
+  And one that stays in hand for `PATIENCE` seconds lets the next one pass.)
 - A message published with a **delay** is kept by the broker at least that long, over
   restarts of everything.
 
@@ -52,9 +54,18 @@ ANSWER_TIMEOUT = 5.0
 """Seconds that the broker has for an answer unless the caller says otherwise."""
 
 
+PATIENCE = 10.0
+"""Seconds after which a message whose holder died, and that is in hand once more, holds up no
+other one any longer: it is slow, and need not be deadly."""
+
+
 class Consumer(Protocol):
     """What a broker calls for a queue that is consumed, always on its own thread:
-    both methods have to return at once, and must not call back into `publish`."""
+    all methods have to return at once, and must not call back into `publish`.
+
+    Those with a body are for a consumer that knows what it had begun when it died, in an
+    earlier life or in another process; who derives from this class knows nothing of that.
+    """
 
     def deliver(self, deliveries: Sequence[Delivery]) -> None:
         """Take these in hand."""
@@ -62,6 +73,21 @@ class Consumer(Protocol):
     def settle_failed(self, delivery: Delivery, error: PublishError) -> None:
         """The broker refused something that `settle` wanted published, so the delivery
         is not acked: it is still in hand, to be settled in another way."""
+
+    def taken_back(self) -> None:
+        """What was in hand belongs to the broker again and may come once more, though
+        nobody has died."""
+        return
+
+    def is_innocent(self, id: str, attempt: int) -> bool:  # noqa: ARG002 - for those who know
+        """Of a message that comes again: whether a holder is known that had it in hand as
+        this attempt and hadn't begun it, so that it can't have killed anybody."""
+        return False
+
+    def acquittals(self, id: str, attempts: range) -> int:  # noqa: ARG002 - for those who know
+        """How many holders are known that died with it in hand as one of these attempts,
+        handed out on its own, and hadn't begun it."""
+        return 0
 
 
 @dataclass(frozen=True, slots=True)

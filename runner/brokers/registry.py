@@ -30,6 +30,9 @@ class Urls(Protocol):
     """How its URLs are written."""
     ALONE: str
     """Why one of its URLs can't be one of several, as a sentence; empty: it can."""
+    TAKES_BACK_AFTER: float | None
+    """Seconds after which it gives a message in hand to somebody else, unless it is told
+    otherwise; None: never."""
 
     def parse(self, text: str, folder: Path) -> tuple[str, ...]:
         """The URLs that `text` stands for, at least one, complete without `folder`, where
@@ -100,6 +103,11 @@ def misfit(url: str, *, beside: str) -> str | None:
     if first is kind or first.urls.ALONE:  # the first is told of its own fault
         return None
     return "several URLs are the nodes of one broker, and this names another broker than the first; name one of them"
+
+
+def takes_back_after(url: str) -> float | None:
+    """When the broker at `url` loses patience (see `Urls.TAKES_BACK_AFTER`)."""
+    return kind_of(url).urls.TAKES_BACK_AFTER
 
 
 def shown(url: str, folder: Path) -> str:

@@ -125,6 +125,7 @@ def _stage(stage: Stage, handler: HandlerFactory, pipeline: Pipeline) -> Lines:
         yield from _entry("publish", _publish(stage.publish), 4)
     yield f"    concurrency: {stage.concurrency}"
     yield f"    prefetch: {stage.prefetch}"
+    yield f"    timeout: {'off' if stage.timeout is None else format_duration(stage.timeout)}"
     yield from _retry(stage.retry)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from itertools import combinations, pairwise
 
 from runner import topology
+from runner.brokers import registry
 from runner.config.draft import Draft
 from runner.config.flow import flow_problems
 from runner.config.grammar import subject
@@ -239,6 +240,27 @@ def _idle_slots(draft: Draft) -> Iterator[Problem]:
             yield draft.document.problem(trail, message, severity="warning")
 
 
+def _patience(draft: Draft) -> Iterator[Problem]:
+    """A broker that takes a message back while its handler works hands it out a second time."""
+    patience = registry.takes_back_after(draft.pipeline.broker[0]) if draft.pipeline.broker else None
+    if patience is None:
+        return
+    for stage in draft.pipeline.stages.values():
+        if stage.timeout is None or stage.timeout > patience:
+            written = "off" if stage.timeout is None else format_duration(stage.timeout)
+            message = (
+                f"stage {stage.name}: timeout is {written}, but after {format_duration(patience)} RabbitMQ hands a "
+                "message out once more; lower it, or raise consumer_timeout on the broker"
+            )
+            yield draft.document.problem(_own_trail(draft, stage, "timeout"), message, severity="warning")
+
+
+def _own_trail(draft: Draft, stage: Stage, key: str) -> Trail:
+    """Where the value of a stage stands: with it, or with the defaults."""
+    own: Trail = ("stages", stage.name, key)
+    return own if draft.document.node(own) is not None else ("defaults", key)
+
+
 def _ports(draft: Draft) -> Iterator[Problem]:
     pipeline = draft.pipeline
     parts = {"http": pipeline.http, "mailbox": pipeline.mailbox, "health": pipeline.health}
@@ -267,6 +289,7 @@ _CHECKS: tuple[Check, ...] = (
     _unchecked,
     _retries,
     _idle_slots,
+    _patience,
     _ports,
     unused_mailbox,
 )

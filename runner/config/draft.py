@@ -44,6 +44,7 @@ LONGEST_KEY = 255
 """Bytes (AMQP 0-9-1, section 4.2.5.3)."""
 LONGEST_WAIT = 30 * 86_400.0
 """Seconds. RabbitMQ's limit of a time-to-live is 2^32 ms, some 49 days."""
+OFF = "off"
 LARGEST_BODY = 16 << 20
 """Bytes. RabbitMQ 4 takes no larger message unless it is configured to."""
 
@@ -260,11 +261,20 @@ class _Reader:
             settings=self._value((*trail, "settings")) or {},
             publish=self._publish(trail),
             retry=dataclasses.replace(DEFAULT_RETRY, **(self._default_retry | self._retry((*trail, "retry")))),
+            **self._timeout(trail),
             **_given(
                 concurrency=self._own_or_default(trail, "concurrency"),
                 prefetch=self._own_or_default(trail, "prefetch"),
             ),
         )
+
+    def _timeout(self, stage: Trail) -> dict[str, Any]:
+        """Nothing where the model's default holds."""
+        own: Trail = (*stage, "timeout")
+        trail = own if self._document.node(own) is not None else ("defaults", "timeout")
+        if self._value(trail) == OFF:
+            return {"timeout": None}
+        return _given(timeout=self._duration(trail, 0.1, LONGEST_WAIT))
 
     def _own_or_default(self, stage: Trail, key: str) -> int | None:
         own = self._parsed((*stage, key), _whole)

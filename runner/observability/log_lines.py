@@ -74,6 +74,9 @@ class LogLines(Observer):
     def stopped(self, part: str, pid: int, status: int, was_up: bool, again: float | None) -> None:  # noqa: ARG002 - the part is enough
         if again is None:
             return
+        if again == 0:
+            _supervisor.info("%s has made way for a fresh one", part)
+            return
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         when = "" if was_up else " before it was up"
         _supervisor.error("%s %s%s; restarting it in %g s", part, how, when, again)

@@ -28,8 +28,9 @@ from runner.observability import observers
 from runner.pipeline import Health, Http, Mailbox
 from runner.processes.parts import READY_POLL, Parts
 from runner.processes.ports import listening
-from runner.processes.supervisor import START_FAILED, Child, Supervision, rest
+from runner.processes.supervisor import NAP, Child, Supervision, rest
 from runner.topology import plan
+from runner.worker.blackbox import BlackBox
 
 log = logging.getLogger("runner.children")
 
@@ -50,17 +51,28 @@ def children(loaded: LoadedPipeline, parts: Parts, *, processes: int = 1) -> lis
     names = ["worker"] if processes == 1 else [f"worker-{number}" for number in range(1, processes + 1)]
     if parts.stages:
         stages = [stage.name for stage in parts.stages]
-        found += [Child(name, partial(run_worker, loaded, name, stages)) for name in names]
+        box = BlackBox(processes, sum(stage.concurrency for stage in parts.stages))
+        for number, name in enumerate(names):
+            found.append(Child(name, partial(run_worker, loaded, name, stages, box, number)))
     return found
 
 
-def run_worker(loaded: LoadedPipeline, name: str, stages: Collection[str], supervision: Supervision) -> None:
-    """Handle deliveries until `Stop`; then finish what is in hand and send its acks."""
+def run_worker(
+    loaded: LoadedPipeline,
+    name: str,
+    stages: Collection[str],
+    box: BlackBox,
+    number: int,
+    supervision: Supervision,
+) -> None:
+    """Handle deliveries until `Stop`, or until a handler hangs; then finish what is in hand and
+    send its acks."""
     from runner.worker.worker import Worker
 
+    box.enter(number)
     events = observers.attach()
     broker = connect(loaded.pipeline, name, events)
-    worker = Worker(loaded, broker, stages, events)
+    worker = Worker(loaded, broker, stages, events, box=box, replaceable=True)
     try:
         broker.start(plan(loaded.pipeline))
         try:
@@ -68,11 +80,15 @@ def run_worker(loaded: LoadedPipeline, name: str, stages: Collection[str], super
             while not worker.ready:
                 time.sleep(READY_POLL)
             supervision.up()
-            rest()
+            while not worker.hung.wait(NAP):
+                pass
+            log.warning("%s is replaced, for it can't get rid of a handler that hangs", name)
+            supervision.replace()
         finally:
             worker.stop(loaded.pipeline.shutdown_timeout)
     finally:
         broker.close()
+        box.leave()
 
 
 def run_mailbox(mailbox: Mailbox, supervision: Supervision) -> None:
@@ -181,7 +197,7 @@ def _errors_reported(supervision: Supervision) -> Iterator[None]:
         yield
     except RunnerError as error:
         supervision.cannot_start(str(error))
-        os._exit(START_FAILED)
+        os._exit(1)
     except Exception:
         log.exception("the intake has failed")
         os._exit(1)

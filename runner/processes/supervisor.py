@@ -30,8 +30,6 @@ from runner.observability import streams
 
 log = logging.getLogger("runner.supervisor")
 
-START_FAILED = 3
-"""The exit status of a child that can't start: restarting it wouldn't help."""
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.25, 30.0
 """Seconds before a child that died is restarted; each wait is twice the one before."""
 STEADY = 60.0
@@ -49,10 +47,14 @@ class Stop(BaseException):
     """Raised in a child's main thread by SIGTERM: stop, in good order."""
 
 
+NAP = 0.25
+"""Seconds that a child rests at a time: a signal that comes just before a sleep shows only after it."""
+
+
 def rest() -> NoReturn:
-    """Until `Stop`. In short naps: a signal that comes just before a sleep is noticed only after it."""
+    """Until `Stop`."""
     while True:
-        time.sleep(0.25)
+        time.sleep(NAP)
 
 
 class Board:
@@ -92,6 +94,10 @@ class Supervision:
         """The names of the children that are not up."""
         return self._board.down()
 
+    def replace(self) -> None:
+        """This child is about to end in good order, and wants a fresh one in its place, at once."""
+        self._tell(replace=True)
+
     def watch(self) -> None:
         """Stop this child's process group when the supervisor is gone, however it died:
         nothing may run unsupervised. Starts a thread."""
@@ -130,8 +136,10 @@ class _Process:
         self.pid = 0
         self.killed = False
         """Whether its end was forced; that may take a moment to show."""
-        self.start_error = ""
-        """Why it can't start."""
+        self.start_error: str | None = None
+        """Why it can't start, as it has told; its exit status may be a handler's."""
+        self.replaced = False
+        """Whether it has asked to be replaced."""
         self.report = -1
         self.started = 0.0
         self.backoff = FIRST_BACKOFF
@@ -225,6 +233,7 @@ class Supervisor:
         for line in _drain(process.report).splitlines():
             message = json.loads(line)
             process.start_error = message.get("start_error", process.start_error)
+            process.replaced = message.get("replace", process.replaced)
             if message.get("up"):
                 process.up = True
                 self._events.started(process.child.name, process.pid)
@@ -245,18 +254,20 @@ class Supervisor:
         os.close(process.report)
         _kill_group(process.pid)  # its orphans may still hold its port and its messages
         pid, was_up, process.up, process.pid = process.pid, process.up, False, 0
-        again = self._delay(process, status)
+        again = self._delay(process)
         self._events.stopped(process.child.name, pid, status, was_up, again)
         if again is not None:
             process.due = time.monotonic() + again
 
-    def _delay(self, process: _Process, status: int) -> float | None:
+    def _delay(self, process: _Process) -> float | None:
         """Seconds until a child that has ended is restarted; None: it is not."""
         if self._stopping:
             return None
-        if status == START_FAILED or process.start_error:
+        if process.start_error is not None:
             self._start_error = process.start_error or f"{process.child.name} can't start"
             return None
+        if process.replaced:
+            return 0.0
         if time.monotonic() - process.started > STEADY:
             process.backoff = FIRST_BACKOFF
         delay, process.backoff = process.backoff, min(process.backoff * 2, LONGEST_BACKOFF)
@@ -274,6 +285,7 @@ class Supervisor:
     def _start(self, process: _Process) -> None:
         process.report, write = _pipe()
         process.started = time.monotonic()
+        process.replaced = False
         streams.flush()
         # Until the child has its own handlers, a signal to it has to wait: otherwise its copy
         # of ours would take the signal, and it would be lost.
@@ -303,7 +315,7 @@ class Supervisor:
             pass
         except RunnerError as error:
             supervision.cannot_start(str(error))
-            status = START_FAILED
+            status = 1
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else 1
         except BaseException:  # a child ends here, whatever it was

@@ -3,6 +3,8 @@
     worker.py    all the stages of one process
     stage.py     one stage: its slots, and the deliveries that wait for one
     outcome.py   a handler's result or error → what becomes of the delivery
+    blackbox.py  what handlers had begun, where it outlives SIGKILL
+    isolation.py one handler at work, and no other one in this process
     prefetch.py  how many messages a stage takes in advance
 
 Left out: processes (`runner.processes`), and what a handler does.

@@ -34,6 +34,7 @@ from runner.pipeline import Stage
 from runner.privacy.masking import mask
 from runner.routing import Reason, Refusal, Router
 from runner.topology import dead_letter_queue
+from runner.units import format_duration
 from runner.validation.schema import Schema
 from runner.validation.violations import Violation
 from runner.wording import encodable
@@ -109,6 +110,10 @@ class Decider:
             return self._retry(delivery, error.reason, error.delay)
         trace = "".join(traceback.format_exception(error))
         return self._retry(delivery, f"{type(error).__name__}: {text(error)}", trace=trace)
+
+    def overdue(self, delivery: Delivery, timeout: float, trace: str) -> Outcome:
+        """The handler hasn't returned in `timeout` seconds, and `trace` shows where it is."""
+        return self._retry(delivery, f"the handler has not returned within {format_duration(timeout)}", trace=trace)
 
     def unpublishable(self, delivery: Delivery, error: PublishError) -> Outcome:
         """The broker refused the result of the delivery: a failure like any other."""

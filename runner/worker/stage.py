@@ -2,26 +2,31 @@
 
 It has `concurrency` slots, which are threads that call its handler. The broker's own thread
 hands over deliveries and never waits for a slot, so a slow or stuck handler delays neither
-another stage nor the broker connection. Left out: what becomes of a delivery (see `outcome`).
+another stage nor the broker connection. A call that takes longer than the stage's `timeout`
+has failed, and its late result is dropped. Left out: what becomes of a delivery (see `outcome`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from queue import Empty, SimpleQueue
 
-from runner.brokers.base import Broker
+from runner.brokers.base import Broker, Consumer
 from runner.errors import PublishError, StartError
 from runner.events import UNWATCHED, Events, Failure
 from runner.handlers.factory import HandlerFactory
 from runner.message import Delivery, Message, Outgoing
 from runner.pipeline import Stage
 from runner.worker import prefetch
+from runner.worker.blackbox import BlackBox, mark
+from runner.worker.isolation import Isolation, Running
 from runner.worker.outcome import Decider, Fate, Outcome
 
 log = logging.getLogger("runner.worker")
@@ -31,13 +36,29 @@ STRANDED_DELAY = 1.0
 nor the dead letter. Until then the delivery stays in hand, unacked."""
 LOG_STRANDED_EVERY = 30.0
 """Seconds."""
+JOIN_POLL = 0.1
+"""Seconds between looks at whether a slot is still waited for."""
 
 
-class StageWorker:
-    """One stage: its slots, and the deliveries that wait for one. A `Consumer`."""
+class StageWorker(Consumer):
+    """One stage: its slots, and the deliveries that wait for one.
+
+    Its slots are those of the process from `first_slot` on. `hung()` is called when a handler
+    has hung, and the whole process is to be replaced; without it the handler's thread is.
+    """
 
     def __init__(
-        self, stage: Stage, factory: HandlerFactory, decider: Decider, broker: Broker, events: Events = UNWATCHED
+        self,
+        stage: Stage,
+        factory: HandlerFactory,
+        decider: Decider,
+        broker: Broker,
+        events: Events = UNWATCHED,
+        *,
+        box: BlackBox | None = None,
+        isolation: Isolation | None = None,
+        first_slot: int = 0,
+        hung: Callable[[], None] | None = None,
     ) -> None:
         self._stage = stage
         self._factory = factory
@@ -46,10 +67,17 @@ class StageWorker:
         self._events = events
         self.waiting: SimpleQueue[Delivery | None] = SimpleQueue()
         """Deliveries that wait for a slot; None ends one."""
-        self._slots = [
-            threading.Thread(target=self._run_slot, name=f"{stage.name}-{number}", daemon=True)
-            for number in range(1, stage.concurrency + 1)
-        ]
+        self._box = box or BlackBox(1, stage.concurrency)
+        self._begun = self._box.begun[first_slot : first_slot + stage.concurrency]
+        self._hung = hung
+        self._slots = [self._slot(number, self._tell_entered) for number in range(stage.concurrency)]
+        self._running: Running = {}
+        """What handlers are at work on, and in which slot. Who takes a delivery out settles it:
+        the slot that has done with it, or `give_up_overdue`."""
+        self._isolation = isolation or Isolation()
+        self._isolation.join(self._running)
+        self._seen: dict[Delivery, float] = {}
+        """When it was first seen to be at work on these (monotonic)."""
         self._prefetch = stage.prefetch
         self._handled = 0
         """Messages since the last look; inexact when slots count at the same time."""
@@ -57,6 +85,8 @@ class StageWorker:
         self._lock = threading.Lock()
         """Guards the three below."""
         self._stopping = False
+        self._abandoned: set[int] = set()
+        """The slots whose handler hangs, and that no other thread has taken over."""
         self._resume: threading.Timer | None = None
         self._stranded: list[tuple[Delivery, Sequence[Outgoing]]] = []
         self._stranded_logged = -LOG_STRANDED_EVERY
@@ -95,10 +125,12 @@ class StageWorker:
             self.waiting.put(None)
 
     def join(self, deadline: float) -> bool:
-        for slot in self._slots:
-            if slot.ident is not None:
-                slot.join(max(0.0, deadline - time.monotonic()))
-        busy = [slot.name for slot in self._slots if slot.is_alive()]
+        for number, slot in enumerate(self._slots):
+            while slot.is_alive() and number not in self._abandoned and (left := deadline - time.monotonic()) > 0:
+                slot.join(min(left, JOIN_POLL))
+        busy = [
+            slot.name for number, slot in enumerate(self._slots) if slot.is_alive() and number not in self._abandoned
+        ]
         if busy:
             log.warning("%s: still busy, its message will be delivered again: %s", self._stage.name, ", ".join(busy))
         return not busy
@@ -113,6 +145,8 @@ class StageWorker:
             tell(self._stage.name, deliveries)
         put = self.waiting.put
         for delivery in deliveries:
+            if delivery.deaths:
+                self._box.take_alone(mark(delivery.queue, delivery.id, delivery.attempt))
             put(delivery)
 
     def settle_failed(self, delivery: Delivery, error: PublishError) -> None:
@@ -139,28 +173,66 @@ class StageWorker:
         for delivery, messages in stranded:
             self._broker.settle(delivery, messages)
 
+    def taken_back(self) -> None:
+        self._box.messages_come_back()
+
+    def is_innocent(self, id: str, attempt: int) -> bool:
+        return self._box.is_innocent(mark(self._stage.consume, id, attempt))
+
+    def acquittals(self, id: str, attempts: range) -> int:
+        return self._box.acquittals(mark(self._stage.consume, id, attempt) for attempt in attempts)
+
     # -- on a slot's thread ---------------------------------------------------------------------
 
-    def _run_slot(self) -> None:
-        with ExitStack() as entered:
+    def _slot(self, number: int, entered: Callable[[BaseException | None], None]) -> threading.Thread:
+        name = f"{self._stage.name}-{number + 1}"
+        return threading.Thread(target=self._run_slot, args=(number, entered), name=name, daemon=True)
+
+    def _run_slot(self, number: int, entered: Callable[[BaseException | None], None]) -> None:
+        with ExitStack() as left:
             try:
                 handler = self._factory.build()
                 if isinstance(handler, AbstractContextManager):
-                    entered.enter_context(handler)
+                    left.enter_context(handler)
             except BaseException as error:  # noqa: BLE001 - reported to `enter`, whatever it is
-                self._entered.put(error)
+                entered(error)
                 return
-            self._entered.put(None)
+            entered(None)
             for delivery in iter(self.waiting.get, None):
-                if delivery.session.open:  # else the broker has given it to another worker
-                    self.handle(handler, delivery)
+                # If its session is over, the broker has given it to somebody else.
+                handle = self._handle_suspect if delivery.deaths else self.handle
+                if delivery.session.open and not handle(handler, delivery, number):
+                    return
 
-    def handle(self, handler: Callable[[Message], object], delivery: Delivery) -> None:
-        """Call `handler`, and settle the delivery with the result. Never raises an Exception."""
+    def _handle_suspect(self, handler: Callable[[Message], object], delivery: Delivery, number: int) -> bool:
+        """Its holder has died. Before that makes it a dead letter, it is tried with nobody beside it."""
+        suspect = mark(delivery.queue, delivery.id, delivery.attempt)
+        if delivery.attempt < self._stage.retry.attempts:
+            self._box.begin_alone(suspect)
+            return self.handle(handler, delivery, number)
+        with self._isolation.alone():
+            self._box.begin_alone(suspect)
+            going_on = self.handle(handler, delivery, number)
+            self._begun[number] = 0  # it has killed nobody: what others do until it is acked isn't its fault
+            self._box.take_alone(suspect)
+            return going_on
+
+    def handle(self, handler: Callable[[Message], object], delivery: Delivery, number: int) -> bool:
+        """Call `handler` in the slot `number`, and settle the delivery with the result. Never
+        raises an Exception. False: the call took too long, and the slot was given up with it."""
+        self._running[delivery] = number
+        if self._isolation.closed and not delivery.deaths:
+            self._isolation.wait(self._running, delivery, number)
+        self._begun[number] = hash((delivery.queue, delivery.id, delivery.attempt))  # its `mark`, without a call
         tell = self._events.handled
         began = time.perf_counter() if tell is not None else 0.0
         try:
             done = self._decide(handler, delivery)
+            if self._running.pop(delivery, None) is None:
+                log.warning(
+                    "%s: the handler of message %s has ended after all: too late", self._stage.name, delivery.id
+                )
+                return False
             seconds = time.perf_counter() - began if tell is not None else 0.0
             if isinstance(done, Outcome):
                 self._settle(delivery, done, seconds)
@@ -172,6 +244,7 @@ class StageWorker:
             log.exception("%s: internal error", self._stage.name)
             self._settle(delivery, self._decider.failed(delivery, error))
         self._handled += 1
+        return True
 
     def _decide(self, handler: Callable[[Message], object], delivery: Delivery) -> Sequence[Outgoing] | Outcome:
         """The messages to publish, or what happened instead."""
@@ -203,6 +276,36 @@ class StageWorker:
         if not self._warned:
             self._warned = True
             log.warning("%s: its handler returns a body, but the stage has no publish: not passed on", self._stage.name)
+
+    # -- handlers that hang ---------------------------------------------------------------------
+
+    def give_up_overdue(self) -> None:
+        """Fail what a handler has been at work on for too long. To be called from time to time."""
+        if self._stage.timeout is None:
+            return
+        now = time.monotonic()
+        self._seen = {delivery: self._seen.get(delivery, now) for delivery in list(self._running)}
+        for delivery, since in self._seen.items():
+            if now - since >= self._stage.timeout and (number := self._running.pop(delivery, None)) is not None:
+                self._give_up(delivery, number, self._stage.timeout)
+
+    def _give_up(self, delivery: Delivery, number: int, timeout: float) -> None:
+        if delivery.session.open:  # else it has come again, and is counted then
+            outcome = self._decider.overdue(delivery, timeout, _stack_of(self._slots[number]))
+            self._settle(delivery, outcome, timeout)
+        if self._hung is not None:
+            self._abandoned.add(number)
+            self._hung()
+            return
+        self._slots[number] = self._slot(number, self._tell_replaced)
+        self._slots[number].start()
+
+    def _tell_entered(self, error: BaseException | None) -> None:
+        self._entered.put(error)
+
+    def _tell_replaced(self, error: BaseException | None) -> None:
+        if error is not None:
+            log.error("%s has a slot less: no handler can be made for it: %s", self._stage.name, error)
 
     # -- pacing and pausing ------------------------------------------------------------------------------
 
@@ -255,3 +358,9 @@ class StageWorker:
         for end in (delivery for delivery in waiting if delivery is None):
             self.waiting.put(end)  # the stage is stopping meanwhile, and a slot waits for it
         self._broker.release([delivery for delivery in waiting if delivery is not None])
+
+
+def _stack_of(thread: threading.Thread) -> str:
+    """Where a thread is, as a traceback would show it."""
+    frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 - documented, and the only way
+    return "".join(traceback.format_stack(frame)) if frame is not None else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
+from itertools import accumulate
 
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
@@ -13,15 +14,25 @@ from runner.events import UNWATCHED, Events
 from runner.pipeline import Stage
 from runner.routing import Router
 from runner.topology import plan
+from runner.worker.blackbox import BlackBox
+from runner.worker.isolation import Isolation
 from runner.worker.outcome import Decider
 from runner.worker.stage import StageWorker
 
+LOOKS = 20
+"""How often in a stage's `timeout` it is looked for handlers that hang."""
+SHORTEST_LOOK, LONGEST_LOOK = 0.02, 1.0
+"""Seconds between two looks."""
 PACE_EVERY = 5.0
 """Seconds between checks whether a stage takes as much in advance as it can handle."""
 
 
 class Worker:
-    """All the stages of `names` (None: of the whole pipeline) in this process."""
+    """All the stages of `names` (None: of the whole pipeline) in this process.
+
+    `replaceable` tells that the process can be replaced when a handler hangs, and somebody
+    waits for `hung`; else a thread of it is.
+    """
 
     def __init__(
         self,
@@ -29,6 +40,9 @@ class Worker:
         broker: Broker,
         names: Iterable[str] | None = None,
         events: Events = UNWATCHED,
+        *,
+        box: BlackBox | None = None,
+        replaceable: bool = False,
     ) -> None:
         topology = plan(loaded.pipeline)
         wanted = set(loaded.pipeline.stages if names is None else names)
@@ -37,12 +51,30 @@ class Worker:
             router = Router(stage.publish, topology, loaded.schemas)
             return Decider(stage, loaded.schemas.get(stage.consume), router)
 
+        stages = [stage for stage in loaded.pipeline.stages.values() if stage.name in wanted]
+        first_slots = accumulate((stage.concurrency for stage in stages), initial=0)
+        box = box or BlackBox(1, sum(stage.concurrency for stage in stages))
+        isolation = Isolation()
+        self.hung = threading.Event()
+        """Set when a handler hangs, so that this process ought to be replaced."""
+        self._ended = threading.Event()
+        self._watch_every = min((_look_every(stage) for stage in stages), default=LONGEST_LOOK)
+        self._watch = threading.Thread(target=self._watch_handlers, name="watch", daemon=True)
         self._over = threading.Event()
         self._pacer = threading.Thread(target=self._pace, name="pace", daemon=True)
         self._stages = [
-            StageWorker(stage, loaded.handlers[stage.name], decider(stage), broker, events)
-            for stage in loaded.pipeline.stages.values()
-            if stage.name in wanted
+            StageWorker(
+                stage,
+                loaded.handlers[stage.name],
+                decider(stage),
+                broker,
+                events,
+                box=box,
+                isolation=isolation,
+                first_slot=first_slot,
+                hung=self.hung.set if replaceable else None,
+            )
+            for stage, first_slot in zip(stages, first_slots, strict=False)
         ]
 
     @property
@@ -61,21 +93,33 @@ class Worker:
         except StartError:
             self.stop(timeout=1.0)
             raise
+        self._watch.start()
         for stage in self._stages:
             stage.consume()
         self._pacer.start()
 
     def stop(self, timeout: float) -> bool:
         """Take nothing more, give back what no handler has begun, and wait up to `timeout`
-        seconds for the rest. False if some handler is still busy."""
+        seconds for the rest. False if some handler is still busy; one that hangs is not
+        waited for."""
         deadline = time.monotonic() + timeout
         self._over.set()
         for stage in self._stages:
             stage.stop()
         finished = [stage.join(deadline) for stage in self._stages]
+        self._ended.set()
         return all(finished)
 
     def _pace(self) -> None:
         while not self._over.wait(PACE_EVERY):
             for stage in self._stages:
                 stage.pace(PACE_EVERY)
+
+    def _watch_handlers(self) -> None:
+        while not self._ended.wait(self._watch_every):
+            for stage in self._stages:
+                stage.give_up_overdue()
+
+
+def _look_every(stage: Stage) -> float:
+    return LONGEST_LOOK if stage.timeout is None else min(max(SHORTEST_LOOK, stage.timeout / LOOKS), LONGEST_LOOK)

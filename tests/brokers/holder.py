@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from runner.brokers import registry
-from runner.brokers.base import Broker
+from runner.brokers.base import Broker, Consumer
 from runner.errors import PublishError
 from runner.events import UNWATCHED, Events
 from runner.message import Delivery
@@ -32,7 +32,7 @@ def broker_at(address: str, name: str, events: Events = UNWATCHED) -> Broker:
     return registry.kind_of(address).entrance.connect([address], name, events)
 
 
-class Forwarder:
+class Forwarder(Consumer):
     """A consumer that passes on whatever comes."""
 
     def __init__(self, broker: Broker) -> None:
@@ -46,7 +46,7 @@ class Forwarder:
         raise error
 
 
-class Reporter:
+class Reporter(Consumer):
     """A consumer that tells what comes, and keeps it."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from runner.brokers.base import Broker, Depth
+from runner.brokers.base import Broker, Consumer, Depth
 from runner.errors import BrokerAwayError, PublishError
 from runner.message import Delivery, Destination, Outgoing, new_id
 from runner.pipeline import Binding, Exchange, Pipeline, Queue, Stage
@@ -55,7 +55,7 @@ def ids(items: Iterable[HasId]) -> list[str]:
     return [item.id for item in items]
 
 
-class Collector:
+class Collector(Consumer):
     """A consumer that keeps what it is handed, and can be waited for."""
 
     def __init__(self) -> None:

@@ -55,6 +55,11 @@ def delivery_of(message: Taken, queue: str, session: Session, broker_data: objec
     )
 
 
+def attempts_in(headers: str | None) -> int:
+    """The attempts that were made of a message with these headers."""
+    return 0 if headers is None else _read_headers(headers)[1]
+
+
 def _read_headers(text: str) -> tuple[Mapping[str, Any], int, str, str]:
     """The headers of the message's sender, the attempts that were made of it, why they can't be
     read, and why the last attempt failed."""

@@ -377,6 +377,22 @@ class Store:
         self._execute("UPDATE message SET id = ? WHERE place = ?", (named.id, named.place))
         return named
 
+    def suspects(self, queue: Queue, count: int) -> list[tuple[int, str, str | None]]:
+        """Place, id and headers of up to `count` messages whose holder died once."""
+        found = self._execute(
+            f"SELECT json_group_array(json_array(place, id, headers)) FROM (SELECT place, {_MESSAGE} FROM message"
+            " JOIN taken USING (place)"
+            " WHERE owner IS NULL AND crashes > 0 AND crashes < 2 AND place BETWEEN ? AND ? ORDER BY place LIMIT ?)",
+            (queue.first, queue.head, count),
+        ).fetchone()[0]
+        suspects: list[tuple[int, str, str | None]] = json.loads(found)
+        return suspects
+
+    def absolve(self, places: Sequence[int]) -> None:
+        """These messages had nothing to do with their holder's death."""
+        chosen = "(SELECT value FROM json_each(?))"
+        self._execute(f"UPDATE taken SET crashes = 0 WHERE place IN {chosen}", (json.dumps(places),))
+
     def _waiting_again(self, queue: Queue, which: str, count: int) -> list[int]:
         found = self._execute(
             "SELECT json_group_array(place) FROM (SELECT place FROM taken"

@@ -12,13 +12,13 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from runner.brokers.base import Consumer
+from runner.brokers.base import PATIENCE, Consumer
 from runner.brokers.embedded.inbox import Parcel, Publication, Work
 from runner.brokers.embedded.presence import Grave
-from runner.brokers.embedded.reading import delivery_of
+from runner.brokers.embedded.reading import Taken, attempts_in, delivery_of
 from runner.brokers.embedded.store import Queue, Store
 from runner.errors import BrokerError, BrokerUnavailableError, PublishError
-from runner.message import Delivery, Destination, Outgoing, Session, new_id
+from runner.message import Delivery, Destination, Outgoing, Session, new_id, number
 from runner.topology import Topology
 
 MAX_PAYLOAD = 128 * 1024 * 1024
@@ -52,7 +52,13 @@ class Hand:
         self.bytes = 0
         """Of payload."""
         self.suspect: int | None = None
-        """The place of the one message among them whose former holder died."""
+        """The place of the message among them whose former holder died, and that came last."""
+        self._since = 0.0
+
+    @property
+    def takes_suspect(self) -> bool:
+        """Whether another one may come: there is none, or it is slow."""
+        return self.suspect is None or time.monotonic() - self._since >= PATIENCE
 
     def __contains__(self, delivery: Delivery) -> bool:
         return delivery.tag in self._places
@@ -63,6 +69,7 @@ class Hand:
         delivery.broker_data.in_hand += 1
         if suspect:
             self.suspect = delivery.tag
+            self._since = time.monotonic()
 
     def drop(self, delivery: Delivery) -> None:
         self._places.discard(delivery.tag)
@@ -237,11 +244,32 @@ class Turn:
             return
         if self._hand.bytes >= HELD_BYTES and subscription.in_hand:
             return  # what is settled makes room
-        taken = self._store.take(queue, room, suspect=self._hand.suspect is None)
+        if queue.returned:
+            self._absolve(subscription, queue, room)
+        taken = self._store.take(queue, room, suspect=self._hand.takes_suspect)
         if not taken:
             return
+        taken = [_acquitted(message, subscription) if message.crashes > 1 else message for message in taken]
         deliveries = [delivery_of(message, queue.name, self._session, subscription) for message in taken]
         for message, delivery in zip(taken, deliveries, strict=True):
             self._hand.put(delivery, suspect=message.crashes > 0)
         self.taken.append((subscription, deliveries))
         self.more |= queue.ready > 0 and subscription.in_hand < subscription.prefetch and self._hand.bytes < HELD_BYTES
+
+    def _absolve(self, subscription: Subscription, queue: Queue, count: int) -> None:
+        """Those whose holder died are none of the suspects where its consumer knows better."""
+        innocent = [
+            place
+            for place, message_id, headers in self._store.suspects(queue, count)
+            if subscription.consumer.is_innocent(message_id, attempts_in(headers) + 1)
+        ]
+        if innocent:
+            self._store.absolve(innocent)
+
+
+def _acquitted(message: Taken, subscription: Subscription) -> Taken:
+    """With those deaths only that it may have been the cause of; at the first it was in company."""
+    first = attempts_in(message.headers) + 2
+    alone = range(first, first + number(message.crashes) - 1)
+    acquittals = subscription.consumer.acquittals(message.id, alone)
+    return message._replace(crashes=max(1, message.crashes - acquittals))

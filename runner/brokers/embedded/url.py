@@ -9,6 +9,7 @@ from runner.paths import check_path
 
 EMBEDDED = "embedded:"
 EXAMPLES = ("embedded:PATH",)
+TAKES_BACK_AFTER = None
 _LONGEST_SUFFIX = "-journal"
 """Of the files that SQLite keeps beside the database: their names have to fit, too."""
 ALONE = "an embedded broker is one file on one machine, and can't be one of several; name it alone"

@@ -1,7 +1,8 @@
 """Consuming one queue: deliveries in batches, each queue on a channel of its own.
 
-A delivery whose earlier holder died is not handled from here: it is moved to the
-queue's quarantine (see `quarantine`). Neither is a retry that isn't due yet.
+A delivery whose earlier holder died is not handled from here, unless its consumer knows
+that it is innocent: it is moved to the queue's quarantine (see `quarantine`). Neither is a
+retry that isn't due yet.
 
 RabbitMQ limits what is taken in advance by its number alone. Where the bodies are large,
 the consumer rests until there is room in the memory, and then takes fewer.
@@ -16,7 +17,7 @@ from runner.brokers.base import Consumer
 from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.frames import Delivered
 from runner.brokers.rabbitmq.amqp.templates import Plain
-from runner.brokers.rabbitmq.reading import died, left_to_wait, moved, read
+from runner.brokers.rabbitmq.reading import left_to_wait, moved, read, returns
 from runner.brokers.rabbitmq.session import ChannelSession
 from runner.message import NO_HEADERS, Delivery, Outgoing, all_usable
 from runner.topology import PlannedQueue
@@ -68,6 +69,8 @@ class Subscription:
         """Who waits for the consumer's end."""
         self._prefetch = prefetch
         self._counts_deliveries = planned.type == "quorum"
+        self._most_returns = (planned.delivery_limit or 0) / 2
+        """A message that comes back oftener is innocent no longer, lest the broker's own limit ends it."""
         self._waits = waits
         self._move = move
         self._later = later
@@ -109,6 +112,8 @@ class Subscription:
         """The channel is gone; what it delivered belongs to the broker again."""
         self._tag, self._asked, self.opening, self._resting = "", False, False, False
         if self.session is not None:
+            if self.session.in_hand:
+                self.consumer.taken_back()
             self.session.end()
             self.session = None
         self._tell_cancelled()
@@ -213,7 +218,7 @@ class Subscription:
     def _elsewhere(self, delivery: Delivery, delivered: Delivered) -> Outgoing | None:
         """Where a delivery has to go before it may be handled: to the quarantine, or back
         to wait where its retry isn't due yet."""
-        if died(delivered, counts_deliveries=self._counts_deliveries):
+        if self._is_suspect(delivery, delivered):
             # At most one attempt, however often it was delivered: only its first delivery
             # can have come to a handler, for the later ones were on their way to the quarantine.
             delivery.attempt += 1
@@ -223,6 +228,13 @@ class Subscription:
         if wait <= 0 or not self._waits:  # a stage that retries nothing more has no queue to wait on
             return None
         return moved(delivery, self.queue, wait)
+
+    def _is_suspect(self, delivery: Delivery, delivered: Delivered) -> bool:
+        """Whether it may have killed the one who had it in hand."""
+        came_back = returns(delivered, counts_deliveries=self._counts_deliveries)
+        if not came_back or came_back >= self._most_returns:
+            return came_back > 0
+        return not self.consumer.is_innocent(delivery.id, delivery.attempt)
 
 
 class Arrivals:

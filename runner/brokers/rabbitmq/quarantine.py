@@ -5,7 +5,8 @@ broker knows is that each of these deliveries came to nothing. Which of them kil
 the worker? To find out, each is moved to its queue's quarantine, and a process takes
 from all of its quarantines together *one message at a time*: the next death counts
 against the one that was in hand. So a message that kills its workers is counted
-exactly, and the hundreds that were beside it lose one attempt at most.
+exactly, and the hundreds that were beside it lose one attempt at most. Those that a
+consumer knows to be innocent don't come here (see `consuming`).
 """
 
 from __future__ import annotations
@@ -14,17 +15,16 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from runner.brokers.base import PATIENCE
 from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.frames import Delivered
 from runner.brokers.rabbitmq.consuming import Subscription
 from runner.brokers.rabbitmq.reading import DEATHS, DELIVERY_COUNT, header_number, read
 from runner.brokers.rabbitmq.session import ChannelSession
+from runner.message import ATTEMPT
 
 LOOK_EVERY = 1.0
 """Seconds between looks into quarantines that were empty."""
-PATIENCE = 10.0
-"""Seconds after which a message that is still in hand holds up no other one any more:
-it is slow, and need not be deadly."""
 
 
 class QuarantineReader:
@@ -40,7 +40,8 @@ class QuarantineReader:
         self._asking = False
         self._served = ""
         """The queue that the last one was for."""
-        self._taken = 0.0
+        self._taken, self._tag = 0.0, 0
+        """When it was taken, and which delivery it is."""
 
     def attach(self, channel: Channel) -> None:
         """Use this freshly opened channel."""
@@ -58,7 +59,7 @@ class QuarantineReader:
         """Take the next one, unless one is in hand or being asked for."""
         if self._asking or self.session is None:
             return
-        if self.session.in_hand and time.monotonic() - self._taken < PATIENCE:
+        if self._tag in self.session.in_hand and time.monotonic() - self._taken < PATIENCE:
             return
         subscriptions = list(self._subscriptions())
         # Each has its turn: first those behind the one that was served last.
@@ -87,9 +88,11 @@ class QuarantineReader:
     def _on_got(self, session: ChannelSession, subscription: Subscription, delivered: Delivered) -> None:
         self._asking = False
         self._served = subscription.queue
-        self._taken = time.monotonic()
+        self._taken, self._tag = time.monotonic(), delivered.tag
         headers = delivered.properties.headers if delivered.properties is not None else None
         # One death brought it here, which its header counts; those before a release too.
         counted = header_number(headers, DEATHS) or 1
-        deaths = counted + header_number(headers, DELIVERY_COUNT)
+        came_back, first = header_number(headers, DELIVERY_COUNT), header_number(headers, ATTEMPT) + 1
+        acquittals = subscription.consumer.acquittals(delivered.message_id, range(first, first + came_back))
+        deaths = counted + max(0, came_back - acquittals)
         subscription.arrive(read(subscription.queue, session, delivered, deaths=deaths, counted=counted))

@@ -29,6 +29,8 @@ from runner.message import (
 
 DELIVERY_COUNT = "x-delivery-count"
 """How often a quorum queue has delivered a message before (absent: never)."""
+ACQUIRED_COUNT = "x-acquired-count"
+"""How often RabbitMQ 4.3 has taken it back from a living consumer, after its time-out."""
 DEATHS = f"{HEADER_PREFIX}deaths"
 """With a message that was released from the quarantine: the deaths behind it."""
 OTHERS_HEADERS = ("x-", HEADER_PREFIX)
@@ -55,9 +57,13 @@ def read(queue: str, session: ChannelSession, delivered: Delivered, *, deaths: i
     return delivery
 
 
-def died(delivered: Delivered, *, counts_deliveries: bool) -> bool:
-    """Whether a holder of the message has died; a classic queue knows of the last delivery only."""
-    return header_number(_headers(delivered), DELIVERY_COUNT) > 0 if counts_deliveries else delivered.redelivered
+def returns(delivered: Delivered, *, counts_deliveries: bool) -> int:
+    """How often the message was taken and came back: its holder has died, or was too slow for
+    the broker. A classic queue knows of the last delivery only."""
+    if not counts_deliveries:
+        return int(delivered.redelivered)
+    headers = _headers(delivered)
+    return max(header_number(headers, DELIVERY_COUNT), header_number(headers, ACQUIRED_COUNT))
 
 
 def left_to_wait(delivered: Delivered) -> float:

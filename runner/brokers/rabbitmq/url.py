@@ -18,6 +18,8 @@ from runner.privacy.redaction import hide_password
 from runner.wording import did_you_mean, quoted
 
 EXAMPLES = ("amqp://user:password@host/vhost", "amqps://…")
+TAKES_BACK_AFTER = 1800.0
+"""Its default (rabbitmq.com/docs/consumers#acknowledgement-timeout)."""
 ALONE = ""
 """Several URLs are the nodes of one cluster."""
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 EXAMPLES = ("toy:NAME",)
+TAKES_BACK_AFTER = None
 ALONE = ""
 
 
