@@ -45,8 +45,8 @@ from tests.pipelines import loaded
 
 BOUNDS = {
     "a hop on RabbitMQ that passes on": 49,
-    "a hop on RabbitMQ that ends the line": 28,  # one writes into the black box, one tells who settles it
-    "a hop on the embedded broker": 85,
+    "a hop on RabbitMQ that ends the line": 28,  # one writes into the black box, one claims the result
+    "a hop on the embedded broker": 87,  # as above
     "a request of the intake": 60,  # two of them look for names that stand twice
 }
 """Calls for each message, in batches of 100; a hop is: taken, checked, handled, published,

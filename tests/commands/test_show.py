@@ -118,6 +118,7 @@ def test_every_default_is_filled_in_and_the_waits_are_computed() -> None:
         "      # timeout: 5.0 (the handler's default)\n"
         "    concurrency: 1\n"
         "    prefetch: 500\n"
+        "    timeout: 10m\n"
         "    retry:\n"
         "      attempts: 5\n"
         "      delay: 2s\n"

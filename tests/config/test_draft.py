@@ -26,7 +26,7 @@ def test_a_file_with_everything_in_it_becomes_a_pipeline(folder: Path) -> None:
 name: orders
 broker: [amqp://a/v, "amqps://u:p@b:5673,[::1]/v"]
 shutdown_timeout: 1m
-defaults: {{retry: {{attempts: 3, delay: 1s}}, concurrency: 2, prefetch: 10}}
+defaults: {{retry: {{attempts: 3, delay: 1s}}, concurrency: 2, prefetch: 10, timeout: 1h}}
 http:
   listen: "[::1]:0"
   max_body: 1MiB
@@ -50,6 +50,7 @@ stages:
       - to: [{{exchange: events, key: order.shipped}}, audit]
     retry: {{attempts: 4, max_delay: 1h30m}}
     concurrency: 8
+    timeout: off
   keep: {{consume: audit, handler: "{TAKE}"}}
 """
     retry = RetryPolicy(attempts=3, delay=1.0, factor=3.0, max_delay=300.0)
@@ -71,9 +72,10 @@ stages:
                 publish=(when, otherwise),
                 concurrency=8,
                 prefetch=10,
+                timeout=None,
                 retry=RetryPolicy(attempts=4, delay=1.0, factor=3.0, max_delay=5400.0),
             ),
-            "keep": Stage("keep", "audit", TAKE, concurrency=2, prefetch=10, retry=retry),
+            "keep": Stage("keep", "audit", TAKE, concurrency=2, prefetch=10, timeout=3600.0, retry=retry),
         },
         exchanges={"events": Exchange("events", "topic")},
         http=Http(

@@ -59,6 +59,8 @@ STAGE = "consume: a, handler: 'tests.config.handlers:take'"
         ("queues: {a: {max_length: ¦0}}\n", "queue a: max_length is 0, but must be a whole number of messages, at least 1"),
         ("queues: {a: {delivery_limit: ¦1.5}}\n", "queue a: delivery_limit is 1.5, but must be a whole number from 1 to 1000"),
         (f"{QUEUES}stages: {{s: {{{STAGE}, concurrency: ¦257}}}}\n", "stage s: concurrency is 257, but must be a whole number from 1 to 256"),
+        (f"{QUEUES}stages: {{s: {{{STAGE}, timeout: ¦never}}}}\n", "stage s: timeout is 'never', but must be a duration, such as 30s or 15m, or off"),
+        (f"{QUEUES}stages: {{s: {{{STAGE}, timeout: ¦0}}}}\n", "stage s: timeout is 0s, but must be from 100ms to 30d"),
         (f"{QUEUES}stages: {{s: {{{STAGE}, prefetch: ¦many}}}}\n", "stage s: prefetch is 'many', but must be a whole number from 1 to 65535"),
         (f"{QUEUES}defaults: {{retry: {{attempts: ¦101}}}}\n", "defaults.retry.attempts is 101, but must be a whole number from 1 to 100"),
         (f"{QUEUES}defaults: {{retry: {{factor: ¦0.5}}}}\n", "defaults.retry.factor is 0.5, but must be a number from 1 to 100"),

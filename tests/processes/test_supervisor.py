@@ -201,6 +201,41 @@ def test_a_child_that_cannot_start_ends_the_run_with_its_reason(program: Run) ->
     assert "all up" not in running.events
 
 
+@pytest.mark.parametrize("status", [0, 3])
+def test_no_exit_status_ends_the_run(program: Run, status: int) -> None:
+    running = program(f"""
+        def leave(supervision):
+            supervision.up()
+            note('a', 'up')
+            if not (folder / 'left').exists():
+                (folder / 'left').touch()
+                os._exit({status})
+            rest()
+        children = [Child('a', leave)]
+    """)
+    wait_until(lambda: len(running.pids("a")) == 2)
+    running.process.terminate()
+    end, said = running.end()
+    assert end == 0
+    assert f"a ended with status {status}; restarting it in 0.25 s" in said
+
+
+def test_a_child_that_asks_to_be_replaced_is_at_once(program: Run) -> None:
+    running = program("""
+        def make_way(supervision):
+            supervision.up()
+            note('a', 'up')
+            if len((folder / 'events').read_text().splitlines()) > 3:
+                rest()
+            supervision.replace()
+        children = [Child('a', make_way)]
+    """)
+    wait_until(lambda: len(running.pids("a")) >= 3)
+    running.process.terminate()
+    assert running.end()[0] == 0
+    assert {line.split()[-1] for line in running.told if "stopped" in line} == {"0.0", "None"}
+
+
 def test_a_child_that_does_not_stop_is_killed(program: Run) -> None:
     running = program("""
         def stubborn(supervision):

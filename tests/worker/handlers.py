@@ -121,6 +121,18 @@ class Waiting(Noting):
         self.released.wait(30)
 
 
+class Hanging(Entered):
+    """Hangs at the body 0, until the test lets it go, and passes on whatever it gets."""
+
+    released: ClassVar[threading.Event]
+
+    def __call__(self, message: Message) -> object:  # type: ignore[override]
+        super().__call__(message)
+        if message.body == 0:
+            self.released.wait(30)
+        return message.body
+
+
 class Returning(Noting):
     """Returns a body that nothing takes."""
 

@@ -14,7 +14,7 @@ from runner.message import Destination, Outgoing
 from tests.dead_letters import dead_letters
 from tests.pipelines import loaded
 from tests.waiting import wait_until
-from tests.worker.handlers import Recorder
+from tests.worker.handlers import Hanging, Recorder
 from tests.worker.stages import PIPELINE, engine, send
 
 
@@ -108,3 +108,36 @@ def test_a_result_that_nothing_takes_is_told_once(
         send(running, b"1", b"2", b"3")
         wait_until(lambda: len(seen.messages) == 3)
     assert caplog.text.count("one: its handler returns a body, but the stage has no publish") == 1
+
+
+def test_a_handler_that_hangs_has_failed_loses_its_slot_to_a_fresh_one_and_is_too_late(
+    tmp_path: Path, seen: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    Hanging.released = threading.Event()
+    hanging = PIPELINE.replace("HANDLER", "Hanging").replace("concurrency: 3", "timeout: 200ms\n        publish: other")
+    with Engine(loaded(tmp_path, hanging), timeout=10) as running:
+        send(running, b"0")
+        wait_until(lambda: running.broker.depths(["work"])["work"].dead == 1)
+        send(running, b"1")
+        wait_until(lambda: (1, "other") in [(message.body, message.queue) for message in seen.messages])
+        assert seen.count("entered") == 3, "each of two attempts has lost its slot to a fresh handler"
+        Hanging.released.set()
+        wait_until(lambda: seen.count("left") == 2)
+        assert "id-0 has ended after all: too late" in caplog.text
+    (letter,) = dead_letters(f"embedded:{tmp_path / 'broker.db'}", "work")
+    assert letter.headers["runner-attempt"] == 2
+    assert letter.headers["runner-error"] == "the handler has not returned within 200ms"
+    assert "released.wait" in letter.headers["runner-traceback"]
+    assert [message.attempt for message in seen.messages if message.body == 0] == [1, 2], "nothing was published late"
+
+
+def test_a_handler_may_take_as_long_as_it_likes_where_timeout_is_off(tmp_path: Path, seen: Recorder) -> None:
+    Hanging.released = threading.Event()
+    patient = PIPELINE.replace("HANDLER", "Hanging").replace("concurrency: 3", "timeout: off\n        publish: other")
+    patient = patient.replace("defaults:", "defaults:\n      timeout: 100ms")
+    with Engine(loaded(tmp_path, patient), timeout=10) as running:
+        send(running, b"0")
+        wait_until(lambda: seen.count("called") == 1)
+        Hanging.released.set()
+        wait_until(lambda: seen.count("called") == 2)
+    assert [(message.queue, message.attempt) for message in seen.messages] == [("work", 1), ("other", 1)]
