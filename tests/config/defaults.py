@@ -31,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
         for owner in ("defaults", "stages.*")
         for key in ("concurrency", "prefetch")
     },
+    **{f"{owner}.timeout": format_duration(_STAGE.timeout or 0.0) for owner in ("defaults", "stages.*")},
     "retry.attempts": _STAGE.retry.attempts,
     "retry.delay": format_duration(_STAGE.retry.delay),
     "retry.factor": _STAGE.retry.factor,

@@ -26,7 +26,7 @@ def test_a_file_with_everything_in_it_becomes_a_pipeline(folder: Path) -> None:
 name: orders
 broker: [amqp://a/v, "amqps://u:p@b:5673,[::1]/v"]
 shutdown_timeout: 1m
-defaults: {{retry: {{attempts: 3, delay: 1s}}, concurrency: 2, prefetch: 10, timeout: 1h}}
+defaults: {{retry: {{attempts: 3, delay: 1s}}, concurrency: 2, prefetch: 10, timeout: 20m}}
 http:
   listen: "[::1]:0"
   max_body: 1MiB
@@ -50,7 +50,7 @@ stages:
       - to: [{{exchange: events, key: order.shipped}}, audit]
     retry: {{attempts: 4, max_delay: 1h30m}}
     concurrency: 8
-    timeout: off
+    timeout: 25m
   keep: {{consume: audit, handler: "{TAKE}"}}
 """
     retry = RetryPolicy(attempts=3, delay=1.0, factor=3.0, max_delay=300.0)
@@ -72,10 +72,10 @@ stages:
                 publish=(when, otherwise),
                 concurrency=8,
                 prefetch=10,
-                timeout=None,
+                timeout=1500.0,
                 retry=RetryPolicy(attempts=4, delay=1.0, factor=3.0, max_delay=5400.0),
             ),
-            "keep": Stage("keep", "audit", TAKE, concurrency=2, prefetch=10, timeout=3600.0, retry=retry),
+            "keep": Stage("keep", "audit", TAKE, concurrency=2, prefetch=10, timeout=1200.0, retry=retry),
         },
         exchanges={"events": Exchange("events", "topic")},
         http=Http(
@@ -107,6 +107,12 @@ def test_what_is_left_out_has_defaults(folder: Path) -> None:
     assert pipeline.health == Health(Address("127.0.0.1", 5001))
     assert pipeline.queues == {"a": Queue("a")}
     assert pipeline.stages == {"s": Stage("s", "a", TAKE)}
+
+
+def test_a_timeout_may_be_off_for_one_stage_or_for_all() -> None:
+    stages = f"stages: {{s: {{consume: a, handler: '{TAKE}', timeout: 1s}}, t: {{consume: b, handler: '{TAKE}'}}}}\n"
+    pipeline = loaded(f"defaults: {{timeout: off}}\nqueues: {{a: {{}}, b: {{}}}}\n{stages}").pipeline
+    assert [stage.timeout for stage in pipeline.stages.values()] == [1.0, None]
 
 
 def test_the_address_of_the_intake_has_a_default() -> None:

@@ -3,6 +3,7 @@ as it takes, its quarantines, and its answers to roll calls."""
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 
@@ -13,6 +14,8 @@ from runner.brokers.rabbitmq.consuming import Subscription
 from runner.brokers.rabbitmq.quarantine import QuarantineReader
 from runner.brokers.rabbitmq.roll_call import Held, answer_roll_calls
 from runner.brokers.rabbitmq.session import ChannelSession
+
+log = logging.getLogger("runner.broker")
 
 Mend = Callable[[str, Callable[[], None]], None]
 
@@ -97,6 +100,16 @@ class Consumers:
 
         def cancelled() -> None:
             subscription.lose_consumer()
+            self._look_for(subscription.queue, there=taken_back, gone=deleted)
+
+        def taken_back() -> None:
+            # From 4.3 on RabbitMQ does so after consumer_timeout: what is in hand is handed out
+            # once more, so that whatever still comes of it here has to be dropped.
+            log.warning("the broker has taken back what was in hand of %s for too long", subscription.queue)
+            if channel.is_open:
+                channel.close()
+
+        def deleted() -> None:
             self._mend(f"the broker has cancelled the consumer of {subscription.queue} (deleted?)", again)
 
         def again() -> None:
@@ -109,6 +122,21 @@ class Consumers:
         channel.on_closed(closed)
         channel.on_cancelled(cancelled)
         subscription.attach(channel)
+
+    def _look_for(self, queue: str, *, there: Callable[[], None], gone: Callable[[], None]) -> None:
+        """Call one of the two."""
+
+        def look(channel: Channel) -> None:
+            def found(_ready: int, _consumers: int) -> None:
+                answers.append(there)
+                channel.close()
+
+            answers: list[Callable[[], None]] = []
+            channel.on_closed(lambda _error: (answers or [gone])[0]())  # 404 closes it
+            channel.look_at_queue(queue, found)
+
+        if self._connection is not None:
+            self._connection.open_channel(look)
 
     def _read_quarantines_on(self, channel: Channel) -> None:
         def closed(error: BaseException) -> None:
