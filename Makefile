@@ -1,4 +1,4 @@
-# The README's commands. Everything is installed into .venv, nothing outside of it.
+# The README's commands. Everything is installed into .venv, and nothing outside.
 .PHONY: run test test-rabbitmq4 test-pika-next lint bench release clean
 
 # With another Python, beside the first: make test PYTHON=python3.14 VENV=.venv-3.14
@@ -13,12 +13,12 @@ run: $(VENV)/installed
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
 
-# What meets RabbitMQ, again on a 4.x from Debian's forky (root and debootstrap have to be there).
+# The tests that use RabbitMQ, on a 4.x from Debian's forky (needs root and debootstrap).
 test-rabbitmq4: $(VENV)/installed-dev
 	@tests/rabbitmq4/install
 	RABBITMQ_SERVER=tests/rabbitmq4/rabbitmq-server $(BIN)/python -m pytest tests/brokers tests/system -k rabbitmq
 
-# The brokers' tests, on the pika that is to come: amqp/ overrides what pika keeps to itself.
+# The brokers' tests on the next pika: amqp/ overrides what pika keeps private.
 test-pika-next: $(NEXT)/installed
 	$(NEXT)/bin/python -m pytest tests/brokers tests/test_call_counts.py
 
@@ -27,7 +27,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# The figures, and those of the peers: python -m bench --list. It takes about an hour.
+# The runner's figures and its peers': python -m bench --list. Takes about an hour.
 bench: $(VENV)/installed-bench
 	@$(BIN)/python -m bench
 

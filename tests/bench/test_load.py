@@ -20,7 +20,7 @@ from tests.waiting import wait_until
 
 
 class Server(ThreadingHTTPServer):
-    """Answers with the statuses in turn, the last one for ever, and keeps what was posted."""
+    """Answers with the statuses in turn, then always with the last, and keeps what was posted."""
 
     daemon_threads = False  # so that closing waits for them, and no socket is left open
     request_queue_size = 64

@@ -36,7 +36,7 @@ def places(marked: str) -> tuple[str, list[tuple[int, int]]]:
 
 
 def changed(old: str, new: str, more: str = "") -> str:
-    """`LINE` with something else in the place of `old`."""
+    """`LINE` with something else instead of `old`."""
     assert old in LINE
     return LINE.replace(old, new) + more
 

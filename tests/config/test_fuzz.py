@@ -21,7 +21,7 @@ from runner.errors import ConfigError, Problem
 SHIPPED = (
     (Path(__file__).parent.parent.parent / "pipeline.yaml").read_text(encoding="utf-8").replace("stages.", "nowhere.")
 )
-"""Without its handlers, whose modules are somebody else's."""
+"""Without its handlers, whose modules aren't here."""
 
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PIECES = [

@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Callable[[str], str]:
-    """Write a module of a name of its own; returns the name."""
+    """Write a module with a unique name; returns the name."""
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
     name = f"made_by_{abs(hash(request.node.nodeid))}"

@@ -91,7 +91,7 @@ def by_granian(pipeline: LoadedPipeline, broker: Broker) -> Iterator[Client]:
 
 @contextmanager
 def served(application: Application) -> Iterator[tuple[Client, asyncio.AbstractEventLoop]]:
-    """`application` behind granian, on a loop of its own."""
+    """`application` behind granian, on its own loop."""
     loop = asyncio.new_event_loop()
     port = free_port()
 

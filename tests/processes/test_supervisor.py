@@ -61,7 +61,7 @@ Run = Callable[[str], "Program"]
 
 
 class Program:
-    """A supervisor that runs in a process of its own, and what it and its children noted."""
+    """A supervisor in a separate process, and what it and its children noted."""
 
     def __init__(self, children: str, folder: Path) -> None:
         self._events = folder / "events"

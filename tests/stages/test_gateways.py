@@ -18,7 +18,7 @@ def nothing_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def charge(card: str, key: str = "key", *, latency: float = 0.0) -> Approved | Declined:
-    """By a handler of its own, as each attempt may be."""
+    """By a separate handler, as each attempt may be."""
     return SimulatedGateway(timeout=0.001, latency=latency).charge(Charge(key, card))
 
 

@@ -14,7 +14,7 @@ Start = Callable[..., Program]
 
 @pytest.fixture(params=["embedded", "rabbitmq"])
 def broker_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A fresh broker: a file of its own, or a virtual host of its own."""
+    """A fresh broker: a new file, or a new virtual host."""
     if request.param == "embedded":
         return f"embedded:{tmp_path / 'broker.db'}"
     url: str = request.getfixturevalue("vhost_url")

@@ -119,7 +119,7 @@ def test_a_full_queue_down_the_line_loses_nothing(prepare: Start) -> None:
 def test_a_blocked_broker_is_503_until_it_takes_messages_again(rabbit_node: RabbitNode, program: Program) -> None:
     rabbit_node.block()
     try:
-        # A connection is told that it is blocked once it publishes: the first is the one that asks.
+        # A connection learns that it is blocked once it publishes: the first one asks.
         wait_until(lambda: program.post({"n": 1}).status == 503 and program.answers("/health/ready") == 503)
     finally:
         rabbit_node.unblock()

@@ -62,12 +62,12 @@ def fail(*_: object, **__: object) -> None:
 
 
 Failing = type("Failing", (Observer,), {name: fail for name in vars(Observer) if not name.startswith("_")})
-"""Can cope with nothing that it is told."""
+"""Fails at every event."""
 
 
 @pytest.fixture(params=["embedded", "rabbitmq"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Of a broker that nobody has used yet."""
+    """Of a broker that has not been used yet."""
     if request.param == "embedded":
         return f"embedded:{tmp_path / 'broker.db'}"
     return str(request.getfixturevalue("vhost_url"))

@@ -113,7 +113,7 @@ def test_a_fault_on_the_connections_thread_keeps_nothing_else_from_being_done(
     connection.call(done.set)
     go_on.set()
     assert done.wait(TIMEOUT)
-    opened.get(timeout=TIMEOUT)  # what the fault has left half done is done anew
+    opened.get(timeout=TIMEOUT)  # what the fault left half done is done again
     connection.stop(TIMEOUT)
     assert "internal error: ZeroDivisionError" in caplog.text
 

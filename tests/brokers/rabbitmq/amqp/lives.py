@@ -16,7 +16,7 @@ Told = tuple[str, object]
 
 
 class Life:
-    """A connection, and what is told of it."""
+    """A connection, and what it calls back."""
 
     def __init__(self, url: str, loop: asyncio.AbstractEventLoop) -> None:
         [node] = nodes(url)
@@ -35,7 +35,7 @@ class Life:
         self._loop.call_soon(function)
 
     def teller(self, what: str) -> Callable[[object], None]:
-        """A function that is told a value of `what`, for `next`."""
+        """A callback that keeps its value, named `what`, for `next`."""
         return lambda value: self._told.put_nowait((what, value))
 
     def next(self) -> Told:
