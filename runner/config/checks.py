@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from itertools import combinations, pairwise
+from typing import Literal
 
 from runner import topology
 from runner.brokers import registry
@@ -31,6 +32,8 @@ MOST_RUNGS = 12
 """The most distinct waits of one stage: each is a queue on the broker."""
 
 Check = Callable[[Draft], Iterator[Problem]]
+NameKind = Literal["queue", "exchange"]
+"""What a name in the wiring is of."""
 
 
 def problems_of(draft: Draft) -> Iterator[Problem]:
@@ -57,7 +60,7 @@ def _undeclared(draft: Draft) -> Iterator[Problem]:
             yield draft.document.problem(trail, f"{sentence} {quoted(name)}, which no {kind} declares{hint}")
 
 
-def _mentions(draft: Draft) -> Iterator[tuple[Trail, str, str, str]]:
+def _mentions(draft: Draft) -> Iterator[tuple[Trail, str, NameKind, str]]:
     """Each use of a name: where, the sentence up to it, queue or exchange, the name."""
     for stage in draft.pipeline.stages.values():
         yield ("stages", stage.name, "consume"), f"stage {stage.name} consumes", "queue", stage.consume

@@ -9,9 +9,13 @@ Left out: bodies (see `arrivals`), and the answers when all connections are take
 
 from __future__ import annotations
 
+import asyncio
+import os
 import resource
+import signal
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
@@ -20,6 +24,9 @@ from granian.net import SocketHolder
 from granian.server import MPServer
 from werkzeug.wrappers import Response
 
+from runner.brokers.base import Broker
+from runner.config.loader import LoadedPipeline
+from runner.events import Events
 from runner.intake.problems import crowded, stuck
 from runner.intake.reserve import RESERVED, Reserve, open_files
 from runner.intake.rsgi import Application
@@ -31,6 +38,9 @@ LONGEST_HEADER = 16_384
 """Bytes of a request's line and header; the answer to a longer one is 431."""
 OTHER_FILES = 128
 """Open files of the process other than clients' connections."""
+ANSWERS_LEAVE = 0.25
+"""Seconds for the last answers when the intake stops; then it drops connections that have sent
+half a header."""
 SILENT = {
     "handlers": {"none": {"class": "logging.NullHandler"}},
     "loggers": {"_granian": {"handlers": ["none"], "propagate": False}},
@@ -67,6 +77,55 @@ class IntakeServer(MPServer):
         begins to wait for the event would wait for the event's lock, and both would wait forever."""
         self.interrupt_signal = True
         threading.Thread(target=self.main_loop_interrupt.set, name="interrupt").start()
+
+
+class ServedApplication(Application):
+    """The intake in granian's own process, from the start of its event loop to its end.
+
+    `start_broker(loop)` is called on another thread as soon as the loop is there.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedPipeline,
+        broker: Broker,
+        events: Events,
+        listener: socket.socket,
+        connections: int,
+        start_broker: Callable[[asyncio.AbstractEventLoop], None],
+    ) -> None:
+        super().__init__(loaded, broker, events)
+        self._listener = listener
+        self._connections = connections
+        self._start_broker = start_broker
+        self._ending: asyncio.Task[None] | None = None
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__rsgi_init__(loop)
+        loop.add_signal_handler(signal.SIGTERM, self._begin_to_end)
+        loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, [signal.SIGTERM])
+        keep_reserve(self, self._listener, self._connections)
+        threading.Thread(target=self._start_broker, args=(loop,), name="broker-start", daemon=True).start()
+
+    def _begin_to_end(self) -> None:
+        """On SIGTERM, instead of granian, which would wait for what clients have begun to send."""
+        if self._ending is None:
+            signal.raise_signal(signal.SIGINT)  # this signal is granian's: it takes no more connections
+            self._ending = self._loop.create_task(self._end())
+
+    async def _end(self) -> None:
+        await self.stop()
+        await asyncio.sleep(ANSWERS_LEAVE)
+        await self._leave()
+
+    async def _leave(self) -> None:
+        await asyncio.to_thread(self._broker.close)
+        os._exit(0)
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Granian ended by itself: no request was left half sent."""
+        super().__rsgi_del__(loop)
+        loop.run_until_complete(self._leave())
 
 
 def keep_reserve(application: Application, listener: socket.socket, connections: int) -> None:

@@ -13,7 +13,6 @@ import os
 import resource
 import signal
 import socket
-import threading
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -33,10 +32,6 @@ from runner.topology import plan
 from runner.worker.blackbox import BlackBox
 
 log = logging.getLogger("runner.children")
-
-ANSWERS_LEAVE = 0.25
-"""Seconds for the last answers when the intake stops; then it drops connections that have sent
-half a header."""
 
 
 def children(loaded: LoadedPipeline, parts: Parts, *, processes: int = 1) -> list[Child]:
@@ -142,48 +137,19 @@ def run_intake(loaded: LoadedPipeline, http: Http, supervision: Supervision) -> 
 def _load_app(loaded: LoadedPipeline, listener: socket.socket, connections: int, supervision: Supervision) -> Any:
     """In granian's own process: the app, whose broker connects meanwhile on granian's loop.
     It serves at once, and answers 503 until the broker is connected."""
-    from runner.intake.rsgi import Application
-    from runner.intake.serving import keep_reserve
-
-    class Served(Application):
-        def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-            super().__rsgi_init__(loop)
-            self._ending: asyncio.Task[None] | None = None
-            loop.add_signal_handler(signal.SIGTERM, self._begin_to_end)
-            loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, [signal.SIGTERM])
-            keep_reserve(self, listener, connections)
-            arguments = (loaded, broker, loop, supervision)
-            threading.Thread(target=_start_broker, args=arguments, name="broker-start", daemon=True).start()
-
-        def _begin_to_end(self) -> None:
-            """On SIGTERM, instead of granian, which would wait for what clients have begun to send."""
-            if self._ending is None:
-                signal.raise_signal(signal.SIGINT)  # this signal is granian's: it takes no more connections
-                self._ending = self._loop.create_task(self._end())
-
-        async def _end(self) -> None:
-            await self.stop()
-            await asyncio.sleep(ANSWERS_LEAVE)
-            await self._leave()
-
-        async def _leave(self) -> None:
-            await asyncio.to_thread(broker.close)
-            os._exit(0)
-
-        def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
-            """Granian ended by itself: no request was left half sent."""
-            super().__rsgi_del__(loop)
-            loop.run_until_complete(self._leave())
+    from runner.intake.serving import ServedApplication
 
     supervision.watch()
     with _errors_reported(supervision):
         events = observers.attach()
         broker = connect(loaded.pipeline, "intake", events)
-        return Served(loaded, broker, events)
+        return ServedApplication(
+            loaded, broker, events, listener, connections, partial(_start_broker, loaded, broker, supervision)
+        )
 
 
 def _start_broker(
-    loaded: LoadedPipeline, broker: Broker, loop: asyncio.AbstractEventLoop, supervision: Supervision
+    loaded: LoadedPipeline, broker: Broker, supervision: Supervision, loop: asyncio.AbstractEventLoop
 ) -> None:
     with _errors_reported(supervision):
         broker.start(plan(loaded.pipeline), loop=loop)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
+from typing import Literal
 
 from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.connection import Connection
@@ -23,10 +24,19 @@ _FINAL = (403, 406)
 broker that may pass: a queue without a leader, say."""
 
 _INEQUIVALENT = re.compile(
-    r"inequivalent arg '(?P<argument>[^']+)' for (?P<kind>\w+) '(?P<name>[^']+)' in vhost '(?P<vhost>[^']+)': "
-    r"received (?:the value )?(?P<ours>.+?)(?: of type '\w+')? but current is (?P<theirs>.+?)(?: of type '\w+')?$"
+    r"inequivalent arg '(?P<argument>[^']+)' for (?P<kind>exchange|queue) '(?P<name>[^']+)' "
+    r"in vhost '(?P<vhost>[^']+)': received (?:the value )?(?P<ours>.+?)(?: of type '\w+')? "
+    r"but current is (?P<theirs>.+?)(?: of type '\w+')?$"
 )
 
+_OLDER = (
+    "queue '%s' was made by an earlier version, without x-delivery-limit: from RabbitMQ 4.0 on "
+    "a dead letter on it vanishes at the 21st look. Delete the queue once it is empty; "
+    "the next start makes it anew"
+)
+
+Refused = Literal["exchange", "queue"]
+"""What the broker refuses to declare."""
 
 Step = Callable[[Callable[[], None]], None]
 """One declaration; it calls what it is given when the broker has confirmed it."""
@@ -38,50 +48,61 @@ def declare(
     *,
     done: Callable[[], None],
     failed: Callable[[str, bool], None],
-    kept: frozenset[str] = frozenset(),
 ) -> None:
-    """Declare everything in `topology` on a channel of its own, which is closed afterwards;
-    but not the queues in `kept`, which are there.
+    """Declare everything in `topology` on its own channel, which is closed afterwards.
 
     Calls `done()`, or `failed(reason, final)` with a sentence for the operator, and whether
-    only a person can mend it. Neither is called where the connection goes away meanwhile.
+    only a person can mend it. Calls neither if the connection is lost meanwhile.
     """
-    steps: Iterator[Step]
+    _Declaring(connection, topology, done, failed).begin()
 
-    def begin(channel: Channel) -> None:
-        nonlocal steps
-        channel.on_closed(closed)
-        steps = _steps(channel, topology, kept)
-        proceed(channel)
 
-    def proceed(channel: Channel) -> None:
+class _Declaring:
+    """Declares one topology; starts again without a queue of an earlier version that has to stay."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        topology: Topology,
+        done: Callable[[], None],
+        failed: Callable[[str, bool], None],
+    ) -> None:
+        self._connection = connection
+        self._topology = topology
+        self._done = done
+        self._failed = failed
+        self._kept: set[str] = set()
+        """The queues that stay as they are."""
+
+    def begin(self) -> None:
+        self._connection.open_channel(self._on_channel)
+
+    def _on_channel(self, channel: Channel) -> None:
+        channel.on_closed(self._on_closed)
+        self._proceed(channel, _steps(channel, self._topology, self._kept))
+
+    def _proceed(self, channel: Channel, steps: Iterator[Step]) -> None:
         step = next(steps, None)
         if step is not None:
-            step(lambda: proceed(channel))
+            step(lambda: self._proceed(channel, steps))
         else:
             channel.close()
-            done()
+            self._done()
 
-    def closed(error: BaseException) -> None:
+    def _on_closed(self, error: BaseException) -> None:
         refusal = closed_by_broker(error)
         if refusal is None:
             return
-        older = _made_without_limit(refusal[1], topology)
+        older = _made_without_limit(refusal[1], self._topology)
         if older:
-            log.warning(
-                "queue '%s' was made by an earlier version, without x-delivery-limit: from RabbitMQ 4.0 on "
-                "a dead letter on it vanishes at the 21st look. Delete the queue once it is empty; "
-                "the next start makes it anew",
-                older,
-            )
-            declare(connection, topology, done=done, failed=failed, kept=kept | {older})
+            log.warning(_OLDER, older)
+            self._kept.add(older)
+            self.begin()
         else:
-            failed(explain_refusal(*refusal), refusal[0] in _FINAL)
-
-    connection.open_channel(begin)
+            self._failed(explain_refusal(*refusal), refusal[0] in _FINAL)
 
 
-def _steps(channel: Channel, topology: Topology, kept: frozenset[str]) -> Iterator[Step]:
+def _steps(channel: Channel, topology: Topology, kept: Collection[str]) -> Iterator[Step]:
     yield partial(channel.declare_exchange, ROLL_CALLS, "fanout")
     for exchange in topology.exchanges:
         yield partial(channel.declare_exchange, exchange.name, exchange.type)
@@ -106,7 +127,8 @@ def explain_refusal(code: int, text: str) -> str:
     match = _INEQUIVALENT.search(text)
     if match is None:
         return f"the broker refuses to declare what the pipeline needs: {text} ({code})"
-    kind, name = match["kind"], match["name"]
+    kind: Refused = "exchange" if match["kind"] == "exchange" else "queue"
+    name = match["name"]
     argument, ours, theirs = _difference(match)
     delete = f"rabbitmqctl delete_queue {name} --vhost {match['vhost']}"
     way_out = (

@@ -10,6 +10,7 @@ import re
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote
 
 from runner.brokers.rabbitmq.amqp.node import Node
@@ -23,7 +24,9 @@ TAKES_BACK_AFTER = 1800.0
 ALONE = ""
 """Several URLs are the nodes of one cluster."""
 
-PARAMETERS = {
+ParameterKind = Literal["TLS file", "TLS", "seconds"]
+
+PARAMETERS: Mapping[str, ParameterKind] = {
     "cacertfile": "TLS file",
     "certfile": "TLS file",
     "keyfile": "TLS file",
@@ -159,7 +162,7 @@ def _check(scheme: str, name: str, value: str) -> None:
         raise ValueError(
             f"needs a whole number of seconds for '{name}', from 1 to {LONGEST_SECONDS}, such as {name}=30"
         )
-    if kind.startswith("TLS") and scheme != "amqps":
+    if kind in ("TLS", "TLS file") and scheme != "amqps":
         raise ValueError(f"has the parameter '{name}', which is for TLS; write amqps://")
     if name == "server_name_indication":
         read_host(value)

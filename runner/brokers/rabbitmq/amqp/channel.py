@@ -16,6 +16,7 @@ from pika.spec import Basic, BasicProperties
 from runner.brokers.rabbitmq.amqp.fields import Properties
 from runner.brokers.rabbitmq.amqp.frames import Delivered, ack_frame
 from runner.brokers.rabbitmq.amqp.wire import Inbound, Wire
+from runner.pipeline import ExchangeType
 
 Done = Callable[[], None]
 
@@ -127,9 +128,9 @@ class Channel:
 
     # -- declaring ----------------------------------------------------------------------
 
-    def declare_exchange(self, name: str, kind: str, done: Done) -> None:
+    def declare_exchange(self, name: str, type: ExchangeType, done: Done) -> None:
         """A durable exchange."""
-        self._channel.exchange_declare(name, kind, durable=True, callback=_then(done))
+        self._channel.exchange_declare(name, type, durable=True, callback=_then(done))
 
     def declare_queue(self, name: str, arguments: Mapping[str, Any], done: Done) -> None:
         """A durable queue, neither exclusive nor auto-delete: anything else isn't portable
