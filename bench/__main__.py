@@ -17,7 +17,7 @@ from bench.benchmarks import ALL
 from bench.ground import Ground
 from bench.machine import describe
 from bench.race import race
-from bench.report import show
+from bench.report import print_record
 
 FOLDER = Path("bench/results")
 WIDTH = 120
@@ -62,7 +62,7 @@ def main(
             )
             record.machine = machine
             results.write(file, record)
-            show(console, record)
+            print_record(console, record)
     picture = file.with_suffix(".svg")
     drawn = plot.write(picture, results.read(file))
     console.print(f"\nWritten: {file}" + (f", {picture}" if drawn else ""))

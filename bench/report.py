@@ -12,7 +12,7 @@ from bench.benchmark import Metric
 from bench.record import Entry, Record, Verdict
 
 
-def show(console: Console, record: Record) -> None:
+def print_record(console: Console, record: Record) -> None:
     """Medians with their spread, ratios, and what the figures leave out."""
     benchmark = record.benchmark
     console.print()

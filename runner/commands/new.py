@@ -27,7 +27,7 @@ EXAMPLES = ("hello", "payments")
 )
 def new(folder: Path, example: str) -> None:
     """Write a pipeline into FOLDER, to start from."""
-    written = write(folder, example)
+    written = write_example(folder, example)
     click.echo(f"wrote {', '.join(str(file) for file in written)}")
     there = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
     click.echo(f"next: {there}runner run")
@@ -37,7 +37,7 @@ class StarterError(RunnerError):
     """The folder can't be written to, or already has such a file."""
 
 
-def write(folder: Path, example: str) -> list[Path]:
+def write_example(folder: Path, example: str) -> list[Path]:
     """Copy the files of `example` into `folder`. Returns the paths written, in order.
 
     Overwrites nothing: raises StarterError if one of them already exists.

@@ -36,7 +36,7 @@ def status(pipeline: Path, watch: bool, form: str) -> None:
         elif watch:
             show_again_and_again(loaded, broker)
         else:
-            show(loaded, broker)
+            print_depths(loaded, broker)
 
 
 def as_json(loaded: LoadedPipeline, broker: Broker) -> str:
@@ -44,7 +44,7 @@ def as_json(loaded: LoadedPipeline, broker: Broker) -> str:
     return orjson.dumps({queue: asdict(depth) for queue, depth in _depths(loaded, broker).items()}).decode()
 
 
-def show(loaded: LoadedPipeline, broker: Broker) -> None:
+def print_depths(loaded: LoadedPipeline, broker: Broker) -> None:
     console = Console()
     if not console.is_terminal:
         console.width = 200  # a file or a pipe has no edge to wrap at

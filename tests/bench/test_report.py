@@ -17,7 +17,7 @@ from bench.goals import Goal
 from bench.ground import Ground
 from bench.race import race
 from bench.record import Record
-from bench.report import show
+from bench.report import print_record
 from tests.bench.fakes import benchmark, contender, failing
 
 MACHINE = {"processor": "a <fast> one", "cores": 2, "python": "3.11"}
@@ -32,7 +32,7 @@ def outcome(given: Benchmark, repeat: int = 3) -> Record:
 
 def table(record: Record) -> str:
     text = StringIO()
-    show(Console(file=text, width=160), record)
+    print_record(Console(file=text, width=160), record)
     return text.getvalue()
 
 
@@ -101,7 +101,7 @@ def test_a_table_of_many_metrics_is_whole_on_a_narrow_page() -> None:
         metrics=metrics,
     )
     text = StringIO()
-    show(Console(file=text, width=120), outcome(many))
+    print_record(Console(file=text, width=120), outcome(many))
     assert text.getvalue().count("(12,345–12,345)") == 6
 
 

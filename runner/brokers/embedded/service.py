@@ -20,7 +20,7 @@ from runner.brokers.embedded.file import DiskFullError, explain, explained, iden
 from runner.brokers.embedded.inbox import Inbox, Work
 from runner.brokers.embedded.presence import Presence
 from runner.brokers.embedded.store import DeclaredDeadError, ReplacedError, Store
-from runner.brokers.embedded.turn import Hand, Router, Subscription, Turn
+from runner.brokers.embedded.turn import Destinations, Hand, Subscription, Turn
 from runner.errors import BrokerError, BrokerSetupError, BrokerUnavailableError
 from runner.events import UNWATCHED, Events
 from runner.message import Outgoing, Session
@@ -178,7 +178,7 @@ class Service:
             raise
         store.presence.clear_leftovers(store.owners())
         self._session, self._hand = Session(), Hand()
-        self._router = Router(self._topology, store)
+        self._destinations = Destinations(self._topology, store)
         self._unregistered = True
         self._set_outage(None)
         if not self.opened.given:
@@ -260,7 +260,7 @@ class Service:
 
     def turn(self, store: Store, work: Work, *, tick: bool) -> None:
         """One transaction. Where it fails nothing has happened."""
-        turn = Turn(store, self._router, self._hand, self._session, watched=self._watched)
+        turn = Turn(store, self._destinations, self._hand, self._session, watched=self._watched)
         self._look = False
         try:
             store.begin(durable=work.durable or self.outage is not None)

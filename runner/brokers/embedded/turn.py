@@ -79,8 +79,8 @@ class Hand:
             self.suspect = None
 
 
-class Router:
-    """Destinations → the queues of the file that they lead to."""
+class Destinations:
+    """Which queues of the file a destination leads to."""
 
     def __init__(self, topology: Topology, store: Store) -> None:
         self._topology = topology
@@ -118,9 +118,11 @@ class Router:
 class Turn:
     """The work of one transaction, from `begin` to `commit`, and what came of it."""
 
-    def __init__(self, store: Store, router: Router, hand: Hand, session: Session, *, watched: bool = False) -> None:
+    def __init__(
+        self, store: Store, destinations: Destinations, hand: Hand, session: Session, *, watched: bool = False
+    ) -> None:
         self._store = store
-        self._router = router
+        self._destinations = destinations
         self._hand = hand
         self._session = session
         self._rows: list[tuple[int, str, str | None, bytes]] = []
@@ -178,11 +180,11 @@ class Turn:
             planned: Counter[Queue] = Counter()
             refused = []
             for message, _ in parcels:
-                reason = self._router.refusal(message, planned)
+                reason = self._destinations.refusal(message, planned)
                 if reason is not None:
                     refused.append((message, reason))
                 elif message.delay <= 0:
-                    planned.update(self._router.queues(message.destination))
+                    planned.update(self._destinations.queues(message.destination))
             if refused:
                 self.refused.append((delivery, PublishError(refused)))
                 return
@@ -211,7 +213,7 @@ class Turn:
     def _publish(self, parcels: list[Parcel]) -> PublishError | None:
         refused = []
         for parcel in parcels:
-            reason = self._router.refusal(parcel[0], {})
+            reason = self._destinations.refusal(parcel[0], {})
             if reason is None:
                 self._add(parcel)
             else:
@@ -224,7 +226,7 @@ class Turn:
             self.stored.append(message)
         size = len(message.payload)
         message_id = message.id or new_id()
-        for queue in self._router.queues(message.destination):
+        for queue in self._destinations.queues(message.destination):
             if message.delay > 0:
                 due = math.ceil((time.time() + message.delay) * 1000)
                 queue.add_delayed(size, due)

@@ -17,7 +17,7 @@ from runner.brokers.base import Consumer
 from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.frames import Delivered
 from runner.brokers.rabbitmq.amqp.templates import Plain
-from runner.brokers.rabbitmq.reading import left_to_wait, moved, read, returns
+from runner.brokers.rabbitmq.reading import left_to_wait, moved, read_delivery, returns
 from runner.brokers.rabbitmq.session import ChannelSession
 from runner.message import NO_HEADERS, Delivery, Outgoing, all_usable
 from runner.topology import PlannedQueue
@@ -257,6 +257,6 @@ class Arrivals:
         self._subscription.arrive(*deliveries)
 
     def on_delivered(self, delivered: Delivered) -> None:
-        self._subscription.sort(read(self._subscription.queue, self._session, delivered), delivered)
+        self._subscription.sort(read_delivery(self._subscription.queue, self._session, delivered), delivered)
         if len(delivered.body) >= LARGE:
             self._subscription.weigh(self._session, delivered.tag, len(delivered.body))

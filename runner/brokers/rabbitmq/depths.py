@@ -14,7 +14,7 @@ from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.connection import Connection
 from runner.brokers.rabbitmq.amqp.errors import closed_by_broker
 from runner.brokers.rabbitmq.declaring import ROLL_CALLS
-from runner.brokers.rabbitmq.roll_call import read
+from runner.brokers.rabbitmq.roll_call import read_answer
 from runner.topology import PlannedQueue
 
 REPLY_TO = "amq.rabbitmq.reply-to"
@@ -79,7 +79,7 @@ class Inquiry:
 
     def _call_roll(self, channel: Channel) -> None:
         def answered(body: bytes, _reply_to: str) -> None:
-            for queue, held in read(body).items():
+            for queue, held in read_answer(body).items():
                 if (count := self._counts.get(queue)) is not None:
                     count["in_hand"] += held.in_hand
                     count["paused" if held.paused else "workers"] += 1

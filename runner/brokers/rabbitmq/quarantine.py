@@ -19,7 +19,7 @@ from runner.brokers.base import PATIENCE
 from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.frames import Delivered
 from runner.brokers.rabbitmq.consuming import Subscription
-from runner.brokers.rabbitmq.reading import DEATHS, DELIVERY_COUNT, header_number, read
+from runner.brokers.rabbitmq.reading import DEATHS, DELIVERY_COUNT, header_number, read_delivery
 from runner.brokers.rabbitmq.session import ChannelSession
 from runner.message import ATTEMPT
 
@@ -95,4 +95,4 @@ class QuarantineReader:
         came_back, first = header_number(headers, DELIVERY_COUNT), header_number(headers, ATTEMPT) + 1
         acquittals = subscription.consumer.acquittals(delivered.message_id, range(first, first + came_back))
         deaths = counted + max(0, came_back - acquittals)
-        subscription.arrive(read(subscription.queue, session, delivered, deaths=deaths, counted=counted))
+        subscription.arrive(read_delivery(subscription.queue, session, delivered, deaths=deaths, counted=counted))

@@ -49,7 +49,7 @@ def written(roll: Mapping[str, Held]) -> bytes:
     return orjson.dumps({queue: held._asdict() for queue, held in roll.items()})
 
 
-def read(body: bytes) -> Mapping[str, Held]:
+def read_answer(body: bytes) -> Mapping[str, Held]:
     """What an answer says; nothing, where it is none."""
     if len(body) > LONGEST:
         return {}

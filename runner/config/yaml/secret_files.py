@@ -18,7 +18,7 @@ class SecretFileError(Exception):
     """The file gives no value. The text says why and what to do, without the file's name."""
 
 
-def read(path: Path) -> str:
+def read_secret(path: Path) -> str:
     """The text of the file at `path`, without its final line break. Raises SecretFileError."""
     try:
         text = read_file(path, LARGEST).decode()

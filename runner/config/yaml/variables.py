@@ -169,7 +169,7 @@ class _Expansion:
 
     def _content(self, path: str, start: int, subject: str) -> str:
         try:
-            text = secret_files.read(self._folder / path)
+            text = secret_files.read_secret(self._folder / path)
         except SecretFileError as error:
             self._fault(start, f"{subject} {error}")
             return ""

@@ -13,7 +13,7 @@ import pytest
 from runner.brokers.base import Depth
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.brokers.rabbitmq.declaring import ROLL_CALLS
-from runner.brokers.rabbitmq.roll_call import LONGEST, Held, read, written
+from runner.brokers.rabbitmq.roll_call import LONGEST, Held, read_answer, written
 from tests.brokers.plans import WORK, Collector
 from tests.waiting import wait_until
 
@@ -37,12 +37,12 @@ NONSENSE = {
 
 def test_an_answer_is_read_as_it_was_written() -> None:
     roll = {"work": Held(3, paused=False), "more": Held(0, paused=True)}
-    assert read(written(roll)) == roll
+    assert read_answer(written(roll)) == roll
 
 
 @pytest.mark.parametrize("body", NONSENSE.values(), ids=NONSENSE)
 def test_nonsense_says_nothing(body: bytes) -> None:
-    assert read(body) == {}
+    assert read_answer(body) == {}
 
 
 def test_whoever_answers_with_nonsense_is_not_counted_and_harms_nobody(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.config.yaml.secret_files import LARGEST, SecretFileError, read
+from runner.config.yaml.secret_files import LARGEST, SecretFileError, read_secret
 
 
 @pytest.mark.parametrize(
@@ -18,19 +18,19 @@ def test_the_text_of_a_file_is_taken_as_it_is_without_its_last_line_break(
     content: str, value: str, tmp_path: Path
 ) -> None:
     (tmp_path / "password").write_bytes(content.encode())
-    assert read(tmp_path / "password") == value
+    assert read_secret(tmp_path / "password") == value
 
 
 def test_a_file_may_have_64_kib_and_no_more(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("x" * LARGEST)
-    assert read(file) == "x" * LARGEST
+    assert read_secret(file) == "x" * LARGEST
     file.write_text("x" * (LARGEST + 1))
     with pytest.raises(
         SecretFileError,
         match=r"^is larger than 64KiB; name a readable file that holds the value alone$",
     ):
-        read(file)
+        read_secret(file)
 
 
 @pytest.mark.parametrize(
@@ -65,5 +65,5 @@ def test_a_file_that_gives_no_value_says_why_and_nothing_of_what_is_in_it(
     (tmp_path / "latin").write_bytes(b"hunter2\xe9")
     (tmp_path / "empty").write_text("\n")
     with pytest.raises(SecretFileError) as caught:
-        read(tmp_path / name)
+        read_secret(tmp_path / name)
     assert str(caught.value) == reason
