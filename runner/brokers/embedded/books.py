@@ -46,7 +46,7 @@ COMMIT;
 
 
 def set_right(connection: sqlite3.Connection) -> None:
-    """In a transaction of its own; the caller holds the write lock."""
+    """Set the counts right, in a separate transaction; the caller holds the write lock."""
     try:
         connection.executescript(_SET_RIGHT)
     except BaseException:

@@ -15,7 +15,7 @@ from runner.errors import BrokerError
 
 
 class LoopCallbacks:
-    """Calls on `loop` what is to be told of something."""
+    """Calls on `loop` those who wait for an answer."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

@@ -216,7 +216,7 @@ def _no_room(path: Path) -> bool:
 
 
 class DiskFullError(BrokerUnavailableError):
-    """There is no room for what is to be written; for something smaller there may be."""
+    """There is no room for this write; there may be for a smaller one."""
 
 
 def _full(path: Path) -> DiskFullError:

@@ -100,7 +100,7 @@ class Inbox:
         return Work(_drained(self.publications), _drained(self.settlements), _drained(self.releases))
 
     def put_back(self, work: Work) -> None:
-        """The turn failed: what nobody waits for is to be done by a later one."""
+        """The turn failed: a later one does what nobody waits for."""
         self.settlements.extendleft(reversed(work.settlements))
         self.releases.extendleft(reversed(work.releases))
 

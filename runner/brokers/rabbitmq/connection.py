@@ -84,7 +84,7 @@ class RobustConnection:
         lost: Callable[[str], None],
         refused: Callable[[str], None],
     ) -> None:
-        """Begin to connect, on `loop`, which somebody else runs, or on a thread of its own.
+        """Begin to connect, on `loop`, which somebody else runs, or on a new thread.
 
         `opened(connection)` and `lost(reason)` are called on the I/O thread, `lost` also
         where a connection didn't come about; `refused(reason)` where the broker answered and

@@ -48,7 +48,7 @@ class Consumers:
         return [session for session in sessions if session is not None]
 
     def attach(self, connection: Connection) -> None:
-        """Consume on this connection, from now on, all that is to be consumed."""
+        """From now on, consume on this connection all the queues that were asked for."""
         self._connection = connection
         for subscription in self.subscriptions.values():
             self._consume(subscription)

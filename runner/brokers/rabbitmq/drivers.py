@@ -1,4 +1,4 @@
-"""What keeps a connection going: an event loop, in a thread of its own or in somebody else's.
+"""What keeps a connection going: an event loop, on its own thread or on somebody else's.
 
 All of a connection's I/O happens there. Which of them it is, the connection needn't know.
 """
@@ -61,11 +61,11 @@ class OnLoop:
         """Do nothing for so long, unless somebody else needs this thread. Only from there."""
 
     def end(self) -> None:
-        """Nothing more is to be done. Only from there."""
+        """Nothing is left to do. Only from there."""
         self._ended.set()
 
     def join(self, timeout: float) -> None:
-        """Return when nothing more is to be done, or after `timeout` seconds."""
+        """Return when nothing is left to do, or after `timeout` seconds."""
         self._ended.wait(timeout)
 
     def _guarded(self, function: Action) -> None:

@@ -38,7 +38,7 @@ class Settling:
         self._called = False
         """Whether `_settle_all` is about to be called."""
         self._for_channel: list[Callable[[], None]] = []
-        """What is to be sent once there is a publishing channel again."""
+        """What waits to be sent until there is a publishing channel again."""
         self._unflushed: set[ChannelSession] = set()
         self._moved = False
 
