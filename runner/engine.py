@@ -28,7 +28,7 @@ from runner.topology import plan
 
 class Engine:
     """`only` names the parts to start: `mailbox`, `intake` and stages (empty: all of them).
-    `observers` are told what happens, as the log is.
+    `observers` observe what happens, like the log.
 
     Raises UnknownPartError for a part that the file doesn't have. Entering raises
     RunnerError if a part can't start or isn't ready within `timeout` seconds.

@@ -66,7 +66,7 @@ class Http:
     """Seconds that a request may take to arrive: up to the end of its header, and then again
     up to the end of its body. A connection that is kept open may wait as long for the next."""
     max_connections: int = 4096
-    """Connections that are served at once; those beyond them are told so, but for health."""
+    """Connections that are served at once; others get 503, except for health."""
 
 
 @dataclass(frozen=True, slots=True)

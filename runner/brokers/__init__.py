@@ -1,12 +1,12 @@
-"""What carries the messages: the contract of a broker, and the brokers that keep it.
+"""What carries the messages: the contract of a broker, and the brokers that fulfil it.
 
     base.py         the contract, in prose and in types
-    registry.py     which broker a URL names: the one list
+    registry.py     which broker a URL names: the only list
     answer.py       what one thread answers and another waits for
     outstanding.py  how much may wait to be confirmed
     embedded/       a SQLite file, for the processes of one machine
     rabbitmq/       RabbitMQ
 
-To add a broker, write a package with the modules `url` and `broker` (see `registry`), have
-the contract suite run over it (`tests/brokers`), and add its line to the list.
+To add a broker, write a package with the modules `url` and `broker` (see `registry`), run the
+contract suite over it (`tests/brokers`), and add its line to the list.
 """

@@ -6,7 +6,7 @@ from threading import Lock
 
 
 class Answer:
-    """Given once by one thread, awaited by one other."""
+    """Given once by one thread, awaited by one other thread."""
 
     __slots__ = ("_error", "_lock", "given")
 
@@ -18,13 +18,13 @@ class Answer:
         self._lock.acquire()
 
     def give(self, error: Exception | None = None) -> None:
-        """`error` is why it came to nothing."""
+        """`error` is why it failed."""
         self._error = error
         self.given = True
         self._lock.release()
 
     def wait(self, timeout: float) -> bool:
-        """Whether it was given in time (seconds); raises the error that it is."""
+        """Whether it was given in time (seconds). If it is an error, raises that."""
         if not self._lock.acquire(timeout=max(0.0, timeout)):
             return False
         if self._error is not None:

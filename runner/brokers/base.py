@@ -1,34 +1,34 @@
 """The contract between the runner and a broker, in prose and in types.
 
-Two brokers keep it, RabbitMQ and the embedded one, and one suite of tests runs
+Two brokers fulfil it, RabbitMQ and the embedded one, and one suite of tests runs
 over both (`tests/brokers`). What they promise:
 
 - **publish** returns only when every message is durable and on a queue. Otherwise
-  it raises: `PublishError` for those that were certainly not taken,
-  `BrokerUnavailableError` where the fate of some isn't known.
+  it raises: `PublishError` for messages that were certainly not taken,
+  `BrokerUnavailableError` if the fate of some isn't known.
 - **consume** hands deliveries over in batches, at most `prefetch` unsettled ones at
-  a time, each valid until it is settled, released, or its session ends. Until then
-  nobody else gets it. A holder that dies gives up what it held at once.
-- **settle** is *publish these, all of them confirmed, then ack*. A crash anywhere
+  a time, each valid until it is settled, released, or its session ends. Until then no
+  other consumer gets it. A holder that dies gives up at once what it held.
+- **settle** is *publish these, have all of them confirmed, then ack*. A crash anywhere
   in between repeats work and loses nothing.
 - **release** gives a delivery back uncounted, as if it had never been taken.
 - A delivery's **attempt** counts the attempts in its header, the deliveries that
   died with their holder, and itself. A message that its consumer knows to be **innocent**
-  of that comes again as if it had never been taken. Any other whose holder died is
-  handed out on its own: a process has at most one such message in hand, over all of its
-  queues, so that the next death is counted against the message that caused it. (The first
-  one may have been a neighbour's fault: a delivery tells how many deaths it has behind it.
-  And one that stays in hand for `PATIENCE` seconds lets the next one pass.)
-- A message published with a **delay** is kept by the broker at least that long, over
+  of that comes again as if it had never been taken. Any other whose holder died is handed
+  out alone: a process has at most one such message in hand, over all its queues, so that
+  the next death is counted against the message that caused it. (A neighbour may have
+  caused the first one: a delivery says how many deaths it has behind it. And one that
+  stays in hand for `PATIENCE` seconds lets the next one pass.)
+- The broker holds back a message published with a **delay** for at least that long, over
   restarts of everything.
 
-- A delivery's `tag` and `broker_data` mean something to the broker that handed it out,
-  and to nobody else. One that is moved on (`Outgoing.origin`) goes to that same broker.
-- It tells **events** (`runner.events`): what it has published and confirmed for others, and
+- A delivery's `tag` and `broker_data` mean something only to the broker that handed it out.
+  A delivery that is moved on (`Outgoing.origin`) goes to that same broker.
+- It reports **events** (`runner.events`): what it has published and confirmed for others, and
   when it can be reached. A message that only changes its place (given back, sent to wait on)
-  is no event.
+  is not an event.
 
-Left out on purpose: what a message means, when to retry, what is a dead letter.
+Left out on purpose: what a message means, when to retry, what a dead letter is.
 """
 
 from __future__ import annotations
@@ -45,34 +45,34 @@ if TYPE_CHECKING:
     import asyncio
 
 Done = Callable[[BrokerError | None], None]
-"""Told what became of something: None where all is well. Called on the loop that `start` was
-given, else on the thread that the broker works on; so it has to return at once, and not raise."""
+"""Called with the result: None if all is well. Runs on the loop that `start` was given, else on
+the broker's thread; so it must return at once, and not raise."""
 GiveUp = Callable[[], None]
-"""Says that nobody waits any more."""
+"""Call it to say that nobody waits any more."""
 
 ANSWER_TIMEOUT = 5.0
 """Seconds that the broker has for an answer unless the caller says otherwise."""
 
 
 PATIENCE = 10.0
-"""Seconds after which a message whose holder died, and that is in hand once more, holds up no
-other one any longer: it is slow, and need not be deadly."""
+"""Seconds after which a message whose holder died, and that is in hand again, no longer holds up
+others: it is slow, but need not be deadly."""
 
 
 class Consumer(Protocol):
     """What a broker calls for a queue that is consumed, always on its own thread:
-    all methods have to return at once, and must not call back into `publish`.
+    all methods must return at once, and must not call `publish`.
 
     Those with a body are for a consumer that knows what it had begun when it died, in an
-    earlier life or in another process; who derives from this class knows nothing of that.
+    earlier life or in another process; a class derived from this one knows nothing of that.
     """
 
     def deliver(self, deliveries: Sequence[Delivery]) -> None:
         """Take these in hand."""
 
     def settle_failed(self, delivery: Delivery, error: PublishError) -> None:
-        """The broker refused something that `settle` wanted published, so the delivery
-        is not acked: it is still in hand, to be settled in another way."""
+        """The broker refused a message of `settle`, so the delivery is not acked: it is
+        still in hand, to be settled in another way."""
 
     def taken_back(self) -> None:
         """What was in hand belongs to the broker again and may come once more, though
@@ -107,13 +107,13 @@ class Depth:
     paused: int = 0
     """Worker processes whose stage is paused, and takes from it again later."""
     strangers: int = 0
-    """Consumers that are no workers: other programs, or workers that don't answer."""
+    """Consumers that aren't workers: other programs, or workers that don't answer."""
 
 
 class Broker(Protocol):
-    """One process's access to the broker. All methods may be called from any thread.
+    """One process's access to the broker. Any thread may call any method.
 
-    The order of calls: `start`, then anything, `close` last.
+    The order of calls: `start` first, `close` last.
     """
 
     @property
@@ -130,15 +130,15 @@ class Broker(Protocol):
     ) -> None:
         """Connect and declare `topology`, now and after every reconnect.
 
-        Without `declare` the topology is only what is known of the broker: nothing is made
-        there, for those who just look. Waits for a broker that is away, with back-off, for
-        up to `timeout` seconds (None: as long as it takes); then raises BrokerUnavailableError.
-        Raises BrokerSetupError at once where waiting doesn't help.
+        Without `declare`, `topology` only describes the broker, and nothing is created there:
+        for callers that only look. Waits for a broker that is away, with back-off, for up to
+        `timeout` seconds (None: as long as it takes); then raises BrokerUnavailableError.
+        Raises BrokerSetupError at once if waiting doesn't help.
 
-        `loop` is where the caller of `submit` lives: each `done` is then called there, on its
-        thread. (Whether the broker does its own work there as well is its own business.) It
-        has to run from before `start` until `close` has returned, on a thread on which nothing
-        is called that waits: not `start`, `publish`, `cancel`, `depths` or `close`.
+        `loop` is the event loop of those that call `submit`: each `done` is then called there,
+        on its thread. (The broker may do its own work there, too.) The loop must run from
+        before `start` until `close` has returned, on a thread that never calls what waits:
+        `start`, `publish`, `cancel`, `depths` or `close`.
         """
 
     def publish(self, messages: Sequence[Outgoing], *, timeout: float = ANSWER_TIMEOUT) -> None:
@@ -149,11 +149,11 @@ class Broker(Protocol):
         """
 
     def submit(self, messages: Sequence[Outgoing], done: Done) -> GiveUp:
-        """What `publish` does, without waiting for it: `done` is called once, when all of
-        `messages` (at least one) are durable, or with the error that `publish` would raise.
+        """Like `publish`, without waiting: `done` is called once, when all of `messages` (at
+        least one) are durable, or with the error that `publish` would raise.
 
-        Calling what is returned leaves out what has not been begun. Raises
-        BrokerAwayError where the broker is known to be away; `done` isn't called then.
+        Call the returned function to skip what has not begun. Raises BrokerAwayError if the
+        broker is known to be away; then `done` isn't called.
         """
 
     def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
@@ -168,7 +168,7 @@ class Broker(Protocol):
         """Whether this process is registered as a consumer of `queue` right now."""
 
     def settle(self, delivery: Delivery, messages: Sequence[Outgoing]) -> None:
-        """Publish `messages`, and when all of them are confirmed, ack `delivery`.
+        """Publish `messages` and, when all of them are confirmed, ack `delivery`.
 
         Returns at once; `Consumer.settle_failed` reports a refusal. If the session
         ends first, the delivery comes again.
@@ -184,7 +184,7 @@ class Broker(Protocol):
         """
 
     def close(self, *, timeout: float = ANSWER_TIMEOUT) -> None:
-        """Let settled deliveries' acks leave, for up to `timeout` seconds, then hang up.
+        """Send the acks of settled deliveries, for up to `timeout` seconds, then hang up.
 
         What is still in hand goes back to its queue.
         """

@@ -1,7 +1,7 @@
-"""How much may wait for a broker to confirm it, for those who submit: a broker that neither
-answers nor goes away must not fill the memory.
+"""How much may wait for a broker's confirm after `submit`: a broker that neither answers nor
+goes away must not fill the memory.
 
-Left out: what a worker settles, which its deliveries in hand limit.
+Left out: what a worker settles, which its deliveries in hand already limit.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from runner.message import Outgoing
 MOST_OUTSTANDING = 64 * 1024 * 1024
 """Bytes that may wait to be confirmed."""
 COST = 1024
-"""Bytes that a message takes beside its payload, about."""
+"""About how many bytes a message takes beside its payload."""
 
 
 class Outstanding:
-    """What was submitted and is not answered yet. From any thread."""
+    """What was submitted and not answered yet. For any thread."""
 
     def __init__(self) -> None:
         self._bytes = 0

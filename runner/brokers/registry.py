@@ -1,8 +1,8 @@
-"""Which broker a URL names: the one list, by what the URL begins with.
+"""Which broker a URL names: the only list, by how the URL begins.
 
 A broker is a package with two modules: `url` (reads and shows its URLs, and imports next to
-nothing) and `broker` (with `connect`). Both are imported when they are needed, and not
-before: a machine without RabbitMQ pays nothing for it, and neither does `runner check`.
+nothing) and `broker` (with `connect`). Both are imported only when needed: a machine without
+RabbitMQ pays nothing for it, and neither does `runner check`.
 
 To add a broker, write the package and add its line.
 """
@@ -40,10 +40,10 @@ class Urls(Protocol):
         the user, such as "needs a host"."""
 
     def shown(self, url: str, folder: Path) -> str:
-        """A URL fit to be shown and to be written into a file in `folder`: without its password."""
+        """A URL as it may be shown, and written into a file in `folder`: without its password."""
 
     def described(self, urls: Sequence[str], *, variable: str | None) -> str:
-        """What `runner run` says of the broker. `variable`: the environment variable that can
+        """What `runner run` prints about the broker. `variable`: the environment variable that can
         name another one, if there is one."""
 
 
@@ -51,13 +51,13 @@ class Entrance(Protocol):
     """What the module `broker` of a broker's package offers."""
 
     def connect(self, urls: Sequence[str], name: str, events: Events = UNWATCHED) -> Broker:
-        """The broker at `urls`, not started; `name` is shown in its lists, and `events` are told
-        what happens. Raises BrokerSetupError for a URL that can't be used."""
+        """The broker at `urls`, not started. `name` is shown in its lists; it reports to `events`.
+        Raises BrokerSetupError for a URL that can't be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerKind:
-    """One broker: what its URLs begin with, and its package."""
+    """One broker: how its URLs begin, and its package."""
 
     schemes: tuple[str, ...]
     package: str
@@ -100,7 +100,7 @@ def misfit(url: str, *, beside: str) -> str | None:
     kind, first = kind_of(url), kind_of(beside)
     if kind.urls.ALONE:
         return kind.urls.ALONE
-    if first is kind or first.urls.ALONE:  # the first is told of its own fault
+    if first is kind or first.urls.ALONE:  # the first gets its own error
         return None
     return "several URLs are the nodes of one broker, and this names another broker than the first; name one of them"
 
@@ -111,18 +111,18 @@ def takes_back_after(url: str) -> float | None:
 
 
 def shown(url: str, folder: Path) -> str:
-    """A URL fit to be shown (see `Urls.shown`)."""
+    """A URL as it may be shown (see `Urls.shown`)."""
     return kind_of(url).urls.shown(url, folder)
 
 
 def described(pipeline: Pipeline) -> str:
-    """What `runner run` says of the broker of `pipeline`."""
+    """What `runner run` prints about the broker of `pipeline`."""
     return kind_of(pipeline.broker[0]).urls.described(pipeline.broker, variable=pipeline.broker_variable)
 
 
 def connect(pipeline: Pipeline, part: str, events: Events = UNWATCHED) -> Broker:
-    """The broker of `pipeline`, not started yet; `part` (of the program) is shown in its lists,
-    and `events` are told what happens.
+    """The broker of `pipeline`, not started yet. `part` (of the program) is shown in its lists;
+    it reports to `events`.
 
     Raises BrokerSetupError for a URL that can't be used.
     """

@@ -159,7 +159,7 @@ def _hidden(trail: Trail, value: Any, pipeline: Pipeline, secrets: Collection[Tr
 def _default(value: Any) -> str:
     try:
         return inline(value)
-    except TypeError:  # it is no JSON value
+    except TypeError:  # it isn't a JSON value
         return " ".join(repr(value).split())
 
 

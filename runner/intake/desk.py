@@ -29,7 +29,7 @@ class Desk:
 
     def __init__(self, route: HttpRoute, loaded: LoadedPipeline) -> None:
         self.route = str(route)
-        """As the file has it: `POST /make-payment`."""
+        """As in the file: `POST /make-payment`."""
         self._router = Router(route.publish, plan(loaded.pipeline), loaded.schemas)
 
     @staticmethod

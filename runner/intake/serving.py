@@ -45,7 +45,7 @@ SILENT = {
     "handlers": {"none": {"class": "logging.NullHandler"}},
     "loggers": {"_granian": {"handlers": ["none"], "propagate": False}},
 }
-"""What granian has to say (its processes, its threads) is no news to an operator of ours."""
+"""What granian logs (its processes, its threads) is no news for our operators."""
 
 
 class IntakeServer(MPServer):
@@ -129,7 +129,7 @@ class ServedApplication(Application):
 
 
 def keep_reserve(application: Application, listener: socket.socket, connections: int) -> None:
-    """Have somebody answer on `listener` while granian serves as many `connections` as it may."""
+    """Answer on `listener` while granian already serves as many `connections` as it may."""
     others = open_files()
 
     def answer(method: str, path: str) -> Response:

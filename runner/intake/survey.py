@@ -32,7 +32,7 @@ class Survey:
         self._lock = threading.Lock()
         """Guards the rest; never held while the broker is asked."""
         self._wanted = 0.0
-        """When somebody wanted to know, and below: when the broker was asked."""
+        """When a caller last asked, and below: when the broker was asked."""
         self._asked = -FRESH
         self._asking = False
         self._answered = threading.Event()

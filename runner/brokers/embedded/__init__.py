@@ -8,9 +8,9 @@
     turn.py      one transaction's work: settle, publish, take
     store.py     messages and queues as rows; knows SQL, and nothing of threads
     reading.py   rows → messages in hand, whatever is in them
-    books.py     the file's counts, set right at the start
+    books.py     the file's counts, corrected at the start
     file.py      the file itself: opened, checked, explained when it fails, kept small
-    presence.py  who is alive, and how to wake them
+    presence.py  which processes are alive, and how to wake them
 
-Left out: more than one machine. That is what RabbitMQ is for.
+Left out: more than one machine, which RabbitMQ is for.
 """

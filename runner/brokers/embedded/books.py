@@ -1,8 +1,8 @@
-"""The file's own counts, set right at the start: another program, or an older one that was
-killed, may have left rows that no count tells of, or counts that no row bears out.
+"""The file's own counts, corrected at the start: another program, or an older one that was
+killed, may have left rows that aren't counted, or counts without rows.
 
-Where they are right nothing is changed. Looks only at what is in hand or waits again, and at
-the ends of the queues: a backlog costs nothing.
+Changes nothing if they are right. Looks only at what is in hand or waits again, and at the ends
+of the queues: a backlog costs nothing.
 """
 
 # ruff: noqa: S608 - what is put into statements here are constants, never a value

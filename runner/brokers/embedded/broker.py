@@ -1,6 +1,6 @@
 """`EmbeddedBroker`: the contract over a SQLite file, as any thread may call it.
 
-What is asked for here is done by the broker's own thread (`service`).
+The broker's own thread does the work (see `service`).
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
 
 def connect(urls: Sequence[str], name: str, events: Events = UNWATCHED) -> EmbeddedBroker:
-    """The broker at the one URL there is, not started."""
+    """The broker at the only URL, not started."""
     return EmbeddedBroker(path_of(urls[0]), name, events)
 
 
 class EmbeddedBroker:
     """A durable queue in the SQLite file `path`, for the processes of one machine.
 
-    `name` tells people which of several processes this is. To be made after a fork, not
-    before it. Beside the file there are SQLite's own, and the folder `<path>.run`.
-    `service(path, name, topology, events)` makes what does the work.
+    `name` tells people which of several processes this is. Create it after a fork, not before.
+    Beside the file there are SQLite's own files, and the folder `<path>.run`.
+    `service(path, name, topology, events)` makes the part that does the work.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class EmbeddedBroker:
             topology = Topology((), (), ())
         if sys.platform == "win32":
             raise BrokerSetupError("the embedded broker needs Linux or macOS; name a RabbitMQ as the broker")
-        if loop is not None:  # only the answers: a commit would hold up whoever runs it
+        if loop is not None:  # only for the answers: a commit would block the loop
             self._callbacks = LoopCallbacks(loop)
         service = self._service = self._make_service(self._path, self._name, topology, self._events)
         service.start()

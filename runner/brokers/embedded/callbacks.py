@@ -1,7 +1,6 @@
-"""What the broker's thread answers, on the event loop of whoever asked.
+"""What the broker's thread answers, on the caller's event loop.
 
-Answers that come together share one wake-up: it is a system call, and costs more than
-what it is made for.
+Answers that come together share one wake-up, a system call that costs more than the answers.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from runner.errors import BrokerError
 
 
 class LoopCallbacks:
-    """Calls on `loop` those who wait for an answer."""
+    """Calls on `loop` those that wait for an answer."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -27,11 +26,11 @@ class LoopCallbacks:
         self._told.append((done, error))
         if not self._awake:
             self._awake = True
-            with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and nothing waits any more
                 self._loop.call_soon_threadsafe(self._pass_on)
 
     def _pass_on(self) -> None:
-        self._awake = False  # before the first: what is told from here on wakes us again
+        self._awake = False  # before the first: answers from here on wake us again
         told = self._told
         while told:
             done, error = told.popleft()

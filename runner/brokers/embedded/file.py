@@ -1,6 +1,6 @@
 """The SQLite file: opened and checked, laid out, explained when it fails, kept small.
 
-Knows nothing of what the messages are for.
+Knows nothing about what the messages are for.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OLDEST_SQLITE = (3, 32, 0)
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for another program that has locked the file."""
 CHECK_TIME = 0.1
-"""Seconds that looking for damage may take at the start."""
+"""Seconds that the search for damage may take at the start."""
 
 PAUSED = """
 CREATE TABLE IF NOT EXISTS paused (         -- made where it is missing: only counted, so no other format
@@ -87,7 +87,7 @@ PRAGMA user_version = {FORMAT};
 
 
 def open_file(path: Path) -> sqlite3.Connection:
-    """Open the broker's file, or make it; the caller holds the write lock.
+    """Open the broker's file, or create it; the caller holds the write lock.
 
     Raises BrokerSetupError or BrokerUnavailableError, with a sentence for the operator.
     """
@@ -106,7 +106,7 @@ def open_file(path: Path) -> sqlite3.Connection:
         except BaseException:
             connection.close()
             raise
-        for suffix in ("", "-wal", "-shm"):  # as a version before this one made them, with the usual umask
+        for suffix in ("", "-wal", "-shm"):  # as an earlier version made them, with the usual umask
             close_to_others(path.with_name(path.name + suffix))
     return connection
 
@@ -123,19 +123,19 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
         "synchronous = FULL",
         "fullfsync = ON",  # macOS: an fsync that reaches the disk; elsewhere no difference
         "checkpoint_fullfsync = ON",
-        "secure_delete = ON",  # what is deleted is overwritten: it may have been a card number
+        "secure_delete = ON",  # overwrite what is deleted: it may have been a card number
         "cache_size = -16384",
         "wal_autocheckpoint = 2000",
         "journal_size_limit = 8388608",
     ):
         connection.execute(f"PRAGMA {setting}")
-    # Opening is quiet about a file that can only be read; writing isn't.
+    # A read-only file opens without an error; writing fails.
     connection.executescript(f"BEGIN IMMEDIATE; {PAUSED} PRAGMA user_version = {FORMAT}; COMMIT;")
 
 
 def _is_empty(path: Path, connection: sqlite3.Connection) -> bool:
-    """Whether there is nothing in the file yet. Raises BrokerSetupError where there is
-    something that isn't ours."""
+    """Whether there is nothing in the file yet. Raises BrokerSetupError if there is something
+    that isn't ours."""
     application = _value(connection, "PRAGMA application_id")
     version = _value(connection, "PRAGMA user_version")
     if application == 0 and version == 0 and _value(connection, "SELECT count(*) FROM sqlite_schema") == 0:
@@ -151,7 +151,7 @@ def _is_empty(path: Path, connection: sqlite3.Connection) -> bool:
 
 
 def _look_for_damage(path: Path, connection: sqlite3.Connection) -> None:
-    """Check the whole file, or as much of it as there is time for."""
+    """Check the whole file, or as much as there is time for."""
     deadline = time.monotonic() + CHECK_TIME
     connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
     try:
@@ -231,7 +231,7 @@ def _damaged(path: Path, detail: str) -> BrokerSetupError:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """What tells this file from another of the same name; None where there is none."""
+    """What tells this file from another of the same name; None if there is none."""
     try:
         status = path.stat()
     except OSError:
@@ -242,11 +242,11 @@ def identity(path: Path) -> tuple[int, int] | None:
 # -- Kept small ---------------------------------------------------------------------------
 
 SPARE_PAGES = 1024
-"""Free pages that the file may keep, to be used again: 4 MiB."""
+"""Free pages that the file may keep for reuse: 4 MiB."""
 
 
 def shrink(connection: sqlite3.Connection, pages: int) -> bool:
-    """Give up to `pages` free pages back to the file system; whether there was anything to give."""
+    """Give up to `pages` free pages back to the file system. Returns whether there were any."""
     if not worth_shrinking(connection):
         return False
     connection.executescript(f"PRAGMA incremental_vacuum({pages})")
@@ -256,9 +256,9 @@ def shrink(connection: sqlite3.Connection, pages: int) -> bool:
 
 
 def empty_log(path: Path, connection: sqlite3.Connection) -> None:
-    """Empty the write-ahead log, which keeps what was deleted until it is written over.
+    """Empty the write-ahead log, which keeps deleted content until it is overwritten.
 
-    Nobody is waited for: who is reading just now (a backup, say) would hold up every writer.
+    Doesn't wait: a reader (a backup, say) would hold up every writer.
     """
     try:
         if not path.with_name(f"{path.name}-wal").stat().st_size:

@@ -1,6 +1,6 @@
-"""What threads ask of the broker's thread, piled up until its next turn.
+"""What threads ask of the broker's thread, collected until its next turn.
 
-Whoever asks rings the bell if the broker sleeps; handing in takes no lock otherwise.
+The caller rings the bell if the broker sleeps; otherwise a request takes no lock.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Work:
 
     @property
     def durable(self) -> bool:
-        """Whether somebody relies on it once it is done."""
+        """Whether a caller relies on it once it is done."""
         return bool(self.publications or self.settlements)
 
 
@@ -100,12 +100,12 @@ class Inbox:
         return Work(_drained(self.publications), _drained(self.settlements), _drained(self.releases))
 
     def put_back(self, work: Work) -> None:
-        """The turn failed: a later one does what nobody waits for."""
+        """The turn failed: a later one will do what no caller waits for."""
         self.settlements.extendleft(reversed(work.settlements))
         self.releases.extendleft(reversed(work.releases))
 
     def refuse(self, reason: str) -> None:
-        """Tell everybody who waits that the broker is away, and forget the rest."""
+        """Tell all waiting callers that the broker is away, and forget the rest."""
         for publication in _drained(self.publications):
             publication.done(BrokerUnavailableError(reason))
         for question in _drained(self.questions):
@@ -116,7 +116,7 @@ class Inbox:
     # -- waking -------------------------------------------------------------------------
 
     def hang(self, presence: Presence | None) -> None:
-        """Have the bell of `presence` rung from now on."""
+        """Ring the bell of `presence` from now on."""
         with self._lock:
             self._presence = presence
 
@@ -131,13 +131,13 @@ class Inbox:
 
     def sleep(self, timeout: float) -> bool:
         """Wait until something is put in or another process rings, for up to `timeout`
-        seconds; whether anybody rang."""
+        seconds. Returns whether the bell rang."""
         if self._presence is None:
             raise RuntimeError("no bell to wait for")
         bell = self._presence.bell
         self._asleep = True
         if self._stirred:
-            timeout = 0.0  # by somebody who could not see yet that we sleep
+            timeout = 0.0  # by a caller that could not yet see that we sleep
         poll = select.poll()
         poll.register(bell, select.POLLIN)
         rung = bool(poll.poll(max(0.0, timeout) * 1000))

@@ -1,7 +1,8 @@
-"""Who is alive, and how to wake them: lock files and FIFOs in a folder beside the database.
+"""Which processes are alive, and how to wake them: lock files and FIFOs in a folder beside the
+database.
 
-A process shows that it lives by a lock that the kernel drops when it dies; there are no
-time leases, so one that is slow, stuck or stopped keeps what it holds. Knows no SQL.
+A process shows that it is alive by a lock that the kernel drops when it dies. There are no
+leases, so a process that is slow, stuck or stopped keeps what it holds. Knows no SQL.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ _present: weakref.WeakSet[Presence] = weakref.WeakSet()
 
 
 class Presence:
-    """One broker object's sign of life: `<token>.lock`, held for as long as it lives, and
+    """One broker object's sign of life: `<token>.lock`, held as long as it lives, and
     `<token>.wake`, a FIFO into which others write a byte when there is something to take.
 
-    Raises OSError where the folder can't be written.
+    Raises OSError if the folder can't be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -40,21 +41,21 @@ class Presence:
         fifo = folder / f"{self.token}.wake"
         os.mkfifo(fifo, 0o600)
         self.bell = os.open(fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        """Readable when somebody has rung."""
+        """Readable when the bell was rung."""
         _present.add(self)
 
     def _lock_new_file(self) -> tuple[str, int]:
         while True:
             token = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
             lock = make_file(self._folder / f"{token}.lock", os.O_EXCL)
-            # Another process that was just clearing leftovers may have been quicker than we.
+            # Another process that was clearing leftovers may have been quicker.
             if _try_lock(lock) and os.fstat(lock).st_nlink:
                 return token, lock
             os.close(lock)
 
     @property
     def intact(self) -> bool:
-        """Whether others can still see us: False once somebody has removed our lock file."""
+        """Whether others can still see us: False once our lock file was removed."""
         return self._lock >= 0 and os.fstat(self._lock).st_nlink > 0
 
     # -- the write lock -----------------------------------------------------------------
@@ -81,7 +82,7 @@ class Presence:
     # -- the others ---------------------------------------------------------------------
 
     def alive(self, token: str) -> bool:
-        """Whether the owner `token` lives."""
+        """Whether the owner `token` is alive."""
         grave = self.seize(token)
         if grave is None:
             return True
@@ -89,8 +90,8 @@ class Presence:
         return False
 
     def seize(self, token: str) -> Grave | None:
-        """Take the lock of an owner that has died; None if it lives (or another has just
-        taken it). An owner whose lock file is gone counts as dead."""
+        """Take the lock of an owner that has died; None if it is alive (or another process has just
+        taken the lock). An owner whose lock file is gone counts as dead."""
         path = self._folder / f"{token}.lock"
         try:
             lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -111,7 +112,7 @@ class Presence:
     def ring(self, tokens: Iterable[str]) -> None:
         """Wake these owners."""
         for token in tokens:
-            with contextlib.suppress(BlockingIOError):  # full: it has been rung for long
+            with contextlib.suppress(BlockingIOError):  # full: it has long been rung
                 try:
                     os.write(self._bell_of(token), b"\0")
                 except OSError as error:
@@ -132,7 +133,7 @@ class Presence:
             os.close(bell)
 
     def forget_all_but(self, tokens: Iterable[str]) -> None:
-        """Close the bells of owners that have gone."""
+        """Close the bells of owners that are gone."""
         for token in self._bells.keys() - set(tokens):
             self._forget(token)
 
@@ -162,14 +163,14 @@ class Presence:
 
 
 class Grave:
-    """A dead owner's lock, held by us so that nobody else returns its claims as well."""
+    """A dead owner's lock, which we hold so that no other process returns its claims, too."""
 
     def __init__(self, path: Path, lock: int) -> None:
         self._path = path
         self._lock = lock
 
     def bury(self) -> None:
-        """Remove the dead owner's files: its claims have been returned."""
+        """Remove the dead owner's files; its claims have been returned."""
         self._path.with_suffix(".wake").unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
         self.close()

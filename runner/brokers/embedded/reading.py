@@ -1,7 +1,7 @@
 """Rows → messages in hand, whatever another program has put into them.
 
-A row without a usable id gets one; one whose headers can't be read is a delivery with a
-fault, which its stage moves to the dead letters. Knows no SQL.
+A row without a usable id gets one. A row whose headers can't be read becomes a delivery with
+a fault, which its stage moves to the dead letters. Knows no SQL.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DEEPEST_HEADERS = 100
 
 
 class Taken(NamedTuple):
-    """A message that has just been taken in hand."""
+    """A message that was just taken in hand."""
 
     place: int
     id: str

@@ -1,7 +1,7 @@
-"""The broker's thread: opens the file, does turn after turn, and begins anew when that fails.
+"""The broker's thread: opens the file, does turn after turn, and starts over when that fails.
 
-It sleeps until something is asked for, another process rings, or something falls due.
-What a turn does is in `turn`.
+It sleeps until a caller asks for something, another process rings, or something falls due.
+Left out: what a turn does (see `turn`).
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from runner.topology import Topology
 log = logging.getLogger("runner.broker")
 
 TICK = 1.0
-"""Seconds between two looks for what no bell announces: the death of another process,
-a file that was removed, free space to give back."""
+"""Seconds between checks for what no bell announces: the death of another process, a file that
+was removed, free space to give back."""
 RETRY = 0.5
 """Seconds until a file that couldn't be opened or written is tried again."""
 SHRINK_BUSY = 200
-"""Free pages to give back at a tick beside other work."""
+"""Free pages to give back at a tick while there is other work."""
 SHRINK_IDLE, SHRINK_STEPS = 2000, 10
-"""The same beside none, in so many steps, between which others may write."""
+"""The same while there is none, in so many steps, between which others may write."""
 
 _PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
@@ -44,8 +44,8 @@ _PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 class Service:
     """The thread and what it knows.
 
-    Other threads use `inbox`, `outage` and what is marked so; `join` and `turn` are the thread's,
-    or those of a test that does by hand what the thread does.
+    Other threads use `inbox`, `outage` and the methods marked for them. Only the thread calls
+    `join` and `turn`, or a test that does by hand what the thread does.
     """
 
     def __init__(self, path: Path, name: str, topology: Topology, events: Events = UNWATCHED) -> None:
@@ -69,7 +69,7 @@ class Service:
         self._session = Session()
         self._hand = Hand()
         self._look = False
-        """Whether there may be something to take that nobody here has asked for."""
+        """Whether there may be something to take without a request from here."""
         self._lock = threading.Lock()
         """Guards the three below."""
         self.subscriptions: dict[str, Subscription] = {}
@@ -105,7 +105,7 @@ class Service:
             self.inbox.wake()
 
     def close(self, timeout: float) -> None:
-        """Do what was asked for, for up to `timeout` seconds, and end."""
+        """Finish what was asked for, for up to `timeout` seconds, and end."""
         self._deadline = time.monotonic() + timeout
         self._closing.set()
         self.inbox.wake()
@@ -119,7 +119,7 @@ class Service:
                 try:
                     self._live()
                 except ReplacedError as error:
-                    # To begin anew with an empty file would be wrong twice: it would look as if
+                    # Starting over with an empty file would be wrong twice: it would look as if
                     # nothing had been lost, and SQLite, closing the old file in other processes,
                     # would remove the write-ahead log of the new one.
                     self._end_session(BrokerSetupError(str(error)))
@@ -158,7 +158,7 @@ class Service:
                 store.close()
 
     def _give_up(self, error: BrokerSetupError) -> None:
-        """The file can't be used, and no waiting helps: leave nothing beside it."""
+        """The file can't be used, and waiting doesn't help: leave nothing beside it."""
         self._closing.set()
         presence, self._presence = self._presence, None
         if presence is not None:
@@ -185,7 +185,7 @@ class Service:
             self.opened.give()
 
     def _leave(self, store: Store) -> None:
-        """Give back what is still in hand, and be gone."""
+        """Give back what is still in hand, and leave."""
         self._session.open = False
         store.begin(durable=False)
         try:
@@ -259,7 +259,7 @@ class Service:
         return self.inbox.empty or time.monotonic() > self._deadline
 
     def turn(self, store: Store, work: Work, *, tick: bool) -> None:
-        """One transaction. Where it fails nothing has happened."""
+        """One transaction. If it fails, nothing has happened."""
         turn = Turn(store, self._destinations, self._hand, self._session, watched=self._watched)
         self._look = False
         try:
@@ -300,7 +300,7 @@ class Service:
         return subscriptions
 
     def _tell(self, store: Store, turn: Turn, subscriptions: list[Subscription]) -> None:
-        """It is committed: tell those whom it concerns."""
+        """It is committed: tell everyone concerned."""
         for subscription in subscriptions:
             subscription.registered = True
         store.presence.ring(turn.to_wake)
@@ -334,7 +334,7 @@ class Service:
             log.exception("a consumer failed; what it was handed stays in its hand")
 
     def _answer_questions(self, store: Store) -> None:
-        """Not before a `cancel` that came first has been carried out, where that is possible."""
+        """Not before an earlier `cancel` has been carried out, if that is possible."""
         while self.inbox.questions and (self.outage is not None or not self._unregistered):
             question = self.inbox.questions.popleft()
             try:

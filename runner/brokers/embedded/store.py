@@ -1,13 +1,13 @@
 """Messages and queues as rows: what can be done in one transaction on the broker's file.
 
-Every message has a *place*: its queue's number and, behind it, a number that counts up.
-A queue's head parts what was never taken (at it and after) from what was: a row in
-`taken` says who has such a message in hand, or that it waits again. So publishing
-writes one row and taking another small one, and neither depends on how many wait.
+Every message has a *place*: its queue's number followed by a number that counts up.
+A queue's head separates messages that were never taken (from the head on) from those that
+were: a row in `taken` says which owner has such a message in hand, or that it waits again. So
+publishing writes one row and taking another small one, however many are waiting.
 
-Statements work on many messages each, not on one: with every step of SQLite Python lets
-go of its global lock, and busy handlers would make the broker wait for it each time.
-Knows SQL, and nothing of threads.
+Each statement works on many messages: Python releases its global lock at every step of
+SQLite, and busy handlers would make the broker wait for it each time. Knows SQL, and nothing
+about threads.
 """
 
 # ruff: noqa: S608 - what is put into statements here are constants and question marks, never a value
@@ -30,11 +30,11 @@ from runner.message import LARGEST_COUNT, is_usable, new_id
 from runner.topology import Topology
 
 CLAIM_BYTES = 64 * 1024 * 1024
-"""Payload to load into memory at once, about; a single message may be larger."""
+"""About how much payload to load into memory at once; a single message may be larger."""
 LONGEST_WAIT = round(LONGEST_DELAY * 1000)
-"""Milliseconds; what is due later than that was never delayed by a runner."""
+"""Milliseconds; no runner delays a message for longer than this."""
 ROOM = 1024 * 1024
-"""Bytes for which there has to be room on a disk that isn't full."""
+"""Bytes for which a disk that isn't full has room."""
 DUE_AT_ONCE = 1000
 """Delayed messages that come due in one transaction."""
 
@@ -73,7 +73,7 @@ UPDATE queue SET head = ?, tail = ?, returned = ?, held = ?, delayed = ?, next_d
 
 
 class Queue:
-    """A queue's row, as the transaction that is under way sees and changes it."""
+    """A queue's row, as the current transaction sees and changes it."""
 
     __slots__ = (
         "changed",
@@ -120,7 +120,7 @@ class Queue:
         return self.number << PLACES
 
     def add(self, size: int) -> int:
-        """The place of a message of `size` bytes that is put on the queue."""
+        """The place of a message of `size` bytes that goes on the queue."""
         place = self.tail
         self.tail = place + 1
         self.changed = True
@@ -142,7 +142,7 @@ class Queue:
 
 
 class ReplacedError(Exception):
-    """The file isn't the one any more that was opened."""
+    """The file is no longer the one that was opened."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
@@ -151,12 +151,12 @@ class ReplacedError(Exception):
 
 
 class DeclaredDeadError(Exception):
-    """Another process couldn't see our lock, and has returned what we held."""
+    """Another process couldn't see our lock, and returned what we held."""
 
 
 class Store:
-    """The broker's file, opened by one owner. Every method but `begin` and the last four
-    belongs into a transaction; whatever SQLite raises is passed on."""
+    """The broker's file, opened by one owner. Call every method except `begin` and the last four
+    inside a transaction. Raises whatever SQLite raises."""
 
     def __init__(self, path: Path, presence: Presence, name: str) -> None:
         self._path = path
@@ -174,7 +174,7 @@ class Store:
         self._consumers: list[tuple[int, int]] = []
 
     def _register(self, name: str) -> int:
-        """Become an owner; what we held in a former session waits again, uncounted."""
+        """Become an owner; what we held in an earlier session waits again, uncounted."""
         self._execute("INSERT OR IGNORE INTO owner (token, name) VALUES (?, ?)", (self.presence.token, name))
         row = self._execute("SELECT number FROM owner WHERE token = ?", (self.presence.token,)).fetchone()
         return int(row[0])
@@ -182,9 +182,9 @@ class Store:
     # -- A transaction ------------------------------------------------------------------
 
     def begin(self, *, durable: bool) -> None:
-        """Begin to write, alone. What isn't `durable` may be undone by a loss of power,
-        whole and in order, but by nothing less. Raises ReplacedError and DeclaredDeadError;
-        to be followed by `rollback` when it fails."""
+        """Begin to write, alone. A power failure (and nothing less) may undo what isn't
+        `durable`, whole and in order. Raises ReplacedError and DeclaredDeadError; call
+        `rollback` if it fails."""
         if identity(self._path) != self.identity:
             raise ReplacedError(self._path)
         self.presence.lock()
@@ -223,7 +223,7 @@ class Store:
     # -- Queues and owners --------------------------------------------------------------
 
     def declare(self, topology: Topology) -> None:
-        """Make the queues that messages rest on; delays and quarantine need none of their own."""
+        """Create the queues that hold messages; delays and quarantine need none."""
         for planned in topology.queues:
             if planned.kind not in ("work", "dead"):
                 continue
@@ -239,7 +239,7 @@ class Store:
             self._load()
 
     def consume(self, queues: Iterable[str], paused: Iterable[str] = ()) -> None:
-        """Be known as the consumer of exactly these queues, and as paused on those."""
+        """Register as the consumer of exactly these queues, and as paused on those."""
         for table, names in (("consumer", queues), ("paused", paused)):
             self._execute(f"DELETE FROM {table} WHERE owner = ?", (self._owner,))
             numbers = [(self.queues[name].number, self._owner) for name in names]
@@ -255,12 +255,12 @@ class Store:
         return {token for queue in self.queues.values() for token in self.consumers(queue)}
 
     def owners(self) -> Iterator[str]:
-        """Every owner but us."""
+        """Every owner except us."""
         return (token for number, token in self._owners.items() if number != self._owner)
 
     def return_claims_of_the_dead(self) -> list[Grave]:
-        """What dead owners held waits again, one death counted against each message.
-        The graves are to be buried after the commit."""
+        """What dead owners held waits again, with one death counted against each message.
+        Bury the graves after the commit."""
         graves = []
         for number, token in self._owners.items():
             if number != self._owner and (grave := self.presence.seize(token)) is not None:
@@ -275,7 +275,7 @@ class Store:
         self._return_claims(self._owner, crashes=0)
 
     def leave(self) -> None:
-        """Be an owner no more; what we held waits again, uncounted."""
+        """Stop being an owner; what we held waits again, uncounted."""
         self.return_own_claims()
         self._execute("DELETE FROM consumer WHERE owner = ?", (self._owner,))
         self._execute("DELETE FROM owner WHERE number = ?", (self._owner,))
@@ -299,12 +299,12 @@ class Store:
     # -- Messages in --------------------------------------------------------------------
 
     def insert(self, rows: Sequence[tuple[int, str, str | None, bytes]]) -> None:
-        """Store messages: (place, id, headers, payload), the places given out by `Queue.add`."""
+        """Store messages: (place, id, headers, payload), with places from `Queue.add`."""
         self._in_bulk(_INSERT, rows)
 
     def delay(self, rows: Sequence[tuple[int, int, str, str | None, bytes]]) -> None:
         """Keep messages until they are due: (queue's number, due, id, headers, payload), each
-        of them made known by `Queue.add_delayed`. Their places are given them then."""
+        registered by `Queue.add_delayed`. They get their places then."""
         self._in_bulk(_DELAY, rows)
 
     def _in_bulk(self, statements: dict[int, str], rows: Sequence[tuple[Any, ...]]) -> None:
@@ -315,7 +315,7 @@ class Store:
                 start += size
 
     def come_due(self, queue: Queue) -> bool:
-        """Put the delayed messages whose time has come at the tail of `queue`; whether there were any."""
+        """Put the delayed messages that are due at the tail of `queue`. Returns whether there were any."""
         now = int(time.time() * 1000)
         if queue.next_due is None or not self._is_due(queue.next_due, now):
             return False
@@ -339,7 +339,7 @@ class Store:
 
     @staticmethod
     def _is_due(due: object, now: int) -> bool:
-        """Whether the time has come, or can't be meant: no delay is as long as that."""
+        """Whether the time has come, or can't be right: no delay is that long."""
         return not isinstance(due, int) or not now < due <= now + LONGEST_WAIT
 
     # -- Messages out -------------------------------------------------------------------
@@ -347,8 +347,8 @@ class Store:
     def take(self, queue: Queue, room: int, *, suspect: bool) -> list[Taken]:
         """Take up to `room` messages in hand: first those that wait again, then fresh ones.
 
-        At most one of them is a suspect, a message whose holder died, and only where
-        `suspect` allows it.
+        At most one of them is a suspect, a message whose holder died, and only if `suspect`
+        allows it.
         """
         try:
             taken = self._take(queue, min(room, max(1, CLAIM_BYTES // max(1, queue.largest))), suspect=suspect)
@@ -370,7 +370,7 @@ class Store:
         return taken
 
     def _named(self, message: Taken) -> Taken:
-        """With an id that can be used; a new one has to last over crashes."""
+        """With a usable id; a new one has to survive crashes."""
         if is_usable(message.id):
             return message
         named = message._replace(id=new_id())
@@ -417,7 +417,7 @@ class Store:
 
     def _take_fresh(self, queue: Queue, room: int) -> list[Taken]:
         taken = list(unpacked(self._execute(_TAKE_FRESH, (queue.head, queue.tail - 1, room)).fetchone()))
-        if not taken:  # somebody has taken them away
+        if not taken:  # another program has taken them away
             queue.head, queue.changed = queue.tail, True
             return []
         last = taken[-1].place
@@ -431,7 +431,7 @@ class Store:
         return taken
 
     def remove(self, queue: Queue, places: list[int]) -> None:
-        """Forget messages that were in our hand: they are settled."""
+        """Delete messages that we had in hand: they are settled."""
         places.sort()
         first, last = places[0], places[-1]
         for table in ("message", "taken"):
@@ -444,7 +444,7 @@ class Store:
         queue.changed = True
 
     def release(self, queue: Queue, places: list[int]) -> None:
-        """Messages that were in our hand wait again at their place, uncounted."""
+        """Messages that we had in hand wait again at their place, uncounted."""
         chosen = "(SELECT value FROM json_each(?))"
         self._execute(f"UPDATE taken SET owner = NULL WHERE place IN {chosen}", (json.dumps(places),))
         self._wait_again(queue, len(places))
@@ -456,7 +456,7 @@ class Store:
     # -- Outside of a transaction -------------------------------------------------------
 
     def prove_room(self) -> None:
-        """Write as much as tells that the disk isn't full; what SQLite raises says that it is."""
+        """Write enough to show that the disk isn't full. Raises SQLite's error if it is."""
         with self.presence.writing():
             name = self._execute("SELECT name FROM owner WHERE number = ?", (self._owner,)).fetchone()
             try:
@@ -488,7 +488,7 @@ class Store:
         return counts
 
     def shrink(self, pages: int) -> bool:
-        """Give free pages back to the file system; whether there were any to give."""
+        """Give free pages back to the file system. Returns whether there were any."""
         with self.presence.writing():
             return shrink(self._connection, pages)
 

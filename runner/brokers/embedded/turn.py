@@ -1,7 +1,7 @@
-"""One transaction's work: what has piled up is settled and published, and more is taken.
+"""One transaction's work: settle and publish what has piled up, and take more.
 
-A turn changes the file and the hand; the broker's thread commits it, and only then
-tells anybody. Decides nothing about when, and starts no threads.
+A turn changes the file and the hand; the broker's thread commits it, and only then tells
+anyone. Decides nothing about when, and starts no threads.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Subscription:
         self.registered = False
         self.cancelled = False
         self.lock = threading.RLock()
-        """Held while deliveries are handed over, so that `cancel` can wait for that."""
+        """Held while deliveries are handed over, so that `cancel` can wait for it."""
 
 
 class Hand:
@@ -88,7 +88,7 @@ class Destinations:
         self._known: dict[Destination, tuple[Queue, ...]] = {}
 
     def queues(self, destination: Destination) -> tuple[Queue, ...]:
-        """None: nothing takes a message for `destination`."""
+        """None: no queue takes a message for `destination`."""
         found = self._known.get(destination)
         if found is None:
             names = self._topology.queues_of(destination)
@@ -100,7 +100,7 @@ class Destinations:
         return found
 
     def refusal(self, message: Outgoing, planned: Mapping[Queue, int]) -> str | None:
-        """Why `message` can't be taken, when so many more are `planned` for each queue."""
+        """Why `message` can't be taken, given that so many more are `planned` for each queue."""
         queues = self.queues(message.destination)
         if not queues:
             exchange, key = message.destination
@@ -116,7 +116,7 @@ class Destinations:
 
 
 class Turn:
-    """The work of one transaction, from `begin` to `commit`, and what came of it."""
+    """The work of one transaction, from `begin` to `commit`, and its results."""
 
     def __init__(
         self, store: Store, destinations: Destinations, hand: Hand, session: Session, *, watched: bool = False
@@ -135,7 +135,7 @@ class Turn:
         self.graves: list[Grave] = []
         self.to_wake: set[str] = set()
         self.stored: list[Outgoing] | None = [] if watched else None
-        """What was published, where somebody watches that."""
+        """What was published, if anything observes that."""
         self.more = False
         """Whether there is more to take at once."""
 
@@ -162,7 +162,7 @@ class Turn:
             self._fed.update(self._store.queues.values())
 
     def undo(self) -> None:
-        """The transaction failed: have in hand again what was, and no more."""
+        """The transaction failed: have in hand again what was before, and no more."""
         for _, deliveries in self.taken:
             for delivery in deliveries:
                 self._hand.drop(delivery)

@@ -11,7 +11,7 @@ EMBEDDED = "embedded:"
 EXAMPLES = ("embedded:PATH",)
 TAKES_BACK_AFTER = None
 _LONGEST_SUFFIX = "-journal"
-"""Of the files that SQLite keeps beside the database: their names have to fit, too."""
+"""Of the files that SQLite keeps beside the database: the longest name has to fit, too."""
 ALONE = "an embedded broker is one file on one machine, and can't be one of several; name it alone"
 
 
@@ -40,7 +40,7 @@ def shown(url: str, folder: Path) -> str:
 
 
 def described(urls: Sequence[str], *, variable: str | None) -> str:
-    """What `runner run` says of the broker; the environment variable `variable` can name another one."""
+    """What `runner run` prints about the broker; the environment variable `variable` can name another one."""
     outgrown = f"; {variable}=amqp://… for RabbitMQ" if variable else ""
     return f"embedded, {_near(path_of(urls[0]), Path.cwd())} (one machine{outgrown})"
 

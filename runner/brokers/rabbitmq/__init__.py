@@ -7,20 +7,20 @@
     repairs.py      declaring, and declaring again when something is gone
     connection.py   connecting to one node or another, again and again
     drivers.py      the event loop that it works on
-    declaring.py    a topology, one declaration after the other
+    declaring.py    a topology, one declaration after another
     arguments.py    a planned queue → RabbitMQ's arguments
     publishing.py   the publishing channel, and the fate of each message on it
     settling.py     publish, confirmed, ack; giving back
-    tickets.py      who wants to know what became of a message, and what follows from it
-    consumers.py    all that the process consumes, over any number of connections
+    tickets.py      what follows once the fate of a message is known
+    consumers.py    everything that the process consumes, over any number of connections
     consuming.py    one queue that is consumed
     session.py      what one channel has delivered; acks in batches
-    reading.py      what was delivered → a delivery, and the attempt that it is
+    reading.py      what was delivered → a delivery, and the number of its attempt
     quarantine.py   messages whose worker died, one at a time
-    depths.py       how much lies on the queues, and is in hand
-    roll_call.py    who is a worker, and says so
+    depths.py       how many messages are on the queues, and in hand
+    roll_call.py    which consumers are workers, and say so
     amqp/           AMQP by way of pika; nothing else imports it
 
-Everything but the contract's own methods runs on the connection's thread, so that nothing
-here needs a lock (`life` apart).
+Everything except the contract's own methods runs on the connection's thread, so nothing here
+needs a lock (except `life`).
 """

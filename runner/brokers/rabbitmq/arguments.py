@@ -1,7 +1,7 @@
-"""A planned queue → the arguments that RabbitMQ declares it with.
+"""A planned queue → the arguments with which RabbitMQ declares it.
 
-They are for ever: a queue that exists with other ones is refused (406), and a person has to
-delete it. What a queue is declared with here changes only where its plan does.
+They are permanent: RabbitMQ refuses a queue that exists with other arguments (406), and a
+person has to delete it. The arguments here change only when the queue's plan does.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`RabbitBroker`: the contract over RabbitMQ, as any thread may call it.
 
-What is asked for here is done on the connection's own thread, by the rooms beside this one.
+The modules beside this one do the work, on the connection's own thread.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from runner.message import Outgoing
 from runner.topology import PlannedQueue, Topology, quarantine_queue
 
 CANCEL_TIMEOUT = 5.0
-"""Seconds that the end of a consumer is waited for, in which its last deliveries come."""
+"""Seconds to wait for the end of a consumer, while its last deliveries come."""
 HANG_UP_TIMEOUT = 0.5
-"""Seconds that the broker is given to say goodbye, however little time is left."""
+"""Seconds that the broker gets to say goodbye, however little time is left."""
 
 
 def connect(urls: Sequence[str], name: str, events: Events = UNWATCHED) -> RabbitBroker:
@@ -42,7 +42,7 @@ def connect(urls: Sequence[str], name: str, events: Events = UNWATCHED) -> Rabbi
 
 
 class RabbitBroker:
-    """RabbitMQ, by one connection to one of `urls`; `name` is shown in its lists.
+    """RabbitMQ, over one connection to one of `urls`; `name` is shown in its lists.
 
     `connection(nodes, name)` makes that connection. Raises BrokerSetupError for a URL or a
     certificate that can't be used.
@@ -70,7 +70,7 @@ class RabbitBroker:
         self._outstanding = Outstanding()
         self._silent = False
         """Whether the broker has not answered in time, and not since."""
-        self.settle = self._settling.settle  # not a method that calls it: it is called for each message
+        self.settle = self._settling.settle  # not a method that calls it: this runs for each message
         self.release = self._settling.release
         self.consuming = self._consumers.consuming
 
@@ -178,4 +178,4 @@ class RabbitBroker:
 
 
 def _nothing() -> None:
-    """What was handed to the connection is as good as sent."""
+    """What was handed to the connection can't be taken back."""

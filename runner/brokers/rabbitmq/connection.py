@@ -1,8 +1,8 @@
 """A connection to the broker that comes back whenever it is lost, on one thread (see `drivers`).
 
-All of its I/O happens on that thread, and no handler ever runs on it: a busy or stuck
-handler can't starve the heartbeats. What the connection is used for (declaring, publishing,
-consuming) is not known here.
+All its I/O happens on that thread, and no handler ever runs there, so a busy or stuck handler
+can't starve the heartbeats. Left out: what the connection is used for (declaring, publishing,
+consuming).
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ REFUSED_BACKOFF = 30.0
 """Seconds; the same where the broker refuses us, or TLS fails, which a person has to mend."""
 REST = 30e-6
 LONGEST_REST = 2e-3
-"""Seconds that the thread rests for each delivery that came with others, and in all. What
-comes meanwhile is then dealt with together: each turn of the loop begins with cold caches
-and a fight for the interpreter, which on a busy machine cost more than the messages do."""
+"""Seconds that the thread rests for each delivery that came with others, and at most. It then
+handles together what came meanwhile: each turn of the loop begins with cold caches and a fight
+for the interpreter, which on a busy machine cost more than the messages."""
 COMPANY = 4
 """With fewer deliveries there is no rest: a quiet pipeline waits for nothing."""
 
@@ -40,8 +40,8 @@ COMPANY = 4
 class RobustConnection:
     """Connects to the first of `nodes` that answers, and again whenever the connection is lost.
 
-    `name` is shown in RabbitMQ's lists. Raises BrokerSetupError where a certificate that a
-    node's URL names can't be used.
+    `name` is shown in RabbitMQ's lists. Raises BrokerSetupError if a certificate that a node's
+    URL names can't be used.
     """
 
     def __init__(self, nodes: Sequence[Node], name: str) -> None:
@@ -62,7 +62,7 @@ class RobustConnection:
 
     @property
     def node(self) -> str:
-        """The node that is, or was last, connected to; without credentials."""
+        """The node of this or the last connection; without credentials."""
         return self._nodes[(self._tried - 1) % len(self._nodes)][0].label
 
     @property
@@ -84,11 +84,11 @@ class RobustConnection:
         lost: Callable[[str], None],
         refused: Callable[[str], None],
     ) -> None:
-        """Begin to connect, on `loop`, which somebody else runs, or on a new thread.
+        """Begin to connect, on `loop`, which the caller runs, or on a new thread.
 
-        `opened(connection)` and `lost(reason)` are called on the I/O thread, `lost` also
-        where a connection didn't come about; `refused(reason)` where the broker answered and
-        refused (its credentials, its virtual host), before the next try.
+        Calls `opened(connection)` and `lost(reason)` on the I/O thread, `lost` also when a
+        connection can't be made; `refused(reason)` when the broker answered and refused (its
+        credentials, its virtual host), before the next try.
         """
         self._opened, self._lost, self._refused = opened, lost, refused
         self._driver = OwnThread(self._on_error) if loop is None else OnLoop(loop, self._on_error)
@@ -98,8 +98,7 @@ class RobustConnection:
     def call(self, function: Callable[..., None], *arguments: Any) -> None:
         """Run `function(*arguments)` on the I/O thread, soon, in the order of the calls.
 
-        Many calls share one wake-up: a wake-up is a system call, and each costs more
-        than what it is made for.
+        Many calls share one wake-up, a system call that costs more than the calls.
         """
         self._calls.append((function, arguments))
         if not self._awake:
@@ -111,7 +110,7 @@ class RobustConnection:
         self._driver.later(delay, function)
 
     def restart(self, reason: str) -> None:
-        """Give this connection up and make a new one. Only from the I/O thread."""
+        """Give up this connection and make a new one. Only from the I/O thread."""
         if self._connection is not None and not (self._connection.is_closing or self._connection.is_closed):
             log.warning("%s; connecting again", reason)
             self._connection.close(320, reason[:200])
@@ -158,7 +157,7 @@ class RobustConnection:
         )
 
     def _on_open(self, connection: Connection) -> None:
-        if self._stopping:  # it was half open when we hung up, and the loop is somebody else's
+        if self._stopping:  # it was half open when we hung up, and the loop runs on
             connection.close()
             return
         self._backoff = FIRST_BACKOFF
@@ -184,7 +183,7 @@ class RobustConnection:
         self._again()
 
     def _again(self) -> None:
-        """Try the next node at once; after the last of them wait first."""
+        """Try the next node at once; after the last one, wait first."""
         if self._stopping:
             self._driver.end()
             return

@@ -1,5 +1,5 @@
-"""All that this process consumes on RabbitMQ: its subscriptions, over as many connections
-as it takes, its quarantines, and its answers to roll calls."""
+"""Everything that this process consumes on RabbitMQ: its subscriptions, over any number of
+connections, its quarantines, and its answers to roll calls."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Mend = Callable[[str, Callable[[], None]], None]
 
 
 class Consumers:
-    """Only on the I/O thread, but for `consuming`.
+    """Only on the I/O thread, except `consuming`.
 
     `mend(what, then)` puts back what is gone from the broker, and then calls `then`;
     `later(delay, function)` calls `function` after `delay` seconds.
@@ -29,7 +29,7 @@ class Consumers:
 
     def __init__(self, mend: Mend, later: Callable[[float, Callable[[], None]], None]) -> None:
         self.subscriptions: dict[str, Subscription] = {}
-        """By queue; those that were cancelled too."""
+        """By queue; including cancelled ones."""
         self.quarantines = QuarantineReader(self.subscriptions.values, later)
         self._mend = mend
         self._connection: Connection | None = None
@@ -48,7 +48,7 @@ class Consumers:
         return [session for session in sessions if session is not None]
 
     def attach(self, connection: Connection) -> None:
-        """From now on, consume on this connection all the queues that were asked for."""
+        """From now on, consume everything on this connection."""
         self._connection = connection
         for subscription in self.subscriptions.values():
             self._consume(subscription)
@@ -62,7 +62,7 @@ class Consumers:
             subscription.detach()
 
     def subscribe(self, subscription: Subscription) -> None:
-        """Consume another queue, or one of those that are known once more."""
+        """Consume another queue, or resume a known one."""
         known = self.subscriptions.setdefault(subscription.queue, subscription)
         if known is not subscription:
             known.resume(subscription)
@@ -77,9 +77,9 @@ class Consumers:
             subscription.cancel(done, pausing=pausing)
 
     def _consume(self, subscription: Subscription) -> None:
-        """On the channel that it has been consumed on before, where that is still open: what
-        was delivered there can then still be settled. Else on a new one. May be called
-        again at any time: there is never more than one channel, and one consumer on it."""
+        """On the channel that consumed it before, if that is still open: what was delivered there
+        can then still be settled. Else on a new one. May be called again at any time: there is
+        never more than one channel, with one consumer on it."""
         connection = self._connection
         if connection is None or not connection.is_open or subscription.cancelled or subscription.opening:
             return

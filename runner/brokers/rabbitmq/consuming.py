@@ -1,11 +1,11 @@
-"""Consuming one queue: deliveries in batches, each queue on a channel of its own.
+"""Consuming one queue: deliveries in batches, each queue on its own channel.
 
-A delivery whose earlier holder died is not handled from here, unless its consumer knows
-that it is innocent: it is moved to the queue's quarantine (see `quarantine`). Neither is a
-retry that isn't due yet.
+A delivery whose earlier holder died is not handled here, unless its consumer knows that it is
+innocent, but moved to the queue's quarantine (see `quarantine`). Nor is a retry that isn't due
+yet.
 
-RabbitMQ limits what is taken in advance by its number alone. Where the bodies are large,
-the consumer rests until there is room in the memory, and then takes fewer.
+RabbitMQ limits what is taken in advance only by number. If the bodies are large, the consumer
+rests until there is room in memory, and then takes fewer.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from runner.message import NO_HEADERS, Delivery, Outgoing, all_usable
 from runner.topology import PlannedQueue
 
 LARGE = 64 * 1024
-"""Bytes of a body that is weighed."""
+"""Bytes from which a body counts as large."""
 HELD_BYTES = 32 * 1024 * 1024
 """Bytes of large bodies from one queue that may be in hand."""
 RELIEF = 0.1
-"""Seconds between looks whether there is room again."""
+"""Seconds between checks whether there is room again."""
 WIDEN_AFTER = 10.0
-"""Seconds without a large body after which as many are taken in advance as before."""
+"""Seconds without a large body after which as many as before are taken in advance."""
 
 
 class Subscription:
     """A work queue that is consumed, over any number of connections, by one consumer at a time.
 
     `waits` tells whether the queue has companions on which a retry waits.
-    `move(delivery, message)` publishes a delivery elsewhere and then acks it; where that is
-    refused it is to call `arrive`. `later(function)` calls `function` after what has been
-    read so far, `after(delay, function)` after `delay` seconds.
+    `move(delivery, message)` publishes a delivery elsewhere and then acks it; if that is
+    refused, it must call `arrive`. `later(function)` calls `function` after what has been read
+    so far, `after(delay, function)` after `delay` seconds.
     """
 
     def __init__(
@@ -63,21 +63,21 @@ class Subscription:
         self.opening = False
         """Whether a channel has been asked for, and isn't open yet."""
         self._asked = False
-        """Whether the broker has been told of the consumer, and not confirmed its end."""
+        """Whether the consumer was requested, and the broker has not confirmed its end."""
         self._tag = ""
         self._cancels: list[Callable[[], None]] = []
-        """Who waits for the consumer's end."""
+        """Called at the consumer's end."""
         self._prefetch = prefetch
         self._counts_deliveries = planned.type == "quorum"
         self._most_returns = (planned.delivery_limit or 0) / 2
-        """A message that comes back oftener is innocent no longer, lest the broker's own limit ends it."""
+        """A message that comes back more often is no longer innocent, lest the broker's own limit end it."""
         self._waits = waits
         self._move = move
         self._later = later
         self._after = after
         self._arrived: list[Delivery] = []
         self._resting = False
-        """Whether the consumer has been ended until there is room for more."""
+        """Whether the consumer was ended until there is room for more."""
         self._narrow = 0
         """How many large bodies have room; 0: as many as the prefetch says."""
         self._takes = prefetch
@@ -86,11 +86,11 @@ class Subscription:
 
     @property
     def registered(self) -> bool:
-        """Whether the broker has confirmed the consumer; one that only rests is so still."""
+        """Whether the broker has confirmed the consumer; true also while it only rests."""
         return bool(self._tag or self._resting) and not self.cancelled
 
     def attach(self, channel: Channel) -> None:
-        """Consume on this channel, whether it is freshly opened or has lost its consumer."""
+        """Consume on this channel, which is new or has lost its consumer."""
         if self._asked or not channel.is_open:
             return
         self._asked, self._resting = True, False
@@ -149,7 +149,7 @@ class Subscription:
     # -- large bodies -------------------------------------------------------------------
 
     def weigh(self, session: ChannelSession, tag: int, size: int) -> None:
-        """A large body has come. Where too much is in hand, take no more until it isn't."""
+        """A large body has come. If too much is in hand, take no more until there is room."""
         session.large[tag] = size
         self._large_came = time.monotonic()
         if session.weight() <= HELD_BYTES or not self._tag or self.cancelled:
@@ -202,13 +202,13 @@ class Subscription:
             self.consumer.deliver(arrived)
 
     def sort(self, delivery: Delivery, delivered: Delivered) -> None:
-        """To the consumer, or to where it has to go before it may be handled."""
+        """Hand it to the consumer, or send it where it has to go first."""
         elsewhere = None
         if delivered.redelivered or (delivered.properties is not None and delivered.properties.headers):
             elsewhere = self._elsewhere(delivery, delivered)
         if elsewhere is None and delivery.id != delivered.message_id:
-            # Another program sent it without an id, or with one that nobody can use. The one that
-            # it has got now has to last over crashes, so it is written down before a handler sees it.
+            # Another program sent it without an id, or with an unusable one. Its new id has to
+            # survive crashes, so it is stored before a handler sees it.
             elsewhere = moved(delivery, self.queue)
         if elsewhere is None:
             self.arrive(delivery)
@@ -216,16 +216,16 @@ class Subscription:
             self._move(delivery, elsewhere)
 
     def _elsewhere(self, delivery: Delivery, delivered: Delivered) -> Outgoing | None:
-        """Where a delivery has to go before it may be handled: to the quarantine, or back
-        to wait where its retry isn't due yet."""
+        """Where a delivery has to go before it may be handled: to the quarantine, or back to wait
+        if its retry isn't due yet."""
         if self._is_suspect(delivery, delivered):
-            # At most one attempt, however often it was delivered: only its first delivery
-            # can have come to a handler, for the later ones were on their way to the quarantine.
+            # At most one attempt, however often it was delivered: only the first delivery can
+            # have reached a handler; the later ones were on their way to the quarantine.
             delivery.attempt += 1
             delivery.deaths = 1
             return moved(delivery, self.quarantine)
         wait = left_to_wait(delivered)
-        if wait <= 0 or not self._waits:  # a stage that retries nothing more has no queue to wait on
+        if wait <= 0 or not self._waits:  # a stage that no longer retries has no queue to wait on
             return None
         return moved(delivery, self.queue, wait)
 

@@ -1,4 +1,4 @@
-"""Declaring a topology, one step after the other, and wording what the broker refuses."""
+"""Declaring a topology, one step after another, and wording what the broker refuses."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _steps(channel: Channel, topology: Topology, kept: Collection[str]) -> Itera
 
 
 def _made_without_limit(refusal: str, topology: Topology) -> str:
-    """The dead-letter queue that a refusal is about, if it only lacks the limit of today: the dead
+    """The dead-letter queue that a refusal is about, if it only lacks today's limit: the dead
     letters on it are worth more than that."""
     match = _INEQUIVALENT.search(refusal)
     dead = {queue.name for queue in topology.queues if queue.kind == "dead"}

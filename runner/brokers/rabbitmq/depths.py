@@ -1,7 +1,7 @@
 """Queue depths by AMQP alone: passive declarations, and a roll call of the workers.
 
-A passive declaration tells what is ready and how many consumers there are, but not who
-they are, nor what they have in hand. The workers tell that; whoever asks sums it up.
+A passive declaration tells how many messages are ready and how many consumers there are, but
+not which, nor what they have in hand. The workers report that, and the caller sums it up.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ REPLY_TO = "amq.rabbitmq.reply-to"
 ROLL_CALL_TIMEOUT = 1.0
 """Seconds. A consumer that isn't a worker never answers."""
 PAUSED_TIMEOUT = 0.1
-"""Seconds for those that don't consume just now, when all consumers have answered: how many
-of them there are, nobody knows."""
+"""Seconds to wait for workers that don't consume now, after all consumers have answered: nobody
+knows how many there are."""
 
 
 class Inquiry:

@@ -1,6 +1,6 @@
-"""What keeps a connection going: an event loop, on its own thread or on somebody else's.
+"""What drives a connection: an event loop, on its own thread or on the caller's.
 
-All of a connection's I/O happens there. Which of them it is, the connection needn't know.
+All of a connection's I/O happens there. The connection needn't know which loop it is.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ Failed = Callable[[Exception], None]
 
 
 class OnLoop:
-    """Somebody else runs the loop: for the intake, where a request and its confirm are then
-    dealt with by one thread, which saves a wake-up and a fight for the interpreter on each way.
+    """The caller runs the loop: for the intake, where one thread then handles a request and its
+    confirm, which saves a wake-up and a fight for the interpreter each way.
 
-    Functions are called one after the other. What one of them raises goes to `failed`, and
-    the next ones are called all the same.
+    Calls functions one after another. What one raises goes to `failed`, and the next ones are
+    still called.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, failed: Failed) -> None:
         self.loop = loop
         self._failed = failed
         self._thread = 0
-        """That of the loop, once it is known."""
+        """The loop's thread, once it is known."""
         self._ended = threading.Event()
 
     @property
@@ -50,7 +50,7 @@ class OnLoop:
     def soon(self, function: Action) -> None:
         """Call it there. From any thread."""
         here = threading.get_ident() == self._thread
-        with contextlib.suppress(RuntimeError):  # the loop has been closed, and nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and nothing waits any more
             (self.loop.call_soon if here else self.loop.call_soon_threadsafe)(self._guarded, function)
 
     def later(self, delay: float, function: Action) -> None:
@@ -58,7 +58,7 @@ class OnLoop:
         self.loop.call_later(delay, partial(self._guarded, function))
 
     def rest(self, seconds: float) -> None:
-        """Do nothing for so long, unless somebody else needs this thread. Only from there."""
+        """Do nothing for so long, unless others need this thread. Only from there."""
 
     def end(self) -> None:
         """Nothing is left to do. Only from there."""
@@ -76,7 +76,7 @@ class OnLoop:
 
 
 class OwnThread(OnLoop):
-    """For a worker: its handlers have threads of their own, and none of them runs here."""
+    """For a worker: its handlers have their own threads, and none runs here."""
 
     def __init__(self, failed: Failed) -> None:
         super().__init__(uvloop.new_event_loop(), failed)

@@ -1,4 +1,4 @@
-"""The life of the broker's connection: its states, and what leads from one to the next.
+"""The life of the broker's connection: its states, and the changes between them.
 
         start              opened            channel opened         channel closed
     NEW ─────▶ CONNECTING ───────▶ PREPARING ──────────────▶ READY ───────────────▶ REPAIRING
@@ -16,7 +16,7 @@ PREPARING: declares, and opens the publishing channel. REPAIRING: that channel i
 the connection is not. CLOSING: what was settled leaves; the channel may come and go.
 
 Whether the broker takes messages (`connection.blocked`) changes no state: it may say so in
-any of them. Left out: what is done in each state, which is `recovery`'s.
+any of them. Left out: what is done in each state (see `recovery`).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Change(Enum):
     CHANNEL_CLOSED = auto()
     """The publishing channel is gone."""
     LOST = auto()
-    """The connection is gone, or didn't come about."""
+    """The connection is gone, or couldn't be made."""
     CLOSE = auto()
     """We were asked to end."""
     HUNG_UP = auto()
@@ -86,7 +86,7 @@ TRANSITIONS: Mapping[State, Mapping[Change, State]] = {
     },
     State.CLOSED: {},
 }
-"""What isn't here changes nothing: news that come too late."""
+"""Anything else changes nothing: it is news that comes too late."""
 
 
 class Life:
@@ -103,7 +103,7 @@ class Life:
         self.first = Answer()
         """Given when the first start has come to an end: READY, or a BrokerSetupError."""
         self._lock = threading.Lock()
-        """Guards a change: `close` comes from another thread than the rest."""
+        """Guards a change: `close` comes from a different thread than the rest."""
 
     @property
     def available(self) -> bool:
@@ -125,7 +125,7 @@ class Life:
         return self.state in (State.CLOSING, State.CLOSED)
 
     def happened(self, event: Change) -> tuple[State, State]:
-        """The states before and after `event`: the same one where it changes nothing."""
+        """The states before and after `event`: the same one if it changes nothing."""
         with self._lock:
             before = self.state
             self.state = after = TRANSITIONS[before].get(event, before)
@@ -133,7 +133,7 @@ class Life:
         return before, after
 
     def refused(self, reason: str) -> None:
-        """Only a person can mend it. The first start ends by it; later it may be mended while we wait."""
+        """Only a person can fix it. It ends the first start; later it may be fixed while we wait."""
         if self.was_ready:
             log.error("the broker refuses: %s", reason)
         elif not self.first.given:

@@ -2,7 +2,7 @@
 
 One channel, used by the I/O thread alone. Every message is persistent and
 mandatory, so each ends in exactly one of: confirmed, refused (nacked or returned),
-lost (the channel went away first, and nobody knows).
+lost (the channel went away first, so its fate is unknown).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from runner.wording import one_line
 log = logging.getLogger("runner.broker")
 
 KEPT_TEMPLATES = 1000
-"""Routing keys may be made up of anything."""
+"""Routing keys may be made from anything."""
 LONGEST_REASON = 200
 """Characters."""
 
@@ -47,10 +47,9 @@ class Publisher:
 
     Without a channel a message is lost at once.
 
-    A message by which alone a delivery is settled has that delivery in the place of a
-    ticket, for nearly all are of this kind, and objects cost: `confirmed(deliveries)` is
-    told of many at a time, and `ticket(delivery)` is asked for the real one where a
-    message is refused or lost.
+    If one message alone settles a delivery, that delivery serves as its ticket, since nearly
+    all are of this kind and objects cost: `confirmed(deliveries)` is called for many at a
+    time, and `ticket(delivery)` gives the real ticket when a message is refused or lost.
     """
 
     def __init__(
@@ -61,7 +60,7 @@ class Publisher:
         events: Events,
     ) -> None:
         self.topology = Topology((), (), ())
-        """Says where a message waits that is delayed."""
+        """Says where a delayed message waits."""
         self._on_confirmed = confirmed
         self._ticket = ticket
         self._events = events
@@ -78,12 +77,12 @@ class Publisher:
         return len(self._unconfirmed)
 
     def settling(self) -> set[Delivery]:
-        """The deliveries that only wait for the confirm of one message."""
+        """The deliveries that wait only for the confirm of one message."""
         return {ticket for _, ticket in self._unconfirmed.values() if isinstance(ticket, Delivery)}
 
     def attach(self, channel: Channel, unroutable: Callable[[], None]) -> None:
-        """Use this freshly opened channel; it is put into confirm mode. `unroutable()` is called
-        when a message came back because its queue or binding is gone."""
+        """Use this new channel, in confirm mode. Calls `unroutable()` when a message came back
+        because its queue or binding is gone."""
         self._sequence, self._lowest = 0, 1
         self._templates.clear()
         self._unroutable = unroutable
@@ -100,7 +99,7 @@ class Publisher:
             self._real(ticket).lost(message, reason)
 
     def send(self, message: Outgoing, ticket: Ticket | Delivery) -> None:
-        """Publish it, and tell `ticket` what has become of it."""
+        """Publish it, and tell `ticket` what became of it."""
         channel = self.channel
         if channel is None:
             self._real(ticket).lost(message, "the broker is away")
@@ -110,7 +109,7 @@ class Publisher:
                 channel.write(self._frames(channel, message))
             else:
                 self._write_plain(channel, message)
-        except Exception as error:  # noqa: BLE001 - it is this message's fault, and nobody else's
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this message's fault
             self._real(ticket).refused(message, f"it can't be written: {error}")
             return
         self._sequence += 1
@@ -144,7 +143,7 @@ class Publisher:
 
         if message.origin is None:
             return content(headers, None)
-        # It has to go somewhere, to its retry or to the dead letters, whatever its sender wrote.
+        # It must go to its retry or to the dead letters, whatever its sender wrote.
         try:
             return content(headers, message.origin.broker_data)
         except Exception as error:  # noqa: BLE001 - ValueError, RecursionError, struct.error, …
@@ -159,8 +158,8 @@ class Publisher:
             return content({**counts, STRIPPED: "neither its id nor its headers could be written"}, None)
 
     def _sent_to(self, message: Outgoing) -> Destination:
-        """Where it is published to: where it has to wait, if it has to. The longest rung may
-        be shorter than the wait; it then comes back early and is sent to wait again."""
+        """Where it is published: where it has to wait, if it has to. The longest rung may be
+        shorter than the wait; the message then comes back early and is sent to wait again."""
         if not message.delay:
             return message.destination
         return Destination("", self.topology.retry_queue(message.destination.key, message.delay))
@@ -188,14 +187,14 @@ class Publisher:
             self._on_confirmed(confirmed)
 
     def _durable(self, sequences: Iterable[int]) -> list[Outgoing]:
-        """What is confirmed with these, without what only changes its place."""
+        """The messages confirmed with these, except those that only change their place."""
         known = [one for one in sequences if one in self._unconfirmed and one not in self._returned]
         messages = [self._unconfirmed[one][0] for one in known]
         return [message for message in messages if not isinstance(message, Moved)]
 
     def _on_return(self, exchange: str, key: str, message_id: str) -> None:
-        """A return carries no sequence number, and comes before the message's ack: it is
-        for the first outstanding message of that id and destination."""
+        """A return has no sequence number, and comes before the message's ack: it belongs to the
+        first outstanding message with that id and destination."""
         self._unroutable()
         returned = Destination(exchange, key)
         for sequence, (message, _) in self._unconfirmed.items():

@@ -1,11 +1,11 @@
-"""How a message is kept from taking others down with it.
+"""Keeps a message from taking others down with it.
 
-When a worker dies, everything that it had prefetched is delivered again, and all the
-broker knows is that each of these deliveries came to nothing. Which of them killed
-the worker? To find out, each is moved to its queue's quarantine, and a process takes
-from all of its quarantines together *one message at a time*: the next death counts
-against the one that was in hand. So a message that kills its workers is counted
-exactly, and the hundreds that were beside it lose one attempt at most. Those that a
+When a worker dies, everything that it had prefetched is delivered again, and the broker
+knows only that each of these deliveries failed. Which of them killed the worker? To find
+out, each is moved to its queue's quarantine, and a process takes *one message at a time*
+from all its quarantines together: the next death counts against the one that was in hand.
+So a message that kills its workers is counted exactly, and the hundreds beside it lose at
+most one attempt. Those that a
 consumer knows to be innocent don't come here (see `consuming`).
 """
 
@@ -24,7 +24,7 @@ from runner.brokers.rabbitmq.session import ChannelSession
 from runner.message import ATTEMPT
 
 LOOK_EVERY = 1.0
-"""Seconds between looks into quarantines that were empty."""
+"""Seconds between checks of quarantines that were empty."""
 
 
 class QuarantineReader:
@@ -39,12 +39,12 @@ class QuarantineReader:
         self._left: list[Subscription] = []
         self._asking = False
         self._served = ""
-        """The queue that the last one was for."""
+        """The queue of the last message."""
         self._taken, self._tag = 0.0, 0
         """When it was taken, and which delivery it is."""
 
     def attach(self, channel: Channel) -> None:
-        """Use this freshly opened channel."""
+        """Use this new channel."""
         self.session = ChannelSession(channel)
         self._asking = False
         channel.on_empty(self._on_empty)
@@ -62,7 +62,7 @@ class QuarantineReader:
         if self._tag in self.session.in_hand and time.monotonic() - self._taken < PATIENCE:
             return
         subscriptions = list(self._subscriptions())
-        # Each has its turn: first those behind the one that was served last.
+        # Each gets its turn: first those after the one that was served last.
         last = next((at for at, one in enumerate(subscriptions) if one.queue == self._served), -1)
         self._left = [*subscriptions[last + 1 :], *subscriptions[: last + 1]]
         self._ask()
@@ -90,7 +90,7 @@ class QuarantineReader:
         self._served = subscription.queue
         self._taken, self._tag = time.monotonic(), delivered.tag
         headers = delivered.properties.headers if delivered.properties is not None else None
-        # One death brought it here, which its header counts; those before a release too.
+        # One death brought it here, which its header counts, as it does those before a release.
         counted = header_number(headers, DEATHS) or 1
         came_back, first = header_number(headers, DELIVERY_COUNT), header_number(headers, ATTEMPT) + 1
         acquittals = subscription.consumer.acquittals(delivered.message_id, range(first, first + came_back))

@@ -1,6 +1,6 @@
-"""What was delivered → a delivery in hand: its headers, and the attempt that it is.
+"""What was delivered → a delivery in hand: its headers, and the number of its attempt.
 
-Decides, too, where a delivery has to go before it may be handled; `consuming` acts on it.
+Also decides where a delivery has to go before it may be handled; `consuming` acts on that.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ DELIVERY_COUNT = "x-delivery-count"
 ACQUIRED_COUNT = "x-acquired-count"
 """How often RabbitMQ 4.3 has taken it back from a living consumer, after its time-out."""
 DEATHS = f"{HEADER_PREFIX}deaths"
-"""With a message that was released from the quarantine: the deaths behind it."""
+"""Of a message that was released from the quarantine: the deaths behind it."""
 OTHERS_HEADERS = ("x-", HEADER_PREFIX)
-"""What headers of the broker's and of the runner's begin with."""
+"""How the broker's and the runner's headers begin."""
 INSTRUCTIONS = ("cc", "bcc")
 """Headers that are orders to RabbitMQ: it would route each message that has them to the queues
 that they name as well (rabbitmq.com/docs/sender-selected), a retry and a dead letter too."""
@@ -42,11 +42,9 @@ LONGEST_WAIT = round(LONGEST_DELAY * 1000)
 """Milliseconds."""
 
 
-def read_delivery(
-    queue: str, session: ChannelSession, delivered: Delivered, *, deaths: int = 0, counted: int = 0
-) -> Delivery:
-    """What the broker has delivered, in hand from now on; `deaths` deliveries of it came to
-    nothing, of which its header has `counted`."""
+def read(queue: str, session: ChannelSession, delivered: Delivered, *, deaths: int = 0, counted: int = 0) -> Delivery:
+    """What the broker delivered, in hand from now on; `deaths` deliveries of it failed, of which
+    its header has `counted`."""
     tag, _, message_id, properties, body = delivered
     if not is_usable(message_id):
         message_id = new_id()
@@ -69,12 +67,12 @@ def returns(delivered: Delivered, *, counts_deliveries: bool) -> int:
 
 
 def left_to_wait(delivered: Delivered) -> float:
-    """Seconds until a retry is due; nothing has to wait that is no retry."""
+    """Seconds until a retry is due; 0 for anything else."""
     return header_number(_headers(delivered), WAIT, LONGEST_WAIT) / 1000
 
 
 class Moved(Outgoing):
-    """A message that only changes its place: it is no event."""
+    """A message that only changes its place: not an event."""
 
     __slots__ = ()
 
@@ -96,7 +94,7 @@ def _headers(delivered: Delivered) -> Mapping[str, Any] | None:
 
 
 def _sender_headers(headers: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Those that may travel on with the message."""
+    """The headers that may travel on with the message."""
     return {
         name: value
         for name, value in headers.items()

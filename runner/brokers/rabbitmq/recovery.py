@@ -1,7 +1,7 @@
-"""What happens when the connection comes or goes, and how what is gone from the broker is
-put back. The states are `life`'s; here is what is done in them, on the I/O thread alone.
+"""What happens when the connection comes or goes, and how to put back what is gone from the
+broker. `life` has the states; this does the work in them, only on the I/O thread.
 
-Left out: which node is tried when, which is `connection`'s.
+Left out: which node is tried when (see `connection`).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Recovery:
             self._repairs.declare(self._open_publishing)
 
     def lost(self, reason: str) -> None:
-        """The connection is gone, or didn't come about."""
+        """The connection is gone, or couldn't be made."""
         before, _ = self._life.happened(Change.LOST)
         if before in (State.READY, State.REPAIRING):
             self._events.disconnected(self._connection.node, reason, mends=True)
@@ -76,7 +76,7 @@ class Recovery:
     # -- the publishing channel ---------------------------------------------------------
 
     def _open_publishing(self) -> None:
-        """This channel first: what is delivered has to be able to leave."""
+        """This channel first: deliveries need a way out."""
         connection = self._connection.current
         if connection is not None:
             connection.open_channel(self._publish_on)

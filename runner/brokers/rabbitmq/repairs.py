@@ -1,5 +1,5 @@
-"""Declaring, and declaring again when something is gone from the broker and the connection
-is not: a queue that was deleted, a channel that was closed. On the I/O thread alone."""
+"""Declaring, and declaring again when something is gone from the broker but the connection
+isn't: a queue that was deleted, a channel that was closed. Only on the I/O thread."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ REFUSED_DELAY = 5.0
 
 
 class Repairs:
-    """Keeps the topology as it is to be."""
+    """Keeps the topology as it should be."""
 
     def __init__(self, connection: RobustConnection, life: Life) -> None:
         self.topology = Topology((), (), ())
         self.declares = True
-        """Whether anything is made on the broker, or it is taken as it is."""
+        """Whether to create anything on the broker, or to take it as it is."""
         self._connection = connection
         self._life = life
         self._waiting: list[Callable[[], None]] = []
-        """Who waits for the declaration that is under way."""
+        """Called after the declaration that is under way."""
         self._unroutable = False
         """Whether a queue or a binding that is gone is being put back."""
 
     def forget(self) -> None:
-        """The connection is gone, and with it whatever was under way."""
+        """The connection is gone, with everything that was under way."""
         self._waiting.clear()
         self._unroutable = False
 
@@ -59,7 +59,7 @@ class Repairs:
             if self._connection.current is connection:
                 self.declare(then)
 
-        # At once where we are closing: what is in hand can only leave by that channel.
+        # At once if we are closing: what is in hand can only leave by that channel.
         self._connection.later(0 if self._life.ending else REPAIR_DELAY, repair)
 
     def unroutable(self) -> None:

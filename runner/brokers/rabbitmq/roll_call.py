@@ -1,7 +1,7 @@
 """The roll call of the workers, over a fanout exchange that anybody may bind to and publish on.
 
-A worker answers what it consumes, and how much of it it has in hand. What isn't such an
-answer is left out: it comes from another program.
+A worker answers what it consumes, and how much of that it has in hand. Any other answer is
+ignored: it comes from another program.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from runner.brokers.rabbitmq.declaring import ROLL_CALLS
 LONGEST = 262_144
 """Bytes of an answer that is read."""
 MOST = 10_000_000
-"""Messages that a worker may say it has in hand."""
+"""How many messages a worker may say it has in hand."""
 
 
 class Held(NamedTuple):
-    """What one worker says of one queue."""
+    """What one worker says about one queue."""
 
     in_hand: int
     paused: bool

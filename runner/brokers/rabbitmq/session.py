@@ -1,4 +1,4 @@
-"""What one channel has delivered, and is in hand; acks in batches."""
+"""What one channel has delivered and is still in hand; acks in batches."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from runner.message import Delivery, Session
 
 
 class ChannelSession(Session):
-    """The deliveries of one channel that are in hand, and the acks that have yet to leave.
+    """The deliveries of one channel that are in hand, and the acks that are still to leave.
 
     Delivery tags count from 1 on each channel. Those before the first that is in hand are
-    acked in one frame (`multiple`); those behind it follow singly a moment later, so that
-    a slow message holds nobody's place.
+    acked in one frame (`multiple`); those after it follow one by one a moment later, so that
+    a slow message doesn't hold up the others.
     """
 
     __slots__ = ("_settled", "channel", "in_hand", "large", "leaving", "singly_soon")
@@ -20,7 +20,7 @@ class ChannelSession(Session):
         super().__init__()
         self.channel = channel
         self._settled: list[int] = []
-        """Tags whose acks have yet to leave."""
+        """Tags whose acks are still to leave."""
         self.in_hand: dict[int, Delivery] = {}
         """By tag, ascending: delivered, and not settled yet."""
         self.large: dict[int, int] = {}
@@ -49,7 +49,7 @@ class ChannelSession(Session):
         self.in_hand.clear()
 
     def flush(self) -> bool:
-        """Ack those before the first that is in hand. True where something is left behind it."""
+        """Ack those before the first that is in hand. True if some are left after it."""
         first = next(iter(self.in_hand), None)
         if first is None:
             before, self._settled = self._settled, []
@@ -57,12 +57,12 @@ class ChannelSession(Session):
             before = [tag for tag in self._settled if tag < first]
             self._settled = [tag for tag in self._settled if tag > first]
         if before and self.open:
-            # A multiple ack has to name a tag that is outstanding (else 406): one of these is.
+            # A multiple ack must name an outstanding tag (else 406): one of these is.
             self.channel.ack(max(before), multiple=True)
         return bool(self._settled)
 
     def flush_singly(self) -> None:
-        """Ack what is left behind the first that is in hand."""
+        """Ack what is left after the first that is in hand."""
         self.singly_soon = False
         settled, self._settled = self._settled, []
         if self.open:
@@ -71,7 +71,7 @@ class ChannelSession(Session):
 
 
 def session_of(delivery: Delivery) -> ChannelSession:
-    """The session of a delivery of ours."""
+    """The session of one of our deliveries."""
     session = delivery.session
     assert isinstance(session, ChannelSession)
     return session

@@ -1,4 +1,4 @@
-"""Settling: publish what comes of a delivery, and ack it when all of that is confirmed.
+"""Settling: publish the results of a delivery, and ack it when all of them are confirmed.
 
 Only `settle` and `release` may be called from any thread; the rest runs on the I/O thread.
 """
@@ -20,9 +20,9 @@ from runner.message import Delivery, Destination, Outgoing
 from runner.topology import quarantine_queue
 
 GAP_DELAY = 0.02
-"""Seconds that acks behind a slow message wait for it, before they leave singly."""
+"""Seconds that acks wait for a slow message before them; then they leave one by one."""
 IDLE_POLL = 0.005
-"""Seconds between looks for what is still outstanding at the end."""
+"""Seconds between checks for what is still outstanding at the end."""
 
 
 class Settling:
@@ -38,7 +38,7 @@ class Settling:
         self._called = False
         """Whether `_settle_all` is about to be called."""
         self._for_channel: list[Callable[[], None]] = []
-        """What waits to be sent until there is a publishing channel again."""
+        """What to send once there is a publishing channel again."""
         self._unflushed: set[ChannelSession] = set()
         self._moved = False
 
@@ -58,7 +58,7 @@ class Settling:
     # -- publishing what comes of a delivery --------------------------------------------
 
     def _settle_all(self) -> None:
-        self._called = False  # before the first: what is settled from here on has us called again
+        self._called = False  # before the first: a settlement from here on calls us again
         settlements, send = self._settlements, self.publisher.send
         published: list[Outgoing] | None = None if self._published is None else []
         nothing_to_publish = []
@@ -106,7 +106,7 @@ class Settling:
         self._unflushed.clear()
 
     def move(self, delivery: Delivery, message: Outgoing) -> None:
-        """Publish `message` elsewhere and ack `delivery`, or have its consumer take it as it is."""
+        """Publish `message` elsewhere and ack `delivery`; if that is refused, its consumer takes it as it is."""
         self._moved = True
         arrive = self._consumers.subscriptions[delivery.queue].arrive
         self.publisher.send(message, SettleTicket(self, delivery, 1, lambda delivery, _error: arrive(delivery)))
@@ -118,7 +118,7 @@ class Settling:
     # -- acks ---------------------------------------------------------------------------
 
     def ack(self, deliveries: Iterable[Delivery]) -> None:
-        """Let their acks leave, soon: all that comes of them is confirmed."""
+        """Send their acks soon: all their results are confirmed."""
         # Ack last: a crash before this line repeats the work, never loses it.
         session: ChannelSession | None = None
         for delivery in deliveries:
@@ -130,7 +130,7 @@ class Settling:
             session.settled(delivery.tag)
 
     def _flush(self) -> None:
-        """Let the acks leave that have come together."""
+        """Send the acks that have come together."""
         sessions, self._unflushed = self._unflushed, set()
         for session in sessions:
             if session.flush() and not session.singly_soon:
@@ -148,12 +148,12 @@ class Settling:
             session = session_of(delivery)
             if session.open and delivery.tag in session.in_hand and delivery not in session.leaving:
                 session.leaving.add(delivery)  # else its consumer, which gets it late, gives it back once more
-                # Where even that is refused (a full queue) its consumer has it settled so later.
+                # If even that is refused (a full queue), its consumer settles it so later.
                 self.publisher.send(self._back(delivery), delivery)
 
     def _back(self, delivery: Delivery) -> Outgoing:
-        """To the end of the queue it was taken from, with its count as it was: every other
-        way back counts as an attempt on a quorum queue (before RabbitMQ 4.3 even a nack)."""
+        """To the end of the queue that it came from, with its count unchanged: on a quorum queue
+        every other way back counts as an attempt (before RabbitMQ 4.3 even a nack)."""
         headers = kept(delivery)
         home = delivery.queue
         if delivery.session is self._consumers.quarantines.session:
@@ -162,7 +162,7 @@ class Settling:
         return Moved(Destination("", home), delivery.id, delivery.payload, headers, origin=delivery)
 
     def release_everything(self) -> None:
-        """Give back all that nobody has settled."""
+        """Give back everything that isn't settled."""
         settling = self.publisher.settling()
         for session in self._consumers.sessions():
             self._release([held for held in session.in_hand.values() if held not in settling | session.leaving])

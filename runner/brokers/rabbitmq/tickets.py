@@ -1,4 +1,4 @@
-"""Tickets: who wants to know what became of some messages, and what follows from it."""
+"""Tickets: what follows once the fate of some messages is known."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from runner.errors import BrokerUnavailableError, PublishError
 from runner.message import Delivery, Outgoing
 
 PUBLISH_AGAIN = 5
-"""How often what comes of a delivery is published again because the channel was closed under it."""
+"""How often the results of a delivery are published again because their channel was closed."""
 
 Failed = Callable[[Delivery, PublishError], None]
 
 
 class Ticket(Protocol):
-    """Who wants to know what became of some messages; called on the I/O thread."""
+    """Learns the fate of some messages; called on the I/O thread."""
 
     def confirmed(self) -> None:
         """One more of them is durable."""
@@ -26,11 +26,11 @@ class Ticket(Protocol):
         """This one was certainly not taken."""
 
     def lost(self, message: Outgoing, reason: str) -> None:
-        """What became of this one can't be known any more."""
+        """The fate of this one can no longer be known."""
 
 
 class SubmitTicket:
-    """For somebody who wants to know once, of all of his messages together."""
+    """For a caller of `submit`, who is told once about all messages together."""
 
     __slots__ = ("_done", "_lost", "_pending", "_refused")
 
@@ -59,21 +59,21 @@ class SubmitTicket:
 
 
 class Settler(Protocol):
-    """Who carries out what a SettleTicket comes to."""
+    """Carries out what a SettleTicket decides."""
 
     def ack(self, deliveries: Iterable[Delivery]) -> None:
-        """All that comes of these is confirmed."""
+        """All results of these are confirmed."""
 
     def settle_again(self, delivery: Delivery, messages: Sequence[Outgoing], failed: Failed, again: int) -> None:
-        """These messages were lost with their channel: publish them once there is one again,
-        and should that happen, up to `again` times more."""
+        """These messages were lost with their channel: publish them once there is a new one, and
+        if that happens again, up to `again` more times."""
 
 
 class SettleTicket:
-    """Acks a delivery once all that comes of it is confirmed; else tells `failed`.
+    """Acks a delivery once all its results are confirmed; else calls `failed`.
 
-    What was lost with its channel (somebody else's publish had closed it, and the
-    connection is well) is nobody's failure: it is published again.
+    If messages were lost only with their channel (another publish closed it, and the connection
+    is fine), nothing has failed: they are published again.
     """
 
     __slots__ = ("_again", "_delivery", "_failed", "_lost", "_pending", "_refused", "_settler")

@@ -1,7 +1,7 @@
 """RabbitMQ's URLs: read, checked without a connection, and shown.
 
-`check` and `run` read them here, once each. No part of a URL is ever repeated in an error:
-what was taken for the host may be half a password.
+`check` and `run` read them here, once each. No error ever repeats a part of a URL: what
+looks like the host may be half a password.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def shown(url: str, folder: Path) -> str:
 
 
 def described(urls: Sequence[str], *, variable: str | None) -> str:
-    """What `runner run` says of the broker."""
+    """What `runner run` prints about the broker."""
     return ", ".join(hide_password(url) for url in urls)
 
 

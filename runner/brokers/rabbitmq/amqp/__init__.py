@@ -1,4 +1,4 @@
-"""AMQP 0-9-1 by way of pika: the only place that imports it, and that knows its inside.
+"""AMQP 0-9-1 with pika: the only place that imports pika and knows its internals.
 
     connection.py  a connection, with types: the face of what is below
     channel.py     a channel, with types: publish, consume, declare
@@ -11,6 +11,6 @@
     frames.py      messages ↔ frames
     fields.py      properties and header tables ↔ bytes
 
-Left out: queues that belong together, retries, what a message means. Whoever is outside
-uses `Connection`, `Channel`, and the values that they hand over.
+Left out: queues that belong together, retries, what a message means. Code outside uses
+`Connection`, `Channel`, and the values that they hand over.
 """

@@ -1,4 +1,4 @@
-"""pika's connection, whose bytes go by the short way of `wire` where there is one.
+"""pika's connection, whose bytes take the short way of `wire` if there is one.
 
 Overrides what pika keeps to itself, hence `pika<2`; a test lists each such name, with why
 it is needed, and runs against the next pika as well (`make test-pika-next`).
@@ -20,9 +20,9 @@ READ = 128 * 1024
 """Bytes that are read at once; pika's own 4096 hold twenty messages."""
 
 
-class Adapter(AsyncioConnection):  # type: ignore[misc] # pika has no types that are told
-    """Takes what pika's own class takes, and `soon(function)`, which calls `function` after
-    what is being done now."""
+class Adapter(AsyncioConnection):  # type: ignore[misc] # pika has no types for mypy
+    """Takes the arguments of pika's class, and `soon(function)`, which calls `function` after the
+    current work."""
 
     def __init__(self, *arguments: Any, soon: Callable[[Callable[[], None]], None], **keywords: Any) -> None:
         self.wire = Wire(soon=soon, send=self._send_and_count, other=self._process_frame)
@@ -32,15 +32,15 @@ class Adapter(AsyncioConnection):  # type: ignore[misc] # pika has no types that
     def _proto_connection_made(self, transport: Any) -> None:
         transport._MAX_RECV_BYTES = READ  # noqa: SLF001
         if self.params.ssl_options is None:
-            # What is left is told again. (Not with TLS, which may have read more than it gave.)
+            # The loop reports again what is left. (Not with TLS, which may have read more than it gave.)
             transport._MAX_CONSUME_BYTES = 1  # noqa: SLF001
         super()._proto_connection_made(transport)
 
     # -- out ----------------------------------------------------------------------------
 
     def close(self, *arguments: Any) -> None:
-        """Hang up, behind what has been written before. What is written from here on goes
-        nowhere: its channel is being closed, and a frame on it would be an error (504)."""
+        """Hang up, after what was written before. What is written from here on is dropped: its
+        channel is being closed, and a frame on it would be an error (504)."""
         self.wire.write_out()
         super().close(*arguments)
 
@@ -50,15 +50,15 @@ class Adapter(AsyncioConnection):  # type: ignore[misc] # pika has no types that
             self._send(data)
 
     def _adapter_emit_data(self, data: bytes) -> None:
-        """pika's way out, behind what has been written before."""
+        """pika's way out, after what was written before."""
         self.wire.write_out()
         self._send(data)
 
     def _send(self, data: bytes) -> None:
-        """At once, as far as the system takes it; pika would wait to be told that it may."""
+        """At once, as far as the system accepts it; pika would wait until it is told that it may."""
         transport = self._transport
         if self.params.ssl_options is None and not transport.get_write_buffer_size():
-            with contextlib.suppress(OSError):  # not now, or never again: which of them, pika finds out
+            with contextlib.suppress(OSError):  # not now, or never again: pika finds out which
                 data = data[transport._sock.send(data) :]  # noqa: SLF001
         if data:
             transport.write(data)

@@ -1,7 +1,7 @@
-"""An AMQP channel, with types: all that the brokers' rooms do on one.
+"""An AMQP channel, with types: everything that the broker does on one.
 
 pika's own channel stays inside. What comes by the thousand (deliveries, confirms, acks and
-publishes) goes past it, by the short way of `wire`.
+publishes) bypasses it, by the short way of `wire`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ REJECTS_AFTER_CANCEL = tuple(map(int, pika.__version__.split(".")[:2])) < (1, 5)
 class Channel:
     """A channel that is open, or was. Only from the I/O thread.
 
-    What it calls back is called there too, and has to return at once.
+    Callbacks are called there, too, and must return at once.
     """
 
     def __init__(self, wire: Wire, channel: pika.channel.Channel, frame_max: int) -> None:
@@ -35,9 +35,9 @@ class Channel:
         self._channel = channel
         self.number: int = channel.channel_number
         self.frame_max = frame_max
-        """Bytes, as client and broker have agreed on them."""
+        """Bytes, as client and broker have agreed."""
         self.write = wire.write
-        """`write(*frames)`: send these soon, with all that has come together until then."""
+        """`write(*frames)`: send these soon, with everything that has come together by then."""
         self.on_closed(self._forget)
 
     @property
@@ -45,11 +45,11 @@ class Channel:
         return bool(self._channel.is_open)
 
     def close(self) -> None:
-        """Close it in good order. Raises pika's ChannelWrongStateError where it isn't open."""
+        """Close it in good order. Raises pika's ChannelWrongStateError if it isn't open."""
         self._channel.close()
 
     def on_closed(self, told: Callable[[BaseException], None]) -> None:
-        """`told(error)` is called when it is closed, by whomever, or its connection is lost."""
+        """`told(error)` is called when either side closes it, or its connection is lost."""
         self._channel.add_on_close_callback(lambda _channel, error: told(error))
 
     def _forget(self, _error: BaseException) -> None:
@@ -59,9 +59,9 @@ class Channel:
     # -- publishing ---------------------------------------------------------------------
 
     def confirm(self, told: Callable[..., None], returned: Callable[[str, str, str], None]) -> None:
-        """Have all that is published from here on confirmed: `told(tag, multiple)` for an
-        ack, `told(tag, multiple, True)` for a nack. `returned(exchange, key, message_id)`
-        comes before the ack of a message that no queue has taken."""
+        """Have everything confirmed that is published from here on: `told(tag, multiple)` for an
+        ack, `told(tag, multiple, True)` for a nack. `returned(exchange, key, message_id)` comes
+        before the ack of a message that no queue has taken."""
 
         def told_by_pika(frame: Any) -> None:  # a nack, or an ack before the short way was there
             method = frame.method
@@ -92,7 +92,7 @@ class Channel:
         self._channel.basic_consume(queue, deliver_large, callback=lambda frame: started(frame.method.consumer_tag))
 
     def cancel(self, tag: str, ended: Done) -> None:
-        """End the consumer `tag`; what is delivered until `ended` is called comes as before."""
+        """End the consumer `tag`; deliveries still come until `ended` is called."""
         self._channel.basic_cancel(tag, lambda _frame: ended())
         if REJECTS_AFTER_CANCEL:
             # On a quorum queue a reject counts as an attempt. We take it, and it is released.
@@ -108,7 +108,7 @@ class Channel:
             self.write(ack_frame(self.number, tag, multiple))
 
     def get(self, queue: str, got: Callable[[Delivered], None]) -> None:
-        """Ask for one message; an empty queue is told by what `on_empty` was given. Not
+        """Ask for one message; for an empty queue, the callback of `on_empty` is called. Don't ask
         again before the answer."""
         self._channel.basic_get(
             queue, lambda _channel, method, properties, body: got(_delivered(method, properties, body))
@@ -119,7 +119,7 @@ class Channel:
         self._channel.add_callback(lambda _frame: told(), [Basic.GetEmpty], one_shot=False)
 
     def listen(self, queue: str, heard: Callable[[bytes, str], None], started: Done | None = None) -> None:
-        """Take what may be lost, acked unseen: `heard(body, reply_to)`."""
+        """Take messages that may be lost, acked on delivery: `heard(body, reply_to)`."""
 
         def deliver(_channel: object, _method: object, properties: BasicProperties, body: bytes) -> None:
             heard(body, properties.reply_to or "")
@@ -138,7 +138,7 @@ class Channel:
         self._channel.queue_declare(name, durable=True, arguments=dict(arguments), callback=_then(done))
 
     def declare_own_queue(self, done: Callable[[str], None]) -> None:
-        """A queue that lives as long as the connection; `done` gets the name that it was given."""
+        """A queue that lives as long as the connection; `done` gets its name."""
         self._channel.queue_declare("", exclusive=True, callback=lambda frame: done(frame.method.queue))
 
     def look_at_queue(self, name: str, done: Callable[[int, int], None]) -> None:

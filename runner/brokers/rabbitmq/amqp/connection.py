@@ -1,6 +1,6 @@
 """One AMQP connection, with types: from the first try to its end. pika's own stays inside.
 
-Left out: connecting again, which is `rabbitmq/connection.py`.
+Left out: connecting again (see `rabbitmq/connection.py`).
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ class Connection:
     """A connection to one node, on an event loop. Only from the loop's thread.
 
     `opened()` or `failed(error)` is called once it is there or has failed, `closed(error)`
-    when an open one has come to its end. `soon(function)` calls `function` after what is
-    being done now.
+    when an open one has ended. `soon(function)` calls `function` after the current work.
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class Connection:
         return bool(self._adapter.is_closed)
 
     def open_channel(self, opened: Callable[[Channel], None]) -> None:
-        """Raises pika's ConnectionWrongStateError where the connection isn't open."""
+        """Raises pika's ConnectionWrongStateError if the connection isn't open."""
         adapter = self._adapter
 
         def on_open(channel: pika.channel.Channel) -> None:
@@ -71,5 +70,5 @@ class Connection:
         self._adapter.add_on_connection_unblocked_callback(lambda _, _frame: unblocked())
 
     def close(self, code: int = 200, reason: str = "Normal shutdown") -> None:
-        """Hang up, behind what has been written before."""
+        """Hang up, after what was written before."""
         self._adapter.close(code, reason)

@@ -86,8 +86,8 @@ def tls_fails(error: BaseException | str) -> bool:
 
 
 def closed_by_broker(error: BaseException) -> tuple[int, str] | None:
-    """The reply code and the text with which the broker closed a channel; None where it
-    was closed by us, or with its connection."""
+    """The reply code and the text with which the broker closed a channel; None if we closed
+    it, or it ended with its connection."""
     if isinstance(error, pika.exceptions.ChannelClosedByBroker):
         return error.reply_code, error.reply_text
     return None

@@ -18,8 +18,8 @@ from typing import Any
 
 @dataclass(slots=True)
 class Properties:
-    """The properties of a message. The field's names and their order are the protocol's
-    own: the first has the highest of the flags that say which are there."""
+    """The properties of a message. The protocol sets the fields' names and their order: the
+    first has the highest of the flags that say which are present."""
 
     content_type: str | None = None
     content_encoding: str | None = None
@@ -50,7 +50,7 @@ Writer = Callable[[Any], bytes]
 
 
 def short_text(text: str) -> bytes:
-    """Raises ValueError where it is longer than AMQP allows."""
+    """Raises ValueError if it is longer than AMQP allows."""
     encoded = text.encode()
     if len(encoded) > 255:
         raise ValueError(f"a property takes {len(encoded)} bytes, more than the 255 that AMQP allows")
@@ -63,7 +63,7 @@ def table(values: Mapping[str, Any]) -> bytes:
 
 
 def properties(given: Properties) -> tuple[int, bytes]:
-    """The flags, and the properties that are there. Raises ValueError like `table`."""
+    """The flags, and the properties that are present. Raises ValueError like `table`."""
     values = [(number, getattr(given, name)) for number, name in enumerate(_NAMES)]
     there = [(number, value) for number, value in values if value is not None]
     flags = sum(1 << (15 - number) for number, _ in there)
@@ -90,7 +90,7 @@ def _integer(value: int) -> bytes:
 
 
 def _decimal(value: Decimal) -> bytes:
-    """One octet says how many of the (32-bit) digits stand behind the point."""
+    """One octet says how many of the (32-bit) digits come after the point."""
     sign, digits, exponent = value.as_tuple()
     if isinstance(exponent, int) and exponent >= -255:
         raw = int("".join(map(str, digits))) * 10 ** max(exponent, 0) * (-1 if sign else 1)
@@ -128,10 +128,10 @@ Reader = Callable[[bytes, int], tuple[Any, int]]
 
 
 def read_properties(flags: int, data: bytes, offset: int) -> Properties:
-    """Those that `flags` say are there, from `offset` on.
+    """Those that `flags` declares, from `offset` on.
 
-    Never raises: a message whose headers nobody can read must not end the connection, and
-    come again, and end it again. It has those that come before what can't be read.
+    Never raises: a message with unreadable headers must not end the connection, come again,
+    and end it again. The result has those before the unreadable part.
     """
     found = Properties()
     try:
@@ -156,7 +156,7 @@ def _read_long(data: bytes, offset: int) -> tuple[bytes, int]:
 
 
 def _read_text(data: bytes, offset: int) -> tuple[str | bytes, int]:
-    """Long strings are bytes, by the standard; almost everybody writes text."""
+    """By the standard, long strings are bytes; almost everybody writes text."""
     encoded, end = _read_long(data, offset)
     try:
         return encoded.decode(), end

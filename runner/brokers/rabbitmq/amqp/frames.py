@@ -1,9 +1,9 @@
 """Messages ↔ AMQP 0-9-1 frames, in one go (sections 2.3 and 4.2 of the specification).
 
-pika makes an object of each frame and of each value in it, which costs several times
-what everything else does that happens to a message. Here are only the kinds of frames
-that come and go by the thousand: publishes, deliveries, confirms and acks. Those that are
-all alike but for a few bytes are left to `templates`.
+pika makes an object of each frame and of each value in it, which costs several times as much
+as everything else that happens to a message. Here are only the kinds of frames that come and
+go by the thousand: publishes, deliveries, confirms and acks. Left out: those that differ only
+in a few bytes (see `templates`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PERSISTENT = 2
 
 DELIVER = struct.pack(">HH", 60, 60)
 ACK = struct.pack(">HH", 60, 80)
-"""The class and the method that a method frame's payload begins with."""
+"""The class and the method at the start of a method frame's payload."""
 _PUBLISH = struct.pack(">HHH", 60, 40, 0)
 _MANDATORY = b"\x01"
 
@@ -41,7 +41,7 @@ _ack = struct.Struct(">BHI4sQBs")
 _PLAIN_FLAGS = fields.properties(Properties("", delivery_mode=PERSISTENT, message_id=""))[0]
 _PLAIN_START = short_text("application/json") + bytes([PERSISTENT])
 PLAIN = struct.pack(">H", _PLAIN_FLAGS) + _PLAIN_START
-"""What the properties of a message begin with that has no headers and was written here."""
+"""How the properties begin of a message without headers that was written here."""
 
 
 # -- writing ---------------------------------------------------------------------------
@@ -64,8 +64,8 @@ def content_frames(
 ) -> bytes:
     """The header and body frames of a persistent message.
 
-    One that is moved on (`origin`: the properties it came with) keeps those of its sender's
-    properties that RabbitMQ does nothing by. Raises ValueError where the headers don't fit
+    One that is moved on (`origin`: the properties that it came with) keeps those of its
+    sender's properties that don't affect RabbitMQ. Raises ValueError if the headers don't fit
     into a frame, or can't be written.
     """
     if headers or origin is not None:
@@ -90,8 +90,8 @@ def content_frames(
 
 
 def _inert(origin: Properties) -> Properties:
-    """What of a sender's properties may travel on. Not the others: by an expiration a message
-    would vanish from the dead letters, and a user id that isn't the connection's own, or a
+    """Those of a sender's properties that may travel on. The others may not: with an expiration
+    a message would vanish from the dead letters, and a user id other than the connection's, or a
     reply to RabbitMQ's pseudo-queue (rabbitmq.com/docs/direct-reply-to), closes the channel."""
     reply_to = origin.reply_to
     return Properties(
@@ -109,7 +109,7 @@ def _inert(origin: Properties) -> Properties:
 
 
 class IncompleteError(Exception):
-    """The rest has yet to come."""
+    """The rest is still to come."""
 
 
 class Delivered(NamedTuple):
@@ -119,12 +119,12 @@ class Delivered(NamedTuple):
     redelivered: bool
     message_id: str
     properties: Properties | None
-    """None: no more than the runner itself writes where there are no headers."""
+    """None: only those that the runner itself writes without headers."""
     body: bytes
 
 
 def frame_at(buffer: bytes, offset: int) -> tuple[int, int, int] | None:
-    """The kind, the channel and the end of the frame at `offset`; None: it isn't whole yet.
+    """The kind, the channel and the end of the frame at `offset`; None: it isn't complete yet.
 
     Raises pika's InvalidFrameError, which ends the connection.
     """
@@ -147,7 +147,7 @@ def read_ack(buffer: bytes, offset: int) -> tuple[int, bool]:
 
 
 def read_header(buffer: bytes, offset: int, channel: int) -> Header:
-    """The content header at `offset`, as pika has it: of a message that goes pika's way."""
+    """The content header at `offset`, in pika's form, of a message that goes pika's way."""
     _, _, size, flags = _content.unpack_from(buffer, offset + _frame.size)
     properties = fields.read_properties(flags, buffer, offset + _frame.size + _content.size)
     # Not `asdict`: it copies nested headers, and runs out of stack where reading them didn't.
@@ -156,9 +156,9 @@ def read_header(buffer: bytes, offset: int, channel: int) -> Header:
 
 
 def read_delivery(buffer: bytes, offset: int, end: int) -> tuple[Delivered | None, int]:
-    """The delivery whose method frame lies from `offset` to `end`, with the frames that
-    follow it, and where those end. (None, 0) where its body is of several frames.
-    Raises IncompleteError where the frames aren't all there yet."""
+    """The delivery whose method frame is from `offset` to `end`, with the frames that follow
+    it, and where those end. (None, 0) if its body has several frames. Raises IncompleteError if
+    not all the frames are there yet."""
     header = frame_at(buffer, end)
     if header is None:
         raise IncompleteError

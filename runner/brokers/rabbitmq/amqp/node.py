@@ -1,4 +1,4 @@
-"""One node of a cluster: what has to be known to connect to it. Knows nothing of pika."""
+"""One node of a cluster: everything needed to connect to it. Knows nothing about pika."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Node:
 
     @property
     def label(self) -> str:
-        """How the node is named to people: without credentials."""
+        """The node's name for people: without credentials."""
         vhost = "" if self.vhost == "/" else f"/{self.vhost}"
         return f"{'amqps' if self.tls else 'amqp'}://{self.host}:{self.port}{vhost}"
 

@@ -1,4 +1,4 @@
-"""A node → the parameters that pika connects with, TLS included. Leaves connecting to others."""
+"""A node → the parameters with which pika connects, TLS included. Left out: connecting."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONNECT_TIMEOUT = 10
 def parameters(node: Node, name: str) -> pika.ConnectionParameters:
     """How to connect to `node`; `name` is shown in RabbitMQ's lists.
 
-    Raises BrokerSetupError where a certificate that the URL names can't be used.
+    Raises BrokerSetupError if a certificate that the URL names can't be used.
     """
     timeout = node.connection_timeout or CONNECT_TIMEOUT
     return pika.ConnectionParameters(

@@ -1,8 +1,8 @@
-"""The frames of plain messages by template: those that differ in no more than a tag, an id
-and a body are written, and read, with one call each.
+"""The frames of plain messages by template: one call each writes and reads messages that differ
+only in a tag, an id and a body.
 
-A message is plain that the runner itself has published without headers; nearly all are.
-Left out: everything else, which `frames` reads and writes.
+A message is plain if the runner itself published it without headers; nearly all are. Left
+out: everything else, which `frames` reads and writes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from runner.message import Destination
 PAYLOAD_AT = OVERHEAD - 1
 """Where a frame's payload begins."""
 CONTENT = struct.pack(">HH", 60, 0)
-"""The class, and a weight that nobody uses: what a content header begins with."""
+"""The class, and a weight that nobody uses: the start of a content header."""
 
 
 class PublishTemplate:
@@ -35,19 +35,19 @@ class PublishTemplate:
         ).pack
 
     def head(self, message_id: bytes, size: int) -> bytes:
-        """All that comes before a body of `size` bytes, at least one; after it comes `END`."""
+        """Everything before a body of `size` bytes, at least one; after it comes `END`."""
         return self._pack(self._start, size, self._properties, message_id, self._between, size)
 
 
 Plain = tuple[int, str, bytes]
-"""A plain delivery, as it was read: its tag, the message's id, and the body. It has no
-headers, and was not delivered before."""
+"""A plain delivery, as read: its tag, the message's id, and the body. It has no headers, and was
+not delivered before."""
 
 
 class DeliveryTemplate:
-    """Basic.Deliver, content header and body frame of plain messages that are like the one
-    in `buffer` whose method frame lies from `offset` to `end`: on the same channel, from
-    the same exchange by the same routing key, with an id as long."""
+    """Basic.Deliver, content header and body frame of plain messages like the one in `buffer`
+    whose method frame is from `offset` to `end`: on the same channel, from the same exchange
+    by the same routing key, with an id of the same length."""
 
     __slots__ = ("_between", "_properties", "_size", "_start", "_tail", "_unpack")
 
@@ -69,8 +69,8 @@ class DeliveryTemplate:
         ).unpack_from
 
     def read(self, buffer: bytes, offset: int) -> tuple[list[Plain], int]:
-        """Those that lie one behind the other from `offset` on, and where the first frame
-        begins that is another's, or isn't whole yet."""
+        """Those that follow each other from `offset` on, and the start of the first frame that is
+        of another kind, or isn't complete yet."""
         found: list[Plain] = []
         first, second, third, fourth, fixed = self._start, self._between, self._properties, self._tail, self._size
         unpack, stop, last = self._unpack, len(buffer), END[0]

@@ -1,7 +1,7 @@
 """The short way past pika: in for deliveries and confirms, out for publishes and acks.
 
-They come and go by the thousand, and pika's own way through half a dozen objects each is
-what would limit a worker. Everything else, a body of several frames too, goes pika's way.
+They come and go by the thousand, and pika's own way, through half a dozen objects each, would
+limit a worker. Everything else, including a body of several frames, goes pika's way.
 
 Left out: the socket, and pika's own ways in and out (see `adapter`).
 """
@@ -33,7 +33,7 @@ METHOD_AT = OVERHEAD - 1
 
 
 class Inbound(Protocol):
-    """Who gets a channel's deliveries."""
+    """Gets a channel's deliveries."""
 
     def on_plain(self, plain: Sequence[Plain]) -> None:
         """Some that came together."""
@@ -43,9 +43,9 @@ class Inbound(Protocol):
 
 
 class Wire:
-    """`deliveries` and `acks` take the short way for the channels, by number, in them.
+    """`deliveries` and `acks` name the channels, by number, that take the short way.
 
-    `soon(function)` calls `function` after what is being done now; `send(data)` sends;
+    `soon(function)` calls `function` after the current work; `send(data)` sends;
     `other(frame)` takes a decoded frame that doesn't go the short way.
     """
 
@@ -64,7 +64,7 @@ class Wire:
         self._other = other
         self._unwritten: list[bytes] = []
         self._unread = b""
-        """The beginning of a frame, or of a delivery, whose rest has yet to come."""
+        """The start of a frame, or of a delivery, whose rest is still to come."""
         self._came = 0
 
     def take_count(self) -> int:
@@ -75,8 +75,8 @@ class Wire:
     # -- out ----------------------------------------------------------------------------
 
     def write(self, *frames: bytes) -> None:
-        """Send these soon, in one go with all that has come together until then: a system
-        call costs more than a message."""
+        """Send these soon, in one go with everything that has come together by then: a system call
+        costs more than a message."""
         if not self._unwritten:
             self._soon(self.write_out)
         self._unwritten += frames
@@ -90,9 +90,9 @@ class Wire:
     # -- in -----------------------------------------------------------------------------
 
     def read(self, data: bytes) -> int:
-        """Deal with all whole frames, and keep the beginning of the next one. Returns how many
-        bytes were dealt with. Raises what a frame's receiver raises, or pika's error for a
-        frame that isn't one; a frame that was dealt with never comes again."""
+        """Handle all complete frames, and keep the start of the next one. Returns how many bytes
+        were handled. Raises what a frame's receiver raises, or pika's error for a frame that isn't
+        one; a frame that was handled never comes again."""
         buffer = self._unread + data if self._unread else data
         self._unread, offset = b"", 0
         try:
@@ -111,8 +111,8 @@ class Wire:
         return offset
 
     def _shortcut(self, buffer: bytes, start: int, channel: int, end: int) -> int:
-        """Deal with the method frame from `start` to `end`, and with its content; where that
-        ends, or 0 where it has to go pika's way. Raises IncompleteError."""
+        """Handle the method frame from `start` to `end`, and its content. Returns where that ends,
+        or 0 if it has to go pika's way. Raises IncompleteError."""
         if buffer.startswith(DELIVER, start + METHOD_AT) and channel in self.deliveries:
             return self._read_deliveries(buffer, start, channel, end)
         if buffer.startswith(ACK, start + METHOD_AT) and channel in self.acks:
