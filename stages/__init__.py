@@ -5,6 +5,6 @@ process_payment.py   charges the card, once
 send_email.py        tells the payer what became of it
 cards.py             what a card number says by itself
 gateways.py          who charges a card; the simulated gateway
-notification.py      what a payer is told, as a body on a queue
+notification.py      what the payer learns, as a body on a queue
 letters.py           a notification → a mail, by templates/
 """

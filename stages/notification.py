@@ -1,4 +1,4 @@
-"""The body on notification_queue (`schemas/notification.json`): what a payer is told.
+"""The body on notification_queue (`schemas/notification.json`): what the payer learns.
 
 Made in one place, so that one look shows that no card number gets into it.
 """

@@ -148,7 +148,7 @@ OURS = (
     Contender(
         "runner, RabbitMQ",
         OnRabbitmq(hops_rabbitmq.OURS).measure,
-        note="quorum queues, whose node writes its log anew from time to time, which costs both rates",
+        note="quorum queues, whose node rewrites its log from time to time, which costs both rates",
     ),
 )
 
