@@ -84,9 +84,11 @@ def kind_of(url: str) -> BrokerKind:
             return kind
     scheme = _SCHEME.match(url)
     if scheme is None:
-        raise ValueError(f"is no URL; write {_either([example for kind in BROKERS for example in kind.urls.EXAMPLES])}")
+        raise ValueError(
+            f"is not a URL; write {_either([example for kind in BROKERS for example in kind.urls.EXAMPLES])}"
+        )
     known = [scheme for kind in BROKERS for scheme in kind.schemes]
-    raise ValueError(f"has the scheme '{scheme[1]}', which isn't known; known are {_either(known, 'and')}")
+    raise ValueError(f"has the scheme '{scheme[1]}', which isn't known; use {_either(known)}")
 
 
 def parse(text: str, folder: Path) -> tuple[str, ...]:

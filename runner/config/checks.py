@@ -111,7 +111,7 @@ def _route_order(draft: Draft) -> Iterator[Problem]:
     for owner, routes in draft.routes.items():
         for before, route in pairwise(routes):
             if before.when in (None, True):
-                message = f"{subject(owner)}: this route is never reached, for the one before it takes every body"
+                message = f"{subject(owner)}: this route is never reached, because the one before it takes every body"
                 yield draft.document.problem(route.trail, message, severity="warning")
         if routes and not any(route.when in (None, True) for route in routes):
             fate = "is dead-lettered" if owner[0] == "stages" else "is refused"
@@ -136,14 +136,14 @@ def _keys(draft: Draft) -> Iterator[Problem]:
     for _, destination, trail in draft.destinations():
         kind = exchanges[destination.exchange].type if destination.exchange in exchanges else ""
         if kind in ("direct", "topic") and draft.document.node((*trail, "key")) is None:
-            message = f"the {kind} exchange {quoted(destination.exchange)} goes by the key; add 'key'"
+            message = f"the {kind} exchange {quoted(destination.exchange)} routes by key; add 'key'"
             yield draft.document.problem(trail, message)
     for queue in draft.pipeline.queues.values():
         for index, binding in enumerate(queue.bind):
             trail = ("queues", queue.name, "bind", index)
             kind = exchanges[binding.exchange].type if binding.exchange in exchanges else ""
             if kind in ("direct", "topic") and draft.document.node((*trail, "key")) is None:
-                message = f"the {kind} exchange {quoted(binding.exchange)} goes by the key; add 'key'"
+                message = f"the {kind} exchange {quoted(binding.exchange)} routes by key; add 'key'"
                 yield draft.document.problem(trail, message)
 
 
@@ -156,7 +156,7 @@ def _consumed_twice(draft: Draft) -> Iterator[Problem]:
         first = consumers.setdefault(stage.consume, stage)
         if first is not stage and stage.consume:
             message = (
-                f"queue {stage.consume} is consumed by stage {first.name} already, and each message would go "
+                f"queue {stage.consume} is already consumed by stage {first.name}, and each message would go "
                 "to only one of the two; publish to two queues instead"
             )
             yield draft.document.problem(("stages", stage.name, "consume"), message)

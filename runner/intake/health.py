@@ -65,7 +65,7 @@ class HealthViews:
     def _pipeline_troubles(self) -> list[str]:
         troubles, depths = self._broker_troubles(self._stages), self._survey.depths
         if depths is None:
-            return troubles or ["the broker has not told of its queues yet"]
+            return troubles or ["the broker has not reported its queues yet"]
         idle = [
             f"stage {stage} {'is paused' if depths[queue].paused else 'has no worker'}"
             for queue, stage in self._stages.items()

@@ -89,7 +89,7 @@ def unavailable(error: BrokerError) -> ProblemResponse:
     """The answer when the broker has not taken a message: 503."""
     detail = "the message was not taken; send it again later"
     if isinstance(error, BrokerUnavailableError) and not isinstance(error, BrokerAwayError):
-        detail = "the broker has not confirmed the message (it may have been stored all the same); send it again later"
+        detail = "the broker has not confirmed the message (it may still have been stored); send it again later"
     return problem(503, detail, headers={"Retry-After": str(RETRY_AFTER)}, reason=str(error))
 
 

@@ -41,7 +41,7 @@ def parts_of(pipeline: Pipeline, only: Collection[str] = ()) -> Parts:
     for name in only:
         if name not in known:
             hint = did_you_mean(name, known)
-            raise UnknownPartError(f"'{name}' is no part of it{hint}; known are {', '.join(known)}")
+            raise UnknownPartError(f"'{name}' is not a part of it{hint}; the parts are {', '.join(known)}")
     wanted = set(only or known)
     return Parts(
         pipeline.http if INTAKE in wanted else None,

@@ -30,5 +30,5 @@ def test_status_counts_what_is_on_the_queues(file: Path) -> None:
 def test_status_before_the_first_run_says_so_and_makes_nothing(file: Path) -> None:
     result = run("status", file)
     assert result.exit_code == 1
-    assert "not there yet; it is made by the first run of the pipeline" in result.stderr
+    assert "not there yet; the first run of the pipeline creates it" in result.stderr
     assert not (file.parent / "broker.db").exists()

@@ -55,7 +55,7 @@ def test_a_misspelt_name_does_not_make_its_queue_look_unused() -> None:
 @pytest.mark.parametrize(
     ("marked", "message"),
     [
-        (changed("consume: b", "consume: ¦a", ""), "queue a is consumed by stage one already, and each message would go to only one of the two; publish to two queues instead"),
+        (changed("consume: b", "consume: ¦a", ""), "queue a is already consumed by stage one, and each message would go to only one of the two; publish to two queues instead"),
         (changed("b: {}", "b: {type: classic, ¦delivery_limit: 9}"), "queue b: a classic queue has no delivery_limit; remove it, or the type"),
         (changed("b: {}", "b: {delivery_limit: ¦5}"), "queue b has a delivery_limit of 5, and stage two makes 5 attempts; the limit must be more than the attempts"),
         (changed("consume: b", "retry: {attempts: ¦20, factor: 1}, consume: b"), "queue b has a delivery_limit of 20, and stage two makes 20 attempts; the limit must be more than the attempts"),
@@ -92,9 +92,9 @@ def test_two_ports_that_the_system_chooses_do_not_clash() -> None:
         (changed("consume: b", "timeout: ¦31m, consume: b", "broker: amqp://h"), "stage two: timeout is 31m, but after 30m RabbitMQ hands a message out once more; lower it, or raise consumer_timeout on the broker"),
         (changed("consume: b", "concurrency: 4, prefetch: ¦3, consume: b"), "stage two: prefetch 3 is less than concurrency 4, which leaves slots idle; raise it"),
         (changed("a: {schema: any.json}", "a: {}").replace("publish: a", "publish: ¦a"), "route POST /in publishes to 'a', which has no schema: any body is taken"),
-        (changed("publish: b}", "publish: [{to: b}, ¦{to: c}]}"), "stage one: this route is never reached, for the one before it takes every body"),
-        (changed("publish: b}", "publish: [{when: true, to: b}, ¦{to: c}]}"), "stage one: this route is never reached, for the one before it takes every body"),
-        (changed("publish: b}", "publish: [{to: b}, ¦{when: {required: [x]}, to: c}]}"), "stage one: this route is never reached, for the one before it takes every body"),
+        (changed("publish: b}", "publish: [{to: b}, ¦{to: c}]}"), "stage one: this route is never reached, because the one before it takes every body"),
+        (changed("publish: b}", "publish: [{when: true, to: b}, ¦{to: c}]}"), "stage one: this route is never reached, because the one before it takes every body"),
+        (changed("publish: b}", "publish: [{to: b}, ¦{when: {required: [x]}, to: c}]}"), "stage one: this route is never reached, because the one before it takes every body"),
         (changed("publish: b}", "publish: [{¦when: {required: [x]}, to: b}]}"), "stage one: a body that matches no route is dead-lettered; end with a route without 'when'"),
         (changed("publish: a}", "publish: [{¦when: {required: [x]}, to: a}]}"), "route POST /in: a body that matches no route is refused; end with a route without 'when'"),
     ],
@@ -114,7 +114,7 @@ TOPIC = "exchanges: {events: {type: topic}}\n"
     ],
 )
 def test_an_exchange_that_goes_by_the_key_wants_one(marked: str) -> None:
-    check_problems(marked, ["the topic exchange 'events' goes by the key; add 'key'"], "error")
+    check_problems(marked, ["the topic exchange 'events' routes by key; add 'key'"], "error")
 
 
 def test_a_fanout_exchange_needs_no_key() -> None:

@@ -147,11 +147,14 @@ def test_a_path_of_an_embedded_broker_starts_at_the_file(folder: Path) -> None:
     [
         (
             "broker: ¦redis://user:hunter2@h/0\n",
-            "broker has the scheme 'redis', which isn't known; known are embedded:, amqp:// and amqps://",
+            "broker has the scheme 'redis', which isn't known; use embedded:, amqp:// or amqps://",
         ),
-        ("broker: ¦hunter2\n", "broker is no URL; write embedded:PATH, amqp://user:password@host/vhost or amqps://…"),
-        ("broker: ¦'embedded:'\n", "broker needs a path behind 'embedded:', such as embedded:var/broker.db"),
-        ("broker: ¦embedded://x\n", "broker needs a path behind 'embedded:', such as embedded:var/broker.db"),
+        (
+            "broker: ¦hunter2\n",
+            "broker is not a URL; write embedded:PATH, amqp://user:password@host/vhost or amqps://…",
+        ),
+        ("broker: ¦'embedded:'\n", "broker needs a path after 'embedded:', such as embedded:var/broker.db"),
+        ("broker: ¦embedded://x\n", "broker needs a path after 'embedded:', such as embedded:var/broker.db"),
         ("broker: ¦embedded:.\n", "broker names the folder {folder}; write the path of a file"),
         (
             "broker: ¦amqp://user:hun/ter2@h/v\n",
@@ -167,7 +170,7 @@ def test_a_path_of_an_embedded_broker_starts_at_the_file(folder: Path) -> None:
         ),
         (
             "broker: ¦amqp://h/v?hartbeat=5\n",
-            "broker has the parameter 'hartbeat', which isn't known (did you mean 'heartbeat'?); known are {known}",
+            "broker has the parameter 'hartbeat', which isn't known (did you mean 'heartbeat'?); known: {known}",
         ),
         (
             "broker: ¦amqp://h/v?heartbeat=0\n",
@@ -191,7 +194,7 @@ def test_a_path_of_an_embedded_broker_starts_at_the_file(folder: Path) -> None:
         ),
         (
             "broker: [amqp://a, ¦http://b]\n",
-            "broker[1] has the scheme 'http', which isn't known; known are embedded:, amqp:// and amqps://",
+            "broker[1] has the scheme 'http', which isn't known; use embedded:, amqp:// or amqps://",
         ),
     ],
 )

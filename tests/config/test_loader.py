@@ -63,7 +63,7 @@ def test_everything_is_reported_at_once_in_the_order_of_the_file() -> None:
         (None, "pipeline.yaml: can't be read: No such file or directory"),
         (b"", "pipeline.yaml: is empty; a pipeline has at least 'queues'"),
         (b"# nothing\n", "pipeline.yaml: is empty; a pipeline has at least 'queues'"),
-        (b"a: [1", "pipeline.yaml:1:6: the list that begins with '[' in line 1 lacks a ',' or a ']' here"),
+        (b"a: [1", "pipeline.yaml:1:6: the list that begins with '[' on line 1 lacks a ',' or a ']' here"),
         (b" " * (1 << 20) + b"x", "pipeline.yaml: is larger than 1MiB"),
         (b"a: [" + b"1," * 60_000 + b"]", "pipeline.yaml:1:100001: this file has more than 50000 values"),
     ],

@@ -50,7 +50,7 @@ def test_a_confirm_that_does_not_come_in_time_is_503(
     given_up = threading.Event()
     monkeypatch.setattr(broker, "submit", lambda *_: given_up.set)
     answer = client.post("/pay", FINE)
-    assert_problem(answer, 503, "it may have been stored all the same")
+    assert_problem(answer, 503, "it may still have been stored")
     assert given_up.is_set()
 
 

@@ -38,16 +38,16 @@ def test_only_what_is_named_is_wanted_in_the_order_of_the_file() -> None:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("proces", " (did you mean 'process'?); known are intake, mailbox, validate, process, send"),
-        ("worker", "; known are intake, mailbox, validate, process, send"),
+        ("proces", " (did you mean 'process'?); the parts are intake, mailbox, validate, process, send"),
+        ("worker", "; the parts are intake, mailbox, validate, process, send"),
     ],
 )
 def test_a_name_that_is_not_in_the_file_is_told_with_the_nearest_one(name: str, hint: str) -> None:
     with pytest.raises(UnknownPartError) as caught:
         parts_of(pipeline(), [name])
-    assert str(caught.value) == f"'{name}' is no part of it{hint}"
+    assert str(caught.value) == f"'{name}' is not a part of it{hint}"
 
 
 def test_a_section_that_is_left_out_is_no_part() -> None:
-    with pytest.raises(UnknownPartError, match="'intake' is no part of it; known are mailbox, validate"):
+    with pytest.raises(UnknownPartError, match="'intake' is not a part of it; the parts are mailbox, validate"):
         parts_of(pipeline(http=None), ["intake"])

@@ -72,10 +72,10 @@ class EmbeddedBroker:
     ) -> None:
         if not declare:
             if not self._path.exists():
-                raise BrokerSetupError(f"{self._path}: not there yet; it is made by the first run of the pipeline")
+                raise BrokerSetupError(f"{self._path}: not there yet; the first run of the pipeline creates it")
             topology = Topology((), (), ())
         if sys.platform == "win32":
-            raise BrokerSetupError("the embedded broker needs Linux or macOS; name a RabbitMQ as the broker")
+            raise BrokerSetupError("the embedded broker needs Linux or macOS; use RabbitMQ as the broker")
         if loop is not None:  # only for the answers: a commit would block the loop
             self._callbacks = LoopCallbacks(loop)
         service = self._service = self._make_service(self._path, self._name, topology, self._events)

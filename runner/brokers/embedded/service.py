@@ -130,7 +130,7 @@ class Service:
                         return
                     self._end_session(error)
                 except Exception:
-                    log.exception("the broker's thread failed; it begins anew")
+                    log.exception("the broker's thread failed; it starts over")
                     self._end_session(BrokerUnavailableError(f"{self._path}: an internal error, see the log"))
                 self._closing.wait(RETRY)
         finally:

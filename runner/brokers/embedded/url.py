@@ -22,7 +22,7 @@ def parse(text: str, folder: Path) -> tuple[str, ...]:
     """
     path = text.removeprefix(EMBEDDED)
     if not path or path.startswith("//"):
-        raise ValueError("needs a path behind 'embedded:', such as embedded:var/broker.db")
+        raise ValueError("needs a path after 'embedded:', such as embedded:var/broker.db")
     database = folder / path
     check_path(database, "file")
     check_path(Path(f"{database}{_LONGEST_SUFFIX}"), "file")

@@ -32,7 +32,7 @@ _INEQUIVALENT = re.compile(
 _OLDER = (
     "queue '%s' was made by an earlier version, without x-delivery-limit: from RabbitMQ 4.0 on "
     "a dead letter on it vanishes at the 21st look. Delete the queue once it is empty; "
-    "the next start makes it anew"
+    "the next start creates it again"
 )
 
 Refused = Literal["exchange", "queue"]

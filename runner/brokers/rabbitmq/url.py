@@ -134,7 +134,7 @@ def _vhost(path: str) -> str:
     """The virtual host that a path names. Many write '//' for the one that is called '/'."""
     written = path[1:]
     if "/" in written and written != "/":
-        raise ValueError("has a '/' in the name of its virtual host; write it as %2F, or remove what is too much")
+        raise ValueError("has a '/' in the name of its virtual host; write it as %2F, or remove the rest")
     name = _name(written, "virtual host") or "/"
     if len(name.encode()) > LONGEST_VHOST:
         raise ValueError(f"has a virtual host of more than {LONGEST_VHOST} bytes, which AMQP can't name")
@@ -156,7 +156,7 @@ def _query(scheme: str, text: str) -> dict[str, str]:
 def _check(scheme: str, name: str, value: str) -> None:
     if name not in PARAMETERS:
         hint, known = did_you_mean(name, PARAMETERS), ", ".join(PARAMETERS)
-        raise ValueError(f"has the parameter {quoted(name)}, which isn't known{hint}; known are {known}")
+        raise ValueError(f"has the parameter {quoted(name)}, which isn't known{hint}; known: {known}")
     kind = PARAMETERS[name]
     if kind == "seconds" and not (_SECONDS.fullmatch(value) and int(value) <= LONGEST_SECONDS):
         raise ValueError(

@@ -159,10 +159,10 @@ class _Composer:
         if node is not None:
             return node
         if name in self._anchors:
-            self._report(event, f"alias *{name} stands inside of what it names")
+            self._report(event, f"alias *{name} is inside what it names")
         else:
             hint = did_you_mean(name, self._anchors) if len(self._problems) < MOST_HINTS else ""
-            self._report(event, f"alias *{name} names an anchor that there isn't above{hint}")
+            self._report(event, f"alias *{name} names an anchor that isn't defined above{hint}")
         return Node(None, _place(event), broken=True)
 
     def _check_tag(self, event: Any) -> bool:
@@ -184,7 +184,7 @@ class _Composer:
             place = self._place_of_variable(event, problem.ordinal)
             self._problems.append(Problem(self._file, *place, problem.reason))
         if _LONE_VARIABLE.fullmatch(text) and text == event.value:
-            hint = f"{text} is taken as it is; write ${{{text[1:]}}} for the variable"
+            hint = f"{text} is taken literally; write ${{{text[1:]}}} for the variable"
             self._report(event, f"{hint}, or ${text} for the text", "warning")
         broken = bool(expanded.problems) or self._has_surrogate(text, event)
         text = encodable(text)
@@ -265,7 +265,7 @@ class _Composer:
     def _enter(self, node: Node, key: str, event: Event, child: Node) -> None:
         if key in node.value:
             first = node.keys[key][0]
-            self._report(event, f"key {quoted(key)} is given twice, first in line {first}; remove one")
+            self._report(event, f"key {quoted(key)} is given twice, first on line {first}; remove one")
             return
         node.value[key] = child.value
         node.children[key] = child

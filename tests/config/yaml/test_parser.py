@@ -112,7 +112,7 @@ def test_a_variable_that_is_not_unicode_is_a_fault() -> None:
 def test_a_lone_dollar_sign_before_a_name_in_capitals_is_doubtful() -> None:
     [problem] = read("a: $HOME\nb: $home\nc: x$HOME\n").problems
     assert str(problem) == (
-        "p.yaml:1:4: warning: $HOME is taken as it is; write ${HOME} for the variable, or $$HOME for the text"
+        "p.yaml:1:4: warning: $HOME is taken literally; write ${HOME} for the variable, or $$HOME for the text"
     )
 
 
@@ -130,10 +130,10 @@ def test_what_is_written_is_kept_for_those_who_want_text() -> None:
         ("a: 1\n¦---\nb: 2\n", "a second document begins here; a pipeline is one document"),
         ("? ¦[a]\n: b\n", "a key must be text; quote text that begins with '{' or '['"),
         ("a: {¦{b}}\n", "a key must be text; quote text that begins with '{' or '['"),
-        ("a: 1\nb: 2\n¦a: 3\n", "key 'a' is given twice, first in line 1; remove one"),
-        ("a: &x 1\nb: ¦*y\n", "alias *y names an anchor that there isn't above"),
-        ("a: &base 1\nb: ¦*bse\n", "alias *bse names an anchor that there isn't above (did you mean 'base'?)"),
-        ("a: &x [1, ¦*x]\n", "alias *x stands inside of what it names"),
+        ("a: 1\nb: 2\n¦a: 3\n", "key 'a' is given twice, first on line 1; remove one"),
+        ("a: &x 1\nb: ¦*y\n", "alias *y names an anchor that isn't defined above"),
+        ("a: &base 1\nb: ¦*bse\n", "alias *bse names an anchor that isn't defined above (did you mean 'base'?)"),
+        ("a: &x [1, ¦*x]\n", "alias *x is inside what it names"),
         ("a: {¦<<: 1}\n", "'<<' takes a mapping, or a list of mappings"),
         ("a: ¦${X\n", "'${' is never closed; write ${NAME}, or $${ for the text itself"),
     ],

@@ -43,7 +43,7 @@ def explain(error: BaseException | str) -> str:
     if isinstance(error, pika.exceptions.ProbableAuthenticationError):
         return "it refuses the user name or the password"
     if isinstance(error, pika.exceptions.ProbableAccessDeniedError):
-        return "it refuses access to the virtual host (does it exist, and has the user the right to it?)"
+        return "it refuses access to the virtual host (does it exist, and may the user access it?)"
     if isinstance(error, (pika.exceptions.IncompatibleProtocolError, pika.exceptions.InvalidFrameError)):
         return "it doesn't speak AMQP 0-9-1 (is it the right port?)"
     return _system_error(error) or str(error) or type(error).__name__

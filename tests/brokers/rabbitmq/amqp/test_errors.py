@@ -18,7 +18,7 @@ from pika.exceptions import (
 
 from runner.brokers.rabbitmq.amqp.errors import closed_by_broker, explain, is_refusal
 
-VHOST = "it refuses access to the virtual host (does it exist, and has the user the right to it?)"
+VHOST = "it refuses access to the virtual host (does it exist, and may the user access it?)"
 LIMIT = 'ConnectionClosedByBroker: (530) "NOT_ALLOWED - vhost v: connection limit (1) is reached"'
 NO_MORE = "it takes no more connections: connection limit (1) is reached; raise it, or run fewer processes"
 HUNG_UP = "it hung up before the connection was open"
