@@ -41,7 +41,7 @@ PROBLEMS = [
 ]
 
 
-def test_problems_are_told_in_the_order_of_the_file_each_with_its_place() -> None:
+def test_problems_are_reported_in_the_order_of_the_file_each_with_its_place() -> None:
     assert str(ConfigError(sorted(PROBLEMS))).splitlines() == [
         "p.yaml: can't be read",
         "p.yaml:9:3: warning: doubtful",
@@ -50,7 +50,7 @@ def test_problems_are_told_in_the_order_of_the_file_each_with_its_place() -> Non
     ]
 
 
-def test_what_a_broker_refused_is_told_by_the_first_and_the_number_of_the_others() -> None:
+def test_what_a_broker_refused_is_reported_by_the_first_and_the_number_of_the_others() -> None:
     refused = [(Outgoing(Destination("", queue), "1", b"4111111111111111"), "the queue is full") for queue in "abc"]
     assert str(PublishError(refused)) == "a: the queue is full (and 2 more)"
     assert str(PublishError(refused[:1])) == "a: the queue is full"

@@ -59,7 +59,7 @@ def test_what_happens_seldom_may_be_told_to_nobody() -> None:
     events.stopped("worker", 12, -9, was_up=True, again=None)
 
 
-def test_all_who_watch_are_told_in_the_order_in_which_they_were_attached() -> None:
+def test_observers_are_called_in_the_order_in_which_they_were_attached() -> None:
     notes: list[tuple[Any, ...]] = []
     events = Events([Noting("a", notes), Observer(), Noting("b", notes)])
     assert events.handled is not None
@@ -74,7 +74,7 @@ def test_all_who_watch_are_told_in_the_order_in_which_they_were_attached() -> No
     ]
 
 
-def test_an_observer_that_raises_is_logged_once_and_everybody_is_told_of_more(
+def test_an_observer_that_raises_is_logged_once_and_every_observer_is_still_called(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     notes: list[tuple[Any, ...]] = []

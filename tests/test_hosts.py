@@ -28,7 +28,7 @@ def test_names_and_addresses_are_hosts(text: str, host: str) -> None:
         *("a" * 64, ".".join(["a" * 60] * 5), "ü" * 64, "::1", "[a", "a]"),
     ],
 )
-def test_what_no_function_could_connect_to_is_told_and_not_repeated(text: str) -> None:
+def test_what_no_function_could_connect_to_is_reported_and_not_repeated(text: str) -> None:
     with pytest.raises(ValueError, match=r"^needs a host of letters, digits, '-', '_' and '\.', or an IPv6") as told:
         read_host(text)
     assert type(told.value) is ValueError

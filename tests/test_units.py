@@ -28,7 +28,7 @@ def test_a_duration_is_read(text: str | float, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "5", "5 minutes", "m", "-1s", "1s!", "s1", "1w", "1,5s"])
-def test_what_is_no_duration_is_told_with_what_would_be(text: str) -> None:
+def test_what_is_not_a_duration_is_reported_with_what_would_be(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a duration; write 500ms, 2s, 15m, 1h30m or 7d$"):
         parse_duration(text)
 
@@ -54,7 +54,7 @@ def test_a_size_is_read(text: str | int, count: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "64", "64KB", "64kib", "-1B", "1.5MiB", True])
-def test_what_is_no_size_is_told_with_what_would_be(text: str) -> None:
+def test_what_is_not_a_size_is_reported_with_what_would_be(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a size; write 64KiB, 1MiB or a number of bytes$"):
         parse_size(text)
 

@@ -61,12 +61,12 @@ def test_the_list_names_every_benchmark_and_contender() -> None:
         assert all(f"    {contender.name}" in listed for contender in benchmark.contenders)
 
 
-def test_a_benchmark_that_does_not_exist_is_told() -> None:
+def test_a_benchmark_that_does_not_exist_is_reported() -> None:
     done = bench("hop")
     assert (done.returncode, "there is no benchmark 'hop'; there are hops-rabbitmq, " in done.stderr) == (2, True)
 
 
-def test_a_contender_that_does_not_exist_is_told() -> None:
+def test_a_contender_that_does_not_exist_is_reported() -> None:
     done = bench("mail", "--only", "sendmail")
     assert done.returncode == 2
     assert "there is no contender 'sendmail'; there are: Mail.connect, kept; Mail.send in a loop; runner" in done.stderr

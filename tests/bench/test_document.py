@@ -13,7 +13,7 @@ PAGE = (Path(__file__).parents[2] / "docs/performance.md").read_text(encoding="u
 
 
 @pytest.mark.parametrize("benchmark", ALL, ids=lambda benchmark: benchmark.name)
-def test_every_benchmark_and_its_contenders_are_told_of(benchmark: Benchmark) -> None:
+def test_every_benchmark_and_its_contenders_are_described(benchmark: Benchmark) -> None:
     assert f"\n| `{benchmark.name}` |" in PAGE
     for contender in benchmark.contenders:
         name = contender.name.removesuffix(", classic")

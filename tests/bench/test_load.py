@@ -97,7 +97,7 @@ def test_an_answer_that_is_no_202_spoils_the_run(ground: Ground, tmp_path: Path)
         load(ground, tmp_path, server.server_port, "/x", b"{}", 100)
 
 
-def test_nobody_to_talk_to_is_told(ground: Ground, tmp_path: Path) -> None:
+def test_a_server_that_is_not_there_is_reported(ground: Ground, tmp_path: Path) -> None:
     with serving(Server(202)) as server:
         port = server.server_port
     with pytest.raises(ContenderError, match="connect: Connection refused"):

@@ -40,7 +40,7 @@ def test_whatever_a_program_has_started_ends_with_it(tmp_path: Path) -> None:
     wait_until(lambda: not alive(child))
 
 
-def test_a_program_that_ends_by_itself_is_told_with_its_last_words(tmp_path: Path) -> None:
+def test_a_program_that_ends_by_itself_is_reported_with_its_last_words(tmp_path: Path) -> None:
     with (
         Program(python("raise SystemExit('no more')"), tmp_path) as program,
         pytest.raises(ContenderError, match="ended with status 1: no more"),
@@ -65,7 +65,7 @@ def test_what_a_program_costs_is_read(tmp_path: Path) -> None:
         assert memory.rss >= memory.pss
 
 
-def test_a_program_that_fails_at_its_end_is_told(tmp_path: Path) -> None:
+def test_a_program_that_fails_at_its_end_is_reported(tmp_path: Path) -> None:
     assert finish(python("print('fine')"), tmp_path, timeout=30.0) == "fine\n"
     with pytest.raises(ContenderError, match="KeyError: 'no'"):
         finish(python("{}['no']"), tmp_path, timeout=30.0)

@@ -34,7 +34,7 @@ def test_a_slow_contender_gets_its_share_of_the_messages() -> None:
     assert record.entries[0].messages == 5
 
 
-def test_a_contender_that_fails_is_told_and_not_tried_again() -> None:
+def test_a_contender_that_fails_is_reported_and_not_tried_again() -> None:
     record, said = run(benchmark(failing("b", ContenderError("fell over")), contender("runner", 1, 2)))
     assert record.entries[0].failure == "fell over"
     assert record.entries[1].values("rate") == [1, 2]

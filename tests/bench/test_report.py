@@ -53,7 +53,7 @@ def test_a_ratio_is_the_median_of_those_of_each_round() -> None:
     assert record.lead(record.entries[1]) == 2
 
 
-def test_goals_are_told_reached_or_not() -> None:
+def test_goals_are_reported_as_reached_or_not() -> None:
     goals = (
         Goal("runner", "rate", 3, "peer"),
         Goal("runner", "rate", 2, "peer"),

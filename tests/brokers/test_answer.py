@@ -9,7 +9,7 @@ import pytest
 from runner.brokers.answer import Answer
 
 
-def test_who_waits_is_told_when_the_answer_comes() -> None:
+def test_a_waiting_caller_wakes_when_the_answer_comes() -> None:
     answer, told = Answer(), []
     waiting = threading.Thread(target=lambda: told.append(answer.wait(30)))
     waiting.start()
@@ -26,5 +26,5 @@ def test_an_error_is_raised_where_it_is_waited_for() -> None:
         answer.wait(0)
 
 
-def test_nobody_waits_longer_than_he_said() -> None:
+def test_no_caller_waits_longer_than_it_said() -> None:
     assert not Answer().wait(0)

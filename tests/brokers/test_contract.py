@@ -43,7 +43,7 @@ def fill(broker: Broker, queue: str) -> list[str]:
 # -- publish ---------------------------------------------------------------------------------
 
 
-def test_what_is_submitted_is_told_of_once_it_is_durable(broker: Broker, place: Place) -> None:
+def test_a_submit_is_answered_once_it_is_durable(broker: Broker, place: Place) -> None:
     told: SimpleQueue[tuple[list[str], BrokerError | None]] = SimpleQueue()
     broker.submit([to(NEXT, id="p1")], lambda error: told.put((ids(place.contents(NEXT)), error)))
     assert told.get(timeout=30) == (["p1"], None)
@@ -57,7 +57,7 @@ def test_what_is_submitted_is_told_of_once_it_is_durable(broker: Broker, place: 
     assert told.empty()
 
 
-def test_on_a_loop_what_is_submitted_is_told_there(loop: asyncio.AbstractEventLoop, open_broker: Opener) -> None:
+def test_on_a_loop_a_submit_is_answered_there(loop: asyncio.AbstractEventLoop, open_broker: Opener) -> None:
     broker = open_broker(loop=loop)
     told: SimpleQueue[tuple[str, type[BrokerError] | None]] = SimpleQueue()
 
@@ -680,7 +680,7 @@ def test_who_only_looks_makes_nothing(place: Place, open_broker: Opener) -> None
 # -- watching ---------------------------------------------------------------------------
 
 
-def test_who_watches_sees_what_is_published_and_then_that_it_is_confirmed(open_broker: Opener) -> None:
+def test_an_observer_sees_what_is_published_and_then_that_it_is_confirmed(open_broker: Opener) -> None:
     journal = Journal()
     broker = open_broker(events=Events([journal]))
     with pytest.raises(PublishError):

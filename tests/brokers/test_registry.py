@@ -64,7 +64,7 @@ def test_what_a_url_begins_with_says_which_broker_it_names(url: str, package: st
     assert kind_of(url).package == package
 
 
-def test_a_scheme_that_nobody_has_is_told_with_those_that_are_known() -> None:
+def test_a_scheme_that_nobody_has_is_reported_with_those_that_are_known() -> None:
     with pytest.raises(ValueError, match="has the scheme 'redis', which isn't known; use embedded:, amqp://"):
         parse("redis://h", Path("/"))
 

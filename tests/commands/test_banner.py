@@ -44,7 +44,7 @@ def test_the_first_line_says_how_long_the_start_took(tmp_path: Path) -> None:
     assert banner.heading(loaded(tmp_path, FIXED, {"payment.json": SCHEMA}), 0.44) == "test is up after 0.4 s"
 
 
-def test_what_is_not_started_is_not_told(tmp_path: Path) -> None:
+def test_what_is_not_started_is_not_shown(tmp_path: Path) -> None:
     lines = said(loaded(tmp_path, FIXED, {"payment.json": SCHEMA}), "end")
     assert [line.split()[0] for line in lines] == ["broker", "stages", "stop"]
     assert "  stages   end ×1" in lines
@@ -60,7 +60,7 @@ def test_without_an_example_an_empty_body_is_tried_with_the_routes_method(tmp_pa
     assert "  try      curl -i -X PUT http://localhost:5000/pay -H 'Content-Type: application/json' -d '{}'" in lines
 
 
-def test_a_broker_is_told_without_its_password(tmp_path: Path) -> None:
+def test_a_broker_is_shown_without_its_password(tmp_path: Path) -> None:
     text = PIPELINE.replace("BROKER", "[amqp://user:hunter2@one/v, amqp://user:hunter2@two/v]")
     lines = said(loaded(tmp_path, text, {"payment.json": SCHEMA}))
     assert "  broker   amqp://user:********@one/v, amqp://user:********@two/v" in lines
@@ -91,11 +91,11 @@ def test_a_broker_that_the_environment_may_name_says_by_which_variable(written: 
         ("fd00::7", "http://[fd00::7]:80"),
     ],
 )
-def test_an_address_is_told_as_it_is_reached_from_this_machine(host: str, url: str) -> None:
+def test_an_address_is_shown_as_this_machine_reaches_it(host: str, url: str) -> None:
     assert banner.url(Address(host, 80)) == url
 
 
-def test_the_mail_command_is_told_as_this_one_was_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mail_command_is_shown_as_this_one_was_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", [str(tmp_path / ".venv/bin/runner"), "run"])
     lines = said(loaded(tmp_path, FIXED, {"payment.json": SCHEMA}))
     assert any("(read it: .venv/bin/runner mail)" in line for line in lines)

@@ -38,7 +38,7 @@ def test_a_part_that_is_not_there_ends_with_2_and_the_nearest_name(file: Path) -
     assert "did you mean 'take'?" in result.stderr
 
 
-def test_what_is_up_is_told_as_it_was_loaded_even_if_its_files_have_changed(tmp_path: Path) -> None:
+def test_the_banner_shows_what_was_loaded_even_if_its_files_have_changed(tmp_path: Path) -> None:
     write(tmp_path, PIPELINE, {"payment.json": {"type": "object", "examples": [{"n": 1}]}})
     (tmp_path / "changing.py").write_text(CHANGING)
     log = tmp_path / "log"

@@ -198,7 +198,7 @@ def test_a_path_of_an_embedded_broker_starts_at_the_file(folder: Path) -> None:
         ),
     ],
 )
-def test_a_broker_that_cannot_be_is_told_without_its_password(folder: Path, marked: str, message: str) -> None:
+def test_a_broker_that_cannot_be_is_reported_without_its_password(folder: Path, marked: str, message: str) -> None:
     known = ", ".join(url.PARAMETERS)
     check_problems(marked + QUEUES, [message.format(folder=folder, known=known)], "error")
 
@@ -247,5 +247,5 @@ stages: {s: {consume: a, handler: tests.config.handlers:take, concurrency: 4.0, 
         ),
     ],
 )
-def test_what_run_could_not_use_is_told(marked: str, message: str) -> None:
+def test_what_run_could_not_use_is_reported(marked: str, message: str) -> None:
     check_problems(marked + ("" if "queues" in marked else "queues: {a: {}}\n"), [message], "error")

@@ -68,7 +68,7 @@ def test_everything_is_reported_at_once_in_the_order_of_the_file() -> None:
         (b"a: [" + b"1," * 60_000 + b"]", "pipeline.yaml:1:100001: this file has more than 50000 values"),
     ],
 )
-def test_a_file_that_is_no_pipeline_is_told_in_a_line(folder: Path, content: bytes | None, message: str) -> None:
+def test_a_file_that_is_not_a_pipeline_is_reported_in_a_line(folder: Path, content: bytes | None, message: str) -> None:
     if content is not None:
         (folder / "pipeline.yaml").write_bytes(content)
     with pytest.raises(ConfigError) as caught:
@@ -92,7 +92,7 @@ def test_a_folder_is_no_pipeline(folder: Path) -> None:
         ('{"type": "strin"}', "queue a: schema s/x.json is not a JSON Schema: /type is 'strin', which isn't allowed there (did you mean 'string'?)"),
     ],
 )  # fmt: skip
-def test_a_schema_that_cannot_be_used_is_told_at_its_name(folder: Path, content: str | None, message: str) -> None:
+def test_a_schema_that_cannot_be_used_is_reported_at_its_name(folder: Path, content: str | None, message: str) -> None:
     (folder / "s").mkdir()
     if content is not None:
         (folder / "s/x.json").write_text(content)
@@ -134,7 +134,7 @@ WHEN = f"queues: {{a: {{}}, b: {{}}}}\nstages: {{s: {{consume: a, handler: '{TAK
         ("¦{$ref: '#/$defs/x'}", "stage s: this 'when' refers to something that doesn't exist: Pointer '/$defs/x' does not exist"),
     ],
 )  # fmt: skip
-def test_a_condition_that_cannot_be_used_is_told_at_the_part_that_is_to_blame(when: str, message: str) -> None:
+def test_a_condition_that_cannot_be_used_is_reported_at_the_part_that_is_to_blame(when: str, message: str) -> None:
     check_problems(WHEN % when, [message], "error")
 
 
@@ -164,11 +164,11 @@ def stage(settings: str, handler: str = "tests.config.handlers:Send") -> str:
         (stage("{}", "¦Send"), "stage s: handler 'Send' must be module:callable, such as stages.send_email:SendEmail"),
     ],
 )  # fmt: skip
-def test_a_handler_that_does_not_fit_is_told_at_the_token_that_is_to_blame(marked: str, message: str) -> None:
+def test_a_handler_that_does_not_fit_is_reported_at_the_token_that_is_to_blame(marked: str, message: str) -> None:
     check_problems(marked, [message], "error")
 
 
-def test_a_handler_that_cannot_be_built_is_told_with_the_line_of_its_code() -> None:
+def test_a_handler_that_cannot_be_built_is_reported_with_the_line_of_its_code() -> None:
     [problem] = [p for p in problems_of(stage("{server: nowhere}")) if p.severity == "error"]
     assert problem.column == len("    handler: ") + 1
     assert problem.message.startswith("stage s: Send refuses its settings: ")
@@ -217,7 +217,7 @@ def test_modules_beside_the_file_are_found(folder: Path, monkeypatch: pytest.Mon
     assert sys.path.count(str(folder / "there")) == 1
 
 
-def test_a_module_that_breaks_is_told_with_the_line_that_broke(folder: Path) -> None:
+def test_a_module_that_breaks_is_reported_with_the_line_that_broke(folder: Path) -> None:
     (folder / "broken_step.py").write_text("import json\n\nimport there_is_no_such_thing\n")
     marked = f"{QUEUES}stages: {{s: {{consume: a, handler: ¦broken_step:x}}}}\n"
     reason = "No module named 'there_is_no_such_thing'"

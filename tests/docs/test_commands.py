@@ -41,13 +41,13 @@ def test_a_section_begins_with_the_commands_arguments(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_option_is_told_with_its_default_and_no_other(name: str) -> None:
+def test_every_option_is_described_with_its_default_and_no_other(name: str) -> None:
     told = re.findall(r"^\| (`-.*?) \| .* \| (.*?) ?\|$", SECTIONS[name], re.MULTILINE)
     assert told == [_row(name, option) for option in options(COMMANDS[name])]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_choice_of_an_option_is_told(name: str) -> None:
+def test_every_choice_of_an_option_is_described(name: str) -> None:
     for option in options(COMMANDS[name]):
         for choice in option.type.choices if isinstance(option.type, click.Choice) else ():
             row = next(line for line in SECTIONS[name].splitlines() if f"`{option.opts[-1]}`" in line)

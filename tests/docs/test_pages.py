@@ -50,13 +50,13 @@ def test_the_pipeline_that_is_shown_is_the_one_that_is_shipped() -> None:
     assert shown.text in PIPELINE
 
 
-def test_every_variable_of_the_shipped_pipeline_is_told_with_its_default() -> None:
+def test_every_variable_of_the_shipped_pipeline_is_described_with_its_default() -> None:
     rows = re.findall(r"^\| `([A-Z_]+)` \| .* \| (?:`(.*)` )?\|$", PAYMENTS, re.MULTILINE)
     variables = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", PIPELINE))
     assert dict(rows) == variables
 
 
-def test_every_field_of_a_payment_is_told_and_whether_it_is_needed() -> None:
+def test_every_field_of_a_payment_is_described_and_whether_it_is_needed() -> None:
     schema = json.loads((ROOT / "schemas/payment.json").read_text(encoding="utf-8"))
     rows = re.findall(r"^\| `(\w+)` \| (required|optional) \| .* \|$", PAYMENTS, re.MULTILINE)
     assert rows == [(name, "required" if name in schema["required"] else "optional") for name in schema["properties"]]
@@ -162,7 +162,7 @@ def test_the_ratios_beside_the_peers_are_those_of_the_performance_page() -> None
 # -- Ready-made stages ----------------------------------------------------------------
 
 
-def test_every_setting_of_the_ready_mail_stage_is_told_with_its_default() -> None:
+def test_every_setting_of_the_ready_mail_stage_is_described_with_its_default() -> None:
     page = (ROOT / "docs/library.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| `(\w+)` \| .* \| (?:`(.*)`|(required))? ?\|$", page, re.MULTILINE)
     known = inspect.signature(SendMail).parameters.values()

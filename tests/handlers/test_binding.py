@@ -39,7 +39,7 @@ def test_the_defaults_of_the_signature_are_known() -> None:
 # -- settings that don't fit ------------------------------------------------------------
 
 
-def test_every_setting_that_does_not_fit_is_told() -> None:
+def test_every_setting_that_does_not_fit_is_reported() -> None:
     assert problems("Charge", gatway="x", cards=[1, "a", {}]) == [
         HandlerProblem("Charge has no setting 'gatway' (did you mean 'gateway'?)", ("gatway",), is_name=True),
         HandlerProblem("Charge needs the setting 'gateway'"),
@@ -47,7 +47,7 @@ def test_every_setting_that_does_not_fit_is_told() -> None:
     ]
 
 
-def test_an_unknown_setting_is_told_with_the_known_ones() -> None:
+def test_an_unknown_setting_is_reported_with_the_known_ones() -> None:
     assert sentence("with_settings", gateway="g", zzz=1) == (
         "with_settings has no setting 'zzz'; it takes gateway and timeout"
     )

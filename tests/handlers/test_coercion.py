@@ -70,7 +70,7 @@ def test_a_value_that_fits_arrives_as_it_is(value: object, annotation: object) -
         (5, Path, "must be a path"),
     ],
 )
-def test_a_value_that_does_not_fit_is_told_with_what_would(value: object, annotation: object, message: str) -> None:
+def test_a_value_that_does_not_fit_is_reported_with_what_would(value: object, annotation: object, message: str) -> None:
     with pytest.raises(MisfitError, match=f"^{message}$"):
         coerce(value, annotation)
 
@@ -130,5 +130,5 @@ def test_a_path_starts_at_the_folder() -> None:
     assert coerce("/there", Path | None, folder=Path("/here")) == Path("/there")
 
 
-def test_an_annotation_that_is_not_known_has_a_name_all_the_same() -> None:
+def test_an_unknown_annotation_still_has_a_name() -> None:
     assert described(Decimal | None) == "something else or empty"

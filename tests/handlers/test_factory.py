@@ -34,18 +34,18 @@ def test_a_factory_does_not_show_its_settings() -> None:
     assert "hunter2" not in repr(bind(f"{HERE}:loosely", {"password": "hunter2"}))
 
 
-def test_a_class_that_refuses_a_setting_is_told_at_that_setting() -> None:
+def test_a_class_that_refuses_a_setting_is_reported_at_that_setting() -> None:
     assert problems("Charge", gateway="none") == [
         HandlerProblem("Charge refuses its settings: gateway 'none' isn't known", ("gateway",))
     ]
 
 
-def test_a_class_that_breaks_is_told_with_its_line() -> None:
+def test_a_class_that_breaks_is_reported_with_its_line() -> None:
     [problem] = problems("Raises", first=1)
     assert problem.trail == ("first",)
     assert problem.message.startswith("Raises refuses its settings: tests/handlers/samples.py:")
     assert problem.message.endswith(": KeyError: 'first'")
 
 
-def test_a_class_that_ends_the_program_is_told() -> None:
+def test_a_class_that_ends_the_program_is_reported() -> None:
     assert sentence("Leaves").endswith("SystemExit: 3")

@@ -22,7 +22,7 @@ from tests.handlers.samples import Charge
         ("\nassert False\n", "{0}.py:2: AssertionError"),
     ],
 )
-def test_a_module_that_cannot_be_imported_is_told_with_its_line(
+def test_a_module_that_cannot_be_imported_is_reported_with_its_line(
     module: Callable[[str], str], source: str, reason: str
 ) -> None:
     name = module(source.format())
@@ -34,7 +34,7 @@ def test_a_callable_is_named_as_in_its_file_and_an_object_by_its_class() -> None
     assert (name_of(Charge.inner), name_of(Charge(gateway="g"))) == ("Charge.inner", "Charge")
 
 
-def test_an_error_without_a_traceback_is_told_by_itself() -> None:
+def test_an_error_without_a_traceback_is_reported_by_itself() -> None:
     assert (reason(KeyError("a")), reason(ImportError("no module"))) == ("KeyError: 'a'", "no module")
 
 

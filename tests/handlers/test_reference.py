@@ -27,7 +27,7 @@ SHAPE = "handler '{}' must be module:callable, such as stages.send_email:SendEma
         ("tests:handlers", "handler 'tests:handlers' is a module, and can't be called"),
     ],
 )  # fmt: skip
-def test_a_reference_to_nothing_is_told_with_the_nearest_name(written: str, reason: str) -> None:
+def test_a_reference_to_nothing_is_reported_with_the_nearest_name(written: str, reason: str) -> None:
     assert sentence(written) == reason
 
 

@@ -27,7 +27,7 @@ def test_any_json_content_type_is_taken(client: Client, content_type: str) -> No
         (None, [("", "must be an object")]),
     ],
 )
-def test_every_fault_of_a_body_is_told_with_its_place(
+def test_every_fault_of_a_body_is_reported_with_its_place(
     client: Client, tmp_path: Path, body: object, errors: list[tuple[str, str]]
 ) -> None:
     document = assert_problem(client.post("/pay", body), 422, "schema")

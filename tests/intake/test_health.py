@@ -71,7 +71,9 @@ def test_a_stage_that_is_paused_is_called_so(running: HealthViews, broker: Broke
     wait_until(lambda: "stage take is paused" in running.pipeline().get_data(as_text=True))
 
 
-def test_what_else_is_wrong_with_a_run_is_told(running: HealthViews, pipeline: LoadedPipeline, broker: Broker) -> None:
+def test_what_else_is_wrong_with_a_run_is_reported(
+    running: HealthViews, pipeline: LoadedPipeline, broker: Broker
+) -> None:
     answer = HealthViews(pipeline, broker, [], lambda: ["worker is not up"]).ready()
     assert answer.status_code == 503
     assert "worker is not up" in answer.get_data(as_text=True)

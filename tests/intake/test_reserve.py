@@ -16,7 +16,7 @@ from tests.intake.connections import opened, running, until_closed
 from tests.waiting import TIMEOUT, wait_until
 
 
-def test_beyond_the_limit_of_connections_health_answers_and_the_others_are_told(tmp_path: Path) -> None:
+def test_beyond_the_limit_of_connections_health_answers_and_the_others_get_503(tmp_path: Path) -> None:
     with running(tmp_path, "max_connections: 20") as program:
         with ExitStack() as idle:
             for _ in range(200):

@@ -83,7 +83,7 @@ def waiting() -> Iterator[asyncio.Future[None]]:
     loop.close()
 
 
-def test_a_confirm_wakes_who_waits_for_it(waiting: asyncio.Future[None]) -> None:
+def test_a_confirm_wakes_the_request_that_waits_for_it(waiting: asyncio.Future[None]) -> None:
     settle(waiting, None)
     assert waiting.result() is None
 

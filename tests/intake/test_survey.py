@@ -51,7 +51,7 @@ def test_however_often_it_is_asked_the_broker_is_not(started: Broker, monkeypatc
         (KeyError("?"), "the broker's answer can't be read"),
     ],
 )
-def test_a_question_that_fails_is_told_and_the_next_one_is_asked(
+def test_a_question_that_fails_is_reported_and_the_next_one_is_asked(
     started: Broker, monkeypatch: pytest.MonkeyPatch, error: Exception, fault: str
 ) -> None:
     asker = Survey(started, ["payments"])
@@ -79,7 +79,7 @@ def silent(started: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]
     speaks.set()
 
 
-def test_a_broker_that_is_silent_for_long_is_told(silent: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_is_silent_for_long_is_reported(silent: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(survey, "SILENCE", 0.1)
     asker = Survey(silent, ["payments"])
     asker.refresh()

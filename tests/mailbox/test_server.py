@@ -156,7 +156,7 @@ def greeting(server: MailboxServer) -> int:
         return client.connect("127.0.0.1", server.port)[0]
 
 
-def test_who_comes_when_all_connections_are_taken_is_told_so_and_let_in_when_one_is_free(
+def test_a_client_is_refused_while_all_connections_are_taken_and_let_in_when_one_is_free(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(server_module, "MOST_CONNECTIONS", 2)

@@ -61,7 +61,7 @@ def test_what_others_have_written_keeps_to_its_line(lines: LogLines, said: pytes
     assert len(said.messages[0]) < 1200
 
 
-def test_requests_that_are_turned_away_for_the_broker_are_told_of_now_and_then(
+def test_requests_that_are_turned_away_for_the_broker_are_reported_now_and_then(
     lines: LogLines, said: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(100):
@@ -83,7 +83,7 @@ def test_a_pause_is_an_error_and_its_end_is_news(lines: LogLines, said: pytest.L
     ]
 
 
-def test_a_broker_is_told_of_when_it_goes_and_when_it_is_back(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
+def test_a_broker_is_reported_when_it_goes_and_when_it_is_back(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
     lines.connected("node:5672", again=False)
     lines.disconnected("node:5672", "node:5672: timed out", mends=True)
     lines.connected("node:5672", again=True)
@@ -99,9 +99,7 @@ def test_a_broker_is_told_of_when_it_goes_and_when_it_is_back(lines: LogLines, s
     ]
 
 
-def test_a_child_that_died_is_told_of_where_it_is_started_again(
-    lines: LogLines, said: pytest.LogCaptureFixture
-) -> None:
+def test_a_child_that_died_is_reported_where_it_is_restarted(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
     lines.stopped("worker", 12, -9, was_up=True, again=0.25)
     lines.stopped("intake", 13, 1, was_up=False, again=30.0)
     lines.stopped("worker", 14, 0, was_up=True, again=None)

@@ -42,7 +42,7 @@ def test_only_what_is_named_is_wanted_in_the_order_of_the_file() -> None:
         ("worker", "; the parts are intake, mailbox, validate, process, send"),
     ],
 )
-def test_a_name_that_is_not_in_the_file_is_told_with_the_nearest_one(name: str, hint: str) -> None:
+def test_a_name_that_is_not_in_the_file_is_reported_with_the_nearest_one(name: str, hint: str) -> None:
     with pytest.raises(UnknownPartError) as caught:
         parts_of(pipeline(), [name])
     assert str(caught.value) == f"'{name}' is not a part of it{hint}"

@@ -24,7 +24,7 @@ def test_a_free_port_is_listened_on(host: str) -> None:
         socket.create_connection(("127.0.0.1", listener.getsockname()[1]), timeout=30).close()
 
 
-def test_a_port_that_is_taken_is_told_with_the_next_one_to_try() -> None:
+def test_a_port_that_is_taken_is_reported_with_the_next_one_to_try() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert said(Address("127.0.0.1", port)) == (
@@ -40,6 +40,6 @@ def test_a_port_that_another_run_listens_on_is_taken() -> None:
         assert "or listen elsewhere (http: listen in the pipeline)" in said(address, "")
 
 
-def test_an_address_of_another_machine_is_told() -> None:
+def test_an_address_of_another_machine_is_reported() -> None:
     told = said(Address("192.0.2.1", 5000))  # RFC 5737: nobody's
     assert "listen on an address of this machine (LISTEN=127.0.0.1:5000, or http: listen in the pipeline)" in told

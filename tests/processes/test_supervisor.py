@@ -152,7 +152,7 @@ def test_a_child_that_is_killed_is_started_again(program: Run) -> None:
     assert len(running.pids("b")) == 1
 
 
-def test_an_observer_is_told_of_each_child_that_starts_and_stops(program: Run) -> None:
+def test_an_observer_sees_each_child_that_starts_and_stops(program: Run) -> None:
     running = program("children = [Child('a', steady('a'))]")
     wait_until(lambda: "all up" in running.events)
     os.kill(running.pids("a")[0], signal.SIGKILL)

@@ -14,7 +14,7 @@ CARD = ORIGINAL["cardNo"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_outcome_is_told_as_its_schema_asks_and_only_with_the_cards_last_digits(kind: Kind) -> None:
+def test_each_outcome_is_reported_as_its_schema_asks_and_only_with_the_cards_last_digits(kind: Kind) -> None:
     body = notification(kind, "0123abcd", {**ORIGINAL, "cvv": "123"}, **OUTCOMES[kind])
     assert NOTIFICATION.violations(body) == ()
     assert (body["kind"], body["paymentId"], body["card"]) == (kind, "0123abcd", CARD[-4:])
@@ -22,7 +22,7 @@ def test_each_outcome_is_told_as_its_schema_asks_and_only_with_the_cards_last_di
     assert "cvv" not in body
 
 
-def test_what_was_ordered_is_told_as_far_as_it_is_known() -> None:
+def test_what_was_ordered_is_reported_as_far_as_it_is_known() -> None:
     payment = {**ORIGINAL, "amount": 1999, "currency": "EUR", "reference": None}
     body = notification("paid", "0123abcd", payment, **OUTCOMES["paid"])
     assert (body["amount"], body["currency"]) == (1999, "EUR")

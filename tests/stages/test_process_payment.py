@@ -43,7 +43,7 @@ def test_the_original_request_is_paid_and_no_amount_is_invented() -> None:
         ("4000000000009979", "stolen_card", "The bank declined the card."),
     ],
 )
-def test_a_decline_is_an_outcome_that_is_told(card: str, code: str, reason: str) -> None:
+def test_a_decline_is_an_outcome_that_is_reported(card: str, code: str, reason: str) -> None:
     declined = process(payment(cardNo=card))
 
     assert declined["kind"] == "declined"

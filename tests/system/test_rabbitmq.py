@@ -198,7 +198,7 @@ def test_a_broker_that_refuses_ends_the_run_with_one_line(
     assert "wrong" not in program.log, "no password in the log"
 
 
-def test_a_queue_that_exists_with_other_arguments_is_told_with_both_values(prepare: Start) -> None:
+def test_a_queue_that_exists_with_other_arguments_is_reported_with_both_values(prepare: Start) -> None:
     first = prepare()
     first.start()
     first.stop()

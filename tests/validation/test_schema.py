@@ -41,7 +41,7 @@ def test_a_body_that_is_nested_beyond_every_limit_is_refused() -> None:
     assert Schema({"type": "object"}).violations(body) != ()
 
 
-def test_the_same_item_twice_is_told() -> None:
+def test_the_same_item_twice_is_reported() -> None:
     items = [{"number": number} for number in range(5_000)]
     assert Schema({"uniqueItems": True}).violations([*items, {"number": 0}]) == (
         Violation("", "must not hold the same item twice"),

@@ -46,7 +46,7 @@ GOOD = {"user": "a@b.example", "paymentType": "Credit Card", "cardNo": CARD}
         ({"user": 1, "amount": 0}, [("/user", "must be a string"), ("/amount", "must be at least 1")]),
     ],
 )
-def test_each_violation_is_told_with_its_pointer(change: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+def test_each_violation_is_reported_with_its_pointer(change: dict[str, Any], expected: list[tuple[str, str]]) -> None:
     assert Schema(PAYMENT).violations({**GOOD, **change}) == tuple(Violation(*violation) for violation in expected)
 
 
@@ -90,7 +90,7 @@ def test_of_several_forms_the_one_that_was_meant_is_explained() -> None:
     assert schema.violations({"by": "cash"}) == (Violation("", "must have exactly one of 2 forms"),)
 
 
-def test_of_a_value_of_the_wrong_type_only_that_is_told() -> None:
+def test_a_value_of_the_wrong_type_is_reported_as_only_that() -> None:
     schema = Schema({"properties": {"n": {"type": "string", "minLength": 3, "not": {"const": 1}, "enum": ["abc"]}}})
     assert list(map(str, schema.violations({"n": 1}))) == ["/n must be a string"]
 

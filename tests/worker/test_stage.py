@@ -101,7 +101,7 @@ def test_a_paused_stage_takes_nothing_counts_nothing_and_goes_on(
     assert {message.attempt for message in seen.messages} == {1}
 
 
-def test_a_result_that_nothing_takes_is_told_once(
+def test_a_result_that_nothing_takes_is_reported_once(
     tmp_path: Path, seen: Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING), engine(tmp_path, "Returning") as running:

@@ -30,7 +30,7 @@ def run_what_is_due(loop: asyncio.AbstractEventLoop) -> None:
     loop.run_forever()
 
 
-def test_an_answer_is_told_on_the_loops_thread_as_it_was_given(loop: asyncio.AbstractEventLoop) -> None:
+def test_an_answer_arrives_on_the_loops_thread_as_it_was_given(loop: asyncio.AbstractEventLoop) -> None:
     callbacks, told = LoopCallbacks(loop), list[tuple[int, BrokerError | None]]()
     away = BrokerAwayError("the broker is away")
 

@@ -68,7 +68,7 @@ def test_what_a_killed_process_has_left_in_the_files_goes_with_the_next_start(
         wait_until(lambda: b"4111111111111111" not in written(copy))
 
 
-def test_who_reads_the_file_holds_nobody_up(open_broker: Opener, path: Path) -> None:
+def test_a_reader_of_the_file_holds_nobody_up(open_broker: Opener, path: Path) -> None:
     broker = open_broker()
     with closing(sqlite3.connect(path)) as reader:
         reader.execute("BEGIN")
@@ -127,7 +127,7 @@ def refusal(path: Path) -> str:
     return str(caught.value).removeprefix(f"{path}: ")
 
 
-def test_a_file_that_is_no_database_is_left_alone(path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_left_alone(path: Path) -> None:
     path.write_text("dear diary, " * 1000)
     assert refusal(path).startswith("not a SQLite database")
     assert path.read_text() == "dear diary, " * 1000
@@ -160,12 +160,12 @@ def test_a_damaged_file_is_named_with_what_to_do(path: Path, open_broker: Opener
     assert "sqlite3 broker.db .recover" in message
 
 
-def test_a_folder_in_the_place_of_the_file_is_told(path: Path) -> None:
+def test_a_folder_instead_of_the_file_is_reported(path: Path) -> None:
     path.mkdir()
     assert refusal(path).startswith("is a folder")
 
 
-def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_can_not_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "var").write_text("in the way")
     broker = EmbeddedBroker(tmp_path / "var" / "broker.db", "test")
     with pytest.raises(BrokerSetupError, match=f"^{tmp_path}/var/broker.db.run: "):
@@ -182,7 +182,7 @@ def nobody() -> Iterator[Path]:
         yield Path(undo.enter_context(tempfile.TemporaryDirectory()))
 
 
-def test_a_file_that_can_only_be_read_is_told() -> None:
+def test_a_file_that_can_only_be_read_is_reported() -> None:
     with nobody() as folder:
         path = folder / "broker.db"
         broker = EmbeddedBroker(path, "test")
@@ -192,7 +192,7 @@ def test_a_file_that_can_only_be_read_is_told() -> None:
         assert "make the file and its folder writable" in refusal(path)
 
 
-def test_a_folder_that_can_only_be_read_is_told() -> None:
+def test_a_folder_that_can_only_be_read_is_reported() -> None:
     with nobody() as folder:
         folder.chmod(0o555)
         broker = EmbeddedBroker(folder / "broker.db", "test")

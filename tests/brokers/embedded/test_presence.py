@@ -131,7 +131,7 @@ def seen(broker: Broker) -> Depth | None:
         return None
 
 
-def test_who_was_taken_for_dead_begins_anew_and_can_not_settle_what_it_lost(
+def test_a_process_taken_for_dead_starts_over_and_cannot_settle_what_it_lost(
     open_broker: Opener, path: Path, place: EmbeddedPlace
 ) -> None:
     one, two = open_broker(), open_broker()

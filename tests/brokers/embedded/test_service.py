@@ -79,7 +79,7 @@ def test_a_full_disk_refuses_publishers_and_loses_no_settlement(open_broker: Ope
     assert ids(place.contents(NEXT)) == ["large"]
 
 
-def test_a_full_disk_is_told_once_and_once_when_there_is_room_again(open_broker: Opener, path: Path) -> None:
+def test_a_full_disk_is_reported_once_and_once_when_there_is_room_again(open_broker: Opener, path: Path) -> None:
     journal = Journal()
     broker = open_broker(events=Events([journal]))
     ask(broker, lambda store: store._execute("PRAGMA max_page_count = 1").fetchall())

@@ -32,7 +32,7 @@ def test_a_relative_path_starts_at_the_pipelines_folder() -> None:
         ("embedded:/dev/zero", "not a regular file"),
     ],
 )
-def test_what_names_no_file_is_told(text: str, problem: str, tmp_path: Path) -> None:
+def test_what_names_no_file_is_reported(text: str, problem: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to("loop")
     os.mkfifo(tmp_path / "pipe")

@@ -83,7 +83,7 @@ def test_a_certificate_that_cannot_be_verified_is_refused(
         broker.start(topology(), timeout=3)
 
 
-def test_tls_to_a_port_without_it_is_told_as_that(rabbit_node: RabbitNode, vhost: str) -> None:
+def test_tls_to_a_port_without_it_is_reported_as_that(rabbit_node: RabbitNode, vhost: str) -> None:
     broker = RabbitBroker([rabbit_node.url(vhost).replace("amqp:", "amqps:")], "test")
     with pytest.raises(BrokerUnavailableError, match="it doesn't speak TLS on this port"):
         broker.start(topology(), timeout=3)
@@ -140,7 +140,7 @@ def test_nothing_is_written_on_a_channel_that_is_being_closed(
 @pytest.mark.parametrize(
     "answer", [b"AMQP\x00\x01\x00\x00", b"HTTP/1.1 400 Bad Request\r\n\r\n", b""], ids=["AMQP 1.0", "HTTP", "nothing"]
 )
-def test_a_port_that_speaks_another_protocol_is_told_as_that(answer: bytes) -> None:
+def test_a_port_that_speaks_another_protocol_is_reported_as_that(answer: bytes) -> None:
     def serve() -> None:
         other, _ = listener.accept()
         with other:

@@ -79,7 +79,7 @@ def test_a_dead_letter_can_be_looked_at_any_number_of_times(
         wait_until(lambda: broker.depths([WORK])[WORK].dead == 1)
 
 
-def test_a_length_that_was_changed_is_told_with_both(rabbit: Callable[..., RabbitBroker], vhost_url: str) -> None:
+def test_a_length_that_was_changed_is_reported_with_both(rabbit: Callable[..., RabbitBroker], vhost_url: str) -> None:
     rabbit(topology(Queue(WORK, max_length=10)))
     broker = RabbitBroker([vhost_url], "test")
     with pytest.raises(BrokerSetupError, match="x-max-length is 10 there, and 20 in the pipeline"):
@@ -107,7 +107,7 @@ def test_an_exchange_can_be_deleted_only_where_nobody_else_uses_it() -> None:
     assert explained.endswith("or delete it where nothing else publishes to it")
 
 
-def test_a_refusal_of_another_kind_is_told_in_the_brokers_words() -> None:
+def test_a_refusal_of_another_kind_is_reported_in_the_brokers_words() -> None:
     assert explain_refusal(403, "ACCESS_REFUSED - no") == (
         "the broker refuses to declare what the pipeline needs: ACCESS_REFUSED - no (403)"
     )

@@ -71,7 +71,7 @@ def test_the_first_refusal_ends_the_first_start() -> None:
         found.first.wait(0)
 
 
-def test_a_later_refusal_is_told_and_may_be_mended(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_later_refusal_is_reported_and_may_be_mended(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR, "runner.broker")
     found = lived(*READY)
     found.first.give()

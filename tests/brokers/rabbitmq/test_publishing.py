@@ -72,9 +72,7 @@ def test_headers_nested_too_deep_to_be_written_are_left_behind(
 
 
 @pytest.mark.parametrize("delay", [0, RETRY_DELAY])
-def test_what_comes_back_is_told_of_the_message_that_came_back(
-    rabbit: Callable[..., RabbitBroker], delay: float
-) -> None:
+def test_a_return_belongs_to_the_message_that_came_back(rabbit: Callable[..., RabbitBroker], delay: float) -> None:
     """An id is the same in all stages: two messages of one id may be outstanding."""
     exchanges = [Exchange("good", "direct"), Exchange("bad", "direct")]
     broker, collector = rabbit(topology(bound("paid", "good", "k"), exchanges=exchanges)), Collector()
@@ -92,7 +90,7 @@ def test_what_comes_back_is_told_of_the_message_that_came_back(
     assert failed is second
 
 
-def test_a_dead_letter_with_an_id_that_no_property_holds_is_written_all_the_same(
+def test_a_dead_letter_with_an_id_that_no_property_holds_is_still_written(
     rabbit: Callable[..., RabbitBroker], place: RabbitPlace
 ) -> None:
     broker, collector = rabbit(), Collector()

@@ -45,7 +45,7 @@ def test_nonsense_says_nothing(body: bytes) -> None:
     assert read_answer(body) == {}
 
 
-def test_whoever_answers_with_nonsense_is_not_counted_and_harms_nobody(
+def test_a_nonsensical_answer_is_not_counted_and_does_no_harm(
     rabbit: Callable[..., RabbitBroker], vhost_url: str
 ) -> None:
     broker = rabbit()

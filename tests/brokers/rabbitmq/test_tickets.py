@@ -20,7 +20,7 @@ def told() -> list[BrokerError | None]:
     return []
 
 
-def test_who_submitted_is_told_once_when_all_are_confirmed(told: list[BrokerError | None]) -> None:
+def test_a_submit_is_answered_once_when_all_are_confirmed(told: list[BrokerError | None]) -> None:
     ticket = SubmitTicket([ONE, OTHER], told.append)
     ticket.confirmed()
     assert told == []
@@ -28,7 +28,7 @@ def test_who_submitted_is_told_once_when_all_are_confirmed(told: list[BrokerErro
     assert told == [None]
 
 
-def test_who_submitted_is_told_each_message_that_was_refused(told: list[BrokerError | None]) -> None:
+def test_a_submit_is_answered_with_each_message_that_was_refused(told: list[BrokerError | None]) -> None:
     ticket = SubmitTicket([ONE, OTHER], told.append)
     ticket.refused(OTHER, "the queue is full")
     ticket.confirmed()

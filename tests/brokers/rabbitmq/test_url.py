@@ -114,7 +114,7 @@ def test_what_check_makes_of_a_url_run_reads_alike(url: str) -> None:
         ("amqps://h?cacertfile=ca.pem", "needs the absolute path of a file"),
     ],
 )
-def test_what_is_wrong_is_told_without_repeating_the_url(url: str, problem: str) -> None:
+def test_what_is_wrong_is_reported_without_repeating_the_url(url: str, problem: str) -> None:
     with pytest.raises(ValueError, match=problem.replace("?", r"\?")) as told:
         nodes(url)
     assert "hunter2" not in str(told.value)

@@ -46,7 +46,7 @@ from tests.config.files import places
         ('a: "\\U¦FFFFFFFF"\n', "this can't be read as YAML"),
     ],
 )
-def test_what_is_no_yaml_is_explained_at_its_place(marked: str, reason: str) -> None:
+def test_what_is_not_yaml_is_explained_at_its_place(marked: str, reason: str) -> None:
     text, [(line, column)] = places(marked)
     with pytest.raises(UnreadableError) as caught:
         parse_yaml(text.encode(), "p.yaml", {})

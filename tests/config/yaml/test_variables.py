@@ -60,7 +60,7 @@ def test_variables_are_replaced_as_docker_compose_does(text: str, expected: str)
         *(("${A:-1}", Source.TEXT), ("${A:-${NO:-1}}", Source.TEXT)),
     ],
 )
-def test_what_came_out_of_a_variable_is_told_from_a_default(text: str, source: Source) -> None:
+def test_what_came_from_a_variable_is_told_from_a_default(text: str, source: Source) -> None:
     assert expand(text).source is source
 
 
@@ -68,7 +68,7 @@ def test_a_default_that_is_not_taken_may_lack_variables() -> None:
     assert expand("${A:-1${NO}}") == Expanded("1", source=Source.VARIABLE, variable="A")
 
 
-def test_each_missing_variable_is_told_with_its_place_among_them() -> None:
+def test_each_missing_variable_is_reported_with_its_place_among_them() -> None:
     expanded = expand("${A}${X} $${B} ${NO:-${Y}}")
     assert expanded.text == "1 ${B} "
     assert [(problem.ordinal, problem.reason.split(" isn't")[0]) for problem in expanded.problems] == [
@@ -80,13 +80,13 @@ def test_each_missing_variable_is_told_with_its_place_among_them() -> None:
 @pytest.mark.parametrize(
     "text", ["${}", "${1}", "${A-x}", "${A:=x}", "${A:?x}", "${ A }", "${A B}", "${A${B}}", "${file:}"]
 )
-def test_what_is_no_variable_is_told_with_what_would_be(text: str) -> None:
+def test_what_is_not_a_variable_is_reported_with_what_would_be(text: str) -> None:
     [problem] = expand(text).problems
     advice = "write ${NAME}, ${NAME:-default} or ${file:PATH}, or $${ for the text itself"
     assert problem.reason.endswith(f"isn't understood; {advice}")
 
 
-def test_a_variable_that_is_never_closed_is_told() -> None:
+def test_a_variable_that_is_never_closed_is_reported() -> None:
     reason = "'${' is never closed; write ${NAME}, or $${ for the text itself"
     assert expand("x${A") == Expanded("x${A", (VariableProblem(0, reason),))
     assert expand("${A:-b").problems == expand("${file:b").problems == (VariableProblem(0, reason),)
@@ -155,7 +155,7 @@ def test_a_file_of_a_default_that_is_not_taken_is_neither_missed_nor_a_secret(se
     )
 
 
-def test_a_file_that_gives_no_value_is_told_by_who_names_it() -> None:
+def test_a_file_that_gives_no_value_is_reported_where_it_is_named() -> None:
     reason = "can't be read: No such file or directory; name a readable file that holds the value alone"
     for text in ("${P}", "${P:-d}"):
         assert expand(text, {"P_FILE": "none"}).problems == (
@@ -167,7 +167,7 @@ def test_a_file_that_gives_no_value_is_told_by_who_names_it() -> None:
     )
 
 
-def test_a_malformed_variable_is_told_on_one_line() -> None:
+def test_a_malformed_variable_is_reported_on_one_line() -> None:
     [problem] = expand("${\n\n}", {}, Path()).problems
     assert problem.reason.startswith("'${\\n\\n}' isn't understood")
 

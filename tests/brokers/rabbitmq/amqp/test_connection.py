@@ -19,6 +19,6 @@ def test_it_opens_has_channels_and_closes(vhost_url: str, loop: asyncio.Abstract
     assert life.connection.is_closed
 
 
-def test_a_port_where_nothing_listens_is_told_once(loop: asyncio.AbstractEventLoop) -> None:
+def test_a_port_where_nothing_listens_is_reported_once(loop: asyncio.AbstractEventLoop) -> None:
     life = Life(f"amqp://127.0.0.1:{free_port()}", loop)
     assert life.next_error() == ("failed", "connection refused")

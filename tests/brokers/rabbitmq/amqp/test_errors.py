@@ -45,7 +45,7 @@ REFUSED = ConnectionRefusedError(111, "Connection refused")
         (ValueError(), "ValueError"),
     ],
 )  # fmt: skip
-def test_an_error_is_told_in_the_words_of_its_cause(error: BaseException | str, words: str) -> None:
+def test_an_error_is_reported_in_the_words_of_its_cause(error: BaseException | str, words: str) -> None:
     assert explain(error) == words
 
 

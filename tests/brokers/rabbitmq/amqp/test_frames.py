@@ -65,11 +65,11 @@ def test_an_ack_is_written_as_pika_would(multiple: bool) -> None:
     [1 << 63, object(), Decimal("1E+30"), Decimal("NaN"), {"deep": [{1, 2}]}],
     ids=lambda value: type(value).__name__,
 )
-def test_what_a_header_cannot_be_is_told(value: object) -> None:
+def test_what_a_header_cannot_be_is_reported(value: object) -> None:
     with pytest.raises(ValueError, match="a header is"):
         content_frames(CHANNEL, FRAME_MAX, "m", {"odd": value}, b"", None)
 
 
-def test_headers_that_fit_in_no_frame_are_told() -> None:
+def test_headers_that_fit_in_no_frame_are_reported() -> None:
     with pytest.raises(ValueError, match=r"its headers take 50\d\d bytes, more than a frame holds"):
         content_frames(CHANNEL, FRAME_MAX, "m", {"long": "x" * 5000}, b"", None)
