@@ -1,11 +1,11 @@
 """The black box of a run: which messages handlers had begun, where it outlives SIGKILL.
 
 It is shared memory, made before the workers are forked. A slot writes the mark of its message
-before it calls the handler. When a worker is gone, each worker of the run can tell by it which
-of the messages that come back may have killed it: those that were begun. All others are
-innocent. Of workers of another run nothing is known.
+before it calls the handler. When a worker has died, each worker of the run can tell which of
+the messages that come back may have killed it: those that were begun. All others are innocent.
+Nothing is known about workers of another run.
 
-Left out: what becomes of the one and the other, which is up to the brokers.
+Left out: what becomes of suspects and innocent messages, which is up to the brokers.
 """
 
 from __future__ import annotations

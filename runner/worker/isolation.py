@@ -1,7 +1,7 @@
-"""One handler at work, and no other one in this process: so that its death tells who killed.
+"""Runs one handler alone in this process, so that a death tells which message killed.
 
-A suspect at its last attempt is handled so. Neither its wait for the others nor theirs for
-it takes longer than `PATIENCE`: whoever is slow need not be deadly.
+For a suspect at its last attempt. Neither its wait for the others nor theirs for it takes
+longer than `PATIENCE`: a slow message need not be deadly.
 """
 
 from __future__ import annotations
