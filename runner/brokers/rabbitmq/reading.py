@@ -42,7 +42,9 @@ LONGEST_WAIT = round(LONGEST_DELAY * 1000)
 """Milliseconds."""
 
 
-def read_delivery(queue: str, session: ChannelSession, delivered: Delivered, *, deaths: int = 0, counted: int = 0) -> Delivery:
+def read_delivery(
+    queue: str, session: ChannelSession, delivered: Delivered, *, deaths: int = 0, counted: int = 0
+) -> Delivery:
     """What the broker delivered, in hand from now on; `deaths` deliveries of it failed, of which
     its header has `counted`."""
     tag, _, message_id, properties, body = delivered
