@@ -200,5 +200,7 @@ class RobustConnection:
         connection = self._connection
         if connection is None:
             self._driver.end()
+        elif connection.is_open:
+            connection.close()
         elif not connection.is_closing:
-            connection.close()  # one that is half open too: its end is told like that of any other
+            self._driver.drop(connection.close)

@@ -18,6 +18,10 @@ Action = Callable[[], None]
 Failed = Callable[[Exception], None]
 
 
+DROP_DELAY = 0.05
+"""Seconds in which pika closes the socket of a half-open connection."""
+
+
 class OnLoop:
     """The caller runs the loop: for the intake, where one thread then handles a request and its
     confirm, which saves a wake-up and a fight for the interpreter each way.
@@ -64,6 +68,11 @@ class OnLoop:
         """Nothing is left to do. Only from there."""
         self._ended.set()
 
+    def drop(self, close: Action) -> None:  # noqa: ARG002 - `OwnThread` closes it
+        """Nothing more is to be done, and the connection is half open: pika can't close that in
+        good order. The process, which is about to end, can."""
+        self.end()
+
     def join(self, timeout: float) -> None:
         """Return when nothing is left to do, or after `timeout` seconds."""
         self._ended.wait(timeout)
@@ -95,6 +104,13 @@ class OwnThread(OnLoop):
 
     def end(self) -> None:
         self.loop.stop()
+
+    def drop(self, close: Action) -> None:
+        """pika asserts that no half-open connection is closed, in callbacks of its own, and
+        closes its socket all the same."""
+        self.loop.set_exception_handler(lambda _loop, _context: None)
+        self._guarded(close)
+        self.loop.call_later(DROP_DELAY, self.end)
 
     def join(self, timeout: float) -> None:
         self._runner.join(timeout)
