@@ -207,7 +207,7 @@ class StageWorker(Consumer):
     def _handle_suspect(self, handler: Callable[[Message], object], delivery: Delivery, number: int) -> bool:
         """Its holder has died. Before that makes it a dead letter, it is tried with nobody beside it."""
         suspect = mark(delivery.queue, delivery.id, delivery.attempt)
-        if delivery.attempt < self._stage.retry.attempts:
+        if delivery.attempt < self._stage.retry.attempts or self._exhausted(delivery) is not None:
             self._box.begin_alone(suspect)
             return self.handle(handler, delivery, number)
         with self._isolation.alone():
@@ -216,6 +216,14 @@ class StageWorker(Consumer):
             self._begun[number] = 0  # it has killed nobody: what others do until it is acked isn't its fault
             self._box.take_alone(suspect)
             return going_on
+
+    def _exhausted(self, delivery: Delivery) -> Outcome | None:
+        """As the decider says, unless it was another one that killed last: this one was on its way
+        to a worker of this run, and not begun. That is said for two deaths at most."""
+        found = self._decider.exhausted(delivery)
+        if found is None or delivery.deaths < 2 or delivery.attempt > self._stage.retry.attempts + 2:
+            return found
+        return None if self.is_innocent(delivery.id, delivery.attempt - 1) else found
 
     def handle(self, handler: Callable[[Message], object], delivery: Delivery, number: int) -> bool:
         """Call `handler` in the slot `number`, and settle the delivery with the result. Never
@@ -250,7 +258,7 @@ class StageWorker(Consumer):
         """The messages to publish, or what happened instead."""
         decider = self._decider
         try:
-            if delivery.attempt > 1 and (exhausted := decider.exhausted(delivery)) is not None:
+            if delivery.attempt > 1 and (exhausted := self._exhausted(delivery)) is not None:
                 return exhausted
             result = handler(decider.message(delivery))
             if result is not None and not decider.publishes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import threading
 import time
 from collections.abc import Iterable
@@ -23,6 +24,9 @@ LOOKS = 20
 """How often in a stage's `timeout` it is looked for handlers that hang."""
 SHORTEST_LOOK, LONGEST_LOOK = 0.02, 1.0
 """Seconds between two looks."""
+LOCK_GRACE = 10.0
+"""Seconds beyond the longest `timeout` for which a handler may keep all threads of the process
+from running, before the process is ended."""
 PACE_EVERY = 5.0
 """Seconds between checks whether a stage takes as much in advance as it can handle."""
 
@@ -59,6 +63,9 @@ class Worker:
         """Set when a handler hangs, so that this process ought to be replaced."""
         self._ended = threading.Event()
         self._watch_every = min((_look_every(stage) for stage in stages), default=LONGEST_LOOK)
+        timeouts = [stage.timeout for stage in stages]
+        known = [timeout for timeout in timeouts if timeout is not None]
+        self._stalled_after = max(known) + LOCK_GRACE if replaceable and known == timeouts else None
         self._watch = threading.Thread(target=self._watch_handlers, name="watch", daemon=True)
         self._over = threading.Event()
         self._pacer = threading.Thread(target=self._pace, name="pace", daemon=True)
@@ -93,6 +100,7 @@ class Worker:
         except StartError:
             self.stop(timeout=1.0)
             raise
+        self._put_off_the_end()
         self._watch.start()
         for stage in self._stages:
             stage.consume()
@@ -117,8 +125,16 @@ class Worker:
 
     def _watch_handlers(self) -> None:
         while not self._ended.wait(self._watch_every):
+            self._put_off_the_end()
             for stage in self._stages:
                 stage.give_up_overdue()
+        faulthandler.cancel_dump_traceback_later()
+
+    def _put_off_the_end(self) -> None:
+        """A handler that never lets go of Python's lock stops every thread, the watch as well.
+        What ends the process then needs no lock; it has to be put off again and again."""
+        if self._stalled_after is not None:
+            faulthandler.dump_traceback_later(self._stalled_after, exit=True, file=2)
 
 
 def _look_every(stage: Stage) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -131,6 +132,13 @@ class Hanging(Entered):
         if message.body == 0:
             self.released.wait(30)
         return message.body
+
+
+class Backtracking(Noting):
+    """Keeps all threads of its process from running, for ever."""
+
+    def __call__(self, message: Message) -> None:
+        re.match(r"(a+)+$", "a" * 60 + "b")
 
 
 class Returning(Noting):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
 import threading
 from pathlib import Path
 
@@ -13,6 +16,8 @@ from tests.pipelines import loaded
 from tests.waiting import wait_until
 from tests.worker.handlers import Recorder, Waiting
 from tests.worker.stages import PIPELINE, engine, send
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_handler_that_cannot_be_entered_ends_the_start_and_nothing_was_taken(tmp_path: Path, seen: Recorder) -> None:
@@ -83,3 +88,28 @@ def test_a_slow_stage_gives_back_what_it_cannot_handle_soon_and_takes_more_when_
         wait_until(lambda: len(seen.messages) == 5000)
     assert {message.attempt for message in seen.messages} == {1}
     assert sorted(message.body for message in seen.messages) == list(range(5000))
+
+
+def test_a_handler_that_keeps_every_thread_from_running_ends_its_process(tmp_path: Path) -> None:
+    text = PIPELINE.replace("HANDLER", "Backtracking").replace("defaults:", "defaults:\n      timeout: 100ms")
+    pipeline = loaded(tmp_path, text).pipeline.file
+    program = f"""
+        import time
+        from pathlib import Path
+        from runner.brokers.registry import connect
+        from runner.config.loader import load
+        from runner.message import Destination, Outgoing
+        from runner.topology import plan
+        from runner.worker import worker
+        worker.LOCK_GRACE = 0.5
+        loaded = load(Path({str(pipeline)!r}))
+        broker = connect(loaded.pipeline, "test")
+        broker.start(plan(loaded.pipeline))
+        worker.Worker(loaded, broker, replaceable=True).start()
+        broker.publish([Outgoing(Destination("", "work"), "id-1", b"1")])
+        time.sleep(600)
+    """
+    arguments = [sys.executable, "-c", textwrap.dedent(program)]
+    ended = subprocess.run(arguments, capture_output=True, text=True, timeout=30, cwd=ROOT, check=False)
+    assert ended.returncode == 1
+    assert "in __call__" in ended.stderr
