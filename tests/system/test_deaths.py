@@ -95,13 +95,14 @@ def test_one_that_hangs_does_not_hold_up_the_others_whose_holder_nobody_knows(pr
     program = prepare()
     program.start("--only", "intake")
     for n in range(30):
-        program.post({"n": n, "do": {"one": "wait_for open"} if n == 0 else {}})
+        program.post({"n": n, "do": {"one": "wait_for open" if n == 0 else "wait_for go"}})
     program.stop()
     program.start("--only", "one")
-    wait_until(lambda: attempts(program, 0) == [1])
+    wait_until(lambda: len(program.notes) == SLOTS)
     os.kill(program.pid, signal.SIGSTOP)  # neither it nor a successor of the worker tells of the death
     os.kill(program.notes[0].pid, signal.SIGKILL)
     program.stop(signal.SIGKILL)
+    (program.folder / "go").touch()
     program.start()
     program.wait_done(range(1, 30))
     wait_until(lambda: attempts(program, 0) == [1, 2])
