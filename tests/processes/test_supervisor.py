@@ -273,6 +273,7 @@ def test_what_a_killed_child_leaves_behind_goes_with_it(program: Run) -> None:
             if not os.fork():
                 note('grandchild', 'up')
                 time.sleep(600)
+            supervision.watch()
             supervision.up()
             note('a', 'up')
             rest()
@@ -297,6 +298,7 @@ def test_an_orphan_that_the_supervisor_inherits_leaves_no_zombie(program: Run) -
                     time.sleep(600)
                 os._exit(0)
             os.wait()
+            supervision.watch()
             supervision.up()
             rest()
         children = [Child('a', forker, forks=True)]
