@@ -13,6 +13,7 @@ from runner.config.loader import load
 from runner.message import Destination
 from runner.pipeline import Address, Binding, Exchange, Health, Http, HttpRoute, Mailbox, Pipeline, Queue, Route, Stage
 from runner.retry import RetryPolicy
+from runner.topology import plan
 from tests.config.files import changed, check_problems, loaded, problems_of
 
 pytestmark = pytest.mark.usefixtures("any_schema")
@@ -249,3 +250,13 @@ stages: {s: {consume: a, handler: tests.config.handlers:take, concurrency: 4.0, 
 )
 def test_what_run_could_not_use_is_reported(marked: str, message: str) -> None:
     check_problems(marked + ("" if "queues" in marked else "queues: {a: {}}\n"), [message], "error")
+
+
+def test_the_longest_name_leaves_room_for_every_companion() -> None:
+    """AMQP's names have 255 bytes."""
+    name, stage = "q" * 200, f"handler: '{TAKE}', retry: {{attempts: 2, delay: 29d23h59m59s999ms, max_delay: 30d}}"
+    pipeline = loaded(f"queues: {{{name}: }}\nstages: {{s: {{consume: {name}, {stage}}}}}\n").pipeline
+    companions = [queue.name for queue in plan(pipeline).queues]
+    assert max(map(len, companions)) == 200 + len(".retry.29d23h59m59s999ms") <= 255
+    asked = "must be a name of letters, digits, '_', '-', '.' and ':', at most 200 long, that doesn't begin with 'amq.'"
+    check_problems(f"queues: {{¦{'q' * 300}: }}\n", [f"queue '{'q' * 59}…' {asked}"], "error")
