@@ -109,7 +109,8 @@ class Service:
         self._deadline = time.monotonic() + timeout
         self._closing.set()
         self.inbox.wake()
-        self._thread.join(timeout)
+        if self._thread.is_alive():  # not where a stop has interrupted its start
+            self._thread.join(timeout)
 
     # -- the thread's life --------------------------------------------------------------
 

@@ -17,6 +17,9 @@ from runner.brokers.rabbitmq.session import ChannelSession
 
 log = logging.getLogger("runner.broker")
 
+LOOK_AGAIN = 1.0
+"""Seconds until a queue whose consumer was cancelled is gone, if it was deleted."""
+
 Mend = Callable[[str, Callable[[], None]], None]
 
 
@@ -32,6 +35,7 @@ class Consumers:
         """By queue; including cancelled ones."""
         self.quarantines = QuarantineReader(self.subscriptions.values, later)
         self._mend = mend
+        self._later = later
         self._connection: Connection | None = None
         """The one that is ready."""
         self._answering = False
@@ -100,7 +104,11 @@ class Consumers:
 
         def cancelled() -> None:
             subscription.lose_consumer()
-            self._look_for(subscription.queue, there=taken_back, gone=deleted)
+            self._look_for(subscription.queue, there=look_again, gone=deleted)
+
+        def look_again() -> None:
+            # A queue that is being deleted is still there when its consumers learn of it (seen on 4.3).
+            self._later(LOOK_AGAIN, lambda: self._look_for(subscription.queue, there=taken_back, gone=deleted))
 
         def taken_back() -> None:
             # From 4.3 on RabbitMQ does so after consumer_timeout: what is in hand is handed out

@@ -29,7 +29,8 @@ def test_the_roll_is_called_over_all_processes(rabbit: Callable[..., RabbitBroke
         broker.consume(WORK, 2, collector)
     for collector in collectors:
         collector.wait(2)
-    assert brokers[0].depths([WORK])[WORK] == Depth(in_hand=4, consumers=2)
+    # Who answers too late counts as a stranger: on a busy machine, ask again.
+    wait_until(lambda: brokers[0].depths([WORK])[WORK] == Depth(in_hand=4, consumers=2))
 
 
 def test_queues_that_are_not_there_are_left_out_whatever_stands_behind_them(
