@@ -24,6 +24,7 @@ from runner.observability.observers import attach
 from runner.pipeline import Address
 from runner.processes.parts import READY_POLL, parts_of
 from runner.topology import plan
+from runner.worker.memory import memory_of
 
 
 class Engine:
@@ -45,7 +46,8 @@ class Engine:
         self._loaded = loaded
         self._wanted = parts_of(loaded.pipeline, only)
         self._timeout = timeout
-        self._events = attach(observers)
+        self._memory = memory_of(loaded.pipeline)
+        self._events = attach([*observers, *([self._memory.notes] if self._memory else [])])
         self._parts = ExitStack()
         self.url = ""
         """Where the intake answers: `http://127.0.0.1:5000`; empty without one."""
@@ -69,6 +71,9 @@ class Engine:
             parts.enter_context(MailboxServer(mailbox.listen, mailbox.folder))
         self.broker = connect(pipeline, "engine", self._events)
         parts.callback(self.broker.close)
+        if self._memory is not None:
+            parts.callback(self._memory.ledger.close)
+            self._memory.ledger.open(self._timeout)
         self.broker.start(plan(pipeline), timeout=self._timeout)
         self._start_worker(parts)
         if self._wanted.intake is not None:
@@ -78,7 +83,8 @@ class Engine:
         from runner.worker.worker import Worker
 
         pipeline = self._loaded.pipeline
-        worker = Worker(self._loaded, self.broker, [stage.name for stage in self._wanted.stages], self._events)
+        names = [stage.name for stage in self._wanted.stages]
+        worker = Worker(self._loaded, self.broker, names, self._events, memory=self._memory)
         worker.start()
         parts.callback(worker.stop, pipeline.shutdown_timeout)
         deadline = time.monotonic() + self._timeout
@@ -95,7 +101,8 @@ class Engine:
         class Quiet(WSGIRequestHandler):
             def log_request(self, code: int | str = "-", size: int | str = "-") -> None: ...
 
-        app = create_app(self._loaded, self.broker, self._events)
+        ledger = self._memory.ledger if self._memory else None
+        app = create_app(self._loaded, self.broker, self._events, ledger=ledger)
         try:
             server = make_server(listen.host, listen.port, app, threaded=True, request_handler=Quiet)
         except (OSError, SystemExit) as error:  # Werkzeug exits if the port is taken

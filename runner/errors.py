@@ -154,3 +154,15 @@ class PublishError(BrokerError):
         more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
         super().__init__(first + more)
         self.refused = tuple(refused)
+
+
+class LedgerError(RunnerError):
+    """Something went wrong between the runner and its ledger."""
+
+
+class LedgerAwayError(LedgerError):
+    """The ledger can't be reached, or is too busy; trying again later may help."""
+
+
+class LedgerSetupError(LedgerError):
+    """The ledger can be reached but not used; a person has to mend that."""

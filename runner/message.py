@@ -7,6 +7,7 @@ reserves those, and ignores some of them when a message is republished.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -39,6 +40,9 @@ LARGEST_COUNT = 1_000_000
 """The most that a count in a header is taken for: a forged one must stay writable."""
 
 
+_NUMBERS = re.compile(r"(?:\.[0-9]+)+\Z")
+
+
 def new_id() -> str:
     """A fresh message id, 32 hexadecimal digits."""
     return os.urandom(16).hex()
@@ -54,6 +58,12 @@ def all_usable(ids: Sequence[str]) -> bool:
     """The same of many ids (at least one) that take as many bytes each, in one look."""
     joined = "".join(ids)
     return joined.isprintable() and "\ufffd" not in joined and 0 < len(ids[0].encode()) <= LONGEST_ID
+
+
+def root_id(id: str) -> str:
+    """The id of the message that this one came from: without the numbers that stages which return
+    several bodies have added."""
+    return _NUMBERS.sub("", id) or id
 
 
 def number(value: object, most: int = LARGEST_COUNT) -> int:

@@ -20,6 +20,12 @@ ExchangeType = Literal["direct", "topic", "fanout"]
 QueueType = Literal["quorum", "classic"]
 """RabbitMQ's terms."""
 
+Idempotency = Literal["required", "optional", "off"]
+"""Whether a request has to bring an Idempotency-Key, may, or is not asked for one."""
+OnUnknown = Literal["retry", "park"]
+"""What becomes of a message that a handler may have handled: it is tried again with the same
+id, or goes to the dead letters for a person to decide."""
+
 DEFAULT_RETRY = RetryPolicy(attempts=5, delay=2.0, factor=3.0, max_delay=300.0)
 
 
@@ -49,6 +55,11 @@ class HttpRoute:
     method: str
     path: str
     publish: tuple[Route, ...]
+    idempotency: Idempotency = "off"
+    idempotency_keep: float = 86_400.0
+    """Seconds that an Idempotency-Key is remembered."""
+    status: str | None = None
+    """The path that tells how a message stands, with `{id}` where its id belongs."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -121,6 +132,15 @@ class Stage:
     retry: RetryPolicy = DEFAULT_RETRY
     timeout: float | None = 600.0
     """Seconds after which a call of the handler has failed; None: never."""
+    once: bool = False
+    """Whether the handler isn't called again once the ledger has its result."""
+    on_unknown: OnUnknown = "retry"
+    key_lifetime: float | None = None
+    """Seconds after the first attempt for which a message may be handled at all, for its id is
+    no longer known where it is used as idempotency key; None: for ever."""
+    record: Mapping[str, str] = field(default_factory=dict)
+    """What the ledger records of a handled message: by name, a JSON Pointer into the result, or
+    a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +160,10 @@ class Pipeline:
     health: Health | None = None
     shutdown_timeout: float = 25.0
     """Seconds that a stopping worker may take to finish what it has in hand."""
+    ledger: str | None = None
+    """A URL; the loader makes a relative path in it absolute."""
+    ledger_keep: float = 30 * 86_400.0
+    """Seconds after its last change for which a message is remembered."""
     broker_variable: str | None = field(default=None, compare=False)
     """The environment variable that names the broker, where the file leaves it to one."""
 

@@ -6,10 +6,14 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from bench.postgres_node import HOW_TO_GET_IT as HOW_TO_GET_POSTGRES
+from bench.postgres_node import PostgresNode, server_programs
 from bench.rabbitmq_node import HOW_TO_GET_IT, RabbitNode, server_script
 from tests.certificates import Certificate, make_certificate
 
@@ -72,6 +76,25 @@ def vhost(rabbit_node: RabbitNode) -> Iterator[str]:
 def vhost_url(rabbit_node: RabbitNode, vhost: str) -> str:
     """The AMQP URL of an empty virtual host on the session's node."""
     return rabbit_node.url(vhost)
+
+
+@pytest.fixture(scope="session")
+def postgres_node() -> Iterator[PostgresNode]:
+    """The session's PostgreSQL; give each test a database of its own (`postgres_node.new_database`)."""
+    if server_programs() is None:
+        if os.environ.get("CI"):
+            pytest.fail(HOW_TO_GET_POSTGRES, pytrace=False)
+        pytest.skip(HOW_TO_GET_POSTGRES)
+    with PostgresNode() as node:
+        yield node
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty ledger, on each database."""
+    if request.param == "sqlite":
+        return f"sqlite:{tmp_path / 'ledger.db'}"
+    return cast("PostgresNode", request.getfixturevalue("postgres_node")).new_database()
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from runner.config.loader import LoadedPipeline
 from runner.config.yaml.writer import block, inline, key, scalar
 from runner.errors import Trail
 from runner.handlers.factory import HandlerFactory
+from runner.ledger import url as ledger_url
 from runner.message import Destination
 from runner.pipeline import Http, Pipeline, Queue, Route, Stage
 from runner.privacy.redaction import HIDDEN, hide_password, is_secret
@@ -50,6 +51,10 @@ def _pipeline(loaded: LoadedPipeline) -> Lines:
     yield f"name: {scalar(pipeline.name)}"
     yield ""
     yield from _entry("broker", _broker(pipeline))
+    if pipeline.ledger is not None:
+        yield "ledger:"
+        yield f"  url: {scalar(ledger_url.shown(pipeline.ledger, pipeline.folder))}"
+        yield f"  keep: {format_duration(pipeline.ledger_keep)}"
     if pipeline.http is not None:
         yield from _http(pipeline.http)
     if pipeline.mailbox is not None:
@@ -98,6 +103,11 @@ def _http(http: Http) -> Lines:
     for route in http.routes:
         yield f"    {key(str(route))}:"
         yield from _entry("publish", _publish(route.publish), 6)
+        if route.idempotency != "off":
+            keep = format_duration(route.idempotency_keep)
+            yield f"      idempotency: {inline({'mode': route.idempotency, 'keep': keep})}"
+        if route.status is not None:
+            yield f"      status: {scalar(route.status)}"
 
 
 def _queue(queue: Queue, pipeline: Pipeline) -> Lines:
@@ -127,6 +137,12 @@ def _stage(stage: Stage, handler: HandlerFactory, pipeline: Pipeline) -> Lines:
     yield f"    prefetch: {stage.prefetch}"
     yield f"    timeout: {'off' if stage.timeout is None else format_duration(stage.timeout)}"
     yield from _retry(stage.retry)
+    if stage.once:
+        yield from ("    once: true", f"    on_unknown: {stage.on_unknown}")
+    if stage.key_lifetime is not None:
+        yield f"    key_lifetime: {format_duration(stage.key_lifetime)}"
+    if stage.record:
+        yield f"    record: {inline(dict(stage.record))}"
 
 
 def _settings(settings: Mapping[str, Any], handler: HandlerFactory, pipeline: Pipeline) -> Lines:

@@ -20,7 +20,7 @@ from runner.config.grammar import subject
 from runner.config.sending import EVERY_HOST, unused_mailbox
 from runner.errors import Problem, Trail
 from runner.message import Destination
-from runner.pipeline import Address, Stage
+from runner.pipeline import Address, Pipeline, Stage
 from runner.retry import RetryPolicy
 from runner.topology import dead_letter_queue, quarantine_queue
 from runner.units import format_duration
@@ -98,10 +98,57 @@ def _http_paths(draft: Draft) -> Iterator[Problem]:
         if path == "/health" or path.startswith("/health/"):
             message = f"route {route}: /health is where the runner tells whether it is well; choose another path"
             yield draft.document.problem(trail, message, key=True)
+        if route.status is not None and route.status.startswith("/health/"):
+            message = (
+                f"route {route}: status: /health is where the runner tells whether it is well; choose another path"
+            )
+            yield draft.document.problem((*trail, "status"), message)
         first = seen.setdefault((route.method, path), str(route))
         if first != str(route):
             message = f"route {route} is the same as {first}, but for the '/' at the end; remove one"
             yield draft.document.problem(trail, message, key=True)
+
+
+# -- The ledger -------------------------------------------------------------------
+
+
+def _needs_ledger(draft: Draft) -> Iterator[Problem]:
+    """What only a ledger can do."""
+    if draft.document.node(("ledger",)) is None:
+        for trail, message in _ledger_users(draft.pipeline):
+            yield draft.document.problem(
+                trail, f"{message} needs a ledger; add 'ledger: sqlite:var/ledger.db'", key=True
+            )
+    for stage in draft.pipeline.stages.values():
+        for key in ("on_unknown", "key_lifetime"):
+            if not stage.once and draft.document.node(("stages", stage.name, key)) is not None:
+                message = f"stage {stage.name}: {key} says nothing without 'once: true'"
+                yield draft.document.problem(("stages", stage.name, key), message, key=True)
+
+
+def _ledger_users(pipeline: Pipeline) -> Iterator[tuple[Trail, str]]:
+    for route in pipeline.http.routes if pipeline.http else ():
+        trail: Trail = ("http", "routes", str(route))
+        if route.status is not None:
+            yield (*trail, "status"), f"route {route}: status"
+        if route.idempotency != "off":
+            yield (*trail, "idempotency"), f"route {route}: idempotency"
+    for stage in pipeline.stages.values():
+        if stage.once:
+            yield ("stages", stage.name, "once"), f"stage {stage.name}: once"
+        if stage.record:
+            yield ("stages", stage.name, "record"), f"stage {stage.name}: record"
+
+
+def _records(draft: Draft) -> Iterator[Problem]:
+    """A stage that publishes nothing has no result to point into."""
+    for stage in draft.pipeline.stages.values():
+        for name, value in stage.record.items():
+            trail: Trail = ("stages", stage.name, "record", name)
+            if value.startswith("/") and not stage.publish:
+                points = f"record.{name} points into the result, but the stage publishes none"
+                message = f"stage {stage.name}: {points}; write a text, such as sent"
+                yield draft.document.problem(trail, message)
 
 
 # -- Routes -----------------------------------------------------------------------
@@ -294,5 +341,7 @@ _CHECKS: tuple[Check, ...] = (
     _idle_slots,
     _patience,
     _ports,
+    _needs_ledger,
+    _records,
     unused_mailbox,
 )

@@ -17,6 +17,7 @@ from runner.config import grammar
 from runner.config.yaml.document import Document
 from runner.errors import Problem, Trail
 from runner.hosts import read_host
+from runner.ledger import url as ledger_url
 from runner.message import Destination
 from runner.paths import check_path
 from runner.pipeline import (
@@ -44,6 +45,8 @@ LONGEST_KEY = 255
 """Bytes (AMQP 0-9-1, section 4.2.5.3)."""
 LONGEST_WAIT = 30 * 86_400.0
 """Seconds. RabbitMQ's limit of a time-to-live is 2^32 ms, some 49 days."""
+LONGEST_KEEP = 3660 * 86_400.0
+"""Seconds."""
 OFF = "off"
 LARGEST_BODY = 16 << 20
 """Bytes. RabbitMQ 4 takes no larger message unless it is configured to."""
@@ -100,6 +103,7 @@ class _Reader:
             name=self._value(("name",)) or self._file.stem,
             file=self._file,
             broker=self._broker(),
+            ledger=self._ledger(),
             broker_variable=self._variable(("broker",)),
             queues={name: self._queue(("queues", name)) for name in self._entries(("queues",))},
             stages={name: self._stage(("stages", name)) for name in self._entries(("stages",))},
@@ -107,7 +111,10 @@ class _Reader:
             http=self._http() if self._value(("http",)) is not None else None,
             mailbox=self._mailbox() if self._value(("mailbox",)) is not None else None,
             health=Health(**_given(listen=self._listen("health"))) if self._value(("health",)) is not None else None,
-            **_given(shutdown_timeout=self._duration(("shutdown_timeout",), 0.0, 3600.0)),
+            **_given(
+                shutdown_timeout=self._duration(("shutdown_timeout",), 0.0, 3600.0),
+                ledger_keep=self._duration(("ledger", "keep"), 60.0, LONGEST_KEEP),
+            ),
         )
         return Draft(self._document, pipeline, self._routes, self._problems, self._has_gaps)
 
@@ -198,6 +205,10 @@ class _Reader:
             self._problem(trail, f"{grammar.subject(trail)} {error}")
             return ()
 
+    def _ledger(self) -> str | None:
+        trail: Trail = ("ledger", "url") if isinstance(self._value(("ledger",)), dict) else ("ledger",)
+        return self._parsed(trail, lambda text: ledger_url.parse(text, self._file.parent))
+
     def _http(self) -> Http:
         routes = self._entries(("http", "routes"))
         return Http(
@@ -213,7 +224,12 @@ class _Reader:
 
     def _http_route(self, route: str) -> HttpRoute:
         method, _, path = route.partition(" ")
-        return HttpRoute(method, path, self._publish(("http", "routes", route)))
+        trail: Trail = ("http", "routes", route)
+        written = self._value((*trail, "idempotency"))
+        mode = self._value((*trail, "idempotency", "mode")) or "optional" if isinstance(written, dict) else written
+        keep = self._duration((*trail, "idempotency", "keep"), 60.0, LONGEST_KEEP)
+        given = _given(idempotency=mode, idempotency_keep=keep, status=self._value((*trail, "status")))
+        return HttpRoute(method, path, self._publish(trail), **given)
 
     def _mailbox(self) -> Mailbox:
         written = _given(listen=self._listen("mailbox"), folder=self._parsed(("mailbox", "folder"), self._folder))
@@ -265,6 +281,10 @@ class _Reader:
             **_given(
                 concurrency=self._own_or_default(trail, "concurrency"),
                 prefetch=self._own_or_default(trail, "prefetch"),
+                once=self._value((*trail, "once")),
+                on_unknown=self._value((*trail, "on_unknown")),
+                key_lifetime=self._duration((*trail, "key_lifetime"), 1.0, LONGEST_KEEP),
+                record=self._value((*trail, "record")),
             ),
         )
 

@@ -90,11 +90,13 @@ def read_document(path: Path, environ: Mapping[str, str]) -> Document:
 
 
 def _misplaced_secrets(document: Document) -> Iterator[Problem]:
-    """Only `broker` and settings stay hidden wherever a pipeline is shown, logged or drawn."""
+    """Only `broker`, `ledger` and settings stay hidden wherever a pipeline is shown, logged or drawn."""
     for trail, _ in document.root.secrets(Source.FILE):
         is_setting = trail[:1] == ("stages",) and trail[2:3] == ("settings",) and len(trail) > 3
-        if not is_setting and trail[:1] != ("broker",):
-            message = "comes from a file, which makes it a secret, and it would be shown; only broker and settings"
+        if not is_setting and trail[:1] not in (("broker",), ("ledger",)):
+            message = (
+                "comes from a file, which makes it a secret, and it would be shown; only broker, ledger and settings"
+            )
             yield document.problem(trail, f"{grammar.subject(trail)} {message} may come from one")
 
 

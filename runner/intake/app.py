@@ -6,7 +6,10 @@ server, `runner run` with granian and a short way for the routes (`rsgi`).
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from concurrent.futures import Future
 from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
@@ -16,17 +19,29 @@ from runner.config.loader import LoadedPipeline
 from runner.errors import BrokerError
 from runner.events import UNWATCHED, Events
 from runner.intake import problems
-from runner.intake.desk import Desk, TurnedAway
-from runner.intake.health import HealthViews, published_to
-from runner.intake.problems import ProblemResponse
+from runner.intake.desk import Desk
+from runner.intake.health import HealthViews, published_to, troubles_of
+from runner.intake.problems import ProblemResponse, TurnedAway
+from runner.intake.register import Register, Replayed
+from runner.intake.status import StatusView
+from runner.message import Outgoing
 from runner.pipeline import Http
+
+if TYPE_CHECKING:
+    from runner.ledger.ledger import Ledger
+
+T = TypeVar("T")
 
 
 def create_app(
-    loaded: LoadedPipeline, broker: Broker, events: Events = UNWATCHED, health: HealthViews | None = None
+    loaded: LoadedPipeline,
+    broker: Broker,
+    events: Events = UNWATCHED,
+    health: HealthViews | None = None,
+    ledger: Ledger | None = None,
 ) -> Flask:
-    """The intake of `loaded` as a WSGI app; `broker` is started already. `health` is told
-    where others answer with it as well."""
+    """The intake of `loaded` as a WSGI app; `broker` and `ledger` are started already. `health` is
+    told where others answer with it as well."""
     http = loaded.pipeline.http
     assert http is not None, "the pipeline has no http section"
     app = Flask("runner.intake", static_folder=None)
@@ -34,9 +49,14 @@ def create_app(
     app.url_map.merge_slashes = False
     app.register_error_handler(Exception, partial(_error, http, events))
     for route in http.routes:
-        view = RouteView(Desk(route, loaded), broker, http.confirm_timeout, events)
+        view = RouteView(Desk(route, loaded, ledger), broker, http.confirm_timeout, events)
         app.add_url_rule(route.path, str(route), view, methods=[route.method])
-    for path, answer in (health or HealthViews(loaded, broker, published_to(http))).views.items():
+    if ledger is not None:
+        stages = {stage.consume: stage.name for stage in loaded.pipeline.stages.values()}
+        for status in {route.status for route in http.routes if route.status is not None}:
+            app.add_url_rule(status.replace("{id}", "<id>"), f"GET {status}", StatusView(ledger, stages))
+    health = health or HealthViews(loaded, broker, published_to(http), troubles_of(ledger))
+    for path, answer in health.views.items():
         app.add_url_rule(path, f"GET {path}", answer)
     return app
 
@@ -56,19 +76,46 @@ class RouteView:
             self._desk.check_type(request.headers.get("Content-Type", ""), request.headers.get("Content-Encoding", ""))
             payload = request.stream.read()
             request.stream.read(1)  # Werkzeug refuses a chunked body only when it reads beyond the limit
-            messages = self._desk.messages(payload)
-            self._broker.publish(messages, timeout=self._timeout)
+            messages, headers = self._publish(payload)
+        except Replayed as replayed:
+            return Response(replayed.answer, 202, replayed.headers, mimetype="application/json")
         except TurnedAway as turned_away:
             return self._refuse(turned_away.problem)
         except BrokerError as error:
             return self._refuse(problems.unavailable(error))
         if (tell := self._events.accepted) is not None:
             tell(self._desk.route, messages, time.perf_counter() - began)
-        return Response(problems.accepted(messages), 202, mimetype="application/json")
+        return Response(problems.accepted(messages), 202, headers, mimetype="application/json")
+
+    def _publish(self, body: bytes) -> tuple[Sequence[Outgoing], dict[str, str]]:
+        """The messages of a body, published, and the headers of its 202."""
+        messages, register = self._desk.messages(body), self._desk.register
+        if register is None:
+            self._broker.publish(messages, timeout=self._timeout)
+            return messages, {}
+        key = register.key(request.headers.get("Idempotency-Key", ""))
+        entry = _remembered(register, register.enter(key, body, messages))
+        if entry.id != messages[0].id:
+            messages = self._desk.messages(body, entry.id)
+        try:
+            self._broker.publish(messages, timeout=self._timeout)
+        except BrokerError:
+            register.answered(entry, None)
+            raise
+        if (answered := register.answered(entry, problems.accepted(messages))) is not None:
+            _remembered(register, answered)
+        return messages, register.headers(entry.id)
 
     def _refuse(self, problem: ProblemResponse) -> ProblemResponse:
         self._events.refused(self._desk.route, problem.status_code, problem.reason)
         return problem
+
+
+def _remembered(register: Register, future: Future[T]) -> T:
+    try:
+        return future.result(register.timeout)
+    except TimeoutError:
+        raise register.silent() from None
 
 
 def _error(http: Http, events: Events, error: Exception) -> Response:

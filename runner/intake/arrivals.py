@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from runner.intake.desk import TurnedAway
-from runner.intake.problems import problem, slow, stopping, too_large
+from runner.intake.problems import TurnedAway, problem, slow, stopping, too_large
 
 if TYPE_CHECKING:
     from flask import Response

@@ -6,31 +6,32 @@ Left out: reading a request, and answering it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from runner.config.loader import LoadedPipeline
 from runner.intake import problems
-from runner.intake.problems import ProblemResponse
+from runner.intake.problems import TurnedAway
+from runner.intake.register import Register
 from runner.message import Outgoing, new_id
 from runner.pipeline import HttpRoute
 from runner.routing import Refusal, Router
 from runner.topology import plan
 
-
-class TurnedAway(Exception):
-    """A request that is refused, with the answer to it."""
-
-    def __init__(self, problem: ProblemResponse) -> None:
-        super().__init__(problem.status)
-        self.problem = problem
+if TYPE_CHECKING:
+    from runner.ledger.ledger import Ledger
 
 
 class Desk:
     """One method and path of the intake."""
 
-    def __init__(self, route: HttpRoute, loaded: LoadedPipeline) -> None:
+    def __init__(self, route: HttpRoute, loaded: LoadedPipeline, ledger: Ledger | None = None) -> None:
         self.route = str(route)
         """As in the file: `POST /make-payment`."""
         self._router = Router(route.publish, plan(loaded.pipeline), loaded.schemas)
+        self.register: Register | None = None
+        """None if the ledger has nothing to do with it."""
+        if ledger is not None and loaded.pipeline.http is not None:
+            self.register = Register(route, ledger, loaded.pipeline, loaded.pipeline.http.confirm_timeout)
 
     @staticmethod
     def check_type(content_type: str, encoding: str) -> None:
@@ -41,9 +42,9 @@ class Desk:
         if encoding not in ("", "identity"):
             raise TurnedAway(problems.problem(415, "send the body as it is, without the header Content-Encoding"))
 
-    def messages(self, body: bytes) -> Sequence[Outgoing]:
-        """The messages to publish for a body. Raises TurnedAway."""
-        routed = self._router.route_text(body, new_id())
+    def messages(self, body: bytes, id: str = "") -> Sequence[Outgoing]:
+        """The messages to publish for a body, under `id` or a fresh one. Raises TurnedAway."""
+        routed = self._router.route_text(body, id or new_id())
         if isinstance(routed, Refusal):
             raise TurnedAway(problems.refused(routed))
         return routed

@@ -6,6 +6,7 @@ The first two are answered at once, whatever the broker does.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from flask import Response
 
@@ -14,6 +15,9 @@ from runner.config.loader import LoadedPipeline
 from runner.intake.problems import RETRY_AFTER, answer, problem
 from runner.intake.survey import SILENCE, Survey
 from runner.pipeline import Http
+
+if TYPE_CHECKING:
+    from runner.ledger.ledger import Ledger
 
 PATIENCE = 1.0
 """Seconds that `/health/pipeline` waits for the broker; then it reports what it last knew."""
@@ -84,6 +88,11 @@ def published_to(http: Http) -> list[str]:
     """The queues that the intake publishes to by name."""
     places = {place for route in http.routes for written in route.publish for place in written.to}
     return sorted(place.key for place in places if not place.exchange)
+
+
+def troubles_of(ledger: Ledger | None) -> Callable[[], Sequence[str]]:
+    """What keeps the intake from remembering what it takes."""
+    return lambda: [f"the ledger is away: {ledger.away}"] if ledger is not None and ledger.away else []
 
 
 def _told(troubles: Sequence[str]) -> Response:

@@ -53,6 +53,14 @@ class ProblemResponse(Response):
     reason: str
 
 
+class TurnedAway(Exception):
+    """A request that is refused, with the answer to it."""
+
+    def __init__(self, problem: ProblemResponse) -> None:
+        super().__init__(problem.status)
+        self.problem = problem
+
+
 def problem(
     status: int,
     detail: str,

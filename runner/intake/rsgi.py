@@ -14,9 +14,9 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from granian.rsgi import ProtocolClosed
 from werkzeug.test import create_environ
@@ -28,14 +28,19 @@ from runner.errors import BrokerError, BrokerUnavailableError
 from runner.events import UNWATCHED, Events
 from runner.intake.app import create_app
 from runner.intake.arrivals import Arrivals
-from runner.intake.desk import Desk, TurnedAway
-from runner.intake.health import HealthViews, published_to
-from runner.intake.problems import ProblemResponse, accepted, internal_error, unavailable
+from runner.intake.desk import Desk
+from runner.intake.health import HealthViews, published_to, troubles_of
+from runner.intake.problems import ProblemResponse, TurnedAway, accepted, internal_error, unavailable
+from runner.intake.register import Register, Replayed
 from runner.message import Outgoing
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
     from granian.rsgi import HTTPProtocol, Scope
+
+    from runner.ledger.ledger import Ledger
+
+T = TypeVar("T")
 
 log = logging.getLogger("runner.intake")
 
@@ -52,15 +57,17 @@ class Application:
     """The intake of `loaded` by RSGI; `broker` may still be connecting. It is started with the
     loop that this is served on, so that confirms are told there."""
 
-    def __init__(self, loaded: LoadedPipeline, broker: Broker, events: Events = UNWATCHED) -> None:
+    def __init__(
+        self, loaded: LoadedPipeline, broker: Broker, events: Events = UNWATCHED, ledger: Ledger | None = None
+    ) -> None:
         assert loaded.pipeline.http is not None, "the pipeline has no http section"
         self._http = loaded.pipeline.http
-        self._desks = {(route.method, route.path): Desk(route, loaded) for route in self._http.routes}
+        self._desks = {(route.method, route.path): Desk(route, loaded, ledger) for route in self._http.routes}
         self._broker = broker
         self._events = events
-        self.health = HealthViews(loaded, broker, published_to(self._http))
+        self.health = HealthViews(loaded, broker, published_to(self._http), troubles_of(ledger))
         self._at_once = {("GET", f"/health/{name}"): self.health.views[f"/health/{name}"] for name in ("live", "ready")}
-        self._flask = create_app(loaded, broker, events, self.health)
+        self._flask = create_app(loaded, broker, events, self.health, ledger)
         self._threads = ThreadPoolExecutor(FLASK_THREADS, thread_name_prefix="flask")
         self.busy = 0
         """Requests that have no answer yet."""
@@ -75,7 +82,7 @@ class Application:
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
+    async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:  # noqa: C901 - one way in, and each way out
         desk = self._desks.get((scope.method, scope.path))
         tell = self._events.accepted
         began = time.perf_counter() if tell is not None else 0.0
@@ -90,11 +97,18 @@ class Application:
             if desk is None:
                 respond(protocol, await self._elsewhere(scope, body))
                 return
-            messages = desk.messages(body)
-            await self._publish(messages)
+            answer_headers = _JSON
+            if desk.register is None:
+                messages = desk.messages(body)
+                await self._publish(messages)
+            else:
+                messages = await self._publish_once(desk, desk.register, headers.get("idempotency-key", ""), body)
+                answer_headers = [*_JSON, *desk.register.headers(messages[0].id).items()]
             if tell is not None:
                 tell(desk.route, messages, time.perf_counter() - began)
-            protocol.response_bytes(202, _JSON, accepted(messages))
+            protocol.response_bytes(202, answer_headers, accepted(messages))
+        except Replayed as replayed:
+            protocol.response_bytes(202, [*_JSON, *replayed.headers.items()], replayed.answer)
         except TurnedAway as turned_away:
             self._refuse(protocol, desk, turned_away.problem)
             if not arrived and "expect" not in headers:  # a client that expects a 100 sends no body before it
@@ -140,6 +154,28 @@ class Application:
             await confirmed
         finally:
             timer.cancel()
+
+    async def _publish_once(self, desk: Desk, register: Register, key: str, body: bytes) -> Sequence[Outgoing]:
+        """Publish a body, and remember it; returns its messages. Raises Replayed, TurnedAway, and
+        as `Broker.publish` does."""
+        messages = desk.messages(body)
+        entry = await self._remembered(register, register.enter(register.key(key), body, messages))
+        if entry.id != messages[0].id:
+            messages = desk.messages(body, entry.id)
+        try:
+            await self._publish(messages)
+        except BrokerError:
+            register.answered(entry, None)
+            raise
+        if (answered := register.answered(entry, accepted(messages))) is not None:
+            await self._remembered(register, answered)
+        return messages
+
+    async def _remembered(self, register: Register, future: Future[T]) -> T:
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), register.timeout)
+        except TimeoutError:
+            raise register.silent() from None
 
     async def _elsewhere(self, scope: Scope, body: bytes) -> Response:
         """The answer where there is no route; to whom asks for health, even if no thread is left."""

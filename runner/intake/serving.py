@@ -16,7 +16,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -31,6 +31,9 @@ from runner.intake.problems import crowded, stuck
 from runner.intake.reserve import RESERVED, Reserve, open_files
 from runner.intake.rsgi import Application
 from runner.pipeline import Http
+
+if TYPE_CHECKING:
+    from runner.ledger.ledger import Ledger
 
 BACKLOG = 1024
 """Connections that may wait to be accepted."""
@@ -93,11 +96,13 @@ class ServedApplication(Application):
         listener: socket.socket,
         connections: int,
         start_broker: Callable[[asyncio.AbstractEventLoop], None],
+        ledger: Ledger | None = None,
     ) -> None:
-        super().__init__(loaded, broker, events)
+        super().__init__(loaded, broker, events, ledger)
         self._listener = listener
         self._connections = connections
         self._start_broker = start_broker
+        self._ledger = ledger
         self._ending: asyncio.Task[None] | None = None
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -119,6 +124,8 @@ class ServedApplication(Application):
         await self._leave()
 
     async def _leave(self) -> None:
+        if self._ledger is not None:
+            await asyncio.to_thread(self._ledger.close)
         await asyncio.to_thread(self._broker.close)
         os._exit(0)
 

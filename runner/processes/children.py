@@ -17,7 +17,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.brokers.base import Broker
 from runner.brokers.registry import connect
@@ -30,6 +30,10 @@ from runner.processes.ports import listening
 from runner.processes.supervisor import NAP, Child, Supervision, rest
 from runner.topology import plan
 from runner.worker.blackbox import BlackBox
+from runner.worker.memory import ledger_of, memory_of
+
+if TYPE_CHECKING:
+    from runner.ledger.ledger import Ledger
 
 log = logging.getLogger("runner.children")
 
@@ -65,10 +69,13 @@ def run_worker(
     from runner.worker.worker import Worker
 
     box.enter(number)
-    events = observers.attach()
+    memory = memory_of(loaded.pipeline)
+    events = observers.attach([memory.notes] if memory else [])
     broker = connect(loaded.pipeline, name, events)
-    worker = Worker(loaded, broker, stages, events, box=box, replaceable=True)
+    worker = Worker(loaded, broker, stages, events, box=box, replaceable=True, memory=memory)
     try:
+        if memory:
+            memory.ledger.open()
         broker.start(plan(loaded.pipeline))
         try:
             worker.start()
@@ -82,6 +89,8 @@ def run_worker(
         finally:
             worker.stop(loaded.pipeline.shutdown_timeout)
     finally:
+        if memory:
+            memory.ledger.close()
         broker.close()
         box.leave()
 
@@ -143,15 +152,21 @@ def _load_app(loaded: LoadedPipeline, listener: socket.socket, connections: int,
     with _errors_reported(supervision):
         events = observers.attach()
         broker = connect(loaded.pipeline, "intake", events)
-        return ServedApplication(
-            loaded, broker, events, listener, connections, partial(_start_broker, loaded, broker, supervision)
-        )
+        ledger = ledger_of(loaded.pipeline)
+        start = partial(_start_intake, loaded, broker, ledger, supervision)
+        return ServedApplication(loaded, broker, events, listener, connections, start, ledger)
 
 
-def _start_broker(
-    loaded: LoadedPipeline, broker: Broker, supervision: Supervision, loop: asyncio.AbstractEventLoop
+def _start_intake(
+    loaded: LoadedPipeline,
+    broker: Broker,
+    ledger: Ledger | None,
+    supervision: Supervision,
+    loop: asyncio.AbstractEventLoop,
 ) -> None:
     with _errors_reported(supervision):
+        if ledger is not None:
+            ledger.open()
         broker.start(plan(loaded.pipeline), loop=loop)
     supervision.up()
 

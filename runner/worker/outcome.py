@@ -113,7 +113,10 @@ class Decider:
 
     def overdue(self, delivery: Delivery, timeout: float, trace: str) -> Outcome:
         """The handler hasn't returned in `timeout` seconds, and `trace` shows where it is."""
-        return self._retry(delivery, f"the handler has not returned within {format_duration(timeout)}", trace=trace)
+        reason = f"the handler has not returned within {format_duration(timeout)}"
+        if self._stage.once and self._stage.on_unknown == "park":
+            return self._dead(delivery, f"parked: {reason}, so that it may have taken effect", trace=trace)
+        return self._retry(delivery, reason, trace=trace)
 
     def unpublishable(self, delivery: Delivery, error: PublishError) -> Outcome:
         """The broker refused the result of the delivery: a failure like any other."""

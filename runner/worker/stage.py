@@ -17,11 +17,12 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from queue import Empty, SimpleQueue
+from typing import Protocol
 
 from runner.brokers.base import Broker, Consumer
-from runner.errors import PublishError, StartError
+from runner.errors import PublishError, Reject, StartError
 from runner.events import UNWATCHED, Events, Failure
-from runner.handlers.factory import HandlerFactory
+from runner.handlers.factory import Handler
 from runner.message import Delivery, Message, Outgoing
 from runner.pipeline import Stage
 from runner.worker import prefetch
@@ -40,6 +41,12 @@ JOIN_POLL = 0.1
 """Seconds between looks at whether a slot is still waited for."""
 
 
+class Factory(Protocol):
+    """Makes the handlers of a stage, one for each slot."""
+
+    def build(self) -> Handler: ...
+
+
 class StageWorker(Consumer):
     """One stage: its slots, and the deliveries that wait for one.
 
@@ -50,7 +57,7 @@ class StageWorker(Consumer):
     def __init__(
         self,
         stage: Stage,
-        factory: HandlerFactory,
+        factory: Factory,
         decider: Decider,
         broker: Broker,
         events: Events = UNWATCHED,
@@ -172,6 +179,10 @@ class StageWorker(Consumer):
             stranded, self._stranded = self._stranded, []
         for delivery, messages in stranded:
             self._broker.settle(delivery, messages)
+
+    def refuse(self, delivery: Delivery, reason: str) -> None:
+        """Move it to the dead letters, unhandled. From any thread."""
+        self._settle(delivery, self._decider.failed(delivery, Reject(reason)))
 
     def taken_back(self) -> None:
         self._box.messages_come_back()
@@ -337,6 +348,10 @@ class StageWorker(Consumer):
         with self._lock:
             if not self._stopping and self._resume is None:
                 self.consume()
+
+    def pause(self, reason: str, delay: float) -> None:
+        """Take nothing for `delay` seconds, unless the stage is paused already. From any thread."""
+        self._pause(Outcome(Fate.PAUSE, 0, (), reason, delay))
 
     def _pause(self, outcome: Outcome) -> None:
         """Stop taking for a while. If several slots ask for it, the first decides."""

@@ -17,8 +17,9 @@ from runner.routing import Router
 from runner.topology import plan
 from runner.worker.blackbox import BlackBox
 from runner.worker.isolation import Isolation
+from runner.worker.memory import Memory
 from runner.worker.outcome import Decider
-from runner.worker.stage import StageWorker
+from runner.worker.stage import Factory, StageWorker
 
 LOOKS = 20
 """How often in a stage's `timeout` it is looked for handlers that hang."""
@@ -27,6 +28,8 @@ SHORTEST_LOOK, LONGEST_LOOK = 0.02, 1.0
 LOCK_GRACE = 10.0
 """Seconds beyond the longest `timeout` for which a handler may keep all threads of the process
 from running, before the process is ended."""
+LEDGER_PAUSE = 2.0
+"""Seconds for which a stage takes nothing while the ledger is away."""
 PACE_EVERY = 5.0
 """Seconds between checks whether a stage takes as much in advance as it can handle."""
 
@@ -35,7 +38,8 @@ class Worker:
     """All the stages of `names` (None: of the whole pipeline) in this process.
 
     `replaceable` tells that the process can be replaced when a handler hangs, and somebody
-    waits for `hung`; else a thread of it is.
+    waits for `hung`; else a thread of it is. `memory` is the ledger of a pipeline that has one;
+    its notes observe `events`.
     """
 
     def __init__(
@@ -47,7 +51,13 @@ class Worker:
         *,
         box: BlackBox | None = None,
         replaceable: bool = False,
+        memory: Memory | None = None,
     ) -> None:
+        if memory is not None:
+            from runner.worker.journal import RememberingBroker  # only where there is a ledger
+
+            broker = RememberingBroker(broker, memory, loaded.pipeline)
+            memory.ledger.watch(self._pause_without_ledger)
         topology = plan(loaded.pipeline)
         wanted = set(loaded.pipeline.stages if names is None else names)
 
@@ -72,7 +82,7 @@ class Worker:
         self._stages = [
             StageWorker(
                 stage,
-                loaded.handlers[stage.name],
+                _factory(stage, loaded, memory),
                 decider(stage),
                 broker,
                 events,
@@ -118,6 +128,10 @@ class Worker:
         self._ended.set()
         return all(finished)
 
+    def _pause_without_ledger(self, reason: str) -> None:
+        for stage in self._stages if reason else ():
+            stage.pause(f"the ledger is away: {reason}", LEDGER_PAUSE)
+
     def _pace(self) -> None:
         while not self._over.wait(PACE_EVERY):
             for stage in self._stages:
@@ -135,6 +149,16 @@ class Worker:
         What ends the process then needs no lock; it has to be put off again and again."""
         if self._stalled_after is not None:
             faulthandler.dump_traceback_later(self._stalled_after, exit=True, file=2)
+
+
+def _factory(stage: Stage, loaded: LoadedPipeline, memory: Memory | None) -> Factory:
+    """What makes the handlers of a stage."""
+    factory = loaded.handlers[stage.name]
+    if memory is None or not stage.once or stage.on_unknown != "park":
+        return factory
+    from runner.worker.once import Intending
+
+    return Intending(factory, stage, memory.ledger)
 
 
 def _look_every(stage: Stage) -> float:

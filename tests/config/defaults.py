@@ -5,14 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from runner.pipeline import Health, Http, Mailbox, Pipeline, Queue, Stage
+from runner.pipeline import Health, Http, HttpRoute, Mailbox, Pipeline, Queue, Stage
 from runner.units import format_duration, format_size
 
 _PIPELINE, _HTTP, _QUEUE, _STAGE = Pipeline("", Path()), Http(), Queue(""), Stage("", "", "")
+_ROUTE = HttpRoute("POST", "/", ())
 
 DEFAULTS: dict[str, Any] = {
     "broker": _PIPELINE.broker[0],
     "shutdown_timeout": format_duration(_PIPELINE.shutdown_timeout),
+    "ledger.keep": format_duration(_PIPELINE.ledger_keep),
+    "http.routes.*.idempotency": _ROUTE.idempotency,
+    "http.routes.*.idempotency.mode": "optional",
+    "http.routes.*.idempotency.keep": format_duration(_ROUTE.idempotency_keep),
+    "stages.*.once": _STAGE.once,
+    "stages.*.on_unknown": _STAGE.on_unknown,
+    "stages.*.record": dict(_STAGE.record),
     "http.listen": str(_HTTP.listen),
     "http.max_body": format_size(_HTTP.max_body),
     "http.confirm_timeout": format_duration(_HTTP.confirm_timeout),

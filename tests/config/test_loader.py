@@ -252,7 +252,7 @@ def test_settings_and_the_brokers_password_may_come_from_files(folder: Path) -> 
 )
 def test_a_value_from_a_file_stands_only_where_it_is_hidden(marked: str, reason: str, folder: Path) -> None:
     (folder / "v").write_text("hunter2")
-    message = f"{reason} comes from a file, which makes it a secret, and it would be shown; only broker and settings may come from one"
+    message = f"{reason} comes from a file, which makes it a secret, and it would be shown; only broker, ledger and settings may come from one"
     check_problems(marked, [message], "error", {"V_FILE": "v"})
 
 

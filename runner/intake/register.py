@@ -1,0 +1,176 @@
+"""What a route asks of the ledger: whether a request was answered before, and to remember it.
+
+A message is remembered before it is published: who asks how it stands after the 202 finds it.
+Left out: how a message stands (see `status`), and the rules of keys (see `ledger.requests`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+import re
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from runner.errors import LedgerError
+from runner.intake import problems
+from runner.intake.problems import TurnedAway
+from runner.message import Outgoing
+from runner.pipeline import HttpRoute, Pipeline
+from runner.topology import plan
+
+if TYPE_CHECKING:
+    from runner.ledger.hops import Records
+    from runner.ledger.ledger import Ledger
+    from runner.ledger.requests import Claimed
+
+T = TypeVar("T")
+
+MARGIN = 5.0
+"""Seconds beyond the broker's confirm until a request that has no answer is taken for dead."""
+LONGEST_KEY = 255
+"""Characters of an Idempotency-Key."""
+_STRING = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
+"""RFC 9651, section 3.3.3."""
+_BARE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e]+")
+
+
+class Replayed(Exception):
+    """A request that was answered 202 before: that answer again, with these headers."""
+
+    def __init__(self, answer: bytes, headers: dict[str, str]) -> None:
+        super().__init__("answered before")
+        self.answer = answer
+        self.headers = headers
+
+
+class Entry(NamedTuple):
+    """A request that is being answered."""
+
+    id: str
+    """Of the message that it publishes."""
+    key: str | None
+
+
+class Register:
+    """The ledger's part in one route. Futures end on the ledger's thread."""
+
+    def __init__(self, route: HttpRoute, ledger: Ledger, pipeline: Pipeline, confirm_timeout: float) -> None:
+        self._route = route
+        self._ledger = ledger
+        self._topology = plan(pipeline)
+        self._consumed = {stage.consume for stage in pipeline.stages.values()}
+        self.timeout = confirm_timeout
+        """Seconds that the ledger has for an answer."""
+        self._asks_for_keys = route.idempotency != "off"
+
+    def key(self, header: str) -> str | None:
+        """The key in an Idempotency-Key (draft-ietf-httpapi-idempotency-key-header), quoted or
+        bare; None without one. Raises TurnedAway."""
+        if not self._asks_for_keys:
+            return None
+        if not header:
+            if self._route.idempotency == "required":
+                raise _turned_away(400, "this address needs the header Idempotency-Key, such as a fresh UUID in quotes")
+            return None
+        found = _STRING.fullmatch(header.strip())
+        key = re.sub(r"\\(.)", r"\1", found[1]) if found else header.strip()
+        if not 0 < len(key) <= LONGEST_KEY or (found is None and not _BARE.fullmatch(key)):
+            detail = f"Idempotency-Key must be a string in quotes, of 1 to {LONGEST_KEY} printable ASCII characters"
+            raise _turned_away(400, detail)
+        return key
+
+    def enter(self, key: str | None, body: bytes, messages: Sequence[Outgoing]) -> Future[Entry]:
+        """Remember what a request publishes. The future raises TurnedAway for one that may not be
+        published now, and Replayed for one that was answered before. Raises TurnedAway."""
+        if self._ledger.away:
+            raise ledger_away(self._ledger.away)
+        entered: Future[Entry] = Future()
+        new = Entry(messages[0].id, key)
+        if key is None:
+            self._ledger.accept(self._records(new.id, messages), lambda error: _tell(entered, new, error))
+        else:
+            self._claim(key, body, new.id, messages, entered)
+        return entered
+
+    def answered(self, entry: Entry, answer: bytes | None) -> Future[None] | None:
+        """The request was answered 202 with `answer`, or otherwise; None if nothing is remembered of that."""
+        if entry.key is None:
+            return None
+        remembered: Future[None] = Future()
+        caller = str(self._route)
+        self._ledger.answered(caller, entry.key, answer, lambda error: _tell(remembered, None, error))
+        return remembered
+
+    def silent(self) -> TurnedAway:
+        """The refusal when the ledger gives no answer in time."""
+        return ledger_away(self._ledger.away or f"it has not answered within {self.timeout:g} s")
+
+    def headers(self, id: str, *, replayed: bool = False) -> dict[str, str]:
+        """The headers of the 202 for this message."""
+        found = {} if self._route.status is None else {"Location": self._route.status.replace("{id}", id)}
+        return found | ({"Idempotent-Replayed": "true"} if replayed else {})
+
+    def _claim(self, key: str, body: bytes, id: str, messages: Sequence[Outgoing], entered: Future[Entry]) -> None:
+        from runner.ledger.requests import Requested
+
+        fingerprint = hmac.new(self._ledger.secret, body, hashlib.sha256).hexdigest()
+
+        def claimed(found: Claimed | None, error: LedgerError | None) -> None:
+            if error is not None or found is None:
+                entered.set_exception(ledger_away(str(error)))
+            else:
+                self._decide(found, key, entered)
+
+        self._ledger.claim(
+            Requested(str(self._route), key, fingerprint, id),
+            lambda granted: self._records(granted, messages),
+            busy=self.timeout + MARGIN,
+            keep=self._route.idempotency_keep,
+            then=claimed,
+        )
+
+    def _decide(self, found: Claimed, key: str, entered: Future[Entry]) -> None:
+        from runner.ledger.requests import Answered, Granted, InFlight, Mismatch
+
+        match found:
+            case Granted(id):
+                entered.set_result(Entry(id, key))
+            case Answered(answer, id):
+                entered.set_exception(Replayed(answer, self.headers(id, replayed=True)))
+            case InFlight(seconds):
+                detail = "a request with this Idempotency-Key is being answered; send it again later"
+                entered.set_exception(_turned_away(409, detail, retry_after=max(1, math.ceil(seconds))))
+            case Mismatch():
+                detail = "this Idempotency-Key was used with another body; use a fresh key for another request"
+                entered.set_exception(_turned_away(422, detail))
+
+    def _records(self, id: str, messages: Sequence[Outgoing]) -> Records:
+        from runner.ledger.hops import HopKey, Records
+
+        records, now = Records(), time.time()
+        for queue in {queue for message in messages for queue in self._topology.queues_of(message.destination)}:
+            records.published(HopKey(id, queue), str(self._route), now, leaves=queue not in self._consumed)
+        return records
+
+
+def _turned_away(status: int, detail: str, *, retry_after: int | None = None) -> TurnedAway:
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return TurnedAway(problems.problem(status, detail, headers=headers))
+
+
+def ledger_away(reason: str) -> TurnedAway:
+    """The refusal of a request that the ledger would have to remember."""
+    detail = "the message was not taken; send it again later"
+    headers = {"Retry-After": str(problems.RETRY_AFTER)}
+    return TurnedAway(problems.problem(503, detail, headers=headers, reason=f"the ledger is away: {reason}"))
+
+
+def _tell(future: Future[T], result: T, error: LedgerError | None) -> None:
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(ledger_away(str(error)))

@@ -1,0 +1,16 @@
+"""What is remembered of messages, beyond the broker: in SQLite, or in PostgreSQL for several machines.
+
+    url.py       which database a URL names
+    tables.py    the tables, and their versions
+    database.py  connections and transactions; all that differs between the databases
+    writer.py    one thread that writes whatever has come together in one transaction
+    hops.py      a copy of a message on a queue: its states, as rows
+    journey.py   all hops of one message, and how it stands
+    once.py      which deliveries were handled before, or may have been
+    requests.py  idempotency keys
+    purge.py     forgetting, in small steps
+    ledger.py    all of it, for one process
+
+A pipeline without `ledger` imports nothing of this. Left out: when something is written (see
+`worker.journal`, `worker.once` and `intake`).
+"""

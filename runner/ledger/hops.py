@@ -1,0 +1,165 @@
+"""A copy of a message on a queue: its states, and the rows that record them.
+
+A copy is *published* before its queue has it, *begun* when a handler may run that runs once,
+*waiting* for its next attempt, and in the end *handled* or *dead*; on a queue that no stage
+consumes it has *left*. Each is recorded by what
+identifies the hop, so that recording it again, after a crash, changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from sqlalchemy import Connection, bindparam, case, update
+
+from runner.ledger.database import Database, Row
+from runner.ledger.tables import FACT, HOP
+from runner.message import root_id
+
+State = Literal["published", "begun", "waiting", "handled", "left", "dead"]
+
+_KEY = ("journey", "copy", "queue", "via")
+LONGEST_TEXT = 1_000
+"""Characters of an error or of a recorded fact."""
+
+
+class HopKey(NamedTuple):
+    """What identifies a hop."""
+
+    copy: str
+    """The message's id."""
+    queue: str
+    via: str = ""
+
+    @property
+    def journey(self) -> str:
+        return root_id(self.copy)
+
+    def row(self) -> Row:
+        return {"journey": self.journey, "copy": self.copy, "queue": self.queue, "via": self.via}
+
+
+class Settled(NamedTuple):
+    """What became of an attempt."""
+
+    key: HopKey
+    state: State
+    stage: str
+    attempts: int
+    at: float
+    next_at: float | None = None
+    error: str = ""
+    result: bytes | None = None
+
+
+class HopStatements:
+    """The statements that record hops, for one database."""
+
+    def __init__(self, database: Database) -> None:
+        settle = database.insert(HOP)
+        self.publish = database.add_missing(HOP)
+        begin = database.insert(HOP)
+        self.begin = begin.on_conflict_do_update(
+            index_elements=_KEY,
+            set_={
+                "state": "begun",
+                "changed_at": begin.excluded.changed_at,
+                "key_born_at": case((HOP.c.key_born_at.is_(None), begin.excluded.key_born_at), else_=HOP.c.key_born_at),
+            },
+        )
+        new = settle.excluded
+        self.settle = settle.on_conflict_do_update(
+            index_elements=_KEY,
+            set_={
+                name: new[name] for name in ("state", "stage", "attempts", "changed_at", "next_at", "error", "result")
+            },
+        )
+        self.release = (
+            update(HOP)
+            .where(*(HOP.c[name] == bindparam(f"the_{name}") for name in _KEY), HOP.c.state == "begun")
+            .values(state="published")
+        )
+        fact = database.insert(FACT)
+        self.record = fact.on_conflict_do_update(
+            index_elements=("journey", "name", "copy"),
+            set_={"value": fact.excluded.value, "recorded_at": fact.excluded.recorded_at},
+        )
+
+
+class Records:
+    """What is to be recorded, by the name of its statement in `HopStatements`."""
+
+    __slots__ = ("rows",)
+
+    ORDER = ("publish", "begin", "settle", "release", "record")
+    """The order in which a hop lives."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[Row]] = {name: [] for name in self.ORDER}
+
+    def published(self, key: HopKey, publisher: str, at: float, *, leaves: bool = False) -> None:
+        """`publisher` is a stage or an HTTP route. `leaves`: no stage consumes the queue."""
+        self.rows["publish"].append(_row(key, "left" if leaves else "published", publisher, at))
+
+    def begun(self, key: HopKey, at: float) -> None:
+        self.rows["begin"].append({**_row(key, "begun", "", at), "key_born_at": at})
+
+    def settled(self, settled: Settled) -> None:
+        row = _row(settled.key, settled.state, "", settled.at)
+        row.update(
+            stage=settled.stage,
+            attempts=settled.attempts,
+            next_at=settled.next_at,
+            error=storable(settled.error)[:LONGEST_TEXT],
+            result=settled.result,
+        )
+        self.rows["settle"].append(row)
+
+    def released(self, key: HopKey) -> None:
+        self.rows["release"].append({f"the_{name}": value for name, value in key.row().items()})
+
+    def recorded(self, copy: str, name: str, value: str, at: float) -> None:
+        """`value` is JSON."""
+        text = storable(value)[:LONGEST_TEXT]
+        self.rows["record"].append(
+            {"journey": root_id(copy), "copy": copy, "name": name, "value": text, "recorded_at": at}
+        )
+
+    def add(self, other: Records) -> None:
+        for name, rows in other.rows.items():
+            self.rows[name] += rows
+
+    def write(self, connection: Connection, statements: HopStatements) -> None:
+        for name, rows in self.rows.items():
+            if rows:
+                # In one order everywhere, so that two processes that write the same rows don't deadlock.
+                rows.sort(key=_sort_key)
+                connection.execute(getattr(statements, name), rows)
+
+
+def _sort_key(row: Row) -> tuple[str, ...]:
+    return tuple(value for name, value in row.items() if name in _SORTED)
+
+
+_SORTED = {*_KEY, *(f"the_{name}" for name in _KEY), "name"}
+
+
+def _row(key: HopKey, state: State, publisher: str, at: float) -> Row:
+    return {
+        **key.row(),
+        "state": state,
+        "publisher": publisher,
+        "published_at": at,
+        "stage": "",
+        "attempts": 0,
+        "changed_at": at,
+        "next_at": None,
+        "error": "",
+        "key_born_at": None,
+        "result": None,
+    }
+
+
+def storable(text: str) -> str:
+    """PostgreSQL stores no NUL in a text, and no encoding has lone surrogates."""
+    return text.replace("\x00", "\ufffd").encode(errors="replace").decode()

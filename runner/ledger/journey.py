@@ -1,0 +1,111 @@
+"""All hops of one message, and how it stands.
+
+A message is done when every copy of it that was published has been handled: each is one hop, so
+that a redelivery changes nothing in the count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+from sqlalchemy import Connection, select
+
+from runner.ledger.hops import State
+from runner.ledger.tables import FACT, HOP
+
+Standing = Literal["accepted", "in progress", "waiting", "done", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One copy of the message on one queue. Times are seconds since 1970."""
+
+    copy: str
+    queue: str
+    state: State
+    publisher: str
+    """The HTTP route or the stage that published it; empty for other programs."""
+    published_at: float
+    stage: str
+    """The stage that handled it or tried to; empty: none yet."""
+    attempts: int
+    changed_at: float
+    next_at: float | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """Everything that is known of a message."""
+
+    id: str
+    hops: tuple[Hop, ...]
+    """In the order in which they were published."""
+    facts: dict[str, Any]
+    """What stages have recorded. What several copies recorded is a list."""
+
+    @property
+    def standing(self) -> Standing:
+        states = {hop.state for hop in self.hops}
+        if "dead" in states:
+            return "dead"
+        if states <= {"handled", "left"}:
+            return "done"
+        if "waiting" in states:
+            return "waiting"
+        return "accepted" if states == {"published"} and len(self.hops) == 1 else "in progress"
+
+    @property
+    def under_way(self) -> bool:
+        return self.standing not in ("done", "dead")
+
+    @property
+    def accepted_at(self) -> float:
+        return min(hop.published_at for hop in self.hops)
+
+    @property
+    def changed_at(self) -> float:
+        return max(hop.changed_at for hop in self.hops)
+
+
+def read_journey(connection: Connection, id: str) -> Journey | None:
+    """The journey of the message `id`; None if nothing is known of it."""
+    columns = [HOP.c[name] for name in Hop.__dataclass_fields__]
+    query = select(*columns).where(HOP.c.journey == id).order_by(HOP.c.published_at, HOP.c.copy, HOP.c.queue)
+    hops = tuple(Hop(*row) for row in connection.execute(query))
+    return Journey(id, hops, _facts(connection, id)) if hops else None
+
+
+def find_recorded(connection: Connection, name: str, value: Any, since: float, most: int) -> list[tuple[str, float]]:
+    """The ids of messages of which a stage has recorded `value` as `name` at `since` or later,
+    each with the time; the newest first, at most `most`."""
+    query = (
+        select(FACT.c.journey, FACT.c.recorded_at)
+        .where(FACT.c.name == name, FACT.c.value == json_of(value), FACT.c.recorded_at >= since)
+        .order_by(FACT.c.recorded_at.desc())
+        .limit(most)
+    )
+    return [(row.journey, row.recorded_at) for row in connection.execute(query)]
+
+
+def json_of(value: Any) -> str:
+    """A fact's value as it is stored."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _facts(connection: Connection, id: str) -> dict[str, Any]:
+    query = select(FACT.c.name, FACT.c.value).where(FACT.c.journey == id).order_by(FACT.c.name, FACT.c.copy)
+    values: dict[str, list[Any]] = {}
+    for name, value in connection.execute(query):
+        values.setdefault(name, []).append(_parsed(value))
+    return {name: found[0] if len(found) == 1 else found for name, found in values.items()}
+
+
+def _parsed(value: str) -> Any:
+    """One that was too long to be stored whole is shown as text."""
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value

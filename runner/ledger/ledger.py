@@ -1,0 +1,184 @@
+"""The ledger of one process: one thread that writes, and connections to read with."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+from sqlalchemy import Connection, select
+
+from runner.errors import LedgerAwayError, LedgerError
+from runner.ledger.database import Database
+from runner.ledger.hops import HopKey, HopStatements, Records
+from runner.ledger.journey import Journey, find_recorded, read_journey
+from runner.ledger.once import Judged, JudgeJob, Rule
+from runner.ledger.purge import EVERY, purge_step
+from runner.ledger.requests import Claim, Claimed, Close, Requested
+from runner.ledger.tables import SETTING
+from runner.ledger.writer import Writer
+
+log = logging.getLogger("runner.ledger")
+
+CLOSE_TIMEOUT = 5.0
+"""Seconds for what is still to be written."""
+OPEN_RETRY = 0.5
+"""Seconds between attempts to open a ledger that is away."""
+Then = Callable[[LedgerError | None], None]
+
+
+class Ledger:
+    """The ledger at `url`; it forgets what hasn't changed for `keep` seconds (None: nothing).
+
+    Open it before anything else. What is written is told to a callback, on the ledger's thread,
+    once it is durable; what is read is returned.
+    """
+
+    def __init__(self, url: str, keep: float | None = None) -> None:
+        self._database = Database(url)
+        self._statements = HopStatements(self._database)
+        self._keep = keep
+        self._watchers: list[Callable[[str], None]] = []
+        self._writer = Writer(self._database, away=self._tell_away, back=self._tell_back)
+        self._over = threading.Event()
+        self._purger = threading.Thread(target=self._purge, name="purge", daemon=True)
+        self.secret = b""
+        """A random key of this ledger, the same for all that use it."""
+
+    @property
+    def away(self) -> str:
+        """Why the ledger can't be used now; empty if it can."""
+        return self._writer.is_away
+
+    def open(self, timeout: float | None = None) -> Self:
+        """Make or upgrade the tables, and begin to write. Waits for a database that is away for up
+        to `timeout` seconds (None: as long as it takes); then raises LedgerAwayError. Raises
+        LedgerSetupError if waiting doesn't help."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            try:
+                self._database.upgrade()
+                self.secret = self._read_secret()
+                break
+            except LedgerAwayError as error:
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise
+                if self._writer.is_away != str(error):
+                    log.warning("the ledger is away, and is waited for: %s", error)
+                self._writer.is_away = str(error)
+                time.sleep(OPEN_RETRY)
+        self._writer.is_away = ""
+        self._writer.start()
+        if self._keep is not None:
+            self._purger.start()
+        return self
+
+    def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
+        """Write what is still to be written, for up to `timeout` seconds."""
+        self._over.set()
+        self._writer.close(timeout)
+        self._database.close()
+
+    def watch(self, watcher: Callable[[str], None]) -> None:
+        """From now on `watcher(reason)` is called, on the ledger's thread, whenever it is away, again
+        and again, and with an empty reason when it is back."""
+        self._watchers.append(watcher)
+
+    # -- writing ------------------------------------------------------------------------
+
+    def record(self, records: Records, then: Then) -> None:
+        """Record hops and facts, however long the ledger is away."""
+        self._writer.submit(_Recording(records, self._statements, then))
+
+    def accept(self, records: Records, then: Then) -> None:
+        """The same, unless the ledger is away: then that is told at once."""
+        self._writer.submit(_Recording(records, self._statements, then, patient=False))
+
+    def judge(self, keys: Sequence[HopKey], rule: Rule, judged: Judged) -> None:
+        """What is known of these copies (at least one), all on one queue; what may be handled by
+        `rule` counts as begun from now on."""
+        self._writer.submit(JudgeJob(keys, rule, time.time(), self._statements, judged))
+
+    def claim(
+        self,
+        requested: Requested,
+        records: Callable[[str], Records],
+        *,
+        busy: float,
+        keep: float,
+        then: Callable[[Claimed | None, LedgerError | None], None],
+    ) -> None:
+        """What to do with a request that has a key: `busy` and `keep` are the seconds for which it is
+        in flight, and remembered. If it is to be published, `records(message id)` is recorded."""
+        self._writer.submit(
+            Claim(requested, records, at=time.time(), busy=busy, keep=keep, statements=self._statements, then=then)
+        )
+
+    def answered(self, caller: str, key: str, answer: bytes | None, then: Then) -> None:
+        """The request was answered 202 with `answer`, or (None) otherwise."""
+        self._writer.submit(Close(caller, key, answer, then))
+
+    # -- reading ------------------------------------------------------------------------
+
+    def journey(self, id: str) -> Journey | None:
+        """The journey of a message; None if nothing is known of it. Raises LedgerError."""
+        with self._database.connection() as connection:
+            return read_journey(connection, id)
+
+    def find(self, name: str, value: Any, *, since: float = 0.0, most: int = 100) -> list[tuple[str, float]]:
+        """See `journey.find_recorded`. Raises LedgerError."""
+        with self._database.connection() as connection:
+            return find_recorded(connection, name, value, since, most)
+
+    # -- in the background ----------------------------------------------------------------
+
+    def _tell_away(self, reason: str, first: bool) -> None:
+        if first:
+            log.warning("the ledger is away, and is waited for: %s", reason)
+        for watcher in self._watchers:
+            watcher(reason)
+
+    def _tell_back(self) -> None:
+        log.info("the ledger is back")
+        for watcher in self._watchers:
+            watcher("")
+
+    def _read_secret(self) -> bytes:
+        with self._database.transaction() as connection:
+            new = self._database.add_missing(SETTING)
+            connection.execute(new, [{"name": "secret", "value": secrets.token_hex(32)}])
+            query = select(SETTING.c.value).where(SETTING.c.name == "secret")
+            return bytes.fromhex(connection.execute(query).scalar_one())
+
+    def _purge(self) -> None:
+        after = ""
+        while not self._over.wait(EVERY):
+            now = time.time()
+            try:
+                with self._database.transaction() as connection:
+                    after = purge_step(connection, after, before=now - (self._keep or 0.0), now=now)
+            except LedgerError as error:
+                log.debug("nothing could be forgotten: %s", error)
+
+
+class _Recording:
+    """A job that records hops and facts."""
+
+    def __init__(self, records: Records, statements: HopStatements, then: Then, *, patient: bool = True) -> None:
+        self.patient = patient
+        self.records = records
+        self.statements = statements
+        self._then = then
+
+    @classmethod
+    def run(cls, jobs: Sequence[Self], connection: Connection, database: Database) -> None:  # noqa: ARG003 - a Job
+        together = Records()
+        for job in jobs:
+            together.add(job.records)
+        together.write(connection, jobs[0].statements)
+
+    def done(self, error: LedgerError | None) -> None:
+        self._then(error)

@@ -1,0 +1,120 @@
+"""Which deliveries of a stage with `once` were handled before, or may have been.
+
+That is read, and what may be handled now is recorded as begun, in one transaction, before any
+handler is called. Left out: what is done about it (see `worker.once`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Self
+
+import orjson
+from sqlalchemy import Connection, Row, bindparam, select
+
+from runner.errors import LedgerError
+from runner.ledger.database import Database
+from runner.ledger.hops import HopKey, HopStatements, Records
+from runner.ledger.tables import HOP
+from runner.message import Destination, Outgoing
+
+Standing = Literal["new", "failed", "unknown", "finished"]
+"""*failed*: earlier attempts came to an end that is known. *unknown*: one didn't."""
+
+
+class Judgement(NamedTuple):
+    """What is known of a delivery before it is handled."""
+
+    standing: Standing
+    key_age: float = 0.0
+    """Seconds since a handler was first allowed to run."""
+    result: bytes = b""
+    """What was recorded, where it is finished."""
+
+
+Judged = Callable[[Sequence[Judgement] | None, LedgerError | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """When a delivery may be handled."""
+
+    retries_unknown: bool
+    key_lifetime: float | None
+    """Seconds for which its idempotency key holds; None: for ever."""
+    begins: bool
+    """Whether what may be handled is recorded as begun at once."""
+
+    def allows(self, judgement: Judgement) -> bool:
+        if judgement.standing == "finished" or (judgement.standing == "unknown" and not self.retries_unknown):
+            return False
+        return self.key_lifetime is None or judgement.key_age <= self.key_lifetime
+
+
+class JudgeJob:
+    """Judge the copies `keys`, all on one queue, at the time `at`."""
+
+    patient = True
+
+    def __init__(
+        self, keys: Sequence[HopKey], rule: Rule, at: float, statements: HopStatements, judged: Judged
+    ) -> None:
+        self._keys = keys
+        self._rule = rule
+        self._at = at
+        self._statements = statements
+        self._judged = judged
+        self._judgements: list[Judgement] = []
+
+    @classmethod
+    def run(cls, jobs: Sequence[Self], connection: Connection, database: Database) -> None:  # noqa: ARG003 - a Job
+        for job in jobs:
+            job.judge(connection)
+
+    def done(self, error: LedgerError | None) -> None:
+        self._judged(None if error else self._judgements, error)
+
+    def judge(self, connection: Connection) -> None:
+        query = _QUERY.where(HOP.c.queue == self._keys[0].queue)
+        journeys = sorted({key.journey for key in self._keys})
+        rows = connection.execute(query, {"journeys": journeys})
+        found = {(row.copy, row.via): self._judgement(row) for row in rows}
+        self._judgements = [found.get((key.copy, key.via), _NEW) for key in self._keys]
+        if not self._rule.begins:
+            return
+        records = Records()
+        for key, judgement in zip(self._keys, self._judgements, strict=True):
+            if self._rule.allows(judgement):
+                records.begun(key, self._at)
+        records.write(connection, self._statements)
+
+    def _judgement(self, row: Row[Any, Any, Any, Any, Any]) -> Judgement:
+        if row.state == "handled":
+            return Judgement("finished", result=row.result or b"")
+        if row.key_born_at is None:
+            return _NEW
+        return Judgement("unknown" if row.state == "begun" else "failed", self._at - row.key_born_at)
+
+
+_NEW = Judgement("new")
+_QUERY = select(HOP.c.copy, HOP.c.via, HOP.c.state, HOP.c.key_born_at, HOP.c.result).where(
+    HOP.c.journey.in_(bindparam("journeys", expanding=True))
+)
+
+
+def stored(messages: Sequence[Outgoing]) -> bytes:
+    """The messages that a handler's result led to, as the ledger keeps them. Their headers are
+    those of the delivery."""
+    return orjson.dumps([[*m.destination, m.id, m.payload.decode()] for m in messages])
+
+
+def restored(result: bytes, headers: Mapping[str, Any]) -> list[Outgoing]:
+    """The messages again. Raises ValueError if it is no such result."""
+    try:
+        return [
+            Outgoing(Destination(exchange, key), message_id, payload.encode(), headers)
+            for exchange, key, message_id, payload in orjson.loads(result)
+        ]
+    except (TypeError, AttributeError) as error:
+        raise ValueError(str(error)) from None

@@ -1,0 +1,43 @@
+"""Forgetting what is older than the ledger keeps it, in small steps.
+
+Hops are read in the order of their primary key, a few hundred at a time, and one turn through
+the table takes as many steps as it has pages: no index is needed for it, which every message
+would pay for. What a handler that runs once was allowed to begin, and has not finished, stays:
+whoever handles it later has to know.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, case, delete, func, select, tuple_
+
+from runner.ledger.tables import FACT, HOP, REQUEST
+
+STEP = 500
+"""Rows that are looked at in one transaction."""
+EVERY = 1.0
+"""Seconds between two steps."""
+
+
+def purge_step(connection: Connection, after: str, *, before: float, now: float) -> str:
+    """Look at the next rows, of journeys after `after`: forget the journeys that last changed before
+    `before`, and the idempotency keys that expired before `now`. Returns where to go on; empty: at the top."""
+    expired = select(REQUEST.c.caller, REQUEST.c.key).where(REQUEST.c.expires_at <= now).limit(STEP)
+    keys = [tuple(row) for row in connection.execute(expired)]
+    if keys:
+        connection.execute(delete(REQUEST).where(tuple_(REQUEST.c.caller, REQUEST.c.key).in_(keys)))
+    ids = select(HOP.c.journey).where(HOP.c.journey > after).order_by(HOP.c.journey).limit(STEP)
+    found = list(connection.execute(ids).scalars())
+    if not found:
+        return ""
+    unfinished = case(((HOP.c.key_born_at.is_not(None)) & (HOP.c.state != "handled"), 1), else_=0)
+    old = (
+        select(HOP.c.journey)
+        .where(HOP.c.journey > after, HOP.c.journey <= found[-1])
+        .group_by(HOP.c.journey)
+        .having(func.max(HOP.c.changed_at) < before, func.max(unfinished) == 0)
+    )
+    journeys = list(connection.execute(old).scalars())
+    for table in (HOP, FACT):
+        if journeys:
+            connection.execute(delete(table).where(table.c.journey.in_(journeys)))
+    return str(found[-1])

@@ -1,0 +1,89 @@
+"""The tables, and how an older ledger becomes a newer one.
+
+Times are seconds since 1970 (UTC). Bodies stand here only as results of stages with `once`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Connection, Double, Index, Integer, LargeBinary, MetaData, Table, Text, insert, select
+
+from runner.errors import LedgerSetupError
+
+VERSION = 1
+"""Of the tables below. To change them, raise it and add a step to `upgrade`."""
+
+METADATA = MetaData()
+
+SETTING = Table(
+    "setting",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+HOP = Table(
+    "hop",
+    METADATA,
+    Column("journey", Text, primary_key=True),
+    Column("copy", Text, primary_key=True),
+    Column("queue", Text, primary_key=True),
+    Column("via", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("publisher", Text, nullable=False),
+    Column("published_at", Double, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("changed_at", Double, nullable=False),
+    Column("next_at", Double),
+    Column("error", Text, nullable=False),
+    Column("key_born_at", Double),
+    Column("result", LargeBinary),
+    sqlite_with_rowid=False,
+)
+"""One copy of a message on one queue. `journey` is the id that the intake gave it, `copy` its own;
+`via` tells apart copies that reached the queue in several ways. `key_born_at` is when a handler
+that runs once was first allowed to run; `result` is what it led to."""
+
+FACT = Table(
+    "fact",
+    METADATA,
+    Column("journey", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("copy", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("recorded_at", Double, nullable=False),
+    Index("fact_found", "name", "value", "recorded_at"),
+    sqlite_with_rowid=False,
+)
+"""What stages record of a message; `value` is JSON."""
+
+REQUEST = Table(
+    "request",
+    METADATA,
+    Column("caller", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("answer", LargeBinary),
+    Column("busy_until", Double, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+"""An idempotency key. `answer` is the body of its 202, once it was given."""
+
+
+def upgrade(connection: Connection) -> None:
+    """Make what is missing. Only one process may be at it at a time.
+
+    Raises LedgerSetupError for a ledger of a newer version of the runner.
+    """
+    METADATA.create_all(connection, tables=[SETTING])
+    query = select(SETTING.c.value).where(SETTING.c.name == "version")
+    found = connection.execute(query).scalar_one_or_none()
+    if found is None:
+        METADATA.create_all(connection)
+        connection.execute(insert(SETTING).values(name="version", value=str(VERSION)))
+    elif int(found) > VERSION:
+        raise LedgerSetupError(
+            f"the ledger has version {found}, and this runner knows versions up to {VERSION}: update the runner"
+        )

@@ -1,0 +1,145 @@
+"""One thread that writes whatever has come together in one transaction.
+
+A commit costs as much for one row as for a thousand. So work is handed over in jobs, and each
+is told when it is durable. While the database is away, jobs wait, unless they are impatient.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol, Self
+
+from sqlalchemy import Connection
+
+from runner.errors import LedgerAwayError, LedgerError
+from runner.ledger.database import Database
+
+log = logging.getLogger("runner.ledger")
+
+RETRY = 0.5
+"""Seconds between attempts while the database is away."""
+MOST_JOBS = 2_000
+"""In one transaction: the first of them waits for the last."""
+
+
+class Job(Protocol):
+    """Something to read or write. All methods are called on the writer's thread."""
+
+    patient: bool
+    """Whether it waits while the database is away."""
+
+    @classmethod
+    def run(cls, jobs: Sequence[Self], connection: Connection, database: Database) -> None:
+        """Carry out all of `jobs` in one transaction, which may be tried again."""
+
+    def done(self, error: LedgerError | None) -> None:
+        """It is durable; or it was refused, or is impatient and the database is away. Returns at once."""
+
+
+class Writer:
+    """`away(reason, first)` is called at each attempt that fails, and `back()` when one succeeds again,
+    on the writer's thread."""
+
+    def __init__(self, database: Database, *, away: Callable[[str, bool], None], back: Callable[[], None]) -> None:
+        self._database = database
+        self._away = away
+        self._back = back
+        self._jobs: deque[Job] = deque()
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._deadline = 0.0
+        self.is_away = "it is not open yet"
+        """Why the database can't be used now; empty if it can."""
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def submit(self, job: Job) -> None:
+        """Carry it out soon. From any thread."""
+        self._jobs.append(job)
+        self._wake.set()
+
+    def close(self, timeout: float) -> None:
+        """Carry out what has been submitted, for up to `timeout` seconds, and end."""
+        self._deadline = time.monotonic() + timeout
+        self._closing.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            while self._jobs:
+                self._write(self._submitted())
+            if self._closing.is_set():
+                return
+
+    def _submitted(self) -> list[Job]:
+        return [self._jobs.popleft() for _ in range(min(len(self._jobs), MOST_JOBS))]
+
+    def _write(self, jobs: list[Job]) -> None:
+        """Carry out `jobs`, however long the database is away."""
+        while jobs:
+            try:
+                self._commit(jobs)
+            except LedgerAwayError as error:
+                jobs = self._put_off(jobs, error)
+            except Exception as error:  # noqa: BLE001 - one of them is to blame, and must not hold up the others
+                self._write_singly(jobs, error)
+                return
+            else:
+                self._tell_back()
+                for job in jobs:
+                    self._tell(job, None)
+                return
+
+    def _commit(self, jobs: Sequence[Job]) -> None:
+        kinds: dict[type[Job], list[Job]] = {}
+        for job in jobs:
+            kinds.setdefault(type(job), []).append(job)
+        with self._database.transaction() as connection:
+            for kind, group in kinds.items():
+                kind.run(group, connection, self._database)
+
+    def _put_off(self, jobs: Sequence[Job], error: LedgerAwayError) -> list[Job]:
+        """Wait a little; what is left then is tried again."""
+        first, self.is_away = not self.is_away, str(error)
+        self._away(str(error), first)
+        for job in (job for job in jobs if not job.patient):
+            self._tell(job, error)
+        if not self._closing.wait(RETRY):
+            patient = [job for job in jobs if job.patient]
+            return [*patient, *self._submitted()]
+        if time.monotonic() > self._deadline:
+            return []
+        time.sleep(min(RETRY, max(0.0, self._deadline - time.monotonic())))
+        return [job for job in jobs if job.patient]
+
+    def _write_singly(self, jobs: Sequence[Job], error: Exception) -> None:
+        if len(jobs) > 1:
+            for job in jobs:
+                self._write([job])
+            return
+        known = error if isinstance(error, LedgerError) else LedgerError(f"{type(error).__name__}: {error}")
+        if known is not error:
+            log.error("a record could not be written", exc_info=error)
+        self._tell(jobs[0], known)
+
+    def _tell_back(self) -> None:
+        if self.is_away:
+            self.is_away = ""
+            self._back()
+
+    @staticmethod
+    def _tell(job: Job, error: LedgerError | None) -> None:
+        try:
+            job.done(error)
+        except Exception:
+            log.exception("what waited for a record has failed")

@@ -1,0 +1,152 @@
+"""What a worker writes into the ledger: what became of each delivery, before it is settled.
+
+`settle` is the one way out of a worker, so the ledger stands in it: what a delivery leads to is
+recorded first, and published and acked when that is durable. A crash in between repeats
+work, and what is recorded again is the same. Left out: what is done only once (see `once`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, cast
+
+import orjson
+
+from runner.brokers.base import ANSWER_TIMEOUT, Broker, Consumer, Depth, Done, GiveUp
+from runner.errors import LedgerError
+from runner.ledger.hops import HopKey, Records, Settled
+from runner.ledger.journey import json_of
+from runner.ledger.lineage import VIA, converging, hop_of, via_after, via_of
+from runner.ledger.once import stored
+from runner.message import Delivery, Outgoing
+from runner.pipeline import Pipeline, Stage
+from runner.topology import Topology, plan
+from runner.worker.memory import Memory
+from runner.worker.once import Gate, Refusing
+
+log = logging.getLogger("runner.ledger")
+
+_MISSING = object()
+
+
+class RememberingBroker:
+    """A worker's broker that records each delivery in the ledger before it settles it."""
+
+    def __init__(self, broker: Broker, memory: Memory, pipeline: Pipeline) -> None:
+        self._broker = broker
+        self._ledger, self._notes = memory
+        self._topology = plan(pipeline)
+        self._stages = {stage.name: stage for stage in pipeline.stages.values()}
+        self._once = {stage.consume: stage for stage in pipeline.stages.values() if stage.once}
+        self._consumed = {stage.consume for stage in pipeline.stages.values()}
+        self._converging = converging(pipeline, self._topology)
+
+    def settle(self, delivery: Delivery, messages: Sequence[Outgoing]) -> None:
+        note = self._notes.take(delivery)
+        if note is None:  # it is settled again, as it was recorded
+            self._broker.settle(delivery, messages)
+            return
+        hop, now, stage = hop_of(delivery), time.time(), self._stages[note.stage]
+        records = Records()
+        if note.state == "handled":
+            self._mark(hop, messages)
+            self._record_result(records, hop, stage, messages, now)
+        next_at = now + note.delay if note.state == "waiting" else None
+        result = stored(messages) if stage.once and note.state == "handled" else None
+        records.settled(Settled(hop, note.state, stage.name, note.attempts, now, next_at, note.error, result))
+        self._ledger.record(records, partial(self._settle, delivery, messages))
+
+    def release(self, deliveries: Iterable[Delivery]) -> None:
+        """What was begun by none of them must not look as if it were."""
+        given_back = list(deliveries)
+        begun = [hop_of(delivery) for delivery in given_back if delivery.queue in self._once]
+        if not begun:
+            self._broker.release(given_back)
+            return
+        records = Records()
+        for hop in begun:
+            records.released(hop)
+        self._ledger.record(records, lambda _error: self._broker.release(given_back))
+
+    def _settle(self, delivery: Delivery, messages: Sequence[Outgoing], error: LedgerError | None) -> None:
+        if error is not None:
+            log.error("what became of message %s could not be recorded: %s", delivery.id, error)
+        self._broker.settle(delivery, messages)
+
+    def _mark(self, hop: HopKey, messages: Sequence[Outgoing]) -> None:
+        for message in messages:
+            if self._converging and not self._converging.isdisjoint(self._topology.queues_of(message.destination)):
+                message.headers = {**message.headers, VIA: via_after(hop)}
+
+    def _record_result(
+        self, records: Records, hop: HopKey, stage: Stage, messages: Sequence[Outgoing], now: float
+    ) -> None:
+        for message in messages:
+            for queue in self._topology.queues_of(message.destination):
+                key = HopKey(message.id, queue, via_of(message.headers))
+                records.published(key, stage.name, now, leaves=queue not in self._consumed)
+        for name, value in stage.record.items():
+            if not value.startswith("/"):
+                records.recorded(hop.copy, name, json_of(value), now)
+                continue
+            for copy, payload in {message.id: message.payload for message in messages}.items():
+                found = pointed_at(payload, value)
+                if found is not _MISSING:
+                    records.recorded(copy, name, json_of(found), now)
+
+    # -- as the broker does it ------------------------------------------------------------
+
+    @property
+    def available(self) -> bool:
+        return self._broker.available
+
+    def start(
+        self,
+        topology: Topology,
+        *,
+        timeout: float | None = None,
+        declare: bool = True,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._broker.start(topology, timeout=timeout, declare=declare, loop=loop)
+
+    def publish(self, messages: Sequence[Outgoing], *, timeout: float = ANSWER_TIMEOUT) -> None:
+        self._broker.publish(messages, timeout=timeout)
+
+    def submit(self, messages: Sequence[Outgoing], done: Done) -> GiveUp:
+        return self._broker.submit(messages, done)
+
+    def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
+        if queue in self._once:
+            consumer = Gate(self._once[queue], self._ledger, self._broker, cast("Refusing", consumer))
+        self._broker.consume(queue, prefetch, consumer)
+
+    def cancel(self, queue: str, *, pausing: bool = False) -> None:
+        self._broker.cancel(queue, pausing=pausing)
+
+    def consuming(self, queue: str) -> bool:
+        return self._broker.consuming(queue)
+
+    def depths(self, queues: Iterable[str], *, timeout: float = ANSWER_TIMEOUT) -> Mapping[str, Depth]:
+        return self._broker.depths(queues, timeout=timeout)
+
+    def close(self, *, timeout: float = ANSWER_TIMEOUT) -> None:
+        self._broker.close(timeout=timeout)
+
+
+def pointed_at(payload: bytes, pointer: str) -> Any:
+    """What a JSON Pointer (RFC 6901) leads to in a body; `_MISSING` if nothing is there."""
+    value = orjson.loads(payload)
+    for step in pointer.split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, dict) and name in value:
+            value = value[name]
+        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return _MISSING
+    return value

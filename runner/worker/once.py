@@ -1,0 +1,157 @@
+"""A stage that runs once: what its handler may see, asked of the ledger first.
+
+A delivery that was handled before isn't handled again: the recorded result is published, for
+the first time or once more. One whose earlier attempt has no known end is tried again with the
+same id, or parked: moved to the dead letters, for a person to decide.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
+from types import TracebackType
+from typing import Protocol, Self
+
+from runner.brokers.base import Broker, Consumer
+from runner.errors import LedgerError, Pause, PublishError, Reject
+from runner.handlers.factory import Handler, HandlerFactory
+from runner.ledger.hops import HopKey
+from runner.ledger.ledger import Ledger
+from runner.ledger.lineage import hop_of, via_of
+from runner.ledger.once import Judgement, Rule, restored
+from runner.message import Delivery, Message
+from runner.pipeline import Stage
+from runner.units import format_duration
+
+ANSWER_TIMEOUT = 10.0
+"""Seconds that a slot waits for the ledger before its message is given back."""
+
+
+class Refusing(Consumer, Protocol):
+    """A stage's consumer, as the gate needs it."""
+
+    def refuse(self, delivery: Delivery, reason: str) -> None:
+        """Move it to the dead letters, unhandled. From any thread."""
+
+
+def rule_of(stage: Stage) -> Rule:
+    """What is begun is recorded when a delivery comes, many in one transaction; where an unknown
+    outcome has to be exact, just before the handler is called."""
+    return Rule(stage.on_unknown == "retry", stage.key_lifetime, begins=stage.on_unknown == "retry")
+
+
+class Gate(Consumer):
+    """Stands before the consumer of a stage that runs once."""
+
+    def __init__(self, stage: Stage, ledger: Ledger, broker: Broker, consumer: Refusing) -> None:
+        self._rule = rule_of(stage)
+        self._ledger = ledger
+        self._broker = broker
+        self._consumer = consumer
+
+    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        keys = [hop_of(delivery) for delivery in deliveries]
+        self._ledger.judge(keys, self._rule, partial(self._judged, deliveries))
+
+    def settle_failed(self, delivery: Delivery, error: PublishError) -> None:
+        self._consumer.settle_failed(delivery, error)
+
+    def taken_back(self) -> None:
+        self._consumer.taken_back()
+
+    def is_innocent(self, id: str, attempt: int) -> bool:
+        return self._consumer.is_innocent(id, attempt)
+
+    def acquittals(self, id: str, attempts: range) -> int:
+        return self._consumer.acquittals(id, attempts)
+
+    def _judged(
+        self, deliveries: Sequence[Delivery], judgements: Sequence[Judgement] | None, error: LedgerError | None
+    ) -> None:
+        if judgements is None:
+            for delivery in deliveries:
+                self._consumer.refuse(delivery, f"parked, for the ledger can't tell whether it was handled: {error}")
+            return
+        allowed = []
+        for delivery, judgement in zip(deliveries, judgements, strict=True):
+            if not delivery.session.open:
+                continue
+            if self._rule.allows(judgement):
+                allowed.append(delivery)
+            elif judgement.standing == "finished":
+                self._settle_again(delivery, judgement.result)
+            else:
+                self._consumer.refuse(delivery, why_parked(judgement, self._rule))
+        if allowed:
+            self._consumer.deliver(allowed)
+
+    def _settle_again(self, delivery: Delivery, result: bytes) -> None:
+        try:
+            messages = restored(result, delivery.headers) if result else []
+        except ValueError as error:
+            self._consumer.refuse(delivery, f"it was handled, but its recorded result can't be read: {error}")
+            return
+        self._broker.settle(delivery, messages)
+
+
+def why_parked(judgement: Judgement, rule: Rule) -> str:
+    if judgement.standing == "unknown" and not rule.retries_unknown:
+        return (
+            "parked: a worker died while it was handled, so that it may have taken effect (on_unknown: park);"
+            " find out, then replay it or drop it"
+        )
+    age, most = format_duration(round(judgement.key_age)), format_duration(rule.key_lifetime or 0.0)
+    return (
+        f"parked: its first attempt was {age} ago, and its id holds as idempotency key for {most} (key_lifetime);"
+        " find out whether it has taken effect, then replay it or drop it"
+    )
+
+
+class Intending:
+    """A handler factory whose handlers record that they begin before they do, one message at a time."""
+
+    def __init__(self, factory: HandlerFactory, stage: Stage, ledger: Ledger) -> None:
+        self._factory = factory
+        self._rule = Rule(retries_unknown=False, key_lifetime=stage.key_lifetime, begins=True)
+        self._ledger = ledger
+
+    def build(self) -> Handler:
+        return _Intended(self._factory.build(), self._rule, self._ledger)
+
+
+class _Intended:
+    """One handler, entered and left with its own."""
+
+    def __init__(self, handler: Handler, rule: Rule, ledger: Ledger) -> None:
+        self._handler = handler
+        self._rule = rule
+        self._ledger = ledger
+        self._left = ExitStack()
+
+    def __enter__(self) -> Self:
+        if isinstance(self._handler, AbstractContextManager):
+            self._left.enter_context(self._handler)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._left.__exit__(kind, error, traceback)
+
+    def __call__(self, message: Message) -> object:
+        answered, found, reasons = threading.Event(), list[Judgement](), list[str]()
+
+        def judged(judgements: Sequence[Judgement] | None, error: LedgerError | None) -> None:
+            found.extend(judgements or ())
+            reasons.extend([str(error)] if error else [])
+            answered.set()
+
+        self._ledger.judge([HopKey(message.id, message.queue, via_of(message.headers))], self._rule, judged)
+        if not answered.wait(ANSWER_TIMEOUT) or not found:
+            reason = "; ".join(reasons) or self._ledger.away or f"it has not answered within {ANSWER_TIMEOUT:g} s"
+            raise Pause(f"the ledger can't be used: {reason}")
+        if not self._rule.allows(found[0]):
+            raise Reject(why_parked(found[0], self._rule))
+        return self._handler(message)
