@@ -4,12 +4,26 @@
     simulated.py   charges nobody; the card decides its answer
     charge_log.py  what the simulated gateway remembers, in a file
     http.py        any gateway that takes a charge as JSON by POST
+    address.py     where a gateway is, and a request to it
     answers.py     an HTTP answer → what became of the charge, as the settings say
     exchange.py    one HTTP request and its answer, within limits
 
 Names that can be imported from here are for gateways of one's own; see `docs/gateways.md`.
 """
 
+from stages.gateways.address import Address
+from stages.gateways.answers import rules, understood
 from stages.gateways.contract import Approved, Charge, Declined, Gateway, Pending, Refused, Result
 
-__all__ = ["Approved", "Charge", "Declined", "Gateway", "Pending", "Refused", "Result"]
+__all__ = [
+    "Address",
+    "Approved",
+    "Charge",
+    "Declined",
+    "Gateway",
+    "Pending",
+    "Refused",
+    "Result",
+    "rules",
+    "understood",
+]

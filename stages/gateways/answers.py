@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from runner import Pause, Reject, Retry, mask_card_numbers
@@ -175,6 +174,8 @@ def _retry_after(answer: Answer) -> float | None:
     text = answer.headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
         return min(float(text), _LONGEST_WAIT)
+    from email.utils import parsedate_to_datetime  # seldom needed, and it takes a while to import
+
     try:
         seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
     except (ValueError, TypeError, OverflowError):

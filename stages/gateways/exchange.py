@@ -94,6 +94,8 @@ class _Line(io.RawIOBase):
         self._connection = connection
         self._ends = ends
         self._unread = MOST_BYTES
+        self.ended = False
+        """Whether nothing more will come."""
         self._file: io.BufferedReader[Any] = io.BufferedReader(self)
 
     def sendall(self, data: bytes) -> None:
@@ -113,6 +115,7 @@ class _Line(io.RawIOBase):
         self._connection.settimeout(_left(self._ends))
         received = self._connection.recv_into(buffer[: self._unread])
         self._unread -= received
+        self.ended = received == 0
         return received
 
 
@@ -138,6 +141,8 @@ def _exchanged(
 def _begun(line: _Line, method: str) -> HTTPResponse:
     answer = HTTPResponse(cast(socket.socket, line), method=method)
     answer.begin()
+    if line.ended:
+        raise OSError("its header is cut off")
     return answer
 
 
