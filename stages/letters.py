@@ -136,6 +136,9 @@ _EXAMPLE: Mapping[str, Any] = {
 _OPTIONAL: Mapping[str, Any] = {"amount": 1999, "currency": "EUR", "reference": "Order 1138"}
 _OUTCOMES: Mapping[str, Mapping[str, Any]] = {
     "paid": {"charge": {"id": "ch_1", "time": "2026-01-31T12:00:00Z"}},
+    "pending": {},
     "declined": {"decline": {"code": "card_declined", "reason": "The bank declined the card."}},
     "refused": {"refusal": {"code": "card_expired", "reason": "The card has expired."}},
+    "refunded": {"charge": {"id": "ch_1", "time": "2026-01-31T12:00:00Z"}},
+    "disputed": {"charge": {"id": "ch_1", "time": "2026-01-31T12:00:00Z"}},
 }

@@ -10,13 +10,15 @@ from typing import Any, Literal, get_args
 
 from stages.cards import last_four
 
-Kind = Literal["paid", "declined", "refused"]
+Kind = Literal["paid", "pending", "declined", "refused", "refunded", "disputed"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def notification(kind: Kind, payment_id: str, payment: Mapping[str, Any], **more: object) -> dict[str, object]:
     """What became of `payment`. `more` has the member that goes with `kind`:
     charge, decline or refusal.
+
+    `payment` has the card's number (`cardNo`), or only its last digits (`card`).
 
     Leaves out an amount without a currency: only a gateway may decide what it is worth.
     """
@@ -29,7 +31,12 @@ def notification(kind: Kind, payment_id: str, payment: Mapping[str, Any], **more
         "paymentId": payment_id,
         "user": payment["user"],
         "paymentType": payment["paymentType"],
-        "card": last_four(payment["cardNo"]),
+        "card": card_of(payment),
         **told,
         **more,
     }
+
+
+def card_of(payment: Mapping[str, Any]) -> str:
+    """The last four digits of the card that pays."""
+    return last_four(payment["cardNo"] if "cardNo" in payment else payment["card"])

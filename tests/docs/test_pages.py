@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from runner import __version__
+from runner import Retry, __version__
 from runner.library.mail import SendMail
-from stages.gateways import Approved, Charge, Declined, GatewayError, GatewayTimeoutError, SimulatedGateway
+from stages.gateways import Approved, Charge, Declined, Pending
+from stages.gateways.simulated import SimulatedGateway
 from tests.docs.pages import PAGES, REFERENCE, ROOT, Block, commands, sections
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -62,20 +63,27 @@ def test_every_field_of_a_payment_is_described_and_whether_it_is_needed() -> Non
     assert rows == [(name, "required" if name in schema["required"] else "optional") for name in schema["properties"]]
 
 
-def test_the_cards_to_try_do_what_the_page_says() -> None:
+def test_the_cards_to_try_do_what_the_page_says(tmp_path: Path) -> None:
     answers = {
         "declines": (Declined, Declined),
-        "fails every time": (GatewayError, GatewayError),
-        "fails once, then approves": (GatewayError, Approved),
-        "approves, but its first answer is lost": (GatewayTimeoutError, Approved),
+        "is still at work": (Pending, Pending),
+        "fails every time": (Retry, Retry),
+        "fails once, then approves": (Retry, Approved),
+        "approves, but its first answer is lost": (Retry, Approved),
     }
-    mails = {Declined: "Payment declined", Approved: "Payment received", GatewayError: "none; "}
-    gateway = SimulatedGateway(timeout=0.01)
+    mails = {
+        Declined: "Payment declined",
+        Approved: "Payment received",
+        Pending: "Payment in progress",
+        Retry: "none; ",
+    }
+    gateway = SimulatedGateway(timeout=0.01, charges=tmp_path / "charges.db")
     rows = re.findall(r"^\| `(\d{16})` \| (.*) \| (.*) \|$", PAYMENTS, re.MULTILINE)
     for card, does, mail in rows:
         first, second = next(answers[beginning] for beginning in answers if does.startswith(beginning))
         assert [type(_answer(gateway, card)) for _ in range(2)] == [first, second]
         assert mail.startswith(mails[second])
+    gateway.__exit__(None, None, None)
     documented = re.findall(r"^ *(4\d{15}) ", SimulatedGateway.__doc__ or "", re.MULTILINE)
     assert [card for card, *_ in rows] == documented
 
@@ -83,7 +91,7 @@ def test_the_cards_to_try_do_what_the_page_says() -> None:
 def _answer(gateway: SimulatedGateway, card: str) -> object:
     try:
         return gateway.charge(Charge(card, card))
-    except GatewayError as error:
+    except Retry as error:
         return error
 
 

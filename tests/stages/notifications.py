@@ -16,8 +16,11 @@ ORIGINAL: Mapping[str, Any] = {
 
 OUTCOMES: Mapping[str, Mapping[str, Any]] = {
     "paid": {"charge": {"id": "sim_abc", "time": "2026-11-22T23:45:10Z"}},
+    "pending": {},
     "declined": {"decline": {"code": "insufficient_funds", "reason": "The account doesn't hold enough money."}},
     "refused": {"refusal": {"code": "card_expired", "reason": "The card has expired."}},
+    "refunded": {"charge": {"id": "sim_abc", "time": "2026-11-25T08:00:00Z"}},
+    "disputed": {"charge": {"id": "sim_abc", "time": "2026-11-25T08:00:00Z"}},
 }
 
 

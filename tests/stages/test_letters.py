@@ -36,6 +36,9 @@ def folder(tmp_path: Path) -> Path:
         ("paid", "Payment received", ["we have received your payment", "Credit Card ending in 3456", "sim_abc"]),
         ("declined", "Payment declined", ["The account doesn't hold enough money.", "Nothing was charged"]),
         ("refused", "Payment not accepted", ["The card has expired.", "Nothing was charged"]),
+        ("pending", "Payment in progress", ["the bank is still at work on", "Please do not pay again."]),
+        ("refunded", "Payment refunded", ["Your bank may take some days", "2026-11-25 08:00 UTC", "sim_abc"]),
+        ("disputed", "Payment disputed", ["has taken", "please tell your bank", "2026-11-25 08:00 UTC"]),
     ],
 )
 def test_a_letter_says_what_became_of_the_payment(
@@ -117,7 +120,7 @@ def test_templates_of_ones_own_may_extend_the_built_in_frame(folder: Path) -> No
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("paid.txt", None, "has no paid.txt; it needs paid.txt, paid.html, declined.txt"),
+        ("paid.txt", None, "has no paid.txt; it needs paid.txt, paid.html, pending.txt"),
         ("refused.html", None, "has no refused.html"),
         ("paid.html", "a\n{% if %}", "paid.html:2: Expected an expression"),
         ("declined.txt", "Dear payer\n", "the first line of declined.txt must be 'Subject: …'"),

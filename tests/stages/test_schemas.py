@@ -115,7 +115,7 @@ def test_a_payment_lacks_something_without(name: str) -> None:
     assert [fault.pointer for fault in PAYMENT.violations(body)] == [f"/{name}"]
 
 
-@pytest.mark.parametrize("kind", ["paid", "declined", "refused"])
+@pytest.mark.parametrize("kind", ["paid", "pending", "declined", "refused", "refunded", "disputed"])
 def test_each_kind_of_notification_is_valid(kind: str) -> None:
     assert NOTIFICATION.is_valid(notification(kind).body)
     assert NOTIFICATION.is_valid(notification(kind, amount=1999, currency="EUR", reference="Order 1138").body)

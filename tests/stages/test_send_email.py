@@ -17,6 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from runner import Message, Reject
+from stages.notification import KINDS
 from stages.process_payment import ProcessPayment
 from stages.send_email import SendEmail
 from stages.validate_payment import ValidatePayment
@@ -95,7 +96,7 @@ def test_a_card_number_in_a_payments_id_does_not_get_into_the_mail(relay: Relay,
 
 
 def own_templates(folder: Path) -> Path:
-    for kind in ("paid", "declined", "refused"):
+    for kind in KINDS:
         (folder / f"{kind}.txt").write_text(f"Subject: Own {kind} für {{{{ user }}}}\n\nOwn text\n", encoding="utf-8")
         (folder / f"{kind}.html").write_text("<p>Own HTML</p>\n")
     return folder
@@ -109,9 +110,9 @@ def test_templates_of_ones_own_are_a_setting(relay: Relay, tmp_path: Path) -> No
     assert part(mail, "html") == "<p>Own HTML</p>\n"
 
 
-def test_the_whole_line_tells_a_payer_without_ever_showing_the_card(relay: Relay) -> None:
-    validate, process = ValidatePayment(test_cards=["1234567890123456"]), ProcessPayment()
-    with stage(relay) as send:
+def test_the_whole_line_tells_a_payer_without_ever_showing_the_card(relay: Relay, tmp_path: Path) -> None:
+    validate = ValidatePayment(test_cards=["1234567890123456"])
+    with stage(relay) as send, ProcessPayment(charges=tmp_path / "charges.db") as process:
         for message in (payment(), payment(cardNo="4000000000009995"), payment(cardNo="1234567890123457")):
             body = validate(message)
             if "refusal" not in body:
@@ -140,7 +141,7 @@ def test_the_whole_line_tells_a_payer_without_ever_showing_the_card(relay: Relay
         ({"user": "ü@example.com"}, "bounced: the part before the @ is not ASCII"),
         ({"card": "1234567890123456"}, "card must be the last four digits"),
         ({"card": None}, "card must be the last four digits"),
-        ({"kind": "pending"}, "kind must be one of paid, declined, refused"),
+        ({"kind": "lost"}, "kind must be one of paid, pending, declined, refused, refunded, disputed"),
         ({"user": "a@example.com\r\nBcc: b@example.com"}, "line break"),
         ({"user": "4111111111111111@example.com"}, "bounced: the payer's address holds a card number"),
         ({"user": "4111.1111.1111.1111@example.com"}, "bounced: the payer's address holds a card number"),

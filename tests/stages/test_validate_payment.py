@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner import Message
+from runner.message import new_id
 from runner.validation.schema import Schema
 from stages.cards import passes_luhn
 from stages.letters import Letters
@@ -130,13 +131,17 @@ _PAYMENT = st.fixed_dictionaries(
 
 
 @given(_PAYMENT, st.sampled_from([None, 100]))
-def test_whatever_a_payment_has_its_payer_can_be_told(body: dict[str, Any], amount: int | None) -> None:
+def test_whatever_a_payment_has_its_payer_can_be_told(
+    tmp_path_factory: pytest.TempPathFactory, body: dict[str, Any], amount: int | None
+) -> None:
     """Each subset of the fields, each field good or bad: what comes out is what its queue takes, and can be written."""
     assert PAYMENT.is_valid(body)
     result = ValidatePayment(test_cards=[TEST_CARD])(Message("ab" * 16, body))
     if "refusal" not in result:
         assert PAYMENT.is_valid(result)
-        result = ProcessPayment(amount=amount)(Message("ab" * 16, result))
+        charges = tmp_path_factory.getbasetemp() / "any payment.db"
+        with ProcessPayment(amount=amount, charges=charges) as process:
+            result = process(Message(new_id(), result))
 
     assert NOTIFICATION.is_valid(result)
     letter = LETTERS.write(result)
