@@ -11,6 +11,7 @@ from pathlib import Path
 
 from runner.brokers import registry
 from runner.config.loader import LoadedPipeline
+from runner.ledger import url as ledger_url
 from runner.pipeline import Address, HttpRoute
 from runner.processes.parts import Parts
 
@@ -28,6 +29,8 @@ def lines(loaded: LoadedPipeline, parts: Parts, *, processes: int) -> Iterator[s
         targets = dict.fromkeys(str(to) for one in route.publish for to in one.to)
         yield f"  intake   {route.method} {url(http.listen)}{route.path} → {', '.join(targets)}"
     yield f"  broker   {registry.described(loaded.pipeline)}"
+    if loaded.pipeline.ledger is not None:
+        yield f"  ledger   {ledger_url.shown(loaded.pipeline.ledger, loaded.pipeline.folder)}"
     if mailbox is not None:
         yield f"  mailbox  smtp://{mailbox.listen} → {_near(mailbox.folder)} (read it: {_program()} mail)"
     workers = f", in {processes} processes" if processes > 1 else ""
