@@ -7,6 +7,7 @@ process; an `Observer` overrides the methods of the events that interest it.
     published, confirmed                         a broker, about messages
     connected, disconnected, blocked, unblocked  a broker, about itself
     taken, handled, retried, dead                a worker, about deliveries
+    held, unfinished                             a worker, about deliveries that stay where they are
     paused, resumed                              a worker, about a stage
     started, stopped                             the supervisor, about a child
 
@@ -95,6 +96,14 @@ class Observer:
     def dead(self, stage: str, delivery: Delivery, failure: Failure) -> None:
         """It goes to the dead letters."""
 
+    def held(self, stage: str, delivery: Delivery, reason: str, delay: float) -> None:
+        """The broker took neither the result of it, nor a retry, nor the dead letter. It stays in
+        hand, and is settled again in `delay` seconds; `held` is called again if that fails, too."""
+
+    def unfinished(self, stage: str, deliveries: Sequence[Delivery]) -> None:
+        """The process ends, while handlers are still at work on these: they are delivered again.
+        Empty if handlers don't end, though they have nothing in hand."""
+
     def paused(self, stage: str, reason: str, delay: float) -> None:
         """The stage takes nothing for `delay` seconds in this process."""
 
@@ -130,6 +139,8 @@ class Events:
         self.refused = _seldom(Observer.refused, watching)
         self.retried = _seldom(Observer.retried, watching)
         self.dead = _seldom(Observer.dead, watching)
+        self.held = _seldom(Observer.held, watching)
+        self.unfinished = _seldom(Observer.unfinished, watching)
         self.paused = _seldom(Observer.paused, watching)
         self.resumed = _seldom(Observer.resumed, watching)
         self.connected = _seldom(Observer.connected, watching)

@@ -64,6 +64,13 @@ class Journal(Observer):
     def dead(self, stage: str, delivery: Delivery, failure: Failure) -> None:
         self.note("dead", stage, delivery.id, failure)
 
+    def held(self, stage: str, delivery: Delivery, reason: str, delay: float) -> None:
+        self.note("held", stage, delivery.id, reason, delay)
+
+    def unfinished(self, stage: str, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            self.note("unfinished", stage, delivery.id)
+
     def paused(self, stage: str, reason: str, delay: float) -> None:
         self.note("paused", stage, "", reason, delay)
 

@@ -74,6 +74,35 @@ def test_requests_that_are_turned_away_for_the_broker_are_reported_now_and_then(
     ]
 
 
+def test_what_is_held_is_an_error_now_and_then(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
+    for _ in range(100):
+        lines.held("charge", DELIVERY, "in.dlq: the queue is\nfull", 1.0)
+    lines.held("mail", DELIVERY, "mail.dlq: no such queue", 1.0)
+    assert said.record_tuples == [
+        (
+            "runner.worker",
+            logging.ERROR,
+            "charge: in message id-1: in.dlq: the queue is full; held, and tried again every 1 s",
+        ),
+        (
+            "runner.worker",
+            logging.ERROR,
+            "mail: in message id-1: mail.dlq: no such queue; held, and tried again every 1 s",
+        ),
+    ]
+
+
+def test_what_is_not_finished_at_the_end_is_named(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
+    lines.unfinished("charge", [DELIVERY, Delivery("in", "id-2", b"{}", {}, 1, Session(), 2)])
+    lines.unfinished("charge", [DELIVERY] * 25)
+    lines.unfinished("mail", [])
+    assert said.messages == [
+        "charge: still busy with in message id-1, in message id-2, which will be delivered again",
+        f"charge: still busy with {', '.join(['in message id-1'] * 20)} and 5 more, which will be delivered again",
+        "mail: a handler doesn't end, though it has nothing in hand",
+    ]
+
+
 def test_a_pause_is_an_error_and_its_end_is_news(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
     lines.paused("mail", "the password is refused", 0.5)
     lines.resumed("mail")
