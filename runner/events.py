@@ -5,7 +5,8 @@ process; an `Observer` overrides the methods of the events that interest it.
 
     accepted, refused                            the intake, about a request
     published, confirmed                         a broker, about messages
-    connected, disconnected, blocked, unblocked  a broker, about itself
+    waiting, connected, disconnected             a broker, about itself
+    blocked, unblocked, interrupted              a broker, about itself
     taken, handled, retried, dead                a worker, about deliveries
     held, unfinished                             a worker, about deliveries that stay where they are
     paused, resumed                              a worker, about a stage
@@ -67,18 +68,26 @@ class Observer:
     def confirmed(self, messages: Sequence[Outgoing]) -> None:
         """These are durable on their queues; they were reported as published before."""
 
+    def waiting(self, broker: str, reason: str) -> None:
+        """`broker` can't be reached, and is tried until it can be. Called again when the reason changes."""
+
     def connected(self, broker: str, again: bool) -> None:
         """`broker` (a node, a file) is available; `again`: it was before, too."""
 
     def disconnected(self, broker: str, reason: str, mends: bool) -> None:
         """`broker` isn't available, and is retried until it is. `mends` tells whether that
-        will probably be enough, or a person should look."""
+        will probably be enough, or a person should look: at a file, a disk, or what the broker
+        refuses. Then it is called again while that lasts."""
 
     def blocked(self, broker: str, reason: str) -> None:
         """`broker` is connected but takes no messages: RabbitMQ has raised an alarm."""
 
     def unblocked(self, broker: str) -> None:
         """It takes messages again. If the connection is lost first, `disconnected` is called instead."""
+
+    def interrupted(self, broker: str, reason: str) -> None:
+        """It is still connected, but something of ours is gone there: a queue, a binding, a channel.
+        All is declared again, and work goes on."""
 
     # -- a worker -----------------------------------------------------------------------
 
@@ -143,10 +152,12 @@ class Events:
         self.unfinished = _seldom(Observer.unfinished, watching)
         self.paused = _seldom(Observer.paused, watching)
         self.resumed = _seldom(Observer.resumed, watching)
+        self.waiting = _seldom(Observer.waiting, watching)
         self.connected = _seldom(Observer.connected, watching)
         self.disconnected = _seldom(Observer.disconnected, watching)
         self.blocked = _seldom(Observer.blocked, watching)
         self.unblocked = _seldom(Observer.unblocked, watching)
+        self.interrupted = _seldom(Observer.interrupted, watching)
         self.started = _seldom(Observer.started, watching)
         self.stopped = _seldom(Observer.stopped, watching)
 

@@ -77,6 +77,9 @@ class Journal(Observer):
     def resumed(self, stage: str) -> None:
         self.note("resumed", stage)
 
+    def waiting(self, broker: str, reason: str) -> None:
+        self.note("waiting", broker, "", reason)
+
     def connected(self, broker: str, again: bool) -> None:
         self.note("connected", broker, "", again)
 
@@ -88,3 +91,6 @@ class Journal(Observer):
 
     def unblocked(self, broker: str) -> None:
         self.note("unblocked", broker)
+
+    def interrupted(self, broker: str, reason: str) -> None:
+        self.note("interrupted", broker, "", reason)

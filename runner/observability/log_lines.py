@@ -44,6 +44,9 @@ class LogLines(Observer):
         if status == 503 and self._due(route, LOG_EVERY):
             _intake.warning("answering 503: %s", reason)
 
+    def waiting(self, broker: str, reason: str) -> None:  # noqa: ARG002 - the reason names it
+        _broker.warning("waiting for the broker: %s", reason)
+
     def connected(self, broker: str, again: bool) -> None:
         if again:
             _broker.info("connected to %s again", broker)
@@ -59,6 +62,9 @@ class LogLines(Observer):
 
     def unblocked(self, broker: str) -> None:  # noqa: ARG002 - there is one
         _broker.info("the broker takes messages again")
+
+    def interrupted(self, broker: str, reason: str) -> None:  # noqa: ARG002 - there is one
+        _broker.warning("%s; declaring again", reason)
 
     def retried(self, stage: str, delivery: Delivery, failure: Failure, delay: float) -> None:
         what = f"{_described(delivery, failure)}; again in {format_duration(delay)}"

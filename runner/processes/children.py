@@ -111,7 +111,7 @@ def run_health(loaded: LoadedPipeline, parts: Parts, health: Health, supervision
 
     listener = listening(health.listen, "health: listen")
     needed = [*(published_to(parts.intake) if parts.intake else ()), *(stage.consume for stage in parts.stages)]
-    broker = connect(loaded.pipeline, "health")
+    broker = connect(loaded.pipeline, "health", observers.attach())
     others = partial(_down, supervision)
     try:
         Reserve(listener, views(HealthViews(loaded, broker, needed, others))).start()

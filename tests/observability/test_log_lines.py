@@ -113,18 +113,22 @@ def test_a_pause_is_an_error_and_its_end_is_news(lines: LogLines, said: pytest.L
 
 
 def test_a_broker_is_reported_when_it_goes_and_when_it_is_back(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
+    lines.waiting("node:5672", "node:5672: connection refused")
     lines.connected("node:5672", again=False)
     lines.disconnected("node:5672", "node:5672: timed out", mends=True)
     lines.connected("node:5672", again=True)
     lines.disconnected("var/broker.db", "the disk is full", mends=False)
     lines.blocked("node:5672", "low on memory")
     lines.unblocked("node:5672")
+    lines.interrupted("node:5672", "a queue or a binding is gone from the broker")
     assert [(record.levelname, record.getMessage()) for record in said.records] == [
+        ("WARNING", "waiting for the broker: node:5672: connection refused"),
         ("WARNING", "the connection to the broker is lost: node:5672: timed out; connecting again"),
         ("INFO", "connected to node:5672 again"),
         ("ERROR", "the broker is not available: the disk is full"),
         ("WARNING", "the broker takes no messages now: low on memory"),
         ("INFO", "the broker takes messages again"),
+        ("WARNING", "a queue or a binding is gone from the broker; declaring again"),
     ]
 
 
