@@ -10,7 +10,7 @@ process; an `Observer` overrides the methods of the events that interest it.
     taken, handled, retried, dead                a worker, about deliveries
     held, unfinished                             a worker, about deliveries that stay where they are
     paused, resumed                              a worker, about a stage
-    started, stopped                             the supervisor, about a child
+    started, cannot_start, stopped, killed       the supervisor, about a child
 
 An observer is called on the thread where the event happens, which may be the thread of the
 broker's connection or of the intake. So it must return at once, take calls from several
@@ -124,10 +124,18 @@ class Observer:
     def started(self, part: str, pid: int) -> None:
         """The child process of `part` (`intake`, `worker-2`) is up and working."""
 
+    def cannot_start(self, part: str, reason: str) -> None:
+        """The child process of `part` can't start, and a new one couldn't either. So the run has
+        ended: this is reported last, when the other children have stopped."""
+
     def stopped(self, part: str, pid: int, status: int, was_up: bool, again: float | None) -> None:
         """A child process has ended, with an exit status or by the signal `-status`. It will be
         restarted in `again` seconds (None: not at all; 0: it asked to be replaced).
         `was_up`: it had started."""
+
+    def killed(self, part: str, pid: int) -> None:
+        """A child process didn't stop in time, or a second signal said not to wait. It is reported
+        as stopped next; what it had in hand is delivered again."""
 
 
 class Events:
@@ -159,6 +167,8 @@ class Events:
         self.unblocked = _seldom(Observer.unblocked, watching)
         self.interrupted = _seldom(Observer.interrupted, watching)
         self.started = _seldom(Observer.started, watching)
+        self.cannot_start = _seldom(Observer.cannot_start, watching)
+        self.killed = _seldom(Observer.killed, watching)
         self.stopped = _seldom(Observer.stopped, watching)
 
 

@@ -30,7 +30,7 @@ LONGEST_REASON = 1_000
 _intake = logging.getLogger("runner.intake")
 _worker = logging.getLogger("runner.worker")
 _broker = logging.getLogger("runner.broker")
-_supervisor = logging.getLogger("runner.processes.supervisor")
+_supervisor = logging.getLogger("runner.supervisor")
 
 
 class LogLines(Observer):
@@ -92,6 +92,12 @@ class LogLines(Observer):
 
     def resumed(self, stage: str) -> None:
         _worker.info("%s resumes", stage)
+
+    def cannot_start(self, part: str, reason: str) -> None:  # noqa: ARG002 - the reason says what to mend
+        _supervisor.error("%s", reason)
+
+    def killed(self, part: str, pid: int) -> None:  # noqa: ARG002 - the part is enough
+        _supervisor.error("%s doesn't stop; killing it. What it had in hand is delivered again", part)
 
     def stopped(self, part: str, pid: int, status: int, was_up: bool, again: float | None) -> None:  # noqa: ARG002 - the part is enough
         if again is None:

@@ -25,9 +25,9 @@ from runner.config.loader import LoadedPipeline
 from runner.errors import RunnerError
 from runner.observability import observers
 from runner.pipeline import Health, Http, Mailbox
+from runner.processes.child import NAP, Child, Supervision, rest
 from runner.processes.parts import READY_POLL, Parts
 from runner.processes.ports import listening
-from runner.processes.supervisor import NAP, Child, Supervision, rest
 from runner.topology import plan
 from runner.worker.blackbox import BlackBox
 from runner.worker.memory import ledger_of, memory_of

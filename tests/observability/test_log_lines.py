@@ -140,3 +140,16 @@ def test_a_child_that_died_is_reported_where_it_is_restarted(lines: LogLines, sa
         "worker was killed by SIGKILL; restarting it in 0.25 s",
         "intake ended with status 1 before it was up; restarting it in 30 s",
     ]
+
+
+def test_how_a_run_ends_badly_is_an_error(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
+    lines.killed("worker", 12)
+    lines.cannot_start("intake", "port 5000 is taken; stop the other program")
+    assert said.record_tuples == [
+        (
+            "runner.supervisor",
+            logging.ERROR,
+            "worker doesn't stop; killing it. What it had in hand is delivered again",
+        ),
+        ("runner.supervisor", logging.ERROR, "port 5000 is taken; stop the other program"),
+    ]
