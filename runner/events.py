@@ -5,10 +5,12 @@ process; an `Observer` overrides the methods of the events that interest it.
 
     accepted, refused                            the intake, about a request
     published, confirmed                         a broker, about messages
-    connected, disconnected, blocked, unblocked  a broker, about itself
+    waiting, connected, disconnected             a broker, about itself
+    blocked, unblocked, interrupted              a broker, about itself
     taken, handled, retried, dead                a worker, about deliveries
+    held, unfinished                             a worker, about deliveries that stay where they are
     paused, resumed                              a worker, about a stage
-    started, stopped                             the supervisor, about a child
+    started, cannot_start, stopped, killed       the supervisor, about a child
 
 An observer is called on the thread where the event happens, which may be the thread of the
 broker's connection or of the intake. So it must return at once, take calls from several
@@ -66,18 +68,26 @@ class Observer:
     def confirmed(self, messages: Sequence[Outgoing]) -> None:
         """These are durable on their queues; they were reported as published before."""
 
+    def waiting(self, broker: str, reason: str) -> None:
+        """`broker` can't be reached, and is tried until it can be. Called again when the reason changes."""
+
     def connected(self, broker: str, again: bool) -> None:
         """`broker` (a node, a file) is available; `again`: it was before, too."""
 
     def disconnected(self, broker: str, reason: str, mends: bool) -> None:
         """`broker` isn't available, and is retried until it is. `mends` tells whether that
-        will probably be enough, or a person should look."""
+        will probably be enough, or a person should look: at a file, a disk, or what the broker
+        refuses. Then it is called again while that lasts."""
 
     def blocked(self, broker: str, reason: str) -> None:
         """`broker` is connected but takes no messages: RabbitMQ has raised an alarm."""
 
     def unblocked(self, broker: str) -> None:
         """It takes messages again. If the connection is lost first, `disconnected` is called instead."""
+
+    def interrupted(self, broker: str, reason: str) -> None:
+        """It is still connected, but something of ours is gone there: a queue, a binding, a channel.
+        All is declared again, and work goes on."""
 
     # -- a worker -----------------------------------------------------------------------
 
@@ -95,6 +105,14 @@ class Observer:
     def dead(self, stage: str, delivery: Delivery, failure: Failure) -> None:
         """It goes to the dead letters."""
 
+    def held(self, stage: str, delivery: Delivery, reason: str, delay: float) -> None:
+        """The broker took neither the result of it, nor a retry, nor the dead letter. It stays in
+        hand, and is settled again in `delay` seconds; `held` is called again if that fails, too."""
+
+    def unfinished(self, stage: str, deliveries: Sequence[Delivery]) -> None:
+        """The process ends, while handlers are still at work on these: they are delivered again.
+        Empty if handlers don't end, though they have nothing in hand."""
+
     def paused(self, stage: str, reason: str, delay: float) -> None:
         """The stage takes nothing for `delay` seconds in this process."""
 
@@ -106,10 +124,18 @@ class Observer:
     def started(self, part: str, pid: int) -> None:
         """The child process of `part` (`intake`, `worker-2`) is up and working."""
 
+    def cannot_start(self, part: str, reason: str) -> None:
+        """The child process of `part` can't start, and a new one couldn't either. So the run has
+        ended: this is reported last, when the other children have stopped."""
+
     def stopped(self, part: str, pid: int, status: int, was_up: bool, again: float | None) -> None:
         """A child process has ended, with an exit status or by the signal `-status`. It will be
         restarted in `again` seconds (None: not at all; 0: it asked to be replaced).
         `was_up`: it had started."""
+
+    def killed(self, part: str, pid: int) -> None:
+        """A child process didn't stop in time, or a second signal said not to wait. It is reported
+        as stopped next; what it had in hand is delivered again."""
 
 
 class Events:
@@ -130,13 +156,19 @@ class Events:
         self.refused = _seldom(Observer.refused, watching)
         self.retried = _seldom(Observer.retried, watching)
         self.dead = _seldom(Observer.dead, watching)
+        self.held = _seldom(Observer.held, watching)
+        self.unfinished = _seldom(Observer.unfinished, watching)
         self.paused = _seldom(Observer.paused, watching)
         self.resumed = _seldom(Observer.resumed, watching)
+        self.waiting = _seldom(Observer.waiting, watching)
         self.connected = _seldom(Observer.connected, watching)
         self.disconnected = _seldom(Observer.disconnected, watching)
         self.blocked = _seldom(Observer.blocked, watching)
         self.unblocked = _seldom(Observer.unblocked, watching)
+        self.interrupted = _seldom(Observer.interrupted, watching)
         self.started = _seldom(Observer.started, watching)
+        self.cannot_start = _seldom(Observer.cannot_start, watching)
+        self.killed = _seldom(Observer.killed, watching)
         self.stopped = _seldom(Observer.stopped, watching)
 
 

@@ -64,11 +64,21 @@ class Journal(Observer):
     def dead(self, stage: str, delivery: Delivery, failure: Failure) -> None:
         self.note("dead", stage, delivery.id, failure)
 
+    def held(self, stage: str, delivery: Delivery, reason: str, delay: float) -> None:
+        self.note("held", stage, delivery.id, reason, delay)
+
+    def unfinished(self, stage: str, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            self.note("unfinished", stage, delivery.id)
+
     def paused(self, stage: str, reason: str, delay: float) -> None:
         self.note("paused", stage, "", reason, delay)
 
     def resumed(self, stage: str) -> None:
         self.note("resumed", stage)
+
+    def waiting(self, broker: str, reason: str) -> None:
+        self.note("waiting", broker, "", reason)
 
     def connected(self, broker: str, again: bool) -> None:
         self.note("connected", broker, "", again)
@@ -81,3 +91,6 @@ class Journal(Observer):
 
     def unblocked(self, broker: str) -> None:
         self.note("unblocked", broker)
+
+    def interrupted(self, broker: str, reason: str) -> None:
+        self.note("interrupted", broker, "", reason)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import signal
 import time
+from collections.abc import Sequence
 
 from runner.events import Failure, Observer
 from runner.message import Delivery
@@ -19,13 +20,17 @@ from runner.wording import one_line
 LOG_EVERY = 5.0
 """Seconds between lines about requests to the same route that were answered 503: under load,
 one line per request would say no more."""
+LOG_HELD_EVERY = 30.0
+"""Seconds between lines about deliveries of the same stage that are held."""
+MOST_NAMED = 20
+"""Messages in one line."""
 LONGEST_REASON = 1_000
 """Characters."""
 
 _intake = logging.getLogger("runner.intake")
 _worker = logging.getLogger("runner.worker")
 _broker = logging.getLogger("runner.broker")
-_supervisor = logging.getLogger("runner.processes.supervisor")
+_supervisor = logging.getLogger("runner.supervisor")
 
 
 class LogLines(Observer):
@@ -33,13 +38,14 @@ class LogLines(Observer):
 
     def __init__(self) -> None:
         self._logged: dict[str, float] = {}
-        """When a 503 of each route was last logged (monotonic)."""
+        """When a 503 of a route, or what a stage holds, was last logged (monotonic)."""
 
     def refused(self, route: str, status: int, reason: str) -> None:
-        now = time.monotonic()
-        if status == 503 and now - self._logged.get(route, -LOG_EVERY) > LOG_EVERY:
-            self._logged[route] = now
+        if status == 503 and self._due(route, LOG_EVERY):
             _intake.warning("answering 503: %s", reason)
+
+    def waiting(self, broker: str, reason: str) -> None:  # noqa: ARG002 - the reason names it
+        _broker.warning("waiting for the broker: %s", reason)
 
     def connected(self, broker: str, again: bool) -> None:
         if again:
@@ -57,6 +63,9 @@ class LogLines(Observer):
     def unblocked(self, broker: str) -> None:  # noqa: ARG002 - there is one
         _broker.info("the broker takes messages again")
 
+    def interrupted(self, broker: str, reason: str) -> None:  # noqa: ARG002 - there is one
+        _broker.warning("%s; declaring again", reason)
+
     def retried(self, stage: str, delivery: Delivery, failure: Failure, delay: float) -> None:
         what = f"{_described(delivery, failure)}; again in {format_duration(delay)}"
         _worker.warning("%s: %s%s", stage, what, _appended(failure.traceback))
@@ -65,11 +74,30 @@ class LogLines(Observer):
         what = f"{_described(delivery, failure)}; moved to {dead_letter_queue(delivery.queue)}"
         _worker.error("%s: %s%s", stage, what, _appended(failure.traceback))
 
+    def held(self, stage: str, delivery: Delivery, reason: str, delay: float) -> None:
+        if self._due(stage, LOG_HELD_EVERY):
+            what = one_line(f"{_name(delivery)}: {reason[:LONGEST_REASON]}")
+            _worker.error("%s: %s; held, and tried again every %g s", stage, what, delay)
+
+    def unfinished(self, stage: str, deliveries: Sequence[Delivery]) -> None:
+        named = ", ".join(one_line(_name(delivery)) for delivery in deliveries[:MOST_NAMED])
+        more = f" and {len(deliveries) - MOST_NAMED} more" if len(deliveries) > MOST_NAMED else ""
+        if deliveries:
+            _worker.warning("%s: still busy with %s%s, which will be delivered again", stage, named, more)
+        else:
+            _worker.warning("%s: a handler doesn't end, though it has nothing in hand", stage)
+
     def paused(self, stage: str, reason: str, delay: float) -> None:
         _worker.error("%s is paused for %g s: %s", stage, delay, reason)
 
     def resumed(self, stage: str) -> None:
         _worker.info("%s resumes", stage)
+
+    def cannot_start(self, part: str, reason: str) -> None:  # noqa: ARG002 - the reason says what to mend
+        _supervisor.error("%s", reason)
+
+    def killed(self, part: str, pid: int) -> None:  # noqa: ARG002 - the part is enough
+        _supervisor.error("%s doesn't stop; killing it. What it had in hand is delivered again", part)
 
     def stopped(self, part: str, pid: int, status: int, was_up: bool, again: float | None) -> None:  # noqa: ARG002 - the part is enough
         if again is None:
@@ -81,12 +109,24 @@ class LogLines(Observer):
         when = "" if was_up else " before it was up"
         _supervisor.error("%s %s%s; restarting it in %g s", part, how, when, again)
 
+    def _due(self, about: str, every: float) -> bool:
+        """Whether to log again about this, which happens often."""
+        now = time.monotonic()
+        due = now - self._logged.get(about, -every) > every
+        if due:
+            self._logged[about] = now
+        return due
+
+
+def _name(delivery: Delivery) -> str:
+    return f"{delivery.queue} message {delivery.id}"
+
 
 def _described(delivery: Delivery, failure: Failure) -> str:
     """Which message, and what went wrong, in one line."""
     attempt, attempts = failure.attempt, failure.attempts
     count = f"attempt {attempt} of {attempts}" if attempt <= attempts else f"after {attempt} attempts"
-    return one_line(f"{delivery.queue} message {delivery.id}, {count}: {failure.reason[:LONGEST_REASON]}")
+    return one_line(f"{_name(delivery)}, {count}: {failure.reason[:LONGEST_REASON]}")
 
 
 def _appended(traceback: str) -> str:

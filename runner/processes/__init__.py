@@ -1,7 +1,8 @@
 """Which processes there are, and keeping them alive.
 
     supervisor.py  child processes: started, watched, restarted, stopped in order
-    children.py    the kinds of children: intake, worker, mailbox
+    child.py       a child process as it sees itself: its life, its reports, its end
+    children.py    the kinds of children: intake, worker, mailbox, health
     parts.py       which parts of a pipeline a run starts
     ports.py       sockets that listen, or why they can't
 

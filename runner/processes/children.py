@@ -25,9 +25,9 @@ from runner.config.loader import LoadedPipeline
 from runner.errors import RunnerError
 from runner.observability import observers
 from runner.pipeline import Health, Http, Mailbox
+from runner.processes.child import NAP, Child, Supervision, rest
 from runner.processes.parts import READY_POLL, Parts
 from runner.processes.ports import listening
-from runner.processes.supervisor import NAP, Child, Supervision, rest
 from runner.topology import plan
 from runner.worker.blackbox import BlackBox
 from runner.worker.memory import ledger_of, memory_of
@@ -111,7 +111,7 @@ def run_health(loaded: LoadedPipeline, parts: Parts, health: Health, supervision
 
     listener = listening(health.listen, "health: listen")
     needed = [*(published_to(parts.intake) if parts.intake else ()), *(stage.consume for stage in parts.stages)]
-    broker = connect(loaded.pipeline, "health")
+    broker = connect(loaded.pipeline, "health", observers.attach())
     others = partial(_down, supervision)
     try:
         Reserve(listener, views(HealthViews(loaded, broker, needed, others))).start()

@@ -1,7 +1,7 @@
 """Keeps child processes alive: starts, watches, restarts them, and stops them in order.
 
 The loop is that of a pre-forking server's arbiter: signal handlers only write a byte to a
-pipe, and everything is done in one place. Left out: what a child does.
+pipe, and everything is done in one place. Left out: what happens in a child (see `child`).
 
 Children are forked, so that all of them run the very pipeline that was checked, even if the
 file has changed since. For that reason the supervisor has no threads.
@@ -13,20 +13,16 @@ import contextlib
 import gc
 import json
 import logging
-import mmap
 import os
 import selectors
 import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import FrameType
-from typing import NoReturn
 
-from runner.errors import RunnerError
 from runner.events import UNWATCHED, Events
 from runner.observability import streams
+from runner.processes.child import ORDERS, Board, Child, Supervision, live
 
 log = logging.getLogger("runner.supervisor")
 
@@ -41,89 +37,6 @@ SAME_ORDER = 0.5
 process and its group."""
 KILL_GRACE = 5.0
 """Seconds after the shutdown timeout, for acks to leave, before SIGKILL."""
-
-
-class Stop(BaseException):
-    """Raised in a child's main thread by SIGTERM: stop, in good order."""
-
-
-NAP = 0.25
-"""Seconds that a child rests at a time: a signal that comes just before a sleep shows only after it."""
-
-
-def rest() -> NoReturn:
-    """Until `Stop`."""
-    while True:
-        time.sleep(NAP)
-
-
-class Board:
-    """Which children are up: a byte for each, in memory that the supervisor shares with them."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names = names
-        self._up = mmap.mmap(-1, max(1, len(names)))
-
-    def __getitem__(self, child: int) -> bool:
-        return bool(self._up[child])
-
-    def __setitem__(self, child: int, up: bool) -> None:
-        self._up[child] = up
-
-    def down(self) -> list[str]:
-        return [name for child, name in enumerate(self._names) if not self._up[child]]
-
-
-class Supervision:
-    """A child's view of its supervisor: a place to report to, and a sign of life."""
-
-    def __init__(self, report: int, lifeline: int, board: Board) -> None:
-        self._report = report
-        self._lifeline = lifeline
-        self._board = board
-
-    def up(self) -> None:
-        """This child is up and working."""
-        self._tell(up=True)
-
-    def cannot_start(self, reason: str) -> None:
-        """This child can't start, and restarting it wouldn't help."""
-        self._tell(start_error=reason)
-
-    def down(self) -> list[str]:
-        """The names of the children that are not up."""
-        return self._board.down()
-
-    def replace(self) -> None:
-        """This child is about to end in good order, and wants a fresh one in its place, at once."""
-        self._tell(replace=True)
-
-    def watch(self) -> None:
-        """Stop this child's process group when the supervisor is gone, however it died:
-        nothing may run unsupervised. Starts a thread."""
-
-        def watch() -> None:
-            os.read(self._lifeline, 1)
-            os.killpg(0, signal.SIGTERM)
-
-        threading.Thread(target=watch, name="lifeline", daemon=True).start()
-
-    def _tell(self, **message: object) -> None:
-        os.write(self._report, json.dumps(message).encode() + b"\n")
-
-
-@dataclass(frozen=True, slots=True)
-class Child:
-    """A kind of child process. `run` is its whole life: it calls `Supervision.up()` when it
-    is up, raises RunnerError if it can't start, and ends on `Stop`."""
-
-    name: str
-    run: Callable[[Supervision], None]
-    forks: bool = False
-    """Whether it forks child processes: it then has no threads until it has forked, and calls
-    `Supervision.watch()` itself."""
-    last: bool = False
-    """Whether the others may need it while they stop, so that it stops after them."""
 
 
 class _Process:
@@ -182,7 +95,8 @@ class Supervisor:
         self._at_once = False
         """Whether a second signal has asked not to wait any more."""
         self._announced = False
-        self._start_error = ""
+        self._start_error: tuple[str, str] | None = None
+        """The part that can't start, and why."""
         self._wake_read, self._wake_write = _pipe()
         self._lifeline_read, self._lifeline_write = _pipe()
         os.set_blocking(self._lifeline_read, True)
@@ -201,7 +115,7 @@ class Supervisor:
 
     @property
     def _stopping(self) -> bool:
-        return self._first_signal is not None or bool(self._start_error)
+        return self._first_signal is not None or self._start_error is not None
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if number != signal.SIGCHLD:
@@ -264,7 +178,7 @@ class Supervisor:
         if self._stopping:
             return None
         if process.start_error is not None:
-            self._start_error = process.start_error or f"{process.child.name} can't start"
+            self._start_error = process.child.name, process.start_error or f"{process.child.name} can't start"
             return None
         if process.replaced:
             return 0.0
@@ -288,51 +202,24 @@ class Supervisor:
         process.replaced = False
         streams.flush()
         # Until the child has its own handlers, a signal to it has to wait: otherwise its copy
-        # of ours would take the signal, and it would be lost.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ORDERS)
+        # of ours would take the signal, and it would be lost. `live` lets them come.
+        signal.pthread_sigmask(signal.SIG_BLOCK, ORDERS)
         process.pid = os.fork()
         if not process.pid:
-            self._be_child(process.child, write)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ORDERS)
+            os.close(self._lifeline_write)
+            live(process.child, Supervision(write, self._lifeline_read, self._board), self._configure_child)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ORDERS)
         os.close(write)
         self._selector.register(process.report, selectors.EVENT_READ, process)
-
-    def _be_child(self, child: Child, report: int) -> NoReturn:
-        supervision = Supervision(report, self._lifeline_read, self._board)
-        status = 0
-        try:
-            os.setpgid(0, 0)  # Ctrl-C reaches only the supervisor, which stops all children in order
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGTERM, _raise_stop)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ORDERS)
-            os.close(self._lifeline_write)
-            if not child.forks:
-                supervision.watch()
-            self._configure_child(child.name)
-            child.run(supervision)
-        except Stop:
-            pass
-        except RunnerError as error:
-            supervision.cannot_start(str(error))
-            status = 1
-        except SystemExit as end:
-            status = end.code if isinstance(end.code, int) else 1
-        except BaseException:  # a child ends here, whatever it was
-            log.exception("%s has failed", child.name)
-            status = 1
-        finally:
-            streams.flush()
-            os._exit(status)  # a stuck handler must not keep the process alive
 
     # -- stopping ---------------------------------------------------------------------------
 
     def _stop(self) -> int:
         """First those that take and handle messages, then those that they may need."""
         killed = [self._stop_group([p for p in self._processes if p.child.last == last]) for last in (False, True)]
-        if self._start_error:
-            log.error("%s", self._start_error)
-        return 1 if self._start_error or any(killed) else 0
+        if self._start_error is not None:
+            self._events.cannot_start(*self._start_error)
+        return 1 if self._start_error is not None or any(killed) else 0
 
     def _stop_group(self, group: Sequence[_Process]) -> bool:
         """True where something had to be killed."""
@@ -352,22 +239,13 @@ class Supervisor:
             self._wait(NOTICE)
         return killed
 
-    @staticmethod
-    def _kill(group: Sequence[_Process]) -> bool:
+    def _kill(self, group: Sequence[_Process]) -> bool:
         alive = [process for process in group if process.pid and not process.killed]
         for process in alive:
             process.killed = True
-            log.error("%s doesn't stop; killing it. What it had in hand is delivered again", process.child.name)
+            self._events.killed(process.child.name, process.pid)
             _kill_group(process.pid)
         return bool(alive)
-
-
-_ORDERS = (signal.SIGTERM, signal.SIGINT)
-
-
-def _raise_stop(_number: int, _frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Stop
 
 
 def _pipe() -> tuple[int, int]:

@@ -6,6 +6,7 @@
     blackbox.py  what handlers had begun, where it outlives SIGKILL
     isolation.py one handler at work, and no other one in this process
     prefetch.py  how many messages a stage takes in advance
+    stranded.py  deliveries that the broker lets go nowhere
 
 Left out: processes (`runner.processes`), and what a handler does.
 """

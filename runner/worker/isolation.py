@@ -21,7 +21,7 @@ Running = dict[Delivery, int]
 
 
 class Isolation:
-    """Shared by all stages of a process, each with the `Running` that it has joined with."""
+    """Shared by all stages of a process, each with the `Running` that it has got by joining."""
 
     def __init__(self) -> None:
         self.closed = False
@@ -33,9 +33,10 @@ class Isolation:
         self._until = 0.0
         """When the others go on at the latest (monotonic)."""
 
-    def join(self, running: Running) -> None:
-        """Take part with what a stage is at work on."""
-        self._stages.append(running)
+    def join(self) -> Running:
+        """Where another stage keeps what it is at work on."""
+        self._stages.append({})
+        return self._stages[-1]
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -28,3 +28,20 @@ def fitting(current: int, *, most: int, least: int, waiting: int, handled: int, 
         # The queue was emptied at least twice a second: the prefetch may be the bottleneck.
         return min(most, current * 4, max(least, int(rate * AIM)))
     return current
+
+
+class Pace:
+    """What one stage takes in advance now: at first `most`, later `least` or more."""
+
+    def __init__(self, most: int, *, least: int) -> None:
+        self.prefetch = most
+        self.handled = 0
+        """Messages since the last look; inexact when slots count at the same time."""
+        self._most, self._least = most, least
+
+    def look(self, waiting: int, seconds: float) -> int:
+        """The `fitting` prefetch, `seconds` after the last look."""
+        handled, self.handled = self.handled, 0
+        return fitting(
+            self.prefetch, most=self._most, least=self._least, waiting=waiting, handled=handled, seconds=seconds
+        )

@@ -25,18 +25,14 @@ from runner.events import UNWATCHED, Events, Failure
 from runner.handlers.factory import Handler
 from runner.message import Delivery, Message, Outgoing
 from runner.pipeline import Stage
-from runner.worker import prefetch
 from runner.worker.blackbox import BlackBox, mark
-from runner.worker.isolation import Isolation, Running
+from runner.worker.isolation import Isolation
 from runner.worker.outcome import Decider, Fate, Outcome
+from runner.worker.prefetch import Pace
+from runner.worker.stranded import STRANDED_DELAY, Stranded
 
 log = logging.getLogger("runner.worker")
 
-STRANDED_DELAY = 1.0
-"""Seconds until settling is retried after the broker took neither the result, nor the retry,
-nor the dead letter. Until then the delivery stays in hand, unacked."""
-LOG_STRANDED_EVERY = 30.0
-"""Seconds."""
 JOIN_POLL = 0.1
 """Seconds between looks at whether a slot is still waited for."""
 
@@ -67,36 +63,28 @@ class StageWorker(Consumer):
         first_slot: int = 0,
         hung: Callable[[], None] | None = None,
     ) -> None:
-        self._stage = stage
-        self._factory = factory
-        self._decider = decider
-        self._broker = broker
-        self._events = events
+        self._stage, self._factory, self._decider = stage, factory, decider
+        self._broker, self._events = broker, events
+        self._stranded = Stranded(broker)
         self.waiting: SimpleQueue[Delivery | None] = SimpleQueue()
         """Deliveries that wait for a slot; None ends one."""
         self._box = box or BlackBox(1, stage.concurrency)
         self._begun = self._box.begun[first_slot : first_slot + stage.concurrency]
         self._hung = hung
-        self._slots = [self._slot(number, self._tell_entered) for number in range(stage.concurrency)]
-        self._running: Running = {}
+        self._slots: list[threading.Thread] = []
+        self._isolation = isolation or Isolation()
+        self._running = self._isolation.join()
         """What handlers are at work on, and in which slot. Who takes a delivery out settles it:
         the slot that has done with it, or `give_up_overdue`."""
-        self._isolation = isolation or Isolation()
-        self._isolation.join(self._running)
         self._seen: dict[Delivery, float] = {}
         """When it was first seen to be at work on these (monotonic)."""
-        self._prefetch = stage.prefetch
-        self._handled = 0
-        """Messages since the last look; inexact when slots count at the same time."""
-        self._entered: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._pace = Pace(stage.prefetch, least=min(stage.concurrency, stage.prefetch))
         self._lock = threading.Lock()
         """Guards the three below."""
         self._stopping = False
         self._abandoned: set[int] = set()
         """The slots whose handler hangs, and that no other thread has taken over."""
         self._resume: threading.Timer | None = None
-        self._stranded: list[tuple[Delivery, Sequence[Outgoing]]] = []
-        self._stranded_logged = -LOG_STRANDED_EVERY
         self._warned = False
 
     @property
@@ -111,15 +99,17 @@ class StageWorker(Consumer):
 
     def enter(self) -> None:
         """Start the slots; each builds and enters its own handler, on its own thread."""
+        entered: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._slots = [self._slot(number, entered.put) for number in range(self._stage.concurrency)]
         for slot in self._slots:
             slot.start()
-        errors = [error for _ in self._slots if (error := self._entered.get()) is not None]
+        errors = [error for _ in self._slots if (error := entered.get()) is not None]
         if errors:
             name, error = self._stage.name, errors[0]
             raise StartError(f"stage {name}: its handler can't start: {type(error).__name__}: {error}")
 
     def consume(self) -> None:
-        self._broker.consume(self._stage.consume, self._prefetch, self)
+        self._broker.consume(self._stage.consume, self._pace.prefetch, self)
 
     def stop(self) -> None:
         with self._lock:
@@ -135,11 +125,10 @@ class StageWorker(Consumer):
         for number, slot in enumerate(self._slots):
             while slot.is_alive() and number not in self._abandoned and (left := deadline - time.monotonic()) > 0:
                 slot.join(min(left, JOIN_POLL))
-        busy = [
-            slot.name for number, slot in enumerate(self._slots) if slot.is_alive() and number not in self._abandoned
-        ]
+        busy = {n for n, slot in enumerate(self._slots) if slot.is_alive()} - self._abandoned
         if busy:
-            log.warning("%s: still busy, its message will be delivered again: %s", self._stage.name, ", ".join(busy))
+            in_hand = [delivery for delivery, number in self._running.copy().items() if number in busy]
+            self._events.unfinished(self._stage.name, in_hand)
         return not busy
 
     # -- on the broker's thread -------------------------------------------------------------
@@ -162,23 +151,8 @@ class StageWorker(Consumer):
             self._settle(delivery, self._decider.unpublishable(delivery, error))
             return
         # The retry or the dead letter itself was refused: nowhere to go for now.
-        with self._lock:
-            self._stranded.append((delivery, moved))
-            if len(self._stranded) > 1:
-                return
-        now = time.monotonic()
-        if now - self._stranded_logged > LOG_STRANDED_EVERY:
-            self._stranded_logged = now
-            log.error("%s: %s; held, and tried again every %g s", self._stage.name, error, STRANDED_DELAY)
-        timer = threading.Timer(STRANDED_DELAY, self._settle_stranded)
-        timer.daemon = True
-        timer.start()
-
-    def _settle_stranded(self) -> None:
-        with self._lock:
-            stranded, self._stranded = self._stranded, []
-        for delivery, messages in stranded:
-            self._broker.settle(delivery, messages)
+        self._events.held(self._stage.name, delivery, str(error), STRANDED_DELAY)
+        self._stranded.hold(delivery, moved)
 
     def refuse(self, delivery: Delivery, reason: str) -> None:
         """Move it to the dead letters, unhandled. From any thread."""
@@ -262,7 +236,7 @@ class StageWorker(Consumer):
         except Exception as error:  # a bug of ours must lose neither the slot nor the message
             log.exception("%s: internal error", self._stage.name)
             self._settle(delivery, self._decider.failed(delivery, error))
-        self._handled += 1
+        self._pace.handled += 1
         return True
 
     def _decide(self, handler: Callable[[Message], object], delivery: Delivery) -> Sequence[Outgoing] | Outcome:
@@ -319,9 +293,6 @@ class StageWorker(Consumer):
         self._slots[number] = self._slot(number, self._tell_replaced)
         self._slots[number].start()
 
-    def _tell_entered(self, error: BaseException | None) -> None:
-        self._entered.put(error)
-
     def _tell_replaced(self, error: BaseException | None) -> None:
         if error is not None:
             log.error("%s has a slot less: no handler can be made for it: %s", self._stage.name, error)
@@ -330,19 +301,11 @@ class StageWorker(Consumer):
 
     def pace(self, seconds: float) -> None:
         """Adjust how many are taken in advance to how many were handled in the last `seconds`."""
-        handled, self._handled = self._handled, 0
-        fitting = prefetch.fitting(
-            self._prefetch,
-            most=self._stage.prefetch,
-            least=min(self._stage.concurrency, self._stage.prefetch),
-            waiting=self.waiting.qsize(),
-            handled=handled,
-            seconds=seconds,
-        )
-        if fitting == self._prefetch or self._stopping or self._resume is not None:
+        fitting = self._pace.look(self.waiting.qsize(), seconds)
+        if fitting == self._pace.prefetch or self._stopping or self._resume is not None:
             return
-        log.debug("%s takes %d in advance, instead of %d", self._stage.name, fitting, self._prefetch)
-        self._prefetch = fitting
+        log.debug("%s takes %d in advance, instead of %d", self._stage.name, fitting, self._pace.prefetch)
+        self._pace.prefetch = fitting
         self._broker.cancel(self._stage.consume)
         self._give_back_waiting()
         with self._lock:

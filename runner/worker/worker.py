@@ -5,7 +5,7 @@ from __future__ import annotations
 import faulthandler
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 
 from runner.brokers.base import Broker
@@ -58,41 +58,18 @@ class Worker:
 
             broker = RememberingBroker(broker, memory, loaded.pipeline)
             memory.ledger.watch(self._pause_without_ledger)
-        topology = plan(loaded.pipeline)
         wanted = set(loaded.pipeline.stages if names is None else names)
-
-        def decider(stage: Stage) -> Decider:
-            router = Router(stage.publish, topology, loaded.schemas)
-            return Decider(stage, loaded.schemas.get(stage.consume), router)
-
         stages = [stage for stage in loaded.pipeline.stages.values() if stage.name in wanted]
-        first_slots = accumulate((stage.concurrency for stage in stages), initial=0)
-        box = box or BlackBox(1, sum(stage.concurrency for stage in stages))
-        isolation = Isolation()
         self.hung = threading.Event()
         """Set when a handler hangs, so that this process ought to be replaced."""
         self._ended = threading.Event()
         self._watch_every = min((_look_every(stage) for stage in stages), default=LONGEST_LOOK)
-        timeouts = [stage.timeout for stage in stages]
-        known = [timeout for timeout in timeouts if timeout is not None]
-        self._stalled_after = max(known) + LOCK_GRACE if replaceable and known == timeouts else None
+        self._stalled_after = _stalled_after(stages) if replaceable else None
         self._watch = threading.Thread(target=self._watch_handlers, name="watch", daemon=True)
         self._over = threading.Event()
         self._pacer = threading.Thread(target=self._pace, name="pace", daemon=True)
-        self._stages = [
-            StageWorker(
-                stage,
-                _factory(stage, loaded, memory),
-                decider(stage),
-                broker,
-                events,
-                box=box,
-                isolation=isolation,
-                first_slot=first_slot,
-                hung=self.hung.set if replaceable else None,
-            )
-            for stage, first_slot in zip(stages, first_slots, strict=False)
-        ]
+        hung = self.hung.set if replaceable else None
+        self._stages = _stage_workers(loaded, stages, broker, events, memory, box, hung)
 
     @property
     def ready(self) -> bool:
@@ -159,6 +136,47 @@ def _factory(stage: Stage, loaded: LoadedPipeline, memory: Memory | None) -> Fac
     from runner.worker.once import Intending
 
     return Intending(factory, stage, memory.ledger)
+
+
+def _stage_workers(
+    loaded: LoadedPipeline,
+    stages: Sequence[Stage],
+    broker: Broker,
+    events: Events,
+    memory: Memory | None,
+    box: BlackBox | None,
+    hung: Callable[[], None] | None,
+) -> list[StageWorker]:
+    """One for each of `stages`. Their slots are numbered one stage after the other."""
+    topology = plan(loaded.pipeline)
+    box = box or BlackBox(1, sum(stage.concurrency for stage in stages))
+    isolation = Isolation()
+
+    def worker(stage: Stage, first_slot: int) -> StageWorker:
+        router = Router(stage.publish, topology, loaded.schemas)
+        decider = Decider(stage, loaded.schemas.get(stage.consume), router)
+        return StageWorker(
+            stage,
+            _factory(stage, loaded, memory),
+            decider,
+            broker,
+            events,
+            box=box,
+            isolation=isolation,
+            first_slot=first_slot,
+            hung=hung,
+        )
+
+    first_slots = accumulate((stage.concurrency for stage in stages), initial=0)
+    return [worker(stage, first_slot) for stage, first_slot in zip(stages, first_slots, strict=False)]
+
+
+def _stalled_after(stages: Sequence[Stage]) -> float | None:
+    """Seconds after which a process is ended if none of its threads can run; None: a handler may
+    take as long as it likes."""
+    timeouts = [stage.timeout for stage in stages]
+    known = [timeout for timeout in timeouts if timeout is not None]
+    return max(known) + LOCK_GRACE if known == timeouts else None
 
 
 def _look_every(stage: Stage) -> float:

@@ -74,6 +74,35 @@ def test_requests_that_are_turned_away_for_the_broker_are_reported_now_and_then(
     ]
 
 
+def test_what_is_held_is_an_error_now_and_then(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
+    for _ in range(100):
+        lines.held("charge", DELIVERY, "in.dlq: the queue is\nfull", 1.0)
+    lines.held("mail", DELIVERY, "mail.dlq: no such queue", 1.0)
+    assert said.record_tuples == [
+        (
+            "runner.worker",
+            logging.ERROR,
+            "charge: in message id-1: in.dlq: the queue is full; held, and tried again every 1 s",
+        ),
+        (
+            "runner.worker",
+            logging.ERROR,
+            "mail: in message id-1: mail.dlq: no such queue; held, and tried again every 1 s",
+        ),
+    ]
+
+
+def test_what_is_not_finished_at_the_end_is_named(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
+    lines.unfinished("charge", [DELIVERY, Delivery("in", "id-2", b"{}", {}, 1, Session(), 2)])
+    lines.unfinished("charge", [DELIVERY] * 25)
+    lines.unfinished("mail", [])
+    assert said.messages == [
+        "charge: still busy with in message id-1, in message id-2, which will be delivered again",
+        f"charge: still busy with {', '.join(['in message id-1'] * 20)} and 5 more, which will be delivered again",
+        "mail: a handler doesn't end, though it has nothing in hand",
+    ]
+
+
 def test_a_pause_is_an_error_and_its_end_is_news(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
     lines.paused("mail", "the password is refused", 0.5)
     lines.resumed("mail")
@@ -84,18 +113,22 @@ def test_a_pause_is_an_error_and_its_end_is_news(lines: LogLines, said: pytest.L
 
 
 def test_a_broker_is_reported_when_it_goes_and_when_it_is_back(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
+    lines.waiting("node:5672", "node:5672: connection refused")
     lines.connected("node:5672", again=False)
     lines.disconnected("node:5672", "node:5672: timed out", mends=True)
     lines.connected("node:5672", again=True)
     lines.disconnected("var/broker.db", "the disk is full", mends=False)
     lines.blocked("node:5672", "low on memory")
     lines.unblocked("node:5672")
+    lines.interrupted("node:5672", "a queue or a binding is gone from the broker")
     assert [(record.levelname, record.getMessage()) for record in said.records] == [
+        ("WARNING", "waiting for the broker: node:5672: connection refused"),
         ("WARNING", "the connection to the broker is lost: node:5672: timed out; connecting again"),
         ("INFO", "connected to node:5672 again"),
         ("ERROR", "the broker is not available: the disk is full"),
         ("WARNING", "the broker takes no messages now: low on memory"),
         ("INFO", "the broker takes messages again"),
+        ("WARNING", "a queue or a binding is gone from the broker; declaring again"),
     ]
 
 
@@ -106,4 +139,17 @@ def test_a_child_that_died_is_reported_where_it_is_restarted(lines: LogLines, sa
     assert said.messages == [
         "worker was killed by SIGKILL; restarting it in 0.25 s",
         "intake ended with status 1 before it was up; restarting it in 30 s",
+    ]
+
+
+def test_how_a_run_ends_badly_is_an_error(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
+    lines.killed("worker", 12)
+    lines.cannot_start("intake", "port 5000 is taken; stop the other program")
+    assert said.record_tuples == [
+        (
+            "runner.supervisor",
+            logging.ERROR,
+            "worker doesn't stop; killing it. What it had in hand is delivered again",
+        ),
+        ("runner.supervisor", logging.ERROR, "port 5000 is taken; stop the other program"),
     ]

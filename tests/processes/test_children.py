@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from bench.ports import free_port
 from runner.config.loader import LoadedPipeline
+from runner.processes.child import Child
 from runner.processes.children import children
 from runner.processes.parts import parts_of
-from runner.processes.supervisor import Child
-from tests.pipelines import loaded
+from tests.pipelines import loaded, write
+from tests.waiting import wait_until
 
 PIPELINE = """
     broker: BROKER
@@ -56,6 +58,41 @@ def test_the_mailbox_is_stopped_last_for_stages_may_mail_until_they_end(pipeline
 
 def test_only_the_intake_forks_processes_of_its_own(pipeline: LoadedPipeline) -> None:
     assert [child.name for child in made(pipeline) if child.forks] == ["intake"]
+
+
+REPORTING = """
+import os, sys
+from runner.config.loader import load
+from runner.observability import logs
+from runner.processes.child import Board, Supervision
+from runner.processes.child import Child
+from runner.processes.children import children
+from runner.processes.parts import parts_of
+
+logs.configure("health")
+loaded = load(sys.argv[1])
+[health] = [child for child in children(loaded, parts_of(loaded.pipeline, [])) if child.name == "health"]
+lifeline, report = os.pipe()
+health.run(Supervision(report, lifeline, Board([])))
+"""
+
+
+def test_the_one_that_reports_health_is_observed_too(tmp_path: Path) -> None:
+    port = free_port()
+    text = f"""
+        broker: "amqp://127.0.0.1:{port}"
+        health: {{listen: "127.0.0.1:0"}}
+        queues: {{work: {{}}}}
+        stages:
+          one: {{consume: work, handler: "tests.config.handlers:take"}}
+    """
+    command = [sys.executable, "-c", REPORTING, str(write(tmp_path, text))]
+    log = tmp_path / "log"
+    with log.open("w") as stderr, subprocess.Popen(command, stderr=stderr) as process:
+        try:
+            wait_until(lambda: f"warning: waiting for the broker: amqp://127.0.0.1:{port}: " in log.read_text())
+        finally:
+            process.kill()
 
 
 def test_the_supervisor_pays_for_none_of_its_childrens_libraries() -> None:

@@ -4,121 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
-import textwrap
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.processes.program import Program, Run, alive
 from tests.waiting import wait_until
-
-PROGRAM = """
-import logging, os, sys, time
-from pathlib import Path
-from runner.errors import StartError
-from runner.events import Observer
-from runner.observability.observers import attach
-from runner.processes.supervisor import Child, Supervisor, Stop, rest
-
-folder = Path(sys.argv[1])
-logging.basicConfig(format="%(message)s")
-
-def note(name, text):
-    with (folder / "events").open("a") as events:
-        events.write(f"{name} {text} {os.getpid()}\\n")
-
-class Watching(Observer):
-    def started(self, part, pid):
-        self.note(f"{part} {pid} started")
-
-    def stopped(self, part, pid, status, was_up, again):
-        self.note(f"{part} {pid} stopped {status} {was_up} {again}")
-
-    def note(self, text):
-        with (folder / "told").open("a") as told:
-            told.write(text + "\\n")
-
-def steady(name):
-    def run(supervision):
-        supervision.up()
-        note(name, "up")
-        try:
-            rest()
-        finally:
-            note(name, "stopping")
-    return run
-
-CHILDREN
-
-sys.exit(Supervisor(children, shutdown_timeout=0.5, configure_child=lambda name: None,
-                    on_up=lambda: note("all", "up"), events=attach([Watching()])).run())
-"""
-
-Run = Callable[[str], "Program"]
-
-
-class Program:
-    """A supervisor in a separate process, and what it and its children noted."""
-
-    def __init__(self, children: str, folder: Path) -> None:
-        self._events = folder / "events"
-        self._told = folder / "told"
-        source = PROGRAM.replace("CHILDREN", textwrap.dedent(children))
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", source, str(folder)], stderr=subprocess.PIPE, text=True, start_new_session=True
-        )
-
-    @property
-    def events(self) -> list[str]:
-        """`name event`, in the order in which they happened."""
-        return [" ".join(line.split()[:2]) for line in self._lines()]
-
-    def pids(self, name: str) -> list[int]:
-        return [int(line.split()[2]) for line in self._lines() if line.startswith(f"{name} up ")]
-
-    @property
-    def told(self) -> list[str]:
-        """What an observer of the supervisor was told."""
-        return self._told.read_text().splitlines()
-
-    def _lines(self) -> list[str]:
-        return self._events.read_text().splitlines() if self._events.exists() else []
-
-    def end(self) -> tuple[int, str]:
-        """Wait for the supervisor's end; its exit status and what it said."""
-        _, said = self.process.communicate(timeout=30)
-        return self.process.returncode, said
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Iterator[Run]:
-    started: list[Program] = []
-
-    def run(children: str) -> Program:
-        started.append(Program(children, tmp_path))
-        return started[-1]
-
-    yield run
-    for one in started:
-        one.process.kill()
-        one.process.wait()
-        assert one.process.stderr is not None
-        one.process.stderr.close()
 
 
 def _has_come_up(running: Program, name: str, times: int) -> bool:
     return len(running.pids(name)) == times
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -197,27 +94,9 @@ def test_a_child_that_cannot_start_ends_the_run_with_its_reason(program: Run) ->
         children = [Child('a', refuse), Child('b', steady('b'))]
     """)
     assert running.end() == (1, "port 5000 is taken; stop the other program\n")
+    assert running.told[-1] == "a cannot start: port 5000 is taken; stop the other program"
     assert "b stopping" in running.events
     assert "all up" not in running.events
-
-
-@pytest.mark.parametrize("status", [0, 3])
-def test_no_exit_status_ends_the_run(program: Run, status: int) -> None:
-    running = program(f"""
-        def leave(supervision):
-            supervision.up()
-            note('a', 'up')
-            if not (folder / 'left').exists():
-                (folder / 'left').touch()
-                os._exit({status})
-            rest()
-        children = [Child('a', leave)]
-    """)
-    wait_until(lambda: len(running.pids("a")) == 2)
-    running.process.terminate()
-    end, said = running.end()
-    assert end == 0
-    assert f"a ended with status {status}; restarting it in 0.25 s" in said
 
 
 def test_a_child_that_asks_to_be_replaced_is_at_once(program: Run) -> None:
@@ -254,17 +133,9 @@ def test_a_child_that_does_not_stop_is_killed(program: Run) -> None:
     status, said = running.end()
     assert status == 1
     assert "a doesn't stop; killing it" in said
-    assert not alive(running.pids("a")[0])
-
-
-def test_no_child_outlives_a_supervisor_that_was_killed(program: Run) -> None:
-    running = program("children = [Child('a', steady('a')), Child('b', steady('b'))]")
-    wait_until(lambda: "all up" in running.events)
-    pids = running.pids("a") + running.pids("b")
-    running.process.kill()
-    running.process.wait()
-    wait_until(lambda: not any(map(alive, pids)))
-    assert {"a stopping", "b stopping"} <= set(running.events)
+    pid = running.pids("a")[0]
+    assert running.told[1:] == [f"a {pid} killed", f"a {pid} stopped -9 True None"]
+    assert not alive(pid)
 
 
 def test_what_a_killed_child_leaves_behind_goes_with_it(program: Run) -> None:
@@ -307,18 +178,6 @@ def test_an_orphan_that_the_supervisor_inherits_leaves_no_zombie(program: Run) -
     orphan = running.pids("orphan")[0]
     os.kill(orphan, signal.SIGKILL)
     wait_until(lambda: not Path(f"/proc/{orphan}").exists())
-
-
-def test_a_signal_that_comes_right_after_a_fork_stops_the_child_in_good_order(program: Run) -> None:
-    running = program("""
-        import signal
-        os.register_at_fork(
-            after_in_parent=lambda: os.kill(os.getpid(), signal.SIGTERM),
-            after_in_child=lambda: time.sleep(0.3),  # it has no handlers of its own yet
-        )
-        children = [Child('a', steady('a'))]
-    """)
-    assert running.end() == (0, "")
 
 
 def test_two_signals_at_once_are_one_order(program: Run) -> None:

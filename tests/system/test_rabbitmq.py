@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from functools import partial
@@ -235,7 +236,7 @@ def test_where_even_the_dead_letters_are_refused_the_message_is_held_until_they_
     wait_until(lambda: rabbit_node.queues(vhost)["first.dlq"].get("policy") == "full")
     for n in range(6):  # a length limit is not exact: the first one or two are taken
         program.post({"n": n, "do": {"one": "reject"}})
-    wait_until(lambda: "held, and tried again every 1 s" in program.log)
+    wait_until(lambda: re.search("one: first message [0-9a-f]{32}: .*; held, and tried again every 1 s", program.log))
     program.post({"n": 7})
     program.wait_done([7])
     letters: list[Mapping[str, Any]] = []

@@ -134,6 +134,15 @@ class Hanging(Entered):
         return message.body
 
 
+class Lingering(Entered):
+    """Is not left before the test lets it go."""
+
+    released: ClassVar[threading.Event]
+
+    def __exit__(self, *_: object) -> None:
+        self.released.wait(30)
+
+
 class Backtracking(Noting):
     """Keeps all threads of its process from running, for ever."""
 

@@ -8,7 +8,7 @@ import pytest
 
 from runner.message import NO_HEADERS, Delivery, Session
 from runner.worker import isolation
-from runner.worker.isolation import Isolation, Running
+from runner.worker.isolation import Isolation
 from tests.waiting import wait_until
 
 
@@ -17,8 +17,8 @@ def delivery(id: str) -> Delivery:
 
 
 def test_it_begins_when_the_others_have_ended_and_they_wait_for_its_end() -> None:
-    alone, running, other = Isolation(), Running(), delivery("other")
-    alone.join(running)
+    alone, other = Isolation(), delivery("other")
+    running = alone.join()
     running[other] = 0
     began, over = threading.Event(), threading.Event()
 
@@ -44,8 +44,8 @@ def test_it_begins_when_the_others_have_ended_and_they_wait_for_its_end() -> Non
 
 def test_one_that_hangs_holds_up_nobody_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolation, "PATIENCE", 0.05)
-    alone, running, hung = Isolation(), Running(), delivery("hung")
-    alone.join(running)
+    alone, hung = Isolation(), delivery("hung")
+    running = alone.join()
     running[hung] = 0
     other = delivery("other")
     with alone.alone(), alone.alone():  # the first is given up by the second, and both by the others

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.worker.prefetch import fitting
+from runner.worker.prefetch import Pace, fitting
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,10 @@ def test_it_stays_between_the_least_and_the_most(
     least, current = min(least, most), min(current, most)
     current = max(current, least)
     assert least <= fitting(current, most=most, least=least, waiting=waiting, handled=handled, seconds=5.0) <= most
+
+
+def test_each_look_counts_what_was_handled_since_the_one_before() -> None:
+    pace = Pace(250, least=4)
+    pace.handled = 5
+    assert pace.look(246, 5.0) == 10
+    assert pace.look(246, 5.0) == 4

@@ -14,7 +14,7 @@ from runner.message import Destination, Outgoing
 from tests.dead_letters import dead_letters
 from tests.pipelines import loaded
 from tests.waiting import wait_until
-from tests.worker.handlers import Hanging, Recorder
+from tests.worker.handlers import Hanging, Lingering, Recorder, Waiting
 from tests.worker.stages import PIPELINE, engine, send
 
 
@@ -108,6 +108,30 @@ def test_a_result_that_nothing_takes_is_reported_once(
         send(running, b"1", b"2", b"3")
         wait_until(lambda: len(seen.messages) == 3)
     assert caplog.text.count("one: its handler returns a body, but the stage has no publish") == 1
+
+
+def test_what_a_handler_is_still_at_work_on_when_the_process_ends_is_named(
+    tmp_path: Path, seen: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    Waiting.released = threading.Event()
+    impatient = PIPELINE.replace("HANDLER", "Waiting").replace("shutdown_timeout: 5s", "shutdown_timeout: 50ms")
+    with caplog.at_level(logging.WARNING), Engine(loaded(tmp_path, impatient), timeout=10) as running:
+        send(running, b"1", b"2", b"3")
+        wait_until(lambda: len(seen.messages) == 3)
+    Waiting.released.set()
+    in_hand = "work message id-1, work message id-2, work message id-3"
+    assert f"one: still busy with {in_hand}, which will be delivered again" in caplog.messages
+
+
+def test_a_handler_that_does_not_end_is_reported_though_it_has_nothing_in_hand(
+    tmp_path: Path, seen: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    Lingering.released = threading.Event()
+    impatient = PIPELINE.replace("HANDLER", "Lingering").replace("shutdown_timeout: 5s", "shutdown_timeout: 50ms")
+    with caplog.at_level(logging.WARNING), Engine(loaded(tmp_path, impatient), timeout=10):
+        assert seen.count("entered") == 3
+    Lingering.released.set()
+    assert caplog.messages == ["one: a handler doesn't end, though it has nothing in hand"]
 
 
 def test_a_handler_that_hangs_has_failed_loses_its_slot_to_a_fresh_one_and_is_too_late(

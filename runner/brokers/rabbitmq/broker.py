@@ -61,9 +61,9 @@ class RabbitBroker:
         except ValueError as error:
             raise BrokerSetupError(f"the broker's URL {error}") from None
         self._topology = Topology((), (), ())
-        self._life = Life()
+        self._life = Life(events)
         self._connection = connection(found, name)
-        self._repairs = Repairs(self._connection, self._life)
+        self._repairs = Repairs(self._connection, self._life, events)
         self._consumers = Consumers(self._repairs.mend, self._connection.later)
         self._settling = Settling(self._connection, self._life, self._consumers, events)
         self._recovery = Recovery(self._connection, self._life, self._repairs, self._settling, self._consumers, events)
@@ -89,7 +89,8 @@ class RabbitBroker:
         self._topology = self._repairs.topology = self._settling.publisher.topology = topology
         self._repairs.declares = declare
         self._life.happened(Change.START)
-        self._connection.start(loop, opened=self._recovery.opened, lost=self._recovery.lost, refused=self._life.refused)
+        recovery = self._recovery
+        self._connection.start(loop, opened=recovery.opened, lost=recovery.lost, refused=recovery.refused)
         try:
             if not self._life.first.wait(threading.TIMEOUT_MAX if timeout is None else timeout):
                 raise BrokerUnavailableError(f"no broker answers: {self._life.trouble}")

@@ -3,7 +3,6 @@ connections, its quarantines, and its answers to roll calls."""
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 
@@ -14,8 +13,6 @@ from runner.brokers.rabbitmq.consuming import Subscription
 from runner.brokers.rabbitmq.quarantine import QuarantineReader
 from runner.brokers.rabbitmq.roll_call import Held, answer_roll_calls
 from runner.brokers.rabbitmq.session import ChannelSession
-
-log = logging.getLogger("runner.broker")
 
 LOOK_AGAIN = 1.0
 """Seconds until a queue whose consumer was cancelled is gone, if it was deleted."""
@@ -100,7 +97,8 @@ class Consumers:
     def _consume_on(self, channel: Channel, subscription: Subscription) -> None:
         def closed(error: BaseException) -> None:
             subscription.detach()
-            self._mend(f"the consumer of {subscription.queue} was closed: {explain(error)}", again)
+            reason = too_long[0] if too_long else explain(error)
+            self._mend(f"the consumer of {subscription.queue} was closed: {reason}", again)
 
         def cancelled() -> None:
             subscription.lose_consumer()
@@ -113,7 +111,7 @@ class Consumers:
         def taken_back() -> None:
             # From 4.3 on RabbitMQ does so after consumer_timeout: what is in hand is handed out
             # once more, so that whatever still comes of it here has to be dropped.
-            log.warning("the broker has taken back what was in hand of %s for too long", subscription.queue)
+            too_long.append("the broker has taken back what was in hand for too long")
             if channel.is_open:
                 channel.close()
 
@@ -123,6 +121,7 @@ class Consumers:
         def again() -> None:
             self._consume(subscription)
 
+        too_long: list[str] = []
         subscription.opening = False
         if subscription.cancelled:
             channel.close()

@@ -21,15 +21,13 @@ any of them. Left out: what is done in each state (see `recovery`).
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Mapping
 from enum import Enum, auto
 
 from runner.brokers.answer import Answer
 from runner.errors import BrokerSetupError
-
-log = logging.getLogger("runner.broker")
+from runner.events import UNWATCHED, Events
 
 
 class State(Enum):
@@ -92,7 +90,8 @@ TRANSITIONS: Mapping[State, Mapping[Change, State]] = {
 class Life:
     """The state that the connection is in. Read from any thread, without a lock."""
 
-    def __init__(self) -> None:
+    def __init__(self, events: Events = UNWATCHED) -> None:
+        self._events = events
         self.state = State.NEW
         self.blocked = ""
         """Why the broker takes no messages for now; empty: it does."""
@@ -132,9 +131,10 @@ class Life:
             self.was_ready = self.was_ready or after is State.READY
         return before, after
 
-    def refused(self, reason: str) -> None:
+    def refused(self, node: str, reason: str) -> None:
         """Only a person can fix it. It ends the first start; later it may be fixed while we wait."""
         if self.was_ready:
-            log.error("the broker refuses: %s", reason)
+            self.trouble = reason
+            self._events.disconnected(node, reason, mends=False)
         elif not self.first.given:
             self.first.give(BrokerSetupError(reason))

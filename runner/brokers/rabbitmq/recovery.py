@@ -6,8 +6,6 @@ Left out: which node is tried when (see `connection`).
 
 from __future__ import annotations
 
-import logging
-
 from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.connection import Connection
 from runner.brokers.rabbitmq.amqp.errors import explain
@@ -17,8 +15,6 @@ from runner.brokers.rabbitmq.life import Change, Life, State
 from runner.brokers.rabbitmq.repairs import Repairs
 from runner.brokers.rabbitmq.settling import Settling
 from runner.events import Events
-
-log = logging.getLogger("runner.broker")
 
 
 class Recovery:
@@ -56,7 +52,7 @@ class Recovery:
         if before in (State.READY, State.REPAIRING):
             self._events.disconnected(self._connection.node, reason, mends=True)
         elif not self._life.ending and not self._life.was_refused and reason != self._life.trouble:
-            log.warning("waiting for the broker: %s", reason)
+            self._events.waiting(self._connection.node, reason)
         self._life.blocked, self._life.trouble = "", reason
         self._repairs.forget()
         self._settling.forget()
@@ -64,6 +60,10 @@ class Recovery:
         self._publisher.detach(
             f"the connection was lost before the broker confirmed; the message may have been stored ({reason})"
         )
+
+    def refused(self, reason: str) -> None:
+        """The broker answered, and refused a connection."""
+        self._life.refused(self._connection.node, reason)
 
     def _blocked(self, reason: str) -> None:
         self._life.blocked = f"the broker takes no messages now: {reason}"

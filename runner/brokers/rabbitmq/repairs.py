@@ -3,15 +3,13 @@ isn't: a queue that was deleted, a channel that was closed. Only on the I/O thre
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 from runner.brokers.rabbitmq.connection import RobustConnection
 from runner.brokers.rabbitmq.declaring import declare
 from runner.brokers.rabbitmq.life import Life
+from runner.events import Events
 from runner.topology import Topology
-
-log = logging.getLogger("runner.broker")
 
 REPAIR_DELAY = 1.0
 """Seconds between noticing that a queue or a channel is gone and putting it back."""
@@ -22,12 +20,13 @@ REFUSED_DELAY = 5.0
 class Repairs:
     """Keeps the topology as it should be."""
 
-    def __init__(self, connection: RobustConnection, life: Life) -> None:
+    def __init__(self, connection: RobustConnection, life: Life, events: Events) -> None:
         self.topology = Topology((), (), ())
         self.declares = True
         """Whether to create anything on the broker, or to take it as it is."""
         self._connection = connection
         self._life = life
+        self._events = events
         self._waiting: list[Callable[[], None]] = []
         """Called after the declaration that is under way."""
         self._unroutable = False
@@ -53,7 +52,7 @@ class Repairs:
         connection = self._connection.current
         if connection is None:
             return
-        log.warning("%s; declaring again", what)
+        self._events.interrupted(self._connection.node, what)
 
         def repair() -> None:
             if self._connection.current is connection:
@@ -79,9 +78,9 @@ class Repairs:
     def _on_failed(self, reason: str, final: bool) -> None:
         self._waiting.clear()
         if final:
-            self._life.refused(reason)
+            self._life.refused(self._connection.node, reason)
         else:
-            log.warning("%s; trying again", reason)
+            self._events.interrupted(self._connection.node, reason)
         connection = self._connection.current
 
         def restart() -> None:

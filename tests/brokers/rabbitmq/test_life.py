@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 
 from runner.brokers.rabbitmq import life
 from runner.brokers.rabbitmq.life import TRANSITIONS, Change, Life, State
 from runner.errors import BrokerSetupError
+from runner.events import UNWATCHED, Events
+from tests.watching import Journal
 
 
-def lived(*events: Change) -> Life:
-    found = Life()
-    for event in events:
-        found.happened(event)
+def lived(*changes: Change, events: Events = UNWATCHED) -> Life:
+    found = Life(events)
+    for change in changes:
+        found.happened(change)
     return found
 
 
@@ -64,20 +64,22 @@ def test_a_broker_that_takes_no_messages_is_not_available_though_it_is_connected
 
 def test_the_first_refusal_ends_the_first_start() -> None:
     found = lived(Change.START)
-    found.refused("it refuses the user name or the password")
-    found.refused("and again")
+    found.refused("node", "it refuses the user name or the password")
+    found.refused("node", "and again")
     assert found.was_refused
     with pytest.raises(BrokerSetupError, match=r"^it refuses the user name"):
         found.first.wait(0)
 
 
-def test_a_later_refusal_is_reported_and_may_be_mended(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.ERROR, "runner.broker")
-    found = lived(*READY)
+def test_a_later_refusal_is_reported_and_may_be_mended() -> None:
+    journal = Journal()
+    found = lived(*READY, events=Events([journal]))
     found.first.give()
-    found.refused("no access")
+    found.refused("node", "no access")
     assert not found.was_refused
-    assert "the broker refuses: no access" in caplog.text
+    assert [(seen.event, seen.at, seen.more) for seen in journal.seen] == [
+        ("disconnected", "node", ("no access", False)),
+    ]
 
 
 def test_every_state_can_be_reached_and_left_but_the_last() -> None:

@@ -7,11 +7,14 @@ from collections.abc import Callable
 
 import pytest
 
+from bench.ports import free_port
 from bench.rabbitmq_node import RabbitNode
 from runner.brokers.rabbitmq.broker import RabbitBroker
+from runner.errors import BrokerUnavailableError
 from runner.events import Events
 from runner.message import Destination as At
 from runner.message import Outgoing
+from runner.observability.observers import attach
 from runner.pipeline import Exchange
 from tests.brokers.places import RabbitPlace
 from tests.brokers.plans import NEXT, WORK, Collector, ids, to, topology
@@ -75,3 +78,27 @@ def test_a_broker_that_takes_no_messages_is_seen_to_be_blocked(
     wait_until(lambda: journal.only("unblocked"))
     [blocked] = journal.only("blocked")
     assert blocked.more == ("low on memory",)
+
+
+def test_a_broker_that_is_not_there_is_waited_for_and_said_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    port = free_port()
+    broker = RabbitBroker([f"amqp://127.0.0.1:{port}"], "test", attach())
+    with pytest.raises(BrokerUnavailableError):
+        broker.start(topology(), timeout=1)
+    [line] = [message for message in caplog.messages if message.startswith("waiting for the broker: ")]
+    assert f"127.0.0.1:{port}" in line
+
+
+def test_a_broker_that_refuses_later_is_a_case_for_a_person(
+    rabbit: Callable[..., RabbitBroker], rabbit_node: RabbitNode, vhost: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = Journal()
+    rabbit(events=attach([journal]))
+    rabbit_node.api("DELETE", f"/permissions/{vhost}/guest")
+    wait_until(lambda: rabbit_node.close_connections(vhost))
+    wait_until(lambda: len(journal.only("disconnected")) == 2)
+    lost, refused = journal.only("disconnected")
+    assert (lost.more[-1], refused.more[-1]) == (True, False)
+    assert f"the broker is not available: {refused.more[0]}" in caplog.messages
+    assert "it refuses access to the virtual host" in refused.more[0]
+    assert not journal.only("waiting"), "one line is enough"

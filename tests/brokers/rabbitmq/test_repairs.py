@@ -10,6 +10,7 @@ from bench.rabbitmq_node import RabbitNode
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.errors import PublishError
 from runner.message import Destination, Outgoing
+from runner.observability.observers import attach
 from runner.pipeline import Exchange
 from tests.brokers.places import RabbitPlace
 from tests.brokers.plans import NEXT, bound, ids, to, topology
@@ -33,7 +34,7 @@ def test_a_queue_that_was_deleted_is_put_back_once_a_message_for_it_came_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("runner.brokers.rabbitmq.repairs.REPAIR_DELAY", 0.05)
-    broker = rabbit()
+    broker = rabbit(events=attach())
     for name in ("first", "second"):  # it is mended as often as it is broken
         rabbit_node.api("DELETE", f"/queues/{vhost}/{NEXT}")
         with pytest.raises(PublishError, match=f"there is no queue '{NEXT}'"):

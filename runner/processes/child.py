@@ -1,0 +1,144 @@
+"""A child process of the supervisor, as it sees itself: its life from the fork to its end, the
+supervisor that it reports to, and the order to stop.
+
+Left out: what the kinds of children do (see `children`), and who keeps them alive (`supervisor`).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import mmap
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import NoReturn
+
+from runner.errors import RunnerError
+from runner.observability import streams
+
+log = logging.getLogger("runner.supervisor")
+
+
+class Stop(BaseException):
+    """Raised in a child's main thread by SIGTERM: stop, in good order."""
+
+
+NAP = 0.25
+"""Seconds that a child rests at a time: a signal that comes just before a sleep shows only after it."""
+
+
+def rest() -> NoReturn:
+    """Until `Stop`."""
+    while True:
+        time.sleep(NAP)
+
+
+class Board:
+    """Which children are up: a byte for each, in memory that the supervisor shares with them."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._up = mmap.mmap(-1, max(1, len(names)))
+
+    def __getitem__(self, child: int) -> bool:
+        return bool(self._up[child])
+
+    def __setitem__(self, child: int, up: bool) -> None:
+        self._up[child] = up
+
+    def down(self) -> list[str]:
+        return [name for child, name in enumerate(self._names) if not self._up[child]]
+
+
+class Supervision:
+    """A child's view of its supervisor: a place to report to, and a sign of life."""
+
+    def __init__(self, report: int, lifeline: int, board: Board) -> None:
+        self._report = report
+        self._lifeline = lifeline
+        self._board = board
+
+    def up(self) -> None:
+        """This child is up and working."""
+        self._tell(up=True)
+
+    def cannot_start(self, reason: str) -> None:
+        """This child can't start, and restarting it wouldn't help."""
+        self._tell(start_error=reason)
+
+    def down(self) -> list[str]:
+        """The names of the children that are not up."""
+        return self._board.down()
+
+    def replace(self) -> None:
+        """This child is about to end in good order, and wants a fresh one in its place, at once."""
+        self._tell(replace=True)
+
+    def watch(self) -> None:
+        """Stop this child's process group when the supervisor is gone, however it died:
+        nothing may run unsupervised. Starts a thread."""
+
+        def watch() -> None:
+            os.read(self._lifeline, 1)
+            os.killpg(0, signal.SIGTERM)
+
+        threading.Thread(target=watch, name="lifeline", daemon=True).start()
+
+    def _tell(self, **message: object) -> None:
+        os.write(self._report, json.dumps(message).encode() + b"\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A kind of child process. `run` is its whole life: it calls `Supervision.up()` when it
+    is up, raises RunnerError if it can't start, and ends on `Stop`."""
+
+    name: str
+    run: Callable[[Supervision], None]
+    forks: bool = False
+    """Whether it forks child processes: it then has no threads until it has forked, and calls
+    `Supervision.watch()` itself."""
+    last: bool = False
+    """Whether the others may need it while they stop, so that it stops after them."""
+
+
+ORDERS = (signal.SIGTERM, signal.SIGINT)
+"""The signals that stop a run. A child is forked with both blocked, and ignores SIGINT."""
+
+
+def live(child: Child, supervision: Supervision, configure: Callable[[str], None]) -> NoReturn:
+    """The whole life of a process that was just forked. `configure(name)` sets up its logging."""
+    status = 0
+    try:
+        os.setpgid(0, 0)  # Ctrl-C reaches only the supervisor, which stops all children in order
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, _raise_stop)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ORDERS)
+        if not child.forks:
+            supervision.watch()
+        configure(child.name)
+        child.run(supervision)
+    except Stop:
+        pass
+    except RunnerError as error:
+        supervision.cannot_start(str(error))
+        status = 1
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+    except BaseException:  # a child ends here, whatever it was
+        log.exception("%s has failed", child.name)
+        status = 1
+    finally:
+        streams.flush()
+        os._exit(status)  # a stuck handler must not keep the process alive
+
+
+def _raise_stop(_number: int, _frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Stop
