@@ -28,9 +28,11 @@ RABBITMQ = "amqp://guest:guest@localhost:5672/%2F"
 """What the pages call RabbitMQ."""
 
 _STARTS = re.compile(r"\b(make|runner) run\b")
-_LOOKS = re.compile(r"runner (mail|status)|cat |python -c |curl .*/health/")
+_LOOKS = re.compile(r"runner (ledger|mail|status)|cat |python -c |curl .*/(health|payments)/")
 """Commands that change nothing, and are repeated until they print what is shown: the
 page's reader is slower than a test."""
+
+_ID = re.compile(r"\b[0-9a-f]{32}\b")
 
 _VARIES = [
     (re.compile(pattern, re.MULTILINE), word)
@@ -40,7 +42,7 @@ _VARIES = [
         (r"\bOrder [0-9a-f]{8}\b", "<reference>"),
         (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+Z)?)?", "<time>"),
         (r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d (GMT|[+-]\d{4})", "<time>"),
-        (r"^\d\d:\d\d:\d\d", "<time>"),
+        (r"\b\d\d:\d\d:\d\d\.\d{3}Z|^\d\d:\d\d:\d\d", "<time>"),
         (r"\d+\.\d+ ?s\b", "<seconds>"),
         (r"\S*/var/mailbox/new/\S+", "<mail>"),
         (r"[ \t]+$", ""),
@@ -57,6 +59,8 @@ class Session:
         self, folder: Path, venv: Path, *, rabbitmq: str = "", variables: Mapping[str, str] | None = None
     ) -> None:
         self.folder = folder / "payments"
+        self._accepted = ""
+        """The id of the last message that the intake has accepted."""
         self._rabbitmq = rabbitmq
         self._port, self._mail_port = free_port(), free_port()
         self._state = folder
@@ -186,7 +190,10 @@ class Session:
             stderr=subprocess.STDOUT,
             timeout=TIMEOUT * 2,
         )
-        return done.stdout.decode()
+        shown = done.stdout.decode()
+        if "202 Accepted" in shown and (found := _ID.search(shown)):
+            self._accepted = found[0]
+        return shown
 
     @staticmethod
     def _script(text: str) -> list[str]:
@@ -211,7 +218,9 @@ class Session:
         return f"127.0.0.1:{self._mail_port}"
 
     def _meant(self, text: str) -> str:
-        return text.replace(RABBITMQ, self._rabbitmq).replace("localhost:5000", f"localhost:{self._port}")
+        """A message that the page names by its id is the last one that the intake has accepted."""
+        text = text.replace(RABBITMQ, self._rabbitmq).replace("localhost:5000", f"localhost:{self._port}")
+        return _ID.sub(self._accepted, text) if self._accepted else text
 
     def _shown(self, text: str) -> str:
         places = {

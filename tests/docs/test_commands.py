@@ -15,7 +15,6 @@ PAGE = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## runner (\w+(?: \w+)?)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
 
 
-
 def commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
     """Each command as it is typed: `run`, `ledger show`."""
     context = click.Context(group)
@@ -68,7 +67,7 @@ def test_every_choice_of_an_option_is_described(name: str) -> None:
 
 
 def _row(name: str, option: click.Option) -> tuple[str, str]:
-    default = "" if option.is_flag or option.default in (None, ()) or option.multiple else f"`{option.default}`"
+    default = "" if option.is_flag or option.required or option.default in (None, ()) or option.multiple else f"`{option.default}`"
     return ", ".join(f"`{word}`" for word in option.opts), ALSO_SAID.get((name, option.opts[-1]), default)
 
 
