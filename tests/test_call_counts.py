@@ -28,7 +28,7 @@ from runner.brokers.embedded.service import Service
 from runner.brokers.embedded.store import Store
 from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.frames import ack_frame, content_frames
-from runner.brokers.rabbitmq.amqp.node import Node
+from runner.brokers.rabbitmq.amqp.node import BrokerNode
 from runner.brokers.rabbitmq.amqp.wire import Wire
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.brokers.rabbitmq.connection import RobustConnection
@@ -172,7 +172,7 @@ class FarEnd:
 class ByHand(RobustConnection):
     """Opens at once. What is called waits for `drain`; what is to come later never comes."""
 
-    def __init__(self, nodes: Sequence[Node], name: str) -> None:
+    def __init__(self, nodes: Sequence[BrokerNode], name: str) -> None:
         super().__init__(nodes, name)
         self._waiting = deque[tuple[Callable[..., None], tuple[Any, ...]]]()
         self.far_end = FarEnd(self.call)
@@ -208,7 +208,7 @@ def batch_on_the_wire(channel: int, publishing: int, queue: str, number: int) ->
 def test_a_hop_on_rabbitmq(pipeline: LoadedPipeline, stage: str) -> None:
     made: list[ByHand] = []
 
-    def connection(nodes: Sequence[Node], name: str) -> ByHand:
+    def connection(nodes: Sequence[BrokerNode], name: str) -> ByHand:
         made.append(ByHand(nodes, name))
         return made[0]
 

@@ -16,7 +16,7 @@ import click
 from runner.commands.loading import PIPELINE_OPTION
 from runner.config.loader import load
 from runner.errors import RunnerError
-from runner.mailbox.maildir import Mail, MailSummary, count_mails, list_mails, no_mail, plain, read_mail
+from runner.mailbox.maildir import MailSummary, StoredMail, count_mails, list_mails, no_mail, plain, read_mail
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -83,7 +83,7 @@ _WIDTH_FOR_PROGRAMS = 160
 _SHOWN = ("From", "To", "Reply-To", "Date", "Subject", "Message-ID", "Auto-Submitted")
 
 
-def _sheet(mail: Mail) -> RenderableType:
+def _sheet(mail: StoredMail) -> RenderableType:
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text

@@ -89,7 +89,7 @@ class MailSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Mail:
+class StoredMail:
     """A mail, decoded. `text` and `html` are None if there is no such part."""
 
     file: Path
@@ -113,7 +113,7 @@ def list_mails(folder: Path, *, most: int | None = None) -> list[MailSummary]:
     return [_summary(number, file) for number, file in enumerate(_files(folder)[:most], start=1)]
 
 
-def read_mail(folder: Path, which: str | int = 1) -> Mail:
+def read_mail(folder: Path, which: str | int = 1) -> StoredMail:
     """One mail: by its number in the list (1 is the newest), or by a part of its Message-ID,
     such as the payment's id. Raises NoMailError."""
     files = _files(folder)
@@ -161,15 +161,17 @@ def _summary(number: int, file: Path) -> MailSummary:
     return MailSummary(number, file, datetime.fromtimestamp(_arrival(file)).astimezone(), to, head.header("Subject"))
 
 
-def _head(file: Path) -> Mail:
-    return Mail(file, _headers(BytesHeaderParser(policy=email.policy.default).parsebytes(_bytes(file))), None, None)
+def _head(file: Path) -> StoredMail:
+    return StoredMail(
+        file, _headers(BytesHeaderParser(policy=email.policy.default).parsebytes(_bytes(file))), None, None
+    )
 
 
-def _mail(file: Path) -> Mail:
+def _mail(file: Path) -> StoredMail:
     message = BytesParser(policy=email.policy.default).parsebytes(_bytes(file))
     assert isinstance(message, EmailMessage)
     attachments = tuple(plain(part.get_filename() or part.get_content_type()) for part in _attachments(message))
-    return Mail(file, _headers(message), _body(message, "plain"), _body(message, "html"), attachments)
+    return StoredMail(file, _headers(message), _body(message, "plain"), _body(message, "html"), attachments)
 
 
 def _bytes(file: Path) -> bytes:

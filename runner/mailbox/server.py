@@ -53,13 +53,13 @@ class MailboxServer:
 
     def start(self) -> None:
         """Returns when mails can be sent to it. Raises StartError."""
-        from runner.mailbox.smtp import Conversation  # takes 60 ms to import
+        from runner.mailbox.smtp import MailboxProtocol  # takes 60 ms to import
 
         make_maildir(self._folder)
         listener = _listener(self._listen)
         listener.setblocking(False)
         self.port = listener.getsockname()[1]
-        conversation, up = partial(Conversation, self._folder, self._most_bytes), threading.Event()
+        conversation, up = partial(MailboxProtocol, self._folder, self._most_bytes), threading.Event()
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._serve(listener, conversation, up)), name="mailbox", daemon=True
         )

@@ -21,7 +21,7 @@ for _name in ("mail.log", "mail.error", "mail.debug"):
     logging.getLogger(_name).setLevel(logging.ERROR)  # a line for each command would drown the runner's own
 
 
-class Conversation(SMTP):
+class MailboxProtocol(SMTP):
     """Takes any sender and recipient; `most_bytes` limits one mail."""
 
     def __init__(self, folder: Path, most_bytes: int) -> None:

@@ -72,7 +72,7 @@ UPDATE queue SET head = ?, tail = ?, returned = ?, held = ?, delayed = ?, next_d
 """
 
 
-class Queue:
+class StoredQueue:
     """A queue's row, as the current transaction sees and changes it."""
 
     __slots__ = (
@@ -168,8 +168,8 @@ class Store:
             self.identity = identity(path)
             self._durable = True
             self._owner = self._register(name)
-        self.queues: dict[str, Queue] = {}
-        self._numbers: dict[int, Queue] = {}
+        self.queues: dict[str, StoredQueue] = {}
+        self._numbers: dict[int, StoredQueue] = {}
         self._owners: dict[int, str] = {}
         self._consumers: list[tuple[int, int]] = []
 
@@ -213,7 +213,7 @@ class Store:
         for number, name, *rest in json.loads(queues):
             queue = self.queues.get(name)
             if queue is None:
-                queue = self.queues[name] = self._numbers[number] = Queue(name)
+                queue = self.queues[name] = self._numbers[number] = StoredQueue(name)
             queue.load(number, *rest)
         self._owners = dict(json.loads(owners))
         self._consumers = json.loads(consumers)
@@ -245,7 +245,7 @@ class Store:
             numbers = [(self.queues[name].number, self._owner) for name in names]
             self._connection.executemany(f"INSERT INTO {table} VALUES (?, ?)", numbers)
 
-    def consumers(self, queue: Queue) -> list[str]:
+    def consumers(self, queue: StoredQueue) -> list[str]:
         """The other owners that consume `queue`."""
         others = (owner for number, owner in self._consumers if number == queue.number and owner != self._owner)
         return [self._owners[owner] for owner in others if owner in self._owners]
@@ -291,7 +291,7 @@ class Store:
         )
 
     @staticmethod
-    def _wait_again(queue: Queue, count: int) -> None:
+    def _wait_again(queue: StoredQueue, count: int) -> None:
         queue.held -= count
         queue.returned += count
         queue.changed = True
@@ -299,12 +299,12 @@ class Store:
     # -- Messages in --------------------------------------------------------------------
 
     def insert(self, rows: Sequence[tuple[int, str, str | None, bytes]]) -> None:
-        """Store messages: (place, id, headers, payload), with places from `Queue.add`."""
+        """Store messages: (place, id, headers, payload), with places from `StoredQueue.add`."""
         self._in_bulk(_INSERT, rows)
 
     def delay(self, rows: Sequence[tuple[int, int, str, str | None, bytes]]) -> None:
         """Keep messages until they are due: (queue's number, due, id, headers, payload), each
-        registered by `Queue.add_delayed`. They get their places then."""
+        registered by `StoredQueue.add_delayed`. They get their places then."""
         self._in_bulk(_DELAY, rows)
 
     def _in_bulk(self, statements: dict[int, str], rows: Sequence[tuple[Any, ...]]) -> None:
@@ -314,7 +314,7 @@ class Store:
                 self._execute(statement, list(chain.from_iterable(rows[start : start + size])))
                 start += size
 
-    def come_due(self, queue: Queue) -> bool:
+    def come_due(self, queue: StoredQueue) -> bool:
         """Put the delayed messages that are due at the tail of `queue`. Returns whether there were any."""
         now = int(time.time() * 1000)
         if queue.next_due is None or not self._is_due(queue.next_due, now):
@@ -344,7 +344,7 @@ class Store:
 
     # -- Messages out -------------------------------------------------------------------
 
-    def take(self, queue: Queue, room: int, *, suspect: bool) -> list[Taken]:
+    def take(self, queue: StoredQueue, room: int, *, suspect: bool) -> list[Taken]:
         """Take up to `room` messages in hand: first those that wait again, then fresh ones.
 
         At most one of them is a suspect, a message whose holder died, and only if `suspect`
@@ -359,7 +359,7 @@ class Store:
             return [self._named(message) for message in taken]
         return taken
 
-    def _take(self, queue: Queue, room: int, *, suspect: bool) -> list[Taken]:
+    def _take(self, queue: StoredQueue, room: int, *, suspect: bool) -> list[Taken]:
         taken: list[Taken] = []
         if queue.returned:
             places = self._waiting_again(queue, "crashes > 0", 1) if suspect else []
@@ -377,7 +377,7 @@ class Store:
         self._execute("UPDATE message SET id = ? WHERE place = ?", (named.id, named.place))
         return named
 
-    def suspects(self, queue: Queue, count: int) -> list[tuple[int, str, str | None]]:
+    def suspects(self, queue: StoredQueue, count: int) -> list[tuple[int, str, str | None]]:
         """Place, id and headers of up to `count` messages whose holder died once."""
         found = self._execute(
             f"SELECT json_group_array(json_array(place, id, headers)) FROM (SELECT place, {_MESSAGE} FROM message"
@@ -393,7 +393,7 @@ class Store:
         chosen = "(SELECT value FROM json_each(?))"
         self._execute(f"UPDATE taken SET crashes = 0 WHERE place IN {chosen}", (json.dumps(places),))
 
-    def _waiting_again(self, queue: Queue, which: str, count: int) -> list[int]:
+    def _waiting_again(self, queue: StoredQueue, which: str, count: int) -> list[int]:
         found = self._execute(
             "SELECT json_group_array(place) FROM (SELECT place FROM taken"
             f" WHERE owner IS NULL AND {which} AND place BETWEEN ? AND ? ORDER BY place LIMIT ?)",
@@ -402,7 +402,7 @@ class Store:
         places: list[int] = json.loads(found)
         return places
 
-    def _take_returned(self, queue: Queue, places: list[int]) -> list[Taken]:
+    def _take_returned(self, queue: StoredQueue, places: list[int]) -> list[Taken]:
         if not places:
             return []
         chosen = json.dumps(places)
@@ -415,7 +415,7 @@ class Store:
         queue.changed = True
         return taken
 
-    def _take_fresh(self, queue: Queue, room: int) -> list[Taken]:
+    def _take_fresh(self, queue: StoredQueue, room: int) -> list[Taken]:
         taken = list(unpacked(self._execute(_TAKE_FRESH, (queue.head, queue.tail - 1, room)).fetchone()))
         if not taken:  # another program has taken them away
             queue.head, queue.changed = queue.tail, True
@@ -430,7 +430,7 @@ class Store:
         queue.changed = True
         return taken
 
-    def remove(self, queue: Queue, places: list[int]) -> None:
+    def remove(self, queue: StoredQueue, places: list[int]) -> None:
         """Delete messages that we had in hand: they are settled."""
         places.sort()
         first, last = places[0], places[-1]
@@ -443,7 +443,7 @@ class Store:
         queue.held -= len(places)
         queue.changed = True
 
-    def release(self, queue: Queue, places: list[int]) -> None:
+    def release(self, queue: StoredQueue, places: list[int]) -> None:
         """Messages that we had in hand wait again at their place, uncounted."""
         chosen = "(SELECT value FROM json_each(?))"
         self._execute(f"UPDATE taken SET owner = NULL WHERE place IN {chosen}", (json.dumps(places),))

@@ -16,7 +16,7 @@ from runner.brokers.base import PATIENCE, Consumer
 from runner.brokers.embedded.inbox import Parcel, Publication, Work
 from runner.brokers.embedded.presence import Grave
 from runner.brokers.embedded.reading import Taken, attempts_in, delivery_of
-from runner.brokers.embedded.store import Queue, Store
+from runner.brokers.embedded.store import Store, StoredQueue
 from runner.errors import BrokerError, BrokerUnavailableError, PublishError
 from runner.message import Delivery, Destination, Outgoing, Session, new_id, number
 from runner.topology import Topology
@@ -85,9 +85,9 @@ class Destinations:
     def __init__(self, topology: Topology, store: Store) -> None:
         self._topology = topology
         self._store = store
-        self._known: dict[Destination, tuple[Queue, ...]] = {}
+        self._known: dict[Destination, tuple[StoredQueue, ...]] = {}
 
-    def queues(self, destination: Destination) -> tuple[Queue, ...]:
+    def queues(self, destination: Destination) -> tuple[StoredQueue, ...]:
         """None: no queue takes a message for `destination`."""
         found = self._known.get(destination)
         if found is None:
@@ -99,7 +99,7 @@ class Destinations:
                 self._known[destination] = found
         return found
 
-    def refusal(self, message: Outgoing, planned: Mapping[Queue, int]) -> str | None:
+    def refusal(self, message: Outgoing, planned: Mapping[StoredQueue, int]) -> str | None:
         """Why `message` can't be taken, given that so many more are `planned` for each queue."""
         queues = self.queues(message.destination)
         if not queues:
@@ -128,7 +128,7 @@ class Turn:
         self._rows: list[tuple[int, str, str | None, bytes]] = []
         self._delayed_rows: list[tuple[int, int, str, str | None, bytes]] = []
         self._dropped: list[tuple[Delivery, bool]] = []
-        self._fed: set[Queue] = set()
+        self._fed: set[StoredQueue] = set()
         self.answers: list[tuple[Publication, BrokerError | None]] = []
         self.refused: list[tuple[Delivery, PublishError]] = []
         self.taken: list[tuple[Subscription, list[Delivery]]] = []
@@ -177,7 +177,7 @@ class Turn:
         if delivery.session is not self._session or delivery not in self._hand:
             return
         if parcels:
-            planned: Counter[Queue] = Counter()
+            planned: Counter[StoredQueue] = Counter()
             refused = []
             for message, _ in parcels:
                 reason = self._destinations.refusal(message, planned)
@@ -258,7 +258,7 @@ class Turn:
         self.taken.append((subscription, deliveries))
         self.more |= queue.ready > 0 and subscription.in_hand < subscription.prefetch and self._hand.bytes < HELD_BYTES
 
-    def _absolve(self, subscription: Subscription, queue: Queue, count: int) -> None:
+    def _absolve(self, subscription: Subscription, queue: StoredQueue, count: int) -> None:
         """Those whose holder died are none of the suspects where its consumer knows better."""
         innocent = [
             place

@@ -14,6 +14,7 @@
     tickets.py      what follows once the fate of a message is known
     consumers.py    everything that the process consumes, over any number of connections
     consuming.py    one queue that is consumed
+    sorting.py      which deliveries go elsewhere first: to the quarantine, or back to wait
     session.py      what one channel has delivered; acks in batches
     reading.py      what was delivered → a delivery, and the number of its attempt
     quarantine.py   messages whose worker died, one at a time

@@ -14,7 +14,7 @@ from itertools import chain
 from runner.brokers.answer import Answer
 from runner.brokers.base import ANSWER_TIMEOUT, Consumer, Depth, Done, GiveUp
 from runner.brokers.outstanding import Outstanding
-from runner.brokers.rabbitmq.amqp.node import Node
+from runner.brokers.rabbitmq.amqp.node import BrokerNode
 from runner.brokers.rabbitmq.connection import RobustConnection
 from runner.brokers.rabbitmq.consumers import Consumers
 from runner.brokers.rabbitmq.consuming import Subscription
@@ -23,12 +23,13 @@ from runner.brokers.rabbitmq.life import Change, Life
 from runner.brokers.rabbitmq.recovery import Recovery
 from runner.brokers.rabbitmq.repairs import Repairs
 from runner.brokers.rabbitmq.settling import Settling
+from runner.brokers.rabbitmq.sorting import Sorter
 from runner.brokers.rabbitmq.tickets import SubmitTicket
 from runner.brokers.rabbitmq.url import nodes
 from runner.errors import BrokerAwayError, BrokerSetupError, BrokerUnavailableError
 from runner.events import UNWATCHED, Events
 from runner.message import Outgoing
-from runner.topology import PlannedQueue, Topology, quarantine_queue
+from runner.topology import PlannedQueue, Topology
 
 CANCEL_TIMEOUT = 5.0
 """Seconds to wait for the end of a consumer, while its last deliveries come."""
@@ -54,7 +55,7 @@ class RabbitBroker:
         name: str,
         events: Events = UNWATCHED,
         *,
-        connection: Callable[[Sequence[Node], str], RobustConnection] = RobustConnection,
+        connection: Callable[[Sequence[BrokerNode], str], RobustConnection] = RobustConnection,
     ) -> None:
         try:
             found = list(chain.from_iterable(map(nodes, urls)))
@@ -114,12 +115,11 @@ class RabbitBroker:
         return _nothing
 
     def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
+        planned = next(planned for planned in self._topology.queues if planned.name == queue)
         subscription = Subscription(
-            next(planned for planned in self._topology.queues if planned.name == queue),
-            quarantine_queue(queue),
+            Sorter(planned, waits=bool(self._topology.rungs.get(queue))),
             prefetch,
             consumer,
-            waits=bool(self._topology.rungs.get(queue)),
             move=self._settling.move,
             later=self._connection.call,
             after=self._connection.later,

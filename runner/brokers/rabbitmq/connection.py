@@ -16,7 +16,7 @@ from typing import Any
 
 from runner.brokers.rabbitmq.amqp.connection import Connection
 from runner.brokers.rabbitmq.amqp.errors import explain, is_refusal, tls_fails
-from runner.brokers.rabbitmq.amqp.node import Node
+from runner.brokers.rabbitmq.amqp.node import BrokerNode
 from runner.brokers.rabbitmq.amqp.parameters import parameters
 from runner.brokers.rabbitmq.drivers import OnLoop, OwnThread
 
@@ -44,7 +44,7 @@ class RobustConnection:
     URL names can't be used.
     """
 
-    def __init__(self, nodes: Sequence[Node], name: str) -> None:
+    def __init__(self, nodes: Sequence[BrokerNode], name: str) -> None:
         self._nodes = [(node, parameters(node, name)) for node in nodes]
         random.shuffle(self._nodes)  # so that many processes don't all choose the first node
         self._driver: OnLoop

@@ -1,8 +1,6 @@
 """Consuming one queue: deliveries in batches, each queue on its own channel.
 
-A delivery whose earlier holder died is not handled here, unless its consumer knows that it is
-innocent, but moved to the queue's quarantine (see `quarantine`). Nor is a retry that isn't due
-yet.
+Left out: which deliveries have to go elsewhere before they may be handled (see `sorting`).
 
 RabbitMQ limits what is taken in advance only by number. If the bodies are large, the consumer
 rests until there is room in memory, and then takes fewer.
@@ -17,10 +15,10 @@ from runner.brokers.base import Consumer
 from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.frames import Delivered
 from runner.brokers.rabbitmq.amqp.templates import Plain
-from runner.brokers.rabbitmq.reading import left_to_wait, moved, read_delivery, returns
+from runner.brokers.rabbitmq.reading import moved, read_delivery
 from runner.brokers.rabbitmq.session import ChannelSession
+from runner.brokers.rabbitmq.sorting import Sorter
 from runner.message import NO_HEADERS, Delivery, Outgoing, all_usable
-from runner.topology import PlannedQueue
 
 LARGE = 64 * 1024
 """Bytes from which a body counts as large."""
@@ -35,26 +33,22 @@ WIDEN_AFTER = 10.0
 class Subscription:
     """A work queue that is consumed, over any number of connections, by one consumer at a time.
 
-    `waits` tells whether the queue has companions on which a retry waits.
-    `move(delivery, message)` publishes a delivery elsewhere and then acks it; if that is
+    `sorter` is the queue's. `move(delivery, message)` publishes a delivery elsewhere and then acks it; if that is
     refused, it must call `arrive`. `later(function)` calls `function` after what has been read
     so far, `after(delay, function)` after `delay` seconds.
     """
 
     def __init__(
         self,
-        planned: PlannedQueue,
-        quarantine: str,
+        sorter: Sorter,
         prefetch: int,
         consumer: Consumer,
         *,
-        waits: bool,
         move: Callable[[Delivery, Outgoing], None],
         later: Callable[[Callable[[], None]], None],
         after: Callable[[float, Callable[[], None]], None],
     ) -> None:
-        self.queue = planned.name
-        self.quarantine = quarantine
+        self.queue, self.quarantine = sorter.queue, sorter.quarantine
         self.consumer = consumer
         self.session: ChannelSession | None = None
         self.cancelled = False
@@ -68,10 +62,7 @@ class Subscription:
         self._cancels: list[Callable[[], None]] = []
         """Called at the consumer's end."""
         self._prefetch = prefetch
-        self._counts_deliveries = planned.type == "quorum"
-        self._most_returns = (planned.delivery_limit or 0) / 2
-        """A message that comes back more often is no longer innocent, lest the broker's own limit end it."""
-        self._waits = waits
+        self._sorter = sorter
         self._move = move
         self._later = later
         self._after = after
@@ -102,7 +93,7 @@ class Subscription:
                 self._cancel_consumer(channel)
 
         self._takes = min(self._prefetch, self._narrow or self._prefetch)
-        channel.consume(self.queue, self._takes, Arrivals(self, session), consuming)
+        channel.consume(self.queue, self._takes, Receiver(self, session), consuming)
 
     def lose_consumer(self) -> None:
         """The broker has cancelled it; the channel, and what is in hand, are still good."""
@@ -205,7 +196,7 @@ class Subscription:
         """Hand it to the consumer, or send it where it has to go first."""
         elsewhere = None
         if delivered.redelivered or (delivered.properties is not None and delivered.properties.headers):
-            elsewhere = self._elsewhere(delivery, delivered)
+            elsewhere = self._sorter.elsewhere(delivery, delivered, self.consumer)
         if elsewhere is None and delivery.id != delivered.message_id:
             # Another program sent it without an id, or with an unusable one. Its new id has to
             # survive crashes, so it is stored before a handler sees it.
@@ -215,29 +206,8 @@ class Subscription:
         else:
             self._move(delivery, elsewhere)
 
-    def _elsewhere(self, delivery: Delivery, delivered: Delivered) -> Outgoing | None:
-        """Where a delivery has to go before it may be handled: to the quarantine, or back to wait
-        if its retry isn't due yet."""
-        if self._is_suspect(delivery, delivered):
-            # At most one attempt, however often it was delivered: only the first delivery can
-            # have reached a handler; the later ones were on their way to the quarantine.
-            delivery.attempt += 1
-            delivery.deaths = 1
-            return moved(delivery, self.quarantine)
-        wait = left_to_wait(delivered)
-        if wait <= 0 or not self._waits:  # a stage that no longer retries has no queue to wait on
-            return None
-        return moved(delivery, self.queue, wait)
 
-    def _is_suspect(self, delivery: Delivery, delivered: Delivered) -> bool:
-        """Whether it may have killed the one who had it in hand."""
-        came_back = returns(delivered, counts_deliveries=self._counts_deliveries)
-        if not came_back or came_back >= self._most_returns:
-            return came_back > 0
-        return not self.consumer.is_innocent(delivery.id, delivery.attempt)
-
-
-class Arrivals:
+class Receiver:
     """What comes on one channel, for the subscription that consumes on it."""
 
     def __init__(self, subscription: Subscription, session: ChannelSession) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
 
-from runner.brokers.rabbitmq.amqp.node import Node
+from runner.brokers.rabbitmq.amqp.node import BrokerNode
 from runner.hosts import read_host
 from runner.privacy.redaction import hide_password
 from runner.wording import did_you_mean, quoted
@@ -48,7 +48,7 @@ LONGEST_VHOST = 255
 """Bytes: AMQP's short string."""
 
 
-def nodes(text: str) -> tuple[Node, ...]:
+def nodes(text: str) -> tuple[BrokerNode, ...]:
     """The nodes that a URL stands for: one for each host of `amqp://a,b/vhost`.
 
     Raises ValueError with a sentence for the user, whose subject is the URL.
@@ -81,7 +81,7 @@ def described(urls: Sequence[str], *, variable: str | None) -> str:
     return ", ".join(hide_password(url) for url in urls)
 
 
-def _node(match: re.Match[str], written: str, query: Mapping[str, str]) -> Node:
+def _node(match: re.Match[str], written: str, query: Mapping[str, str]) -> BrokerNode:
     found = _HOST.fullmatch(written)
     if found is None or not found["host"] or not 0 < int(found["port"] or 1) < 65_536:
         raise ValueError(
@@ -90,7 +90,7 @@ def _node(match: re.Match[str], written: str, query: Mapping[str, str]) -> Node:
     tls = match["scheme"] == "amqps"
     user, _, password = (match["user"] or "").partition(":")
     credentials = f"{match['user']}@" if match["user"] is not None else ""
-    return Node(
+    return BrokerNode(
         url=f"{match['scheme']}://{credentials}{written}{match['vhost'] or ''}{match['query'] or ''}",
         host=read_host(_decoded(found["host"])).lower(),
         port=int(found["port"] or (5671 if tls else 5672)),

@@ -22,7 +22,7 @@ class _Encrypted(smtplib.SMTP_SSL, Conversation):
     """With TLS from the first byte."""
 
 
-class Connection(flask_mail.Connection):
+class RelayConnection(flask_mail.Connection):
     """Flask-Mail's, with limits and with the relay's certificate verified."""
 
     host: Conversation
@@ -59,15 +59,15 @@ class Connection(flask_mail.Connection):
         self.host.close()
 
 
-class Mail(flask_mail.Mail):
+class RelayMail(flask_mail.Mail):
     """Flask-Mail's, which would hard-code its own Connection."""
 
     def __init__(self, app: Flask, relay: Relay) -> None:
         super().__init__(app)
         self._relay = relay
 
-    def connect(self) -> Connection:
-        return Connection(self.state, self._relay)
+    def connect(self) -> RelayConnection:
+        return RelayConnection(self.state, self._relay)
 
 
 def _own_name() -> str:

@@ -12,7 +12,7 @@ from flask import Flask
 
 from runner import Reject, Retry
 from runner.library.mail.answers import cannot_connect, cannot_send, is_goodbye
-from runner.library.mail.connection import Connection, Mail
+from runner.library.mail.connection import RelayConnection, RelayMail
 from runner.library.mail.email import Email
 from runner.library.mail.relay import Relay
 
@@ -27,8 +27,8 @@ class Outbox:
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
         self._app = Flask(__name__, static_folder=None)
-        self._mail = Mail(self._app, relay)
-        self._connection: Connection | None = None
+        self._mail = RelayMail(self._app, relay)
+        self._connection: RelayConnection | None = None
         self._used = 0.0
 
     def send(self, email: Email) -> None:

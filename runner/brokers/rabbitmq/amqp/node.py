@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class BrokerNode:
     """One node of a cluster, as its URL names it."""
 
     url: str

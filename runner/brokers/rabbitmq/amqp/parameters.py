@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pika
 
-from runner.brokers.rabbitmq.amqp.node import Node
+from runner.brokers.rabbitmq.amqp.node import BrokerNode
 from runner.errors import BrokerSetupError
 
 HEARTBEAT = 30
@@ -13,7 +13,7 @@ CONNECT_TIMEOUT = 10
 """Seconds for TCP, TLS and AMQP together."""
 
 
-def parameters(node: Node, name: str) -> pika.ConnectionParameters:
+def parameters(node: BrokerNode, name: str) -> pika.ConnectionParameters:
     """How to connect to `node`; `name` is shown in RabbitMQ's lists.
 
     Raises BrokerSetupError if a certificate that the URL names can't be used.
@@ -33,7 +33,7 @@ def parameters(node: Node, name: str) -> pika.ConnectionParameters:
     )
 
 
-def _tls(node: Node) -> pika.SSLOptions:
+def _tls(node: BrokerNode) -> pika.SSLOptions:
     try:
         return pika.SSLOptions(node.tls_context(), node.server_name_indication or node.host)
     except ValueError as error:

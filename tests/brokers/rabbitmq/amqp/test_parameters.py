@@ -9,12 +9,12 @@ from pathlib import Path
 import pika
 import pytest
 
-from runner.brokers.rabbitmq.amqp.node import Node
+from runner.brokers.rabbitmq.amqp.node import BrokerNode
 from runner.brokers.rabbitmq.amqp.parameters import parameters
 from runner.errors import BrokerSetupError
 from tests.certificates import Certificate
 
-NODE = Node("amqp://user:p@rabbit:99/v", "rabbit", 99, vhost="v", user="user", password="p")
+NODE = BrokerNode("amqp://user:p@rabbit:99/v", "rabbit", 99, vhost="v", user="user", password="p")
 
 
 def test_a_node_without_settings_of_its_own_has_our_time_outs_and_a_name_in_rabbitmqs_lists() -> None:
@@ -49,7 +49,7 @@ def test_tls_is_always_verified_against_the_hosts_name_or_the_one_that_is_given(
     ids=["cacertfile", "certfile"],
 )
 def test_a_certificate_that_cannot_be_used_is_named(
-    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    node: BrokerNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken.pem").write_text("no certificate")
