@@ -27,6 +27,7 @@ from runner.message import Delivery, Message, Outgoing
 from runner.pipeline import Stage
 from runner.worker import prefetch
 from runner.worker.blackbox import BlackBox, mark
+from runner.worker.breaker import CircuitBreaker
 from runner.worker.isolation import Isolation, Running
 from runner.worker.outcome import Decider, Fate, Outcome
 
@@ -85,10 +86,13 @@ class StageWorker(Consumer):
         self._isolation.join(self._running)
         self._seen: dict[Delivery, float] = {}
         """When it was first seen to be at work on these (monotonic)."""
+        self._breaker = None if stage.breaker is None else CircuitBreaker(stage.breaker)
         self._prefetch = stage.prefetch
         self._handled = 0
         """Messages since the last look; inexact when slots count at the same time."""
         self._entered: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._switching = threading.Lock()
+        """Held by whoever consumes again: two at once would consume twice."""
         self._lock = threading.Lock()
         """Guards the three below."""
         self._stopping = False
@@ -119,7 +123,7 @@ class StageWorker(Consumer):
             raise StartError(f"stage {name}: its handler can't start: {type(error).__name__}: {error}")
 
     def consume(self) -> None:
-        self._broker.consume(self._stage.consume, self._prefetch, self)
+        self._broker.consume(self._stage.consume, 1 if self._probing else self._prefetch, self)
 
     def stop(self) -> None:
         with self._lock:
@@ -253,6 +257,8 @@ class StageWorker(Consumer):
                 )
                 return False
             seconds = time.perf_counter() - began if tell is not None else 0.0
+            if self._breaker is not None:
+                done = self._minded(self._breaker, delivery, done)
             if isinstance(done, Outcome):
                 self._settle(delivery, done, seconds)
             else:
@@ -311,6 +317,8 @@ class StageWorker(Consumer):
     def _give_up(self, delivery: Delivery, number: int, timeout: float) -> None:
         if delivery.session.open:  # else it has come again, and is counted then
             outcome = self._decider.overdue(delivery, timeout, _stack_of(self._slots[number]))
+            if self._breaker is not None:
+                self._minded(self._breaker, delivery, outcome)
             self._settle(delivery, outcome, timeout)
         if self._hung is not None:
             self._abandoned.add(number)
@@ -339,15 +347,37 @@ class StageWorker(Consumer):
             handled=handled,
             seconds=seconds,
         )
-        if fitting == self._prefetch or self._stopping or self._resume is not None:
+        if fitting == self._prefetch or self._stopping or self._resume is not None or self._probing:
             return
         log.debug("%s takes %d in advance, instead of %d", self._stage.name, fitting, self._prefetch)
         self._prefetch = fitting
-        self._broker.cancel(self._stage.consume)
-        self._give_back_waiting()
-        with self._lock:
-            if not self._stopping and self._resume is None:
-                self.consume()
+        self._consume_anew()
+
+    def _consume_anew(self) -> None:
+        """Take as many in advance as is right now."""
+        with self._switching:
+            self._broker.cancel(self._stage.consume)
+            self._give_back_waiting()
+            with self._lock:
+                if not self._stopping and self._resume is None:
+                    self.consume()
+
+    @property
+    def _probing(self) -> bool:
+        return self._breaker is not None and self._breaker.probing
+
+    def _minded(
+        self, breaker: CircuitBreaker, delivery: Delivery, done: Sequence[Outgoing] | Outcome
+    ) -> Sequence[Outgoing] | Outcome:
+        """`done`, after the circuit breaker has heard of it."""
+        verdict = breaker.heard(done)
+        if verdict.pause:
+            self.pause(verdict.pause, breaker.pause)
+        if verdict.go_on:
+            self._consume_anew()
+        if verdict.spare and isinstance(done, Outcome):
+            return self._decider.spared(delivery, done, breaker.pause)
+        return done
 
     def pause(self, reason: str, delay: float) -> None:
         """Take nothing for `delay` seconds, unless the stage is paused already. From any thread."""
@@ -371,7 +401,10 @@ class StageWorker(Consumer):
             if self._stopping:
                 return
         self._events.resumed(self._stage.name)
-        self.consume()
+        if self._breaker is not None:
+            self._breaker.resumed()
+        with self._switching:
+            self.consume()
 
     def _give_back_waiting(self) -> None:
         waiting: list[Delivery | None] = []
