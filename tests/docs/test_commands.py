@@ -67,7 +67,11 @@ def test_every_choice_of_an_option_is_described(name: str) -> None:
 
 
 def _row(name: str, option: click.Option) -> tuple[str, str]:
-    default = "" if option.is_flag or option.required or option.default in (None, ()) or option.multiple else f"`{option.default}`"
+    default = (
+        ""
+        if option.is_flag or option.required or option.default in (None, ()) or option.multiple
+        else f"`{option.default}`"
+    )
     return ", ".join(f"`{word}`" for word in option.opts), ALSO_SAID.get((name, option.opts[-1]), default)
 
 
