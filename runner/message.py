@@ -7,6 +7,7 @@ reserves those, and ignores some of them when a message is republished.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -27,6 +28,8 @@ QUEUE = "runner-queue"
 """The queue that a dead letter came from."""
 TIME = "runner-time"
 """When it was dead-lettered: RFC 3339, UTC."""
+SEALED = "runner-sealed"
+"""Of a dead letter whose body was sealed as a whole: why."""
 STRIPPED = "runner-stripped"
 """Why a message was moved on without the headers and properties that its sender wrote."""
 
@@ -37,6 +40,9 @@ LONGEST_ID = 200
 """Bytes of an id; AMQP has 255, and a stage that returns several bodies adds to it."""
 LARGEST_COUNT = 1_000_000
 """The most that a count in a header is taken for: a forged one must stay writable."""
+
+
+_NUMBERS = re.compile(r"(?:\.[0-9]+)+\Z")
 
 
 def new_id() -> str:
@@ -54,6 +60,12 @@ def all_usable(ids: Sequence[str]) -> bool:
     """The same of many ids (at least one) that take as many bytes each, in one look."""
     joined = "".join(ids)
     return joined.isprintable() and "\ufffd" not in joined and 0 < len(ids[0].encode()) <= LONGEST_ID
+
+
+def root_id(id: str) -> str:
+    """The id of the message that this one came from: without the numbers that stages which return
+    several bodies have added."""
+    return _NUMBERS.sub("", id) or id
 
 
 def number(value: object, most: int = LARGEST_COUNT) -> int:
@@ -155,7 +167,8 @@ class Delivery:
     as far as its header tells. `unreadable` says why it can't be handled at all, if the
     broker couldn't read all of it. `tag` and `broker_data` belong to the broker that
     handed out the delivery: what it needs to settle it or to move it on. No other code reads
-    them, and no other broker understands them.
+    them, and no other broker understands them. `opened` has the sensitive values that its handler
+    has open; None: nothing in its body is sealed.
     """
 
     __slots__ = (
@@ -165,6 +178,7 @@ class Delivery:
         "error",
         "headers",
         "id",
+        "opened",
         "payload",
         "queue",
         "session",
@@ -197,6 +211,7 @@ class Delivery:
         self.deaths = deaths
         self.unreadable = unreadable
         self.error = error
+        self.opened: Sequence[str] | None = None
 
     def __repr__(self) -> str:  # never the payload: it may hold a card number
         return f"Delivery({self.queue}, id={self.id}, attempt={self.attempt})"
