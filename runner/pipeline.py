@@ -121,6 +121,8 @@ class Stage:
     retry: RetryPolicy = DEFAULT_RETRY
     timeout: float | None = 600.0
     """Seconds after which a call of the handler has failed; None: never."""
+    reveal: tuple[str, ...] = ()
+    """The sealed fields that the handler sees open: `cardNo`, `card.number`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,10 @@ class Pipeline:
     http: Http | None = None
     mailbox: Mailbox | None = None
     health: Health | None = None
+    keys: Path | None = None
+    """The file with the keys that seal what schemas mark as sensitive; None: nothing is sealed."""
+    production: bool = False
+    """Whether to refuse what is only for development."""
     shutdown_timeout: float = 25.0
     """Seconds that a stopping worker may take to finish what it has in hand."""
     broker_variable: str | None = field(default=None, compare=False)

@@ -50,6 +50,9 @@ def _pipeline(loaded: LoadedPipeline) -> Lines:
     yield f"name: {scalar(pipeline.name)}"
     yield ""
     yield from _entry("broker", _broker(pipeline))
+    if pipeline.keys is not None:
+        yield from _entry("keys", f"file:{_relative(pipeline.keys, pipeline)}")
+    yield f"production: {str(pipeline.production).lower()}"
     if pipeline.http is not None:
         yield from _http(pipeline.http)
     if pipeline.mailbox is not None:
@@ -123,6 +126,8 @@ def _stage(stage: Stage, handler: HandlerFactory, pipeline: Pipeline) -> Lines:
     yield from _settings(stage.settings, handler, pipeline)
     if stage.publish:
         yield from _entry("publish", _publish(stage.publish), 4)
+    if stage.reveal:
+        yield from _entry("reveal", list(stage.reveal), 4)
     yield f"    concurrency: {stage.concurrency}"
     yield f"    prefetch: {stage.prefetch}"
     yield f"    timeout: {'off' if stage.timeout is None else format_duration(stage.timeout)}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runner.config.loader import LoadedPipeline
+from runner.errors import KeysError
 from runner.intake import problems
 from runner.intake.problems import ProblemResponse
 from runner.message import Outgoing, new_id
@@ -30,7 +31,7 @@ class Desk:
     def __init__(self, route: HttpRoute, loaded: LoadedPipeline) -> None:
         self.route = str(route)
         """As in the file: `POST /make-payment`."""
-        self._router = Router(route.publish, plan(loaded.pipeline), loaded.schemas)
+        self._router = Router(route.publish, plan(loaded.pipeline), loaded.schemas, loaded.sealer)
 
     @staticmethod
     def check_type(content_type: str, encoding: str) -> None:
@@ -43,7 +44,10 @@ class Desk:
 
     def messages(self, body: bytes) -> Sequence[Outgoing]:
         """The messages to publish for a body. Raises TurnedAway."""
-        routed = self._router.route_text(body, new_id())
+        try:
+            routed = self._router.route_text(body, new_id())
+        except KeysError as error:
+            raise TurnedAway(problems.without_keys(error)) from None
         if isinstance(routed, Refusal):
             raise TurnedAway(problems.refused(routed))
         return routed

@@ -52,8 +52,8 @@ class Worker:
         wanted = set(loaded.pipeline.stages if names is None else names)
 
         def decider(stage: Stage) -> Decider:
-            router = Router(stage.publish, topology, loaded.schemas)
-            return Decider(stage, loaded.schemas.get(stage.consume), router)
+            router = Router(stage.publish, topology, loaded.schemas, loaded.sealer)
+            return Decider(stage, loaded.schemas.get(stage.consume), router, loaded.sealer)
 
         stages = [stage for stage in loaded.pipeline.stages.values() if stage.name in wanted]
         first_slots = accumulate((stage.concurrency for stage in stages), initial=0)

@@ -12,6 +12,7 @@ _PIPELINE, _HTTP, _QUEUE, _STAGE = Pipeline("", Path()), Http(), Queue(""), Stag
 
 DEFAULTS: dict[str, Any] = {
     "broker": _PIPELINE.broker[0],
+    "production": str(_PIPELINE.production).lower(),
     "shutdown_timeout": format_duration(_PIPELINE.shutdown_timeout),
     "http.listen": str(_HTTP.listen),
     "http.max_body": format_size(_HTTP.max_body),
@@ -26,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "queues.*.bind": list(_QUEUE.bind),
     "stages.*.settings": dict(_STAGE.settings),
     "stages.*.publish": list(_STAGE.publish),
+    "stages.*.reveal": list(_STAGE.reveal),
     **{
         f"{owner}.{key}": getattr(_STAGE, key)
         for owner in ("defaults", "stages.*")
