@@ -15,7 +15,7 @@ from runner.commands.loading import print_problems
 from runner.errors import ConfigError, RunnerError
 from runner.observability import streams
 
-COMMANDS = ("run", "check", "show", "send", "status", "ledger", "mail", "new", "schema")
+COMMANDS = ("run", "check", "show", "send", "status", "ledger", "keys", "mail", "new", "schema")
 """In the order in which help shows them; each is a module of `runner.commands`."""
 
 

@@ -22,7 +22,7 @@ from runner.errors import StartError
 from runner.events import Observer
 from runner.observability.observers import attach
 from runner.pipeline import Address
-from runner.processes.parts import READY_POLL, parts_of
+from runner.processes.parts import READY_POLL, parts_of, prepare_keys
 from runner.topology import plan
 from runner.worker.memory import memory_of
 
@@ -65,6 +65,7 @@ class Engine:
 
     def _start(self, parts: ExitStack) -> None:
         pipeline = self._loaded.pipeline
+        prepare_keys(self._wanted, self._loaded)
         if (mailbox := self._wanted.mailbox) is not None:
             from runner.mailbox.server import MailboxServer
 

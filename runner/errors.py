@@ -142,6 +142,19 @@ class BrokerSetupError(BrokerError):
     arguments, a damaged file. Trying again doesn't help; a person has to act."""
 
 
+class KeysError(RunnerError):
+    """The keys that seal values can't be used: the file is missing, damaged or can't be written.
+    No message is to blame."""
+
+
+class UnknownKeyError(KeysError):
+    """A value is sealed with a key that isn't here, or not yet."""
+
+
+class ForeignSealError(Exception):
+    """A sealed value was made for another message or another place, or was changed since."""
+
+
 class PublishError(BrokerError):
     """The broker answered and refused some messages: they are certainly not stored.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import socket
+from ipaddress import ip_address
 
 LONGEST_NAME = 253
 """Characters of a name (RFC 1035, section 2.3.4)."""
@@ -31,6 +32,15 @@ def read_host(text: str) -> str:
     if len(name) > LONGEST_NAME or not all(_LABEL.fullmatch(label) for label in name.removesuffix(".").split(".")):
         raise ValueError("needs a host of letters, digits, '-', '_' and '.', or an IPv6 address in brackets")
     return name
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a listener there. Of names only `localhost` is known to be so."""
+    address = host.partition("%")[0]
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return address.rstrip(".").lower() == "localhost"
 
 
 def _check_ipv6(address: str) -> None:

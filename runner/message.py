@@ -28,6 +28,8 @@ QUEUE = "runner-queue"
 """The queue that a dead letter came from."""
 TIME = "runner-time"
 """When it was dead-lettered: RFC 3339, UTC."""
+SEALED = "runner-sealed"
+"""Of a dead letter whose body was sealed as a whole: why."""
 STRIPPED = "runner-stripped"
 """Why a message was moved on without the headers and properties that its sender wrote."""
 
@@ -165,7 +167,8 @@ class Delivery:
     as far as its header tells. `unreadable` says why it can't be handled at all, if the
     broker couldn't read all of it. `tag` and `broker_data` belong to the broker that
     handed out the delivery: what it needs to settle it or to move it on. No other code reads
-    them, and no other broker understands them.
+    them, and no other broker understands them. `opened` has the sensitive values that its handler
+    has open; None: nothing in its body is sealed.
     """
 
     __slots__ = (
@@ -175,6 +178,7 @@ class Delivery:
         "error",
         "headers",
         "id",
+        "opened",
         "payload",
         "queue",
         "session",
@@ -207,6 +211,7 @@ class Delivery:
         self.deaths = deaths
         self.unreadable = unreadable
         self.error = error
+        self.opened: Sequence[str] | None = None
 
     def __repr__(self) -> str:  # never the payload: it may hold a card number
         return f"Delivery({self.queue}, id={self.id}, attempt={self.attempt})"

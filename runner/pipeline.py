@@ -152,6 +152,8 @@ class Stage:
     record: Mapping[str, str] = field(default_factory=dict)
     """What the ledger records of a handled message: by name, a JSON Pointer into the result, or
     a text."""
+    reveal: tuple[str, ...] = ()
+    """The sealed fields that the handler sees open: `cardNo`, `card.number`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,10 @@ class Pipeline:
     http: Http | None = None
     mailbox: Mailbox | None = None
     health: Health | None = None
+    keys: Path | None = None
+    """The file with the keys that seal what schemas mark as sensitive; None: nothing is sealed."""
+    production: bool = False
+    """Whether to refuse what is only for development."""
     shutdown_timeout: float = 25.0
     """Seconds that a stopping worker may take to finish what it has in hand."""
     ledger: str | None = None

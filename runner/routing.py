@@ -1,8 +1,8 @@
 """A body → the messages to publish, or why not: there is no other way from body to message.
 
 The intake, `runner send` and a stage's result all come through here: parse, choose the
-route, check the schemas of the queues that it leads to. Decides only; each caller says what
-a refusal means, and words it.
+route, check the schemas of the queues that it leads to, seal. Decides only; each caller says
+what a refusal means, and words it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ import orjson
 from runner.json_text import parse_json
 from runner.message import NO_HEADERS, Destination, Outgoing
 from runner.pipeline import Route
+from runner.privacy.sealing import Sealer
+from runner.sensitive import Outward, holds_tokens
 from runner.topology import Topology
+from runner.validation.marks import Place, union
 from runner.validation.schema import Schema
-from runner.validation.violations import Violation
+from runner.validation.violations import Violation, first
 
 
 class Reason(Enum):
@@ -51,29 +54,49 @@ class PlannedRoute(NamedTuple):
 
 
 class Router:
-    """The `publish` of a stage or an HTTP route, ready for use."""
+    """The `publish` of a stage or an HTTP route, ready for use.
 
-    def __init__(self, routes: Sequence[Route], topology: Topology, schemas: Mapping[str, Schema]) -> None:
+    With a `sealer`, what the schemas of its queues mark as sensitive is sealed in all messages,
+    whichever of the queues they go to.
+    """
+
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        topology: Topology,
+        schemas: Mapping[str, Schema],
+        sealer: Sealer | None = None,
+    ) -> None:
         def plan(route: Route) -> PlannedRoute:
             when = None if route.when is None else Schema(route.when)
             queues = dict.fromkeys(queue for destination in route.to for queue in topology.queues_of(destination))
             return PlannedRoute(when, route.to, tuple((queue, schemas[queue]) for queue in queues if queue in schemas))
 
         self._routes = [plan(route) for route in routes]
+        self._sealer = sealer
+        self._marks: Place | None = None
+        if sealer is not None:
+            self._marks = union(schema.marks for route in self._routes for _, schema in route.schemas)
+        self.seals = self._marks is not None
+        """Whether some schema of its queues marks what has to be sealed."""
 
     def route_text(self, text: bytes, id: str) -> list[Outgoing] | Refusal:
-        """What is published, under the id `id`, for the JSON `text` of a sender."""
+        """What is published, under the id `id`, for the JSON `text` of a sender. Raises KeysError."""
         try:
             body = parse_json(text)
         except ValueError as error:
             return Refusal(Reason.NOT_JSON, str(error))
-        return self.route(body, text, id)
+        if self._sealer is None:
+            return self.route(body, text, id)
+        if (b"sealed." in text or b"\\" in text) and holds_tokens(body):
+            return Refusal(Reason.INVALID, violations=(_FORGED,))
+        return self.route(body, text, id) if self._marks is None else self.route_sealed(body, id)
 
     def route(
         self, body: Any, text: bytes, id: str, headers: Mapping[str, Any] = NO_HEADERS
     ) -> list[Outgoing] | Refusal:
         """What is published for `body`, whose JSON is `text`: one message with `headers` for each
-        destination of the first route that takes the body.
+        destination of the first route that takes the body. Nothing in it is sensitive.
 
         A body may hold values that become JSON only when written (a date, a mapping other than dict).
         """
@@ -91,3 +114,33 @@ class Router:
                     return Refusal(Reason.INVALID, queue=queue, violations=schema.violations(body))
             return [Outgoing(destination, id, text, headers) for destination in to]
         return Refusal(Reason.NO_ROUTE)
+
+    def route_sealed(self, body: Any, id: str, headers: Mapping[str, Any] = NO_HEADERS) -> list[Outgoing] | Refusal:
+        """The same for a `body` that holds sensitive values, or some that are sealed already: a route
+        sees their masks, a schema the values themselves, and a queue only tokens.
+
+        Raises KeysError, and TypeError or ValueError for what JSON can't hold.
+        """
+        try:
+            outward = Outward(body, self._marks, id)
+        except RecursionError:
+            return Refusal(Reason.INVALID, violations=(Violation("", "is nested too deeply"),))
+        outward.show_masks()
+        for when, to, schemas in self._routes:
+            if when is not None and not when.is_valid(outward.body):
+                continue
+            if self._sealer is not None:
+                outward.seal(self._sealer)
+            for queue, schema in schemas:
+                if violations := outward.violations(schema):
+                    named = {violation.pointer for violation in violations}
+                    more = (fault for fault in outward.faults if fault.pointer not in named)
+                    return Refusal(Reason.INVALID, queue=queue, violations=first((*violations, *more)))
+            if outward.faults:
+                return Refusal(Reason.INVALID, violations=first(outward.faults))
+            text = outward.text()
+            return [Outgoing(destination, id, text, headers) for destination in to]
+        return Refusal(Reason.NO_ROUTE)
+
+
+_FORGED = Violation("", "has a text that begins like a sealed value, which no sender may write")

@@ -16,7 +16,7 @@ from runner.commands.loading import PIPELINE, load_and_warn
 from runner.config.loader import LoadedPipeline
 from runner.observability import logs, observers, streams
 from runner.processes.children import children
-from runner.processes.parts import Parts, UnknownPartError, parts_of
+from runner.processes.parts import Parts, UnknownPartError, parts_of, prepare_keys
 from runner.processes.supervisor import Supervisor
 
 
@@ -40,6 +40,7 @@ def run(pipeline: Path, processes: int, only: Sequence[str], log_level: str, log
     configure("runner")
     loaded = load_and_warn(pipeline)
     parts = _parts(loaded, only)
+    prepare_keys(parts, loaded)
 
     # Worded now: by the time that all is up, the files may have changed.
     told = list(banner.lines(loaded, parts, processes=processes)) if log_format == "text" else []

@@ -47,6 +47,8 @@ def send(pipeline: Path, target: str, file: Any) -> None:
     """
     loaded = load(pipeline)
     router = router_to(loaded, target)
+    if loaded.sealer is not None and router.seals:
+        loaded.sealer.prepare(production=loaded.pipeline.production)
     with connected(loaded, "send") as broker, Progress(_size(file)) as progress:
         try:
             publish(broker, router, documents(file), progress)
@@ -82,7 +84,7 @@ def router_to(loaded: LoadedPipeline, name: str) -> Router:
     if name not in routes:
         known = f"known: {', '.join(routes)}"
         raise TargetError(f"there is no queue or route '{name}'{did_you_mean(name, routes)}; {known}")
-    return Router(routes[name], plan(pipeline), loaded.schemas)
+    return Router(routes[name], plan(pipeline), loaded.schemas, loaded.sealer)
 
 
 class Report(Protocol):

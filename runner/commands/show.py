@@ -55,6 +55,9 @@ def _pipeline(loaded: LoadedPipeline) -> Lines:
         yield "ledger:"
         yield f"  url: {scalar(ledger_url.shown(pipeline.ledger, pipeline.folder))}"
         yield f"  keep: {format_duration(pipeline.ledger_keep)}"
+    if pipeline.keys is not None:
+        yield from _entry("keys", f"file:{_relative(pipeline.keys, pipeline)}")
+    yield f"production: {str(pipeline.production).lower()}"
     if pipeline.http is not None:
         yield from _http(pipeline.http)
     if pipeline.mailbox is not None:
@@ -133,6 +136,8 @@ def _stage(stage: Stage, handler: HandlerFactory, pipeline: Pipeline) -> Lines:
     yield from _settings(stage.settings, handler, pipeline)
     if stage.publish:
         yield from _entry("publish", _publish(stage.publish), 4)
+    if stage.reveal:
+        yield from _entry("reveal", list(stage.reveal), 4)
     yield f"    concurrency: {stage.concurrency}"
     yield f"    prefetch: {stage.prefetch}"
     yield f"    timeout: {'off' if stage.timeout is None else format_duration(stage.timeout)}"

@@ -6,6 +6,8 @@
     checks.py      what is wrong in a pipeline that the grammar allows
     flow.py        where messages flow: dead ends, cycles
     sending.py     does a stage send its mails to the mailbox?
+    sealing.py     can what schemas mark as sensitive be sealed?
+    production.py  what is only for development
     graph.py       queues as a graph: which leads to which
     yaml/          YAML text → a document whose values know their places
 

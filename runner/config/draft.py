@@ -36,6 +36,7 @@ from runner.pipeline import (
     Route,
     Stage,
 )
+from runner.privacy.keyset import keys_file
 from runner.units import format_duration, format_size, parse_duration, parse_size
 from runner.validation.schema import file_uri
 
@@ -112,7 +113,9 @@ class _Reader:
             http=self._http() if self._value(("http",)) is not None else None,
             mailbox=self._mailbox() if self._value(("mailbox",)) is not None else None,
             health=Health(**_given(listen=self._listen("health"))) if self._value(("health",)) is not None else None,
+            keys=self._parsed(("keys",), lambda text: keys_file(text, self._file.parent)),
             **_given(
+                production=self._value(("production",)),
                 shutdown_timeout=self._duration(("shutdown_timeout",), 0.0, 3600.0),
                 ledger_keep=self._duration(("ledger", "keep"), 60.0, LONGEST_KEEP),
             ),
@@ -277,6 +280,7 @@ class _Reader:
             handler=self._value((*trail, "handler")) or "",
             settings=self._value((*trail, "settings")) or {},
             publish=self._publish(trail),
+            reveal=tuple(self._value((*trail, "reveal")) or ()),
             retry=dataclasses.replace(DEFAULT_RETRY, **(self._default_retry | self._retry((*trail, "retry")))),
             **self._timeout(trail),
             **_given(

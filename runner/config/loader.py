@@ -16,6 +16,8 @@ from pathlib import Path
 from runner.config import grammar
 from runner.config.checks import problems_of
 from runner.config.draft import Draft, draft_pipeline
+from runner.config.production import production_problems
+from runner.config.sealing import sealing_problems
 from runner.config.yaml.document import Document
 from runner.config.yaml.parser import UnreadableError, parse_yaml
 from runner.config.yaml.variables import Source
@@ -25,6 +27,7 @@ from runner.handlers.factory import HandlerFactory
 from runner.handlers.problems import HandlerError
 from runner.paths import FileReadError, read_file
 from runner.pipeline import Pipeline, Queue, Stage
+from runner.privacy.sealing import Sealer
 from runner.validation.misspelling import misspelt_formats, misspelt_keywords
 from runner.validation.schema import Schema, SchemaError
 
@@ -46,6 +49,8 @@ class LoadedPipeline:
     schemas: Mapping[str, Schema]
     """By the name of the queue, for those that have one."""
     warnings: tuple[Problem, ...] = ()
+    sealer: Sealer | None = None
+    """Seals and opens with the keys that the file names; None: it names none."""
 
 
 def load(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> LoadedPipeline:
@@ -69,11 +74,15 @@ def load(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> Loaded
         *draft.problems,
         *problems_of(draft),
         *references.problems(),
+        *sealing_problems(draft, references.schemas),
+        *production_problems(draft),
     ]
     problems.sort()
     if any(problem.severity == "error" for problem in problems):
         raise ConfigError(problems)
-    return LoadedPipeline(references.pipeline(), references.handlers, references.schemas, tuple(problems))
+    pipeline = references.pipeline()
+    sealer = None if pipeline.keys is None else Sealer(pipeline.keys)
+    return LoadedPipeline(pipeline, references.handlers, references.schemas, tuple(problems), sealer)
 
 
 def read_document(path: Path, environ: Mapping[str, str]) -> Document:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from runner.config.loader import LoadedPipeline
+from runner.errors import KeysError
 from runner.intake import problems
 from runner.intake.problems import TurnedAway
 from runner.intake.register import Register
@@ -27,7 +28,7 @@ class Desk:
     def __init__(self, route: HttpRoute, loaded: LoadedPipeline, ledger: Ledger | None = None) -> None:
         self.route = str(route)
         """As in the file: `POST /make-payment`."""
-        self._router = Router(route.publish, plan(loaded.pipeline), loaded.schemas)
+        self._router = Router(route.publish, plan(loaded.pipeline), loaded.schemas, loaded.sealer)
         self.register: Register | None = None
         """None if the ledger has nothing to do with it."""
         if ledger is not None and loaded.pipeline.http is not None:
@@ -44,7 +45,10 @@ class Desk:
 
     def messages(self, body: bytes, id: str = "") -> Sequence[Outgoing]:
         """The messages to publish for a body, under `id` or a fresh one. Raises TurnedAway."""
-        routed = self._router.route_text(body, id or new_id())
+        try:
+            routed = self._router.route_text(body, id or new_id())
+        except KeysError as error:
+            raise TurnedAway(problems.without_keys(error)) from None
         if isinstance(routed, Refusal):
             raise TurnedAway(problems.refused(routed))
         return routed

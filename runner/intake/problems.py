@@ -14,7 +14,7 @@ import orjson
 from flask import Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from runner.errors import BrokerAwayError, BrokerError, BrokerUnavailableError
+from runner.errors import BrokerAwayError, BrokerError, BrokerUnavailableError, KeysError
 from runner.message import Outgoing
 from runner.pipeline import Http
 from runner.privacy.masking import mask
@@ -98,6 +98,12 @@ def unavailable(error: BrokerError) -> ProblemResponse:
     detail = "the message was not taken; send it again later"
     if isinstance(error, BrokerUnavailableError) and not isinstance(error, BrokerAwayError):
         detail = "the broker has not confirmed the message (it may still have been stored); send it again later"
+    return problem(503, detail, headers={"Retry-After": str(RETRY_AFTER)}, reason=str(error))
+
+
+def without_keys(error: KeysError) -> ProblemResponse:
+    """The answer when a message can't be sealed: 503."""
+    detail = "the message can't be sealed now; send it again later"
     return problem(503, detail, headers={"Retry-After": str(RETRY_AFTER)}, reason=str(error))
 
 

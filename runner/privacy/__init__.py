@@ -3,6 +3,10 @@
     card_numbers.py  card numbers
     addresses.py     payers' addresses
     masking.py       both: every text that is written for people goes through it
+    sealed.py        a sealed value as text: its token, its mask, and what a handler gets for it
+    sealing.py       seals and opens values
+    keyset.py        the keys, in their file
+    revealed.py      the values that handlers have open now
     files.py         files and folders that other users of the machine may not read
     redaction.py     passwords in URLs, settings whose names say that they are secrets
 

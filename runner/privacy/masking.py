@@ -1,4 +1,5 @@
-"""Masks card numbers and addresses, which a text that we didn't write may contain.
+"""Masks card numbers and addresses, which a text that we didn't write may contain, and the
+sealed values that a handler has open.
 
 Every text for people goes through here last: logs, dead letters, answers.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 from runner.privacy.addresses import mask_addresses
 from runner.privacy.card_numbers import mask_card_numbers
+from runner.privacy.revealed import OPEN
 
 LONGEST = 65_536
 """Characters. Of a longer text, such as one that an exception quotes, only both ends are useful."""
@@ -16,8 +18,9 @@ digits, so no unrecognized part of one remains."""
 
 
 def mask(text: str) -> str:
-    """`text` without payers' addresses, and with at most the last four digits of a card number.
-    The middle of a long text is left out."""
+    """`text` without payers' addresses and open values, and with at most the last four digits of a
+    card number. The middle of a long text is left out."""
+    text = OPEN.hide(text)
     if len(text) <= LONGEST:
         return _masked(text)
     head, tail = _masked(text[: LONGEST // 2]), _masked(text[-LONGEST // 2 :])

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from runner.config.loader import LoadedPipeline
 from runner.errors import RunnerError
 from runner.pipeline import Health, Http, Mailbox, Pipeline, Stage
+from runner.topology import plan
 from runner.wording import did_you_mean
 
 INTAKE, MAILBOX = "intake", "mailbox"
@@ -29,6 +31,21 @@ class Parts:
     stages: tuple[Stage, ...]
     health: Health | None = None
     """Part of every run of a pipeline that has it."""
+
+
+def _seal_or_reveal(parts: Parts, loaded: LoadedPipeline) -> bool:
+    """Other parts check, route and carry what is sealed, and need no keys."""
+    topology = plan(loaded.pipeline)
+    routes = [route for http in parts.intake.routes for route in http.publish] if parts.intake is not None else []
+    queues = {queue for route in routes for destination in route.to for queue in topology.queues_of(destination)}
+    seals = any(schema.marks is not None for queue, schema in loaded.schemas.items() if queue in queues)
+    return seals or any(stage.reveal for stage in parts.stages)
+
+
+def prepare_keys(parts: Parts, loaded: LoadedPipeline) -> None:
+    """Have the keys at hand that these parts need; in development, make them. Raises KeysError."""
+    if loaded.sealer is not None and _seal_or_reveal(parts, loaded):
+        loaded.sealer.prepare(production=loaded.pipeline.production)
 
 
 def parts_of(pipeline: Pipeline, only: Collection[str] = ()) -> Parts:

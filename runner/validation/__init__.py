@@ -3,6 +3,8 @@
     schema.py       a schema, compiled: the verdict, on the hot path
     violations.py   what is wrong with a body, in words
     diagnosis.py    finds it: a second validator, imported only for a body that was refused
+    marks.py        which values of a body a schema marks as sensitive or forbidden
+    resting.py      a schema for bodies whose sensitive values are sealed
     misspelling.py  keywords and formats in a schema that nothing checks
 
 Left out: which schema a body has to satisfy (see `runner.routing`).

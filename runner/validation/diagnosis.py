@@ -126,6 +126,9 @@ def _properties(validator: Any, value: Mapping[str, Any], instance: Any, _schema
 def _pattern_properties(validator: Any, value: Mapping[str, Any], instance: Any, _schema: Any) -> Errors:
     for pattern, schema in value.items() if isinstance(instance, dict) else ():
         for name in filter(_asked("pattern", pattern), instance):
+            if schema is False:  # named, as in `_properties`
+                yield ValidationError("", validator=FALSE, path=[name], schema_path=[pattern])
+                continue
             yield from validator.descend(instance[name], schema, path=name, schema_path=pattern)
 
 

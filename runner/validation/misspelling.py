@@ -28,11 +28,11 @@ def _unknown_keywords(document: Any) -> Iterator[str]:
     if not isinstance(document, dict):
         return
     for keyword, value in document.items():
-        if keyword in _HOLD_ONE:
+        if keyword in HOLD_ONE:
             yield from _unknown_keywords(value)
-        if keyword in _HOLD_MANY and isinstance(value, list):
+        if keyword in HOLD_MANY and isinstance(value, list):
             yield from (found for schema in value for found in _unknown_keywords(schema))
-        elif keyword in _HOLD_NAMED and isinstance(value, dict):
+        elif keyword in HOLD_NAMED and isinstance(value, dict):
             yield from (found for schema in value.values() for found in _unknown_keywords(schema))
         elif keyword not in _KEYWORDS:
             yield keyword
@@ -78,7 +78,7 @@ _FORMATS = (
     "uuid",
 )
 
-_HOLD_ONE = frozenset(
+HOLD_ONE = frozenset(
     [
         "additionalItems",
         "additionalProperties",
@@ -94,12 +94,12 @@ _HOLD_ONE = frozenset(
         "unevaluatedProperties",
     ]
 )
-_HOLD_MANY = frozenset(["allOf", "anyOf", "items", "oneOf", "prefixItems"])
-_HOLD_NAMED = frozenset(["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"])
+HOLD_MANY = frozenset(["allOf", "anyOf", "items", "oneOf", "prefixItems"])
+HOLD_NAMED = frozenset(["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"])
 _KEYWORDS = (
-    _HOLD_ONE
-    | _HOLD_MANY
-    | _HOLD_NAMED
+    HOLD_ONE
+    | HOLD_MANY
+    | HOLD_NAMED
     | frozenset(
         [
             "$anchor",
@@ -143,6 +143,8 @@ _KEYWORDS = (
             "type",
             "uniqueItems",
             "writeOnly",
+            "x-forbidden",
+            "x-sensitive",
         ]
     )
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,8 @@ from runner.wording import did_you_mean, shown
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
+
+    from runner.validation.marks import Place
 
 LARGEST_FILE = 4 << 20
 """Bytes of one schema's file."""
@@ -45,24 +47,19 @@ class SchemaError(ValueError):
         self.column = column
 
 
-class Schema:
-    """A JSON Schema (draft 2020-12, unless `$schema` names another), ready for use.
+class Judge:
+    """Decides on bodies by one document, and says what is wrong with those that it refuses.
 
-    `document` is the schema itself. `base` is the file that contains it, or a folder:
-    a relative `$ref` starts there. Formats are checked. Raises SchemaError.
+    `files` finds the other documents that it refers to. Raises SchemaError.
     """
 
-    def __init__(self, document: JsonSchema, *, base: Path | None = None) -> None:
-        self.document = document if isinstance(document, bool) else dict(document)
-        self._base_uri = "" if base is None else _uri(base)
-        self._compiled = _compile(self.document, self._base_uri)
+    def __init__(self, document: dict[str, Any] | bool, base_uri: str, files: _Files) -> None:
+        self._document = document
+        self._base_uri = base_uri
+        self._files = files
+        self._compiled = _compile(document, base_uri, files)
         self.is_valid: Callable[[Any], bool] = self._compiled.is_valid
         """Whether a body (as JSON is parsed: dict, list, str, …) is valid."""
-
-    @classmethod
-    def load(cls, path: Path) -> Schema:
-        """The schema in a JSON file. Raises SchemaError, with line and column for broken JSON."""
-        return cls(read_schema(path), base=path)
 
     def violations(self, body: Any) -> tuple[Violation, ...]:
         """What is wrong with `body`: one to `MOST` violations if it isn't valid, which repeat
@@ -81,11 +78,62 @@ class Schema:
         except Exception:  # noqa: BLE001 - out of budget, RecursionError, …: the verdict stands, without its words
             return (UNEXPLAINED,)
 
+    def breaks_at(self, body: Any) -> set[tuple[str | int, ...]]:
+        """The places of values that are refused by themselves, as names and indexes."""
+        return {tuple(error.instance_path) for error in self._compiled.iter_errors(body)}
+
     @cached_property
     def _diagnostic(self) -> Validator:
         from runner.validation.diagnosis import diagnostic_validator
 
-        return diagnostic_validator(self.document, self._base_uri, _Files())
+        return diagnostic_validator(self._document, self._base_uri, self._files)
+
+
+class Schema(Judge):
+    """A JSON Schema (draft 2020-12, unless `$schema` names another), ready for use.
+
+    `document` is the schema itself. `base` is the file that contains it, or a folder:
+    a relative `$ref` starts there. Formats are checked. Raises SchemaError.
+    """
+
+    def __init__(self, document: JsonSchema, *, base: Path | None = None) -> None:
+        self.document = document if isinstance(document, bool) else dict(document)
+        base_uri = "" if base is None else _uri(base)
+        files = _Files()
+        super().__init__(self.document, base_uri, files)
+        self.marks: Place | None = None
+        """What it marks as sensitive or forbidden; None: nothing."""
+        self.resting: Judge = self
+        """Judges bodies whose sensitive values are sealed."""
+        if isinstance(self.document, dict) and _mentions_marks([self.document, *files.documents.values()]):
+            self._read_marks(base_uri, files)
+
+    @classmethod
+    def load(cls, path: Path) -> Schema:
+        """The schema in a JSON file. Raises SchemaError, with line and column for broken JSON."""
+        return cls(read_schema(path), base=path)
+
+    def _read_marks(self, base_uri: str, files: _Files) -> None:
+        from runner.validation.marks import Documents, MarkError, find_marks
+        from runner.validation.resting import Relaxing, without_forbidden
+
+        read = {uri: without_forbidden(document) for uri, document in files.documents.items()}
+        assert isinstance(self.document, dict)
+        marked = Documents(self.document, base_uri, files.documents)
+        try:
+            self.marks = find_marks(marked)
+        except MarkError as error:
+            raise SchemaError(str(error)) from None
+        if self.marks is None:
+            return
+        super().__init__(without_forbidden(self.document), base_uri, _Files(read))
+        relax = Relaxing(marked, self.marks).document
+        loose = {uri: without_forbidden(relax(document, uri)) for uri, document in files.documents.items()}
+        self.resting = Judge(without_forbidden(relax(self.document, base_uri)), base_uri, _Files(loose))
+
+
+def _mentions_marks(documents: Iterable[Any]) -> bool:
+    return any(word in json.dumps(document) for document in documents for word in ('"x-sensitive"', '"x-forbidden"'))
 
 
 def read_schema(path: Path) -> JsonSchema:
@@ -127,8 +175,7 @@ def _uri(base: Path) -> str:
 # -- The verdict ------------------------------------------------------------------
 
 
-def _compile(document: dict[str, Any] | bool, base_uri: str) -> jsonschema_rs.Validator:
-    files = _Files()
+def _compile(document: dict[str, Any] | bool, base_uri: str, files: _Files) -> jsonschema_rs.Validator:
     options: dict[str, Any] = {"base_uri": base_uri} if base_uri else {}
     try:
         return jsonschema_rs.validator_for(document, validate_formats=True, retriever=files, **options)
@@ -139,13 +186,20 @@ def _compile(document: dict[str, Any] | bool, base_uri: str) -> jsonschema_rs.Va
 
 
 class _Files:
-    """Finds the schemas that a schema refers to: in files, and nowhere else."""
+    """Finds the schemas that a schema refers to: in files, and nowhere else. Each is read once."""
 
-    def __init__(self) -> None:
+    def __init__(self, documents: Mapping[str, Any] | None = None) -> None:
+        self.documents = dict(documents or {})
+        """Those found, by URI."""
         self.failure = ""
         """Why the last one wasn't found; jsonschema_rs replaces our words."""
 
     def __call__(self, uri: str) -> Any:
+        if uri not in self.documents:
+            self.documents[uri] = self._read(uri)
+        return self.documents[uri]
+
+    def _read(self, uri: str) -> Any:
         parts = urlsplit(uri)
         try:
             if parts.scheme != "file":

@@ -15,13 +15,15 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from runner.errors import Pause, PublishError, Reject, Retry, text
+from runner.errors import ForeignSealError, KeysError, Pause, PublishError, Reject, Retry, UnknownKeyError, text
+from runner.json_text import parse_json
 from runner.message import (
     ATTEMPT,
     ERROR,
     LONGEST_ERROR,
     NO_HEADERS,
     QUEUE,
+    SEALED,
     STAGE,
     TIME,
     TRACEBACK,
@@ -32,7 +34,11 @@ from runner.message import (
 )
 from runner.pipeline import Stage
 from runner.privacy.masking import mask
+from runner.privacy.revealed import OPEN
+from runner.privacy.sealed import SIGN, read_token
+from runner.privacy.sealing import Sealer
 from runner.routing import Reason, Refusal, Router
+from runner.sensitive import Inward, sealed_whole, without_forbidden
 from runner.topology import dead_letter_queue
 from runner.units import format_duration
 from runner.validation.schema import Schema
@@ -41,6 +47,10 @@ from runner.wording import encodable
 
 LONGEST_TRACEBACK = 8_000
 """Characters. AMQP headers have to fit into one frame (128 KiB by default)."""
+PAUSE_WITHOUT_KEYS = 10.0
+"""Seconds that a stage pauses whose keys can't be read."""
+SHORTEST_SEARCHED = 6
+"""Characters of a revealed value that a result is searched for: a shorter one may be in it by chance."""
 
 
 class Fate(Enum):
@@ -79,27 +89,67 @@ class Outcome(NamedTuple):
 
 
 class Decider:
-    """What becomes of one stage's deliveries; `schema` is that of the queue it consumes."""
+    """What becomes of one stage's deliveries; `schema` is that of the queue it consumes. `router`
+    seals with `sealer`, too."""
 
-    def __init__(self, stage: Stage, schema: Schema | None, router: Router) -> None:
+    def __init__(self, stage: Stage, schema: Schema | None, router: Router, sealer: Sealer | None = None) -> None:
         self._stage = stage
         self._schema = schema
         self._router = router
+        self._sealer = sealer
+        self._marks = schema.marks if schema is not None else None
         self.publishes = bool(stage.publish)
 
     def message(self, delivery: Delivery) -> Message:
         """What the handler gets: the body, parsed and checked, since other programs may publish
-        here, too. Raises Reject."""
+        here, too. Raises Reject, and KeysError for a sealed body."""
         if delivery.unreadable:
             raise Reject(delivery.unreadable)
-        try:
-            body = orjson.loads(delivery.payload)
-        except orjson.JSONDecodeError as error:
-            raise Reject(f"the body is not JSON: {error}") from None
-        if self._schema is not None and not self._schema.is_valid(body):
-            raise Reject(f"the body breaks the schema of {delivery.queue}: {word(self._schema.violations(body))}")
+        if self._sealer is not None and (self._marks is not None or SIGN in delivery.payload):
+            body = self._opened(delivery, self._sealer)
+        else:
+            try:
+                body = orjson.loads(delivery.payload)
+            except orjson.JSONDecodeError as error:
+                raise Reject(f"the body is not JSON: {error}") from None
+            if self._schema is not None and not self._schema.is_valid(body):
+                raise Reject(f"the body breaks the schema of {delivery.queue}: {word(self._schema.violations(body))}")
         headers = MappingProxyType(delivery.headers) if delivery.headers else NO_HEADERS
         return Message(delivery.id, body, delivery.queue, delivery.attempt, headers)
+
+    def _opened(self, delivery: Delivery, sealer: Sealer) -> Any:
+        """The body of a delivery that is sealed, as the handler gets it."""
+        inward = self._at_rest(delivery)
+        try:
+            delivery.opened = opened = inward.open(delivery.id, self._stage.reveal, sealer)
+        except ForeignSealError as error:
+            raise Reject(str(error)) from None
+        if opened:
+            OPEN.add(opened)
+        return inward.body
+
+    def _at_rest(self, delivery: Delivery) -> Inward:
+        """The body of a delivery. Raises Reject unless it is as its schema wants it, and everything
+        that is sensitive is sealed."""
+        try:
+            body = parse_json(delivery.payload)
+            inward = Inward(body, self._marks)
+        except ValueError as error:
+            raise Reject(f"the body is not JSON: {error}") from None
+        except RecursionError:
+            raise Reject("the body is nested too deeply") from None
+        violations: Sequence[Violation] = inward.faults
+        if self._schema is not None and not violations and not self._schema.resting.is_valid(body):
+            violations = self._schema.resting.violations(body)
+        if violations:
+            raise Reject(f"the body breaks the schema of {delivery.queue}: {word(violations)}")
+        return inward
+
+    def let_go(self, delivery: Delivery) -> None:
+        """The handler has done with a delivery: what it had open is no longer searched for."""
+        if delivery.opened:
+            OPEN.drop(delivery.opened)
+            delivery.opened = ()
 
     def done(self, delivery: Delivery, result: Any) -> Sequence[Outgoing]:
         """What is published after the handler returned `result`. Raises Reject if that can't be
@@ -119,6 +169,10 @@ class Decider:
             return self._dead(delivery, error.reason)
         if isinstance(error, Retry):
             return self._retry(delivery, error.reason, error.delay)._replace(fault=Fault.PASSING)
+        if isinstance(error, UnknownKeyError):
+            return self._retry(delivery, str(error))
+        if isinstance(error, KeysError):
+            return _paused(delivery, error)
         trace = "".join(traceback.format_exception(error))
         failed = self._retry(delivery, f"{type(error).__name__}: {text(error)}", trace=trace)
         return failed._replace(fault=Fault.UNEXPECTED)
@@ -166,12 +220,17 @@ class Decider:
         if isinstance(body, Message):
             raise Reject("the handler returned the message itself; return its body (message.body)")
         try:
-            text = orjson.dumps(body, default=_plain)
+            if self._router.seals or delivery.opened is not None:
+                routed = self._router.route_sealed(body, id, delivery.headers)
+            else:
+                text = orjson.dumps(body, default=_plain)
+                routed = self._router.route(body, text, id, delivery.headers)
         except (TypeError, orjson.JSONEncodeError) as error:
             raise Reject(f"the handler returned what JSON can't hold: {error}") from None
-        routed = self._router.route(body, text, id, delivery.headers)
         if isinstance(routed, Refusal):
             raise Reject(_refused(routed))
+        if delivery.opened:
+            _refuse_in_the_clear(delivery.opened, routed)
         return routed
 
     def _retry(self, delivery: Delivery, reason: str, delay: float | None = None, trace: str = "") -> Outcome:
@@ -198,9 +257,40 @@ class Decider:
         }
         if trace:
             headers[TRACEBACK] = trace[-LONGEST_TRACEBACK:]
+        try:
+            payload, sealed = self._kept(delivery)
+        except KeysError as error:
+            return _paused(delivery, error)
+        if sealed:
+            headers[SEALED] = sealed
         home = Destination("", dead_letter_queue(delivery.queue))
-        message = Outgoing(home, delivery.id, delivery.payload, headers, origin=delivery)
+        message = Outgoing(home, delivery.id, payload, headers, origin=delivery)
         return Outcome(Fate.DEAD, made, [message], reason, 0.0, trace)
+
+    def _kept(self, delivery: Delivery) -> tuple[bytes, str]:
+        """The body of a dead letter; and why it is sealed as a whole, if it is. Raises KeysError."""
+        payload = delivery.payload
+        if self._schema is None or self._schema.marks is None:
+            return payload, ""
+        if self._sealer is None:
+            return without_forbidden(payload, self._schema.marks), ""
+        why = self._unsealed(delivery)
+        return (sealed_whole(payload, self._schema.marks, delivery.id, self._sealer) if why else payload), why
+
+    def _unsealed(self, delivery: Delivery) -> str:
+        """Why something in a body may be in the clear; empty: nothing is."""
+        if read_token(delivery.payload.decode("utf-8", "replace").strip().strip('"')) is not None:
+            return ""  # it was sealed as a whole before
+        try:
+            self._at_rest(delivery)
+        except Reject as error:
+            return _shown(error.reason)[:LONGEST_ERROR]
+        return ""
+
+
+def _paused(delivery: Delivery, error: KeysError) -> Outcome:
+    """No message is to blame for keys that can't be read: none is lost, and none counts an attempt."""
+    return Outcome(Fate.PAUSE, delivery.attempt, (), _shown(str(error)), PAUSE_WITHOUT_KEYS)
 
 
 def _shown(text: str) -> str:
@@ -213,10 +303,18 @@ def word(violations: Sequence[Violation]) -> str:
     return "; ".join(str(violation) for violation in violations[:5])
 
 
+def _refuse_in_the_clear(opened: Sequence[str], messages: Sequence[Outgoing]) -> None:
+    """Raises Reject where a result repeats a revealed value that isn't sealed."""
+    for value in opened:
+        if len(value) >= SHORTEST_SEARCHED and orjson.dumps(str(value))[1:-1] in messages[0].payload:
+            raise Reject("the handler returned a value that it reveals in the clear, within another text")
+
+
 def _refused(refusal: Refusal) -> str:
     if refusal.reason is Reason.NO_ROUTE:
         return "no route of the stage matches the body that the handler returned"
-    return f"the handler returned what breaks the schema of {refusal.queue}: {word(refusal.violations)}"
+    broken = f"the schema of {refusal.queue}" if refusal.queue else "a rule of sealed values"
+    return f"the handler returned what breaks {broken}: {word(refusal.violations)}"
 
 
 def _plain(value: object) -> object:

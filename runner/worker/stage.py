@@ -257,6 +257,9 @@ class StageWorker(Consumer):
             return decider.done(delivery, result)
         except BaseException as error:  # noqa: BLE001 - SystemExit too: no handler may end its slot
             return decider.failed(delivery, error)
+        finally:
+            if delivery.opened:
+                decider.let_go(delivery)
 
     def _settle(self, delivery: Delivery, outcome: Outcome, seconds: float = 0.0) -> None:
         if outcome.fate is Fate.PAUSE:

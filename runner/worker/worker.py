@@ -153,8 +153,8 @@ def _stage_workers(
     isolation = Isolation()
 
     def worker(stage: Stage, first_slot: int) -> StageWorker:
-        router = Router(stage.publish, topology, loaded.schemas)
-        decider = Decider(stage, loaded.schemas.get(stage.consume), router)
+        router = Router(stage.publish, topology, loaded.schemas, loaded.sealer)
+        decider = Decider(stage, loaded.schemas.get(stage.consume), router, loaded.sealer)
         return StageWorker(
             stage,
             _factory(stage, loaded, memory),

@@ -13,6 +13,7 @@ _ROUTE = HttpRoute("POST", "/", ())
 
 DEFAULTS: dict[str, Any] = {
     "broker": _PIPELINE.broker[0],
+    "production": str(_PIPELINE.production).lower(),
     "shutdown_timeout": format_duration(_PIPELINE.shutdown_timeout),
     "ledger.keep": format_duration(_PIPELINE.ledger_keep),
     "http.routes.*.idempotency": _ROUTE.idempotency,
@@ -34,6 +35,7 @@ DEFAULTS: dict[str, Any] = {
     "queues.*.bind": list(_QUEUE.bind),
     "stages.*.settings": dict(_STAGE.settings),
     "stages.*.publish": list(_STAGE.publish),
+    "stages.*.reveal": list(_STAGE.reveal),
     **{
         f"{owner}.{key}": getattr(_STAGE, key)
         for owner in ("defaults", "stages.*")

@@ -1,0 +1,124 @@
+"""`runner keys`: makes, lists, rotates and retires the keys that seal sensitive fields.
+
+Left out: the file and what may be done with it (see `runner.privacy.keyset`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from runner.commands.connecting import connected
+from runner.commands.loading import PIPELINE_OPTION
+from runner.config.loader import LoadedPipeline, load
+from runner.errors import KeysError
+from runner.privacy.keyset import Key, KeySet, change_keys, make_keys, read_keys, rotated, with_new_key, without
+from runner.wording import counted, did_you_mean, listed
+
+ACTIONS = ("generate", "list", "rotate", "retire")
+SETTLED = timedelta(minutes=1)
+"""How long after a rotation a key stays: every process seals with the new one by then."""
+
+
+@click.command()
+@PIPELINE_OPTION
+@click.argument("action", type=click.Choice(ACTIONS))
+@click.argument("key", default="")
+@click.option("--force", is_flag=True, help="Retire a key even if something may need it.")
+def keys(pipeline: Path, action: str, key: str, force: bool) -> None:
+    """Make, list or change the keys that seal sensitive fields.
+
+    'generate' makes the file, or adds a key to it that doesn't seal yet. 'rotate' seals with
+    the newest key from now on. 'retire' removes KEY, which nothing may need any more.
+    """
+    loaded = load(pipeline)
+    if (path := loaded.pipeline.keys) is None:
+        raise KeysError(f"{pipeline} names no keys; add 'keys: file:var/keys'")
+    if (action == "retire") != bool(key):
+        raise click.UsageError("'retire' needs the id of a key, and nothing else takes one; see 'runner keys list'")
+    if action == "generate":
+        click.echo(generate(path))
+    elif action == "list":
+        print_keys(read_keys(path))
+    elif action == "rotate":
+        changed = change_keys(path, rotated)
+        click.echo(f"the key {changed.current} seals from now on; the others open what they have sealed")
+    else:
+        click.echo(retire(loaded, path, key, force=force))
+
+
+def generate(path: Path) -> str:
+    """Make the file, or add a key to it. Returns what was done. Raises KeysError."""
+    if make_keys(path):
+        return f"made {path} with the key {read_keys(path).current}, which seals"
+    added = change_keys(path, with_new_key).keys[-1]
+    return f"added the key {added.id} to {path}; it opens, and seals from the next 'runner keys rotate' on"
+
+
+def print_keys(keys: KeySet) -> None:
+    """The keys in a table, without their secrets."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = 200  # a file or a pipe has no edge to wrap at
+    table = Table("key", "created", "what it does", "replaced", box=None, header_style="bold", pad_edge=False)
+    for key in keys.keys:
+        does = "seals and opens" if key.id == keys.current else "opens"
+        made_up = " (made up for development)" if key.development else ""
+        table.add_row(key.id, key.created, does + made_up, key.replaced)
+    console.print(table)
+
+
+def retire(loaded: LoadedPipeline, path: Path, id: str, *, force: bool) -> str:
+    """Remove a key. Returns what was done.
+
+    Raises KeysError if it seals, or if something may need it and `force` isn't set; BrokerError.
+    """
+    keys = read_keys(path)
+    key = keys.key(id)
+    if key is None:
+        ids = [one.id for one in keys.keys]
+        raise KeysError(f"{path} has no key '{id}'{did_you_mean(id, ids)}; it has {listed(ids)}")
+    if id == keys.current:
+        raise KeysError(f"the key {id} seals; 'runner keys rotate' first")
+    needs = [] if force else [*_too_soon(key), *_messages(loaded)]
+    if needs:
+        advice = "wait until they are handled, or use --force: what is sealed with a retired key opens nowhere"
+        raise KeysError(f"the key {id} may still be needed: {'; '.join(needs)}; {advice}")
+    change_keys(path, _removing(id))
+    return f"retired the key {id}: what is sealed with it opens nowhere any more"
+
+
+def _removing(id: str) -> Callable[[KeySet], KeySet]:
+    def change(keys: KeySet) -> KeySet:
+        if id == keys.current:  # somebody else has rotated meanwhile
+            raise KeysError(f"the key {id} seals; 'runner keys rotate' first")
+        return without(keys, id)
+
+    return change
+
+
+def _too_soon(key: Key) -> Iterator[str]:
+    since = datetime.fromisoformat(key.replaced) if key.replaced else datetime.min.replace(tzinfo=UTC)
+    if datetime.now(UTC) - since < SETTLED:
+        yield f"it was replaced at {key.replaced}, less than a minute ago, and some process may still seal with it"
+
+
+def _messages(loaded: LoadedPipeline) -> Iterator[str]:
+    """What may be sealed with any key: a broker doesn't tell with which, so that each message counts."""
+    with connected(loaded, "keys", declare=False) as broker:
+        depths = broker.depths(loaded.pipeline.queues)
+    for queue, depth in depths.items():
+        waiting = depth.ready + depth.in_hand + depth.delayed
+        if waiting:
+            yield f"{queue} holds {counted(waiting, 'message')}"
+        if depth.dead:
+            yield (
+                f"its dead letters are {depth.dead:,}"
+                if waiting
+                else f"{queue} has {counted(depth.dead, 'dead letter')}"
+            )

@@ -1,0 +1,56 @@
+"""Whether what schemas mark as sensitive can be sealed, and what stages reveal is sealed.
+
+Left out: how a mark is written (see `runner.validation.marks`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from runner.config.draft import Draft
+from runner.errors import Problem, Trail
+from runner.pipeline import Stage
+from runner.validation.marks import is_sensitive, sensitive_fields
+from runner.validation.schema import Schema
+from runner.wording import did_you_mean, listed, quoted
+
+
+def sealing_problems(draft: Draft, schemas: Mapping[str, Schema]) -> Iterator[Problem]:
+    """What is wrong with keys, marks and reveals; `schemas` are those that could be read."""
+    fields = {
+        queue: list(dict.fromkeys(sensitive_fields(schema.marks)))
+        for queue, schema in schemas.items()
+        if schema.marks is not None
+    }
+    if draft.document.node(("keys",)) is None:
+        yield from _without_keys(draft, fields)
+    elif not any(fields.values()) and all(queue.name in schemas for queue in draft.pipeline.queues.values()):
+        message = "keys are named, but no schema marks a field x-sensitive: nothing is sealed"
+        yield draft.document.problem(("keys",), message, key=True, severity="warning")
+    for stage in draft.pipeline.stages.values():
+        queue = draft.pipeline.queues.get(stage.consume)
+        if queue is not None and (queue.schema is None or queue.name in schemas):
+            yield from _reveals(draft, stage, schemas.get(stage.consume), fields.get(stage.consume, []))
+
+
+def _without_keys(draft: Draft, fields: Mapping[str, list[str]]) -> Iterator[Problem]:
+    for queue, names in fields.items():
+        if names:
+            message = f"queue {queue}: its schema marks {listed(names)} x-sensitive, but the file names no keys"
+            yield draft.document.problem(("queues", queue, "schema"), f"{message}; add 'keys: file:var/keys'")
+    for stage in draft.pipeline.stages.values():
+        if stage.reveal:
+            message = (
+                f"stage {stage.name} reveals {listed(stage.reveal)}, but the file names no keys: nothing is sealed"
+            )
+            yield draft.document.problem(("stages", stage.name, "reveal"), message)
+
+
+def _reveals(draft: Draft, stage: Stage, schema: Schema | None, fields: list[str]) -> Iterator[Problem]:
+    marks = schema.marks if schema is not None else None
+    for index, field in enumerate(stage.reveal):
+        if marks is None or not is_sensitive(marks, field):
+            trail: Trail = ("stages", stage.name, "reveal", index)
+            hint = did_you_mean(field, fields) or (f"; it marks {listed(fields)}" if fields else "")
+            said = f"stage {stage.name} reveals {quoted(field)}, which no schema of {stage.consume} marks x-sensitive"
+            yield draft.document.problem(trail, said + hint)

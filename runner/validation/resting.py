@@ -1,0 +1,67 @@
+"""A schema for bodies as they lie on a queue: sealed, with tokens where values were.
+
+It takes every body that the schema itself took before it was sealed, and is the same
+elsewhere: what depends on a sealed value was judged then, and can't be judged again. So a
+subschema of a sealed value takes everything, and a condition on one is left open.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runner.validation.marks import FORBIDDEN, SENSITIVE, Documents, Part, Place, marked_places, reach, rebased
+
+
+def without_forbidden(schema: Any) -> Any:
+    """With `false` for what is marked `x-forbidden`; the same object where nothing is."""
+    if isinstance(schema, dict):
+        if schema.get(FORBIDDEN) is True:
+            return False
+        return {key: without_forbidden(value) for key, value in schema.items()}
+    return [without_forbidden(item) for item in schema] if isinstance(schema, list) else schema
+
+
+class Relaxing:
+    """Makes the documents of a schema those for sealed bodies. `root` is the place of a whole body."""
+
+    def __init__(self, documents: Documents, root: Place) -> None:
+        self._documents = documents
+        sealed = (place for place in marked_places(root) if place.show)
+        self._sealed = {id(part.schema) for place in sealed for part in place.entries}
+
+    def document(self, document: Any, base: str) -> Any:
+        return self._relaxed(document, base)
+
+    def _relaxed(self, schema: Any, base: str) -> Any:
+        if isinstance(schema, list):
+            return [self._relaxed(item, base) for item in schema]
+        if not isinstance(schema, dict):
+            return schema
+        if id(schema) in self._sealed or SENSITIVE in schema:
+            return True
+        base = rebased(schema, base)
+        loose = {key: self._relaxed(value, base) for key, value in schema.items()}
+        return self._without_conditions(schema, loose, base)
+
+    def _without_conditions(self, schema: dict[str, Any], loose: dict[str, Any], base: str) -> dict[str, Any]:
+        more: list[Any] = []
+        if self._depends(schema.get("not"), base):
+            del loose["not"]
+        if self._depends(schema.get("contains"), base):
+            loose.pop("maxContains", None)
+        if any(self._depends(one, base) for one in _list(schema.get("oneOf"))):
+            more.append({"anyOf": loose.pop("oneOf")})
+        if self._depends(schema.get("if"), base):
+            condition, then, other = (loose.pop(key, True) for key in ("if", "then", "else"))
+            more.append({"anyOf": [{"allOf": [condition, then]}, other]})
+        return {**loose, "allOf": [*_list(loose.get("allOf")), *more]} if more else loose
+
+    def _depends(self, schema: Any, base: str) -> bool:
+        """Whether a subschema says something about a sealed value."""
+        if not isinstance(schema, dict):
+            return False
+        return reach([Part(schema, base, self._documents)], lambda one: id(one) in self._sealed)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
