@@ -167,6 +167,8 @@ class Ledger:
 class _Recording:
     """A job that records hops and facts."""
 
+    after_others = False
+
     def __init__(self, records: Records, statements: HopStatements, then: Then, *, patient: bool = True) -> None:
         self.patient = patient
         self.records = records

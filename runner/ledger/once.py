@@ -56,6 +56,7 @@ class JudgeJob:
     """Judge the copies `keys`, all on one queue, at the time `at`."""
 
     patient = True
+    after_others = True
 
     def __init__(
         self, keys: Sequence[HopKey], rule: Rule, at: float, statements: HopStatements, judged: Judged

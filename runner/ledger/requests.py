@@ -59,6 +59,7 @@ class Claim:
     are those of `requested`, and are changed if the key is taken over."""
 
     patient = False
+    after_others = False
 
     def __init__(
         self,
@@ -153,6 +154,7 @@ class Close:
     may come again at once."""
 
     patient = False
+    after_others = False
 
     def __init__(self, caller: str, key: str, answer: bytes | None, then: Callable[[LedgerError | None], None]) -> None:
         self.row = {"the_caller": caller, "the_key": key, "the_answer": answer}
