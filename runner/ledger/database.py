@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Insert, QueuePool, Table, create_engine
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError, TimeoutError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from runner.errors import LedgerAwayError, LedgerDeadlockError, LedgerError, LedgerSetupError
 from runner.ledger import tables
@@ -109,7 +110,7 @@ def _errors_told(place: str) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise _kind_of(error.orig)(place + _reason(error.orig)) from error
-    except (sqlite3.OperationalError, OSError, TimeoutError) as error:
+    except (sqlite3.OperationalError, OSError, PoolTimeoutError) as error:
         raise LedgerAwayError(place + _reason(error)) from error
     except SQLAlchemyError as error:
         raise LedgerError(place + _reason(error)) from error

@@ -19,8 +19,10 @@ from runner.message import root_id
 State = Literal["published", "begun", "waiting", "handled", "left", "dead"]
 
 _KEY = ("journey", "copy", "queue", "via")
-LONGEST_TEXT = 1_000
-"""Characters of an error or of a recorded fact."""
+LONGEST_ERROR = 1_000
+"""Characters."""
+LONGEST_FACT = 2_000
+"""Bytes: PostgreSQL's index has room for 2,704, with the fact's name."""
 
 
 class HopKey(NamedTuple):
@@ -110,7 +112,7 @@ class Records:
             stage=settled.stage,
             attempts=settled.attempts,
             next_at=settled.next_at,
-            error=storable(settled.error)[:LONGEST_TEXT],
+            error=storable(settled.error)[:LONGEST_ERROR],
             result=settled.result,
         )
         self.rows["settle"].append(row)
@@ -120,9 +122,8 @@ class Records:
 
     def recorded(self, copy: str, name: str, value: str, at: float) -> None:
         """`value` is JSON."""
-        text = storable(value)[:LONGEST_TEXT]
         self.rows["record"].append(
-            {"journey": root_id(copy), "copy": copy, "name": name, "value": text, "recorded_at": at}
+            {"journey": root_id(copy), "copy": copy, "name": name, "value": kept_of_fact(value), "recorded_at": at}
         )
 
     def add(self, other: Records) -> None:
@@ -163,3 +164,8 @@ def _row(key: HopKey, state: State, publisher: str, at: float) -> Row:
 def storable(text: str) -> str:
     """PostgreSQL stores no NUL in a text, and no encoding has lone surrogates."""
     return text.replace("\x00", "\ufffd").encode(errors="replace").decode()
+
+
+def kept_of_fact(value: str) -> str:
+    """A fact's value as far as it is kept."""
+    return storable(value).encode()[:LONGEST_FACT].decode(errors="ignore")
