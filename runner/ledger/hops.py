@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, update
+from sqlalchemy import Connection, bindparam, case, func, update
 
 from runner.ledger.database import Database, Row
 from runner.ledger.tables import FACT, HOP
@@ -70,17 +70,13 @@ class HopStatements:
             },
         )
         new = settle.excluded
+        changed = {name: new[name] for name in ("state", "stage", "attempts", "changed_at", "next_at", "error")}
         self.settle = settle.on_conflict_do_update(
-            index_elements=_KEY,
-            set_={
-                name: new[name] for name in ("state", "stage", "attempts", "changed_at", "next_at", "error", "result")
-            },
+            index_elements=_KEY, set_={**changed, "result": func.coalesce(new.result, HOP.c.result)}
         )
-        self.release = (
-            update(HOP)
-            .where(*(HOP.c[name] == bindparam(f"the_{name}") for name in _KEY), HOP.c.state == "begun")
-            .values(state="published")
-        )
+        the_hop = update(HOP).where(*(HOP.c[name] == bindparam(f"the_{name}") for name in _KEY))
+        self.release = the_hop.where(HOP.c.state == "begun").values(state="published")
+        self.finish = the_hop.values(state="handled", changed_at=bindparam("now"), next_at=None, error="")
         fact = database.insert(FACT)
         self.record = fact.on_conflict_do_update(
             index_elements=("journey", "name", "copy"),
@@ -93,7 +89,7 @@ class Records:
 
     __slots__ = ("rows",)
 
-    ORDER = ("publish", "begin", "settle", "release", "record")
+    ORDER = ("publish", "begin", "settle", "release", "finish", "record")
     """The order in which a hop lives."""
 
     def __init__(self) -> None:
@@ -118,7 +114,11 @@ class Records:
         self.rows["settle"].append(row)
 
     def released(self, key: HopKey) -> None:
-        self.rows["release"].append({f"the_{name}": value for name, value in key.row().items()})
+        self.rows["release"].append(_named(key))
+
+    def finished(self, key: HopKey, at: float) -> None:
+        """It has a result, whatever was recorded of it since."""
+        self.rows["finish"].append({**_named(key), "now": at})
 
     def recorded(self, copy: str, name: str, value: str, at: float) -> None:
         """`value` is JSON."""
@@ -143,6 +143,10 @@ def _sort_key(row: Row) -> tuple[str, ...]:
 
 
 _SORTED = {*_KEY, *(f"the_{name}" for name in _KEY), "name"}
+
+
+def _named(key: HopKey) -> Row:
+    return {f"the_{name}": value for name, value in key.row().items()}
 
 
 def _row(key: HopKey, state: State, publisher: str, at: float) -> Row:
