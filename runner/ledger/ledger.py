@@ -80,6 +80,8 @@ class Ledger:
         """Write what is still to be written, for up to `timeout` seconds."""
         self._over.set()
         self._writer.close(timeout)
+        if self._purger.is_alive():
+            self._purger.join(timeout)
         self._database.close()
 
     def watch(self, watcher: Callable[[str], None]) -> None:
