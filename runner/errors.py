@@ -177,5 +177,9 @@ class LedgerAwayError(LedgerError):
     """The ledger can't be reached, or is too busy; trying again later may help."""
 
 
+class LedgerDeadlockError(LedgerAwayError):
+    """Two transactions waited for each other, and this one gave way; it can be tried again at once."""
+
+
 class LedgerSetupError(LedgerError):
     """The ledger can be reached but not used; a person has to mend that."""

@@ -102,7 +102,7 @@ class Register:
             return None
         remembered: Future[None] = Future()
         caller = str(self._route)
-        self._ledger.answered(caller, entry.key, answer, lambda error: _tell(remembered, None, error))
+        self._ledger.answered(caller, entry.key, entry.id, answer, lambda error: _tell(remembered, None, error))
         return remembered
 
     def silent(self) -> TurnedAway:

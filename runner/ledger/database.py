@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Insert, QueuePool, Table, create_engine
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from runner.errors import LedgerAwayError, LedgerError
+from runner.errors import LedgerAwayError, LedgerDeadlockError, LedgerError, LedgerSetupError
 from runner.ledger import tables
 from runner.ledger.url import path_of
+from runner.privacy.files import make_file, make_folder
 from runner.privacy.redaction import hide_password
 
 CONNECT_TIMEOUT = 5
@@ -24,24 +28,29 @@ BUSY_TIMEOUT = 10.0
 _UPGRADE_LOCK = 0x61636B6C617374
 """Our advisory lock in PostgreSQL: "acklast"."""
 
+_DEADLOCKS = ("40001", "40P01")
+"""SQLSTATEs: PostgreSQL has rolled back one of two transactions, so that the other may go on."""
+_LIMITS = "54"
+"""The class of a SQLSTATE: a value is too large for PostgreSQL."""
+
 Row = dict[str, Any]
 
 
 class Database:
     """The database at a URL as `url.parse` returns it. Any thread may use it.
 
-    The methods raise LedgerAwayError if it can't be reached or is too busy, and LedgerError for
-    what it refuses.
+    The methods raise LedgerAwayError if it can't be reached or is too busy, LedgerSetupError if a
+    person has to mend it, and LedgerError for a value that it refuses.
     """
 
     def __init__(self, url: str) -> None:
         path = path_of(url)
         self.is_sqlite = path is not None
+        self._place = f"{path}: " if path is not None else ""
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
             self._engine = create_engine(
                 "sqlite://",
-                creator=partial(_connect_sqlite, str(path)),
+                creator=partial(_connect_sqlite, path),
                 isolation_level="AUTOCOMMIT",
                 poolclass=QueuePool,  # its default for a URL without a path keeps one connection a thread
             )
@@ -52,7 +61,7 @@ class Database:
         self._insert = sqlite.insert if self.is_sqlite else postgresql.insert
 
     def upgrade(self) -> None:
-        """Make and upgrade the tables, one process at a time. Raises LedgerSetupError too."""
+        """Make and upgrade the tables, one process at a time."""
         with self.transaction() as connection:
             if not self.is_sqlite:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
@@ -61,13 +70,13 @@ class Database:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """For reading; each statement sees what is committed."""
-        with _errors_told(), self._engine.connect() as connection:
+        with _errors_told(self._place), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """All or nothing; on SQLite, alone. A connection that breaks in it is dropped."""
-        with _errors_told(), self._engine.connect() as connection:
+        with _errors_told(self._place), self._engine.connect() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
             try:
                 yield connection
@@ -96,23 +105,30 @@ def _roll_back(connection: Connection) -> None:
 
 
 @contextmanager
-def _errors_told() -> Iterator[None]:
+def _errors_told(place: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        reason = _reason(error.orig)
-        # Deadlocks and time-outs are operational, too: what was rolled back is tried again.
-        away = isinstance(error.orig, sqlite3.OperationalError) or _is_operational(error)
-        raise (LedgerAwayError if away else LedgerError)(reason) from error
-    except (sqlite3.OperationalError, OSError) as error:
-        raise LedgerAwayError(_reason(error)) from error
+        raise _kind_of(error.orig)(place + _reason(error.orig)) from error
+    except (sqlite3.OperationalError, OSError, PoolTimeoutError) as error:
+        raise LedgerAwayError(place + _reason(error)) from error
     except SQLAlchemyError as error:
-        raise LedgerError(_reason(error)) from error
+        raise LedgerError(place + _reason(error)) from error
 
 
-def _is_operational(error: DBAPIError) -> bool:
-    names = {kind.__name__ for kind in type(error.orig).__mro__}
-    return error.connection_invalidated or bool(names & {"OperationalError", "InterfaceError"})
+def _kind_of(error: BaseException | None) -> type[LedgerError]:
+    """Only what a value is to blame for is refused: whatever else is wrong is waited for."""
+    state: str | None = getattr(error, "sqlstate", None)
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & {"DataError", "IntegrityError"} or (state or "").startswith(_LIMITS):
+        return LedgerError
+    if isinstance(error, sqlite3.InterfaceError):
+        return LedgerError
+    if "ProgrammingError" in kinds:
+        return LedgerSetupError if state else LedgerError
+    if type(error) is sqlite3.DatabaseError:
+        return LedgerSetupError
+    return LedgerDeadlockError if state in _DEADLOCKS else LedgerAwayError
 
 
 def _reason(error: BaseException | None) -> str:
@@ -121,7 +137,9 @@ def _reason(error: BaseException | None) -> str:
     return hide_password(lines[0]) if lines else type(error).__name__
 
 
-def _connect_sqlite(path: str) -> sqlite3.Connection:
+def _connect_sqlite(path: Path) -> sqlite3.Connection:
+    make_folder(path.parent)
+    os.close(make_file(path))
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "journal_size_limit=67108864"):
         connection.execute(f"PRAGMA {pragma}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, update
+from sqlalchemy import Connection, bindparam, case, func, update
 
 from runner.ledger.database import Database, Row
 from runner.ledger.tables import FACT, HOP
@@ -19,8 +19,10 @@ from runner.message import root_id
 State = Literal["published", "begun", "waiting", "handled", "left", "dead"]
 
 _KEY = ("journey", "copy", "queue", "via")
-LONGEST_TEXT = 1_000
-"""Characters of an error or of a recorded fact."""
+LONGEST_ERROR = 1_000
+"""Characters."""
+LONGEST_FACT = 2_000
+"""Bytes: PostgreSQL's index has room for 2,704, with the fact's name."""
 
 
 class HopKey(NamedTuple):
@@ -68,17 +70,13 @@ class HopStatements:
             },
         )
         new = settle.excluded
+        changed = {name: new[name] for name in ("state", "stage", "attempts", "changed_at", "next_at", "error")}
         self.settle = settle.on_conflict_do_update(
-            index_elements=_KEY,
-            set_={
-                name: new[name] for name in ("state", "stage", "attempts", "changed_at", "next_at", "error", "result")
-            },
+            index_elements=_KEY, set_={**changed, "result": func.coalesce(new.result, HOP.c.result)}
         )
-        self.release = (
-            update(HOP)
-            .where(*(HOP.c[name] == bindparam(f"the_{name}") for name in _KEY), HOP.c.state == "begun")
-            .values(state="published")
-        )
+        the_hop = update(HOP).where(*(HOP.c[name] == bindparam(f"the_{name}") for name in _KEY))
+        self.release = the_hop.where(HOP.c.state == "begun").values(state="published")
+        self.finish = the_hop.values(state="handled", changed_at=bindparam("now"), next_at=None, error="")
         fact = database.insert(FACT)
         self.record = fact.on_conflict_do_update(
             index_elements=("journey", "name", "copy"),
@@ -91,7 +89,7 @@ class Records:
 
     __slots__ = ("rows",)
 
-    ORDER = ("publish", "begin", "settle", "release", "record")
+    ORDER = ("publish", "begin", "settle", "release", "finish", "record")
     """The order in which a hop lives."""
 
     def __init__(self) -> None:
@@ -110,19 +108,22 @@ class Records:
             stage=settled.stage,
             attempts=settled.attempts,
             next_at=settled.next_at,
-            error=storable(settled.error)[:LONGEST_TEXT],
+            error=storable(settled.error)[:LONGEST_ERROR],
             result=settled.result,
         )
         self.rows["settle"].append(row)
 
     def released(self, key: HopKey) -> None:
-        self.rows["release"].append({f"the_{name}": value for name, value in key.row().items()})
+        self.rows["release"].append(_named(key))
+
+    def finished(self, key: HopKey, at: float) -> None:
+        """It has a result, whatever was recorded of it since."""
+        self.rows["finish"].append({**_named(key), "now": at})
 
     def recorded(self, copy: str, name: str, value: str, at: float) -> None:
         """`value` is JSON."""
-        text = storable(value)[:LONGEST_TEXT]
         self.rows["record"].append(
-            {"journey": root_id(copy), "copy": copy, "name": name, "value": text, "recorded_at": at}
+            {"journey": root_id(copy), "copy": copy, "name": name, "value": kept_of_fact(value), "recorded_at": at}
         )
 
     def add(self, other: Records) -> None:
@@ -144,6 +145,10 @@ def _sort_key(row: Row) -> tuple[str, ...]:
 _SORTED = {*_KEY, *(f"the_{name}" for name in _KEY), "name"}
 
 
+def _named(key: HopKey) -> Row:
+    return {f"the_{name}": value for name, value in key.row().items()}
+
+
 def _row(key: HopKey, state: State, publisher: str, at: float) -> Row:
     return {
         **key.row(),
@@ -163,3 +168,8 @@ def _row(key: HopKey, state: State, publisher: str, at: float) -> Row:
 def storable(text: str) -> str:
     """PostgreSQL stores no NUL in a text, and no encoding has lone surrogates."""
     return text.replace("\x00", "\ufffd").encode(errors="replace").decode()
+
+
+def kept_of_fact(value: str) -> str:
+    """A fact's value as far as it is kept."""
+    return storable(value).encode()[:LONGEST_FACT].decode(errors="ignore")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import orjson
 from sqlalchemy import Connection, select
 
-from runner.ledger.hops import State
+from runner.ledger.hops import State, kept_of_fact
 from runner.ledger.tables import FACT, HOP
 
 Standing = Literal["accepted", "in progress", "waiting", "done", "dead"]
@@ -55,7 +55,7 @@ class Journey:
             return "done"
         if "waiting" in states:
             return "waiting"
-        return "accepted" if states == {"published"} and len(self.hops) == 1 else "in progress"
+        return "accepted" if states == {"published"} else "in progress"
 
     @property
     def under_way(self) -> bool:
@@ -83,7 +83,7 @@ def find_recorded(connection: Connection, name: str, value: Any, since: float, m
     each with the time; the newest first, at most `most`."""
     query = (
         select(FACT.c.journey, FACT.c.recorded_at)
-        .where(FACT.c.name == name, FACT.c.value == json_of(value), FACT.c.recorded_at >= since)
+        .where(FACT.c.name == name, FACT.c.value == kept_of_fact(json_of(value)), FACT.c.recorded_at >= since)
         .order_by(FACT.c.recorded_at.desc())
         .limit(most)
     )

@@ -80,6 +80,8 @@ class Ledger:
         """Write what is still to be written, for up to `timeout` seconds."""
         self._over.set()
         self._writer.close(timeout)
+        if self._purger.is_alive():
+            self._purger.join(timeout)
         self._database.close()
 
     def watch(self, watcher: Callable[[str], None]) -> None:
@@ -97,10 +99,12 @@ class Ledger:
         """The same, unless the ledger is away: then that is told at once."""
         self._writer.submit(_Recording(records, self._statements, then, patient=False))
 
-    def judge(self, keys: Sequence[HopKey], rule: Rule, judged: Judged) -> None:
+    def judge(self, keys: Sequence[HopKey], rule: Rule, judged: Judged) -> Callable[[], None]:
         """What is known of these copies (at least one), all on one queue; what may be handled by
-        `rule` counts as begun from now on."""
-        self._writer.submit(JudgeJob(keys, rule, time.time(), self._statements, judged))
+        `rule` counts as begun from now on. Call the returned function when nobody waits any more."""
+        job = JudgeJob(keys, rule, time.time(), self._statements, judged)
+        self._writer.submit(job)
+        return job.give_up
 
     def claim(
         self,
@@ -117,9 +121,9 @@ class Ledger:
             Claim(requested, records, at=time.time(), busy=busy, keep=keep, statements=self._statements, then=then)
         )
 
-    def answered(self, caller: str, key: str, answer: bytes | None, then: Then) -> None:
-        """The request was answered 202 with `answer`, or (None) otherwise."""
-        self._writer.submit(Close(caller, key, answer, then))
+    def answered(self, caller: str, key: str, message: str, answer: bytes | None, then: Then) -> None:
+        """The request that published `message` was answered 202 with `answer`, or (None) otherwise."""
+        self._writer.submit(Close(caller, key, message, answer, then))
 
     # -- reading ------------------------------------------------------------------------
 
@@ -166,6 +170,8 @@ class Ledger:
 
 class _Recording:
     """A job that records hops and facts."""
+
+    after_others = False
 
     def __init__(self, records: Records, statements: HopStatements, then: Then, *, patient: bool = True) -> None:
         self.patient = patient

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Self
 
 import orjson
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, false, select
 
 from runner.errors import LedgerError
 from runner.ledger.database import Database
 from runner.ledger.hops import HopKey, HopStatements, Records
+from runner.ledger.lineage import VIA, via_of
 from runner.ledger.tables import HOP
 from runner.message import Destination, Outgoing
 
@@ -56,6 +57,7 @@ class JudgeJob:
     """Judge the copies `keys`, all on one queue, at the time `at`."""
 
     patient = True
+    after_others = True
 
     def __init__(
         self, keys: Sequence[HopKey], rule: Rule, at: float, statements: HopStatements, judged: Judged
@@ -75,46 +77,57 @@ class JudgeJob:
     def done(self, error: LedgerError | None) -> None:
         self._judged(None if error else self._judgements, error)
 
+    def give_up(self) -> None:
+        """Nobody waits any more: if it was not carried out yet, nothing begins. From any thread."""
+        self._keys = ()
+
     def judge(self, connection: Connection) -> None:
-        query = _QUERY.where(HOP.c.queue == self._keys[0].queue)
-        journeys = sorted({key.journey for key in self._keys})
-        rows = connection.execute(query, {"journeys": journeys})
-        found = {(row.copy, row.via): self._judgement(row) for row in rows}
-        self._judgements = [found.get((key.copy, key.via), _NEW) for key in self._keys]
-        if not self._rule.begins:
-            return
+        keys = self._keys
+        query = _QUERY.where(HOP.c.queue == keys[0].queue if keys else false())
+        rows = connection.execute(query, {"journeys": sorted({key.journey for key in keys})})
+        found = {(row.copy, row.via): row for row in rows}
         records = Records()
-        for key, judgement in zip(self._keys, self._judgements, strict=True):
-            if self._rule.allows(judgement):
-                records.begun(key, self._at)
+        self._judgements = [self._judged_of(key, found.get((key.copy, key.via)), records) for key in keys]
         records.write(connection, self._statements)
 
-    def _judgement(self, row: Row[Any, Any, Any, Any, Any]) -> Judgement:
-        if row.state == "handled":
-            return Judgement("finished", result=row.result or b"")
-        if row.key_born_at is None:
+    def _judged_of(self, key: HopKey, row: Row[Any, Any, Any, Any, Any, Any] | None, records: Records) -> Judgement:
+        """What is known of a copy; `records` gets what is recorded of it."""
+        judgement = _NEW if row is None else self._judgement(row)
+        if row is not None and judgement.standing == "finished" and row.state != "handled":
+            records.finished(key, self._at)  # its result could not be published before, and is now
+        elif self._rule.begins and self._rule.allows(judgement):
+            records.begun(key, self._at)
+        return judgement
+
+    def _judgement(self, row: Row[Any, Any, Any, Any, Any, Any]) -> Judgement:
+        if row.result is not None:
+            return Judgement("finished", result=row.result)
+        if row.key_born_at is None or row.key_born_at == self._at:
             return _NEW
-        return Judgement("unknown" if row.state == "begun" else "failed", self._at - row.key_born_at)
+        # A commit whose answer was lost is tried again: then it has begun just now.
+        unknown = row.state == "begun" and row.changed_at != self._at
+        return Judgement("unknown" if unknown else "failed", self._at - row.key_born_at)
 
 
 _NEW = Judgement("new")
-_QUERY = select(HOP.c.copy, HOP.c.via, HOP.c.state, HOP.c.key_born_at, HOP.c.result).where(
+_QUERY = select(HOP.c.copy, HOP.c.via, HOP.c.state, HOP.c.key_born_at, HOP.c.changed_at, HOP.c.result).where(
     HOP.c.journey.in_(bindparam("journeys", expanding=True))
 )
 
 
 def stored(messages: Sequence[Outgoing]) -> bytes:
     """The messages that a handler's result led to, as the ledger keeps them. Their headers are
-    those of the delivery."""
-    return orjson.dumps([[*m.destination, m.id, m.payload.decode()] for m in messages])
+    those of the delivery, except for the way that they have come."""
+    return orjson.dumps([[*m.destination, m.id, m.payload.decode(), via_of(m.headers)] for m in messages])
 
 
 def restored(result: bytes, headers: Mapping[str, Any]) -> list[Outgoing]:
     """The messages again. Raises ValueError if it is no such result."""
+    others = {name: value for name, value in headers.items() if name != VIA}
     try:
         return [
-            Outgoing(Destination(exchange, key), message_id, payload.encode(), headers)
-            for exchange, key, message_id, payload in orjson.loads(result)
+            Outgoing(Destination(exchange, key), message_id, payload.encode(), {**others, VIA: via} if via else others)
+            for exchange, key, message_id, payload, via in orjson.loads(result)
         ]
     except (TypeError, AttributeError) as error:
         raise ValueError(str(error)) from None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Self
 
-from sqlalchemy import Connection, RowMapping, bindparam, select, tuple_, update
+from sqlalchemy import Connection, LargeBinary, RowMapping, bindparam, func, select, tuple_, update
 
 from runner.errors import LedgerError
 from runner.ledger.database import Database, Row
@@ -59,6 +59,7 @@ class Claim:
     are those of `requested`, and are changed if the key is taken over."""
 
     patient = False
+    after_others = False
 
     def __init__(
         self,
@@ -122,7 +123,7 @@ class Claim:
             "message": requested.message,
             "answer": None,
             "busy_until": self._at + self._busy,
-            "expires_at": self._at + self._keep,
+            "expires_at": self._at + max(self._keep, self._busy),
         }
 
     def decide(self, row: Row, taken: set[tuple[str, str]]) -> None:
@@ -150,12 +151,16 @@ class Claim:
 
 class Close:
     """The request with the key was answered: with 202 and `answer`, or, if that is None, not, and
-    may come again at once."""
+    may come again at once. Its `message` tells it from a later one, when the key had expired; an
+    answer that another one was given meanwhile, who took the key over, stays."""
 
     patient = False
+    after_others = False
 
-    def __init__(self, caller: str, key: str, answer: bytes | None, then: Callable[[LedgerError | None], None]) -> None:
-        self.row = {"the_caller": caller, "the_key": key, "the_answer": answer}
+    def __init__(
+        self, caller: str, key: str, message: str, answer: bytes | None, then: Callable[[LedgerError | None], None]
+    ) -> None:
+        self.row = {"the_caller": caller, "the_key": key, "the_message": message, "the_answer": answer}
         self._then = then
 
     @classmethod
@@ -175,4 +180,8 @@ _TAKE_OVER = (
         {name: bindparam(f"the_{name}") for name in ("fingerprint", "message", "answer", "busy_until", "expires_at")}
     )
 )
-_CLOSE = update(REQUEST).where(*_ROW).values(answer=bindparam("the_answer"), busy_until=0.0)
+_CLOSE = (
+    update(REQUEST)
+    .where(*_ROW, REQUEST.c.message == bindparam("the_message"))
+    .values(answer=func.coalesce(bindparam("the_answer", type_=LargeBinary), REQUEST.c.answer), busy_until=0.0)
+)

@@ -42,7 +42,8 @@ HOP = Table(
 )
 """One copy of a message on one queue. `journey` is the id that the intake gave it, `copy` its own;
 `via` tells apart copies that reached the queue in several ways. `key_born_at` is when a handler
-that runs once was first allowed to run; `result` is what it led to."""
+that runs once was first allowed to run; `result` is what it led to, and stays whatever
+becomes of it then (its publication may be refused)."""
 
 FACT = Table(
     "fact",

@@ -11,14 +11,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol, Self
+from typing import ParamSpec, Protocol, Self
 
 from sqlalchemy import Connection
 
-from runner.errors import LedgerAwayError, LedgerError
+from runner.errors import LedgerAwayError, LedgerDeadlockError, LedgerError, LedgerSetupError
 from runner.ledger.database import Database
 
 log = logging.getLogger("runner.ledger")
+
+P = ParamSpec("P")
 
 RETRY = 0.5
 """Seconds between attempts while the database is away."""
@@ -31,6 +33,9 @@ class Job(Protocol):
 
     patient: bool
     """Whether it waits while the database is away."""
+    after_others: bool
+    """Whether it reads what other kinds write, even in the same transaction: a delivery may come
+    again while what became of it is still to be recorded."""
 
     @classmethod
     def run(cls, jobs: Sequence[Self], connection: Connection, database: Database) -> None:
@@ -85,19 +90,22 @@ class Writer:
         return [self._jobs.popleft() for _ in range(min(len(self._jobs), MOST_JOBS))]
 
     def _write(self, jobs: list[Job]) -> None:
-        """Carry out `jobs`, however long the database is away."""
-        while jobs:
+        """Carry out `jobs`, however long the database is away; then even without any, until it is back."""
+        left: list[Job] | None = jobs
+        while left is not None:
             try:
-                self._commit(jobs)
-            except LedgerAwayError as error:
-                jobs = self._put_off(jobs, error)
+                self._commit(left)
+            except LedgerDeadlockError:
+                continue
+            except (LedgerAwayError, LedgerSetupError) as error:
+                left = self._put_off(left, error)
             except Exception as error:  # noqa: BLE001 - one of them is to blame, and must not hold up the others
-                self._write_singly(jobs, error)
+                self._write_singly(left, error)
                 return
             else:
                 self._tell_back()
-                for job in jobs:
-                    self._tell(job, None)
+                for job in left:
+                    _tell(job.done, None)
                 return
 
     def _commit(self, jobs: Sequence[Job]) -> None:
@@ -105,22 +113,23 @@ class Writer:
         for job in jobs:
             kinds.setdefault(type(job), []).append(job)
         with self._database.transaction() as connection:
-            for kind, group in kinds.items():
-                kind.run(group, connection, self._database)
+            for kind in sorted(kinds, key=lambda kind: kind.after_others):
+                kind.run(kinds[kind], connection, self._database)
 
-    def _put_off(self, jobs: Sequence[Job], error: LedgerAwayError) -> list[Job]:
-        """Wait a little; what is left then is tried again."""
+    def _put_off(self, jobs: Sequence[Job], error: LedgerError) -> list[Job] | None:
+        """Wait a little; what is left then is tried again. None: it is over."""
         first, self.is_away = not self.is_away, str(error)
-        self._away(str(error), first)
+        _tell(self._away, str(error), first)
         for job in (job for job in jobs if not job.patient):
-            self._tell(job, error)
+            _tell(job.done, error)
+        patient = [job for job in jobs if job.patient]
         if not self._closing.wait(RETRY):
-            patient = [job for job in jobs if job.patient]
             return [*patient, *self._submitted()]
-        if time.monotonic() > self._deadline:
-            return []
-        time.sleep(min(RETRY, max(0.0, self._deadline - time.monotonic())))
-        return [job for job in jobs if job.patient]
+        left = self._deadline - time.monotonic()
+        if left <= 0 or not patient:
+            return None
+        time.sleep(min(RETRY, left))
+        return patient
 
     def _write_singly(self, jobs: Sequence[Job], error: Exception) -> None:
         if len(jobs) > 1:
@@ -130,16 +139,17 @@ class Writer:
         known = error if isinstance(error, LedgerError) else LedgerError(f"{type(error).__name__}: {error}")
         if known is not error:
             log.error("a record could not be written", exc_info=error)
-        self._tell(jobs[0], known)
+        _tell(jobs[0].done, known)
 
     def _tell_back(self) -> None:
         if self.is_away:
             self.is_away = ""
-            self._back()
+            _tell(self._back)
 
-    @staticmethod
-    def _tell(job: Job, error: LedgerError | None) -> None:
-        try:
-            job.done(error)
-        except Exception:
-            log.exception("what waited for a record has failed")
+
+def _tell(who: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    """A failure of theirs must not end the writing."""
+    try:
+        who(*args, **kwargs)
+    except Exception:
+        log.exception("what waited for a record has failed")

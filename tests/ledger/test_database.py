@@ -1,0 +1,153 @@
+"""Connections and transactions, in both databases."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select
+
+from runner.errors import LedgerAwayError, LedgerError, LedgerSetupError
+from runner.ledger.database import Database
+from runner.ledger.tables import SETTING
+
+ROOT = Path(__file__).parents[2]
+OPENS = """
+import sys
+from runner.ledger.ledger import Ledger
+ledger = Ledger(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+ledger.open(timeout=60.0)
+print(ledger.secret.hex())
+ledger.close()
+"""
+
+
+@pytest.fixture
+def database(ledger_url: str) -> Database:
+    found = Database(ledger_url)
+    found.upgrade()
+    return found
+
+
+@pytest.fixture
+def free_url() -> str:
+    pytest.importorskip("psycopg")
+    return "postgresql://me:hunter2@127.0.0.1:1/shop"
+
+
+def names(database: Database) -> list[str]:
+    with database.connection() as connection:
+        return sorted(connection.execute(select(SETTING.c.name)).scalars())
+
+
+def test_several_processes_that_open_a_fresh_ledger_at_once_make_one(ledger_url: str) -> None:
+    opening = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPENS, ledger_url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        for _ in range(6)
+    ]
+    for process in opening:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in opening:  # all of them go at once
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    ended = [process.communicate(timeout=60) for process in opening]
+    assert [process.returncode for process in opening] == [0] * 6, ended
+    assert len({secret for secret, _ in ended}) == 1, "all of them have the same secret"
+
+
+def test_a_transaction_is_kept_as_a_whole_or_not_at_all(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute(insert(SETTING).values(name="kept", value="1"))
+    with suppress(KeyError), database.transaction() as connection:
+        connection.execute(insert(SETTING).values(name="dropped", value="1"))
+        raise KeyError
+    assert names(database) == ["kept", "version"]
+    database.close()
+
+
+def test_what_is_there_is_left_alone(database: Database) -> None:
+    for value in ("first", "second"):
+        with database.transaction() as connection:
+            connection.execute(database.add_missing(SETTING), [{"name": "once", "value": value}])
+    with database.connection() as connection:
+        assert connection.execute(select(SETTING.c.value).where(SETTING.c.name == "once")).scalar_one() == "first"
+    database.close()
+
+
+def test_a_value_that_is_refused_is_no_outage_and_is_not_told(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute(insert(SETTING).values(name="there", value="hunter2"))
+    with pytest.raises(LedgerError) as raised, database.transaction() as connection:
+        connection.execute(insert(SETTING).values(name="there", value="hunter3"))
+    assert not isinstance(raised.value, LedgerAwayError)
+    assert "hunter" not in str(raised.value)
+    database.close()
+
+
+def test_a_server_that_is_not_there_is_away_and_its_password_is_not_told(free_url: str) -> None:
+    database = Database(free_url)
+    with pytest.raises(LedgerAwayError) as raised:
+        database.upgrade()
+    assert "hunter2" not in str(raised.value)
+    database.close()
+
+
+def test_a_file_that_another_program_holds_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.ledger.database.BUSY_TIMEOUT", 0.05)
+    path = tmp_path / "ledger.db"
+    database = Database(f"sqlite:{path}")
+    database.upgrade()
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerAwayError, match="locked"), database.transaction():
+            pass
+    with database.transaction():
+        pass
+    database.close()
+
+
+def test_a_file_that_is_no_ledger_is_named_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    path.write_text("a letter to a friend, which is much longer than the head of a database would be")
+    database = Database(f"sqlite:{path}")
+    with pytest.raises(LedgerSetupError, match=rf"{path}: file is not a database"):
+        database.upgrade()
+    database.close()
+    assert path.read_text().startswith("a letter")
+
+
+def test_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
+    database = Database(f"sqlite:{tmp_path / 'var' / 'ledger.db'}")
+    database.upgrade()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "var").iterdir()}
+    assert {name: oct(mode) for name, mode in modes.items() if mode & 0o077} == {}
+    assert "ledger.db" in modes
+    database.close()
+
+
+def test_nothing_is_made_before_it_is_opened(tmp_path: Path) -> None:
+    Database(f"sqlite:{tmp_path / 'var' / 'ledger.db'}").close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_an_outage_in_words(tmp_path: Path) -> None:
+    (tmp_path / "var").write_text("a file")
+    database = Database(f"sqlite:{tmp_path / 'var' / 'ledger.db'}")
+    with pytest.raises(LedgerAwayError, match="var"):
+        database.upgrade()
+    database.close()

@@ -1,0 +1,97 @@
+"""All hops of one message, and how it stands."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from runner.ledger.hops import HopKey, Records, State
+from runner.ledger.journey import Hop, Journey, Standing, json_of
+from runner.ledger.ledger import Ledger
+from tests.ledger.ledgers import published, record, settled
+
+
+def journey(*states: State) -> Journey:
+    hops = [Hop("m1", f"q{n}", state, "", n, "", 0, 10.0 + n, None, "") for n, state in enumerate(states)]
+    return Journey("m1", tuple(hops), {})
+
+
+@pytest.mark.parametrize(
+    ("states", "standing", "under_way"),
+    [
+        (["published"], "accepted", True),
+        (["published", "published"], "accepted", True),
+        (["begun"], "in progress", True),
+        (["handled", "published"], "in progress", True),
+        (["handled", "waiting"], "waiting", True),
+        (["published", "waiting"], "waiting", True),
+        (["handled"], "done", False),
+        (["handled", "handled", "left"], "done", False),
+        (["left"], "done", False),
+        (["dead"], "dead", False),
+        (["handled", "published", "dead"], "dead", False),
+    ],
+)
+def test_how_a_message_stands(states: list[State], standing: Standing, under_way: bool) -> None:
+    found = journey(*states)
+    assert (found.standing, found.under_way) == (standing, under_way)
+
+
+def test_it_was_accepted_first_and_changed_last() -> None:
+    found = journey("handled", "handled", "published")
+    assert (found.accepted_at, found.changed_at) == (0, 12.0)
+
+
+def test_nothing_is_known_of_what_was_never_published(ledger: Ledger) -> None:
+    record(ledger, published(HopKey("m1", "in")))
+    assert ledger.journey("m2") is None
+    assert ledger.journey("m") is None
+
+
+def test_all_copies_belong_to_the_journey_in_the_order_of_their_publication(ledger: Ledger) -> None:
+    keys = [HopKey("m1", "in"), HopKey("m1.1", "out"), HopKey("m1.2", "out"), HopKey("m1.2", "more")]
+    for at, key in enumerate(keys):
+        record(ledger, published(key, at=1000.0 + at))
+    record(ledger, published(HopKey("m10", "in"), at=1001.5))
+    found = ledger.journey("m1")
+    assert found is not None
+    assert [(hop.copy, hop.queue) for hop in found.hops] == [(key.copy, key.queue) for key in keys]
+
+
+def test_a_fact_is_a_value_and_of_several_copies_a_list(ledger: Ledger) -> None:
+    records = settled(HopKey("m1", "in"))
+    records.recorded("m1", "payment", json_of("paid"), 1000.0)
+    records.recorded("m1.1", "mail", json_of({"to": "a"}), 1000.0)
+    records.recorded("m1.2", "mail", json_of(["b", 2, None]), 1000.0)
+    for _ in range(2):
+        record(ledger, records)
+    found = ledger.journey("m1")
+    assert found is not None
+    assert found.facts == {"payment": "paid", "mail": [{"to": "a"}, ["b", 2, None]]}
+
+
+def test_messages_are_found_by_what_was_recorded_of_them_the_newest_first(ledger: Ledger) -> None:
+    records, now = Records(), time.time()
+    for n in range(10):
+        records.recorded(f"m{n}", "payment", json_of("declined" if n % 2 else "paid"), now + n)
+        records.recorded(f"m{n}", "colour", json_of("declined"), now + n)
+    record(ledger, records)
+    assert ledger.find("payment", "declined") == [(f"m{n}", now + n) for n in (9, 7, 5, 3, 1)]
+    assert ledger.find("payment", "declined", since=now + 5) == [(f"m{n}", now + n) for n in (9, 7, 5)]
+    assert ledger.find("payment", "declined", most=2) == [("m9", now + 9), ("m7", now + 7)]
+    assert ledger.find("payment", "refunded") == []
+
+
+def test_a_fact_too_long_to_be_kept_is_found_as_far_as_it_was_kept(ledger: Ledger) -> None:
+    records, value = Records(), "é" * 4_000
+    records.recorded("m1", "text", json_of(value), 1000.0)
+    record(ledger, records)
+    assert ledger.find("text", value) == [("m1", 1000.0)]
+
+
+def test_the_order_of_an_objects_names_does_not_matter_to_finding_it(ledger: Ledger) -> None:
+    records = Records()
+    records.recorded("m1", "card", json_of({"a": 1, "b": 2}), 1000.0)
+    record(ledger, records)
+    assert ledger.find("card", {"b": 2, "a": 1}) == [("m1", 1000.0)]

@@ -1,0 +1,106 @@
+"""The ledger of one process, while its database comes and goes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import pytest
+
+from bench.postgres_node import PostgresNode
+from runner.errors import LedgerAwayError
+from runner.ledger.hops import HopKey
+from runner.ledger.ledger import Ledger
+from tests.ledger.ledgers import Asked, published, record
+from tests.waiting import wait_until
+
+KEY = HopKey("m1", "in")
+
+
+@pytest.fixture
+def own_node(postgres_node: PostgresNode) -> PostgresNode:
+    """The session's server, which this test may kill: it is up again afterwards."""
+    return postgres_node
+
+
+def test_its_secret_is_the_same_for_all_and_stays(ledger_url: str) -> None:
+    ledgers = [Ledger(ledger_url).open(timeout=30.0) for _ in range(3)]
+    assert len({ledger.secret for ledger in ledgers}) == 1
+    assert len(ledgers[0].secret) == 32
+    for ledger in ledgers:
+        ledger.close()
+
+
+def test_before_it_is_open_it_is_away(ledger_url: str) -> None:
+    ledger = Ledger(ledger_url)
+    assert ledger.away == "it is not open yet"
+    assert ledger.open(timeout=30.0).away == ""
+    ledger.close()
+
+
+def test_one_that_is_not_there_is_waited_for_no_longer_than_told(caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("psycopg")
+    ledger = Ledger("postgresql://me:hunter2@127.0.0.1:1/shop")
+    with pytest.raises(LedgerAwayError, match="refused"):
+        ledger.open(timeout=0.0)
+    assert "the ledger is away, and is waited for" not in caplog.text
+    ledger.close()
+
+
+def test_one_that_comes_late_is_opened_then(
+    own_node: PostgresNode, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("runner.ledger.ledger.OPEN_RETRY", 0.05)
+    url = own_node.new_database()
+    own_node.kill()
+    ledger = Ledger(url)
+    opening = threading.Thread(target=ledger.open)
+    opening.start()
+    wait_until(lambda: "waited for" in caplog.text)
+    assert "refused" in ledger.away
+    own_node.start()
+    opening.join()
+    assert ledger.away == ""
+    assert record(ledger, published(KEY)) is None
+    assert caplog.text.count("waited for") <= 3, "not at every attempt"
+    ledger.close()
+
+
+def test_one_that_is_killed_is_seen_to_be_away_and_goes_on_when_it_is_back(
+    own_node: PostgresNode, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("runner.ledger.writer.RETRY", 0.05)
+    caplog.set_level(logging.INFO)
+    ledger, told, patient, hasty = Ledger(own_node.new_database()).open(timeout=30.0), list[str](), Asked(), Asked()
+    record(ledger, published(HopKey("before", "in")))
+    ledger.watch(told.append)
+    own_node.kill()
+    ledger.record(published(KEY), patient)
+    ledger.accept(published(HopKey("hasty", "in")), hasty)
+    [error] = hasty.wait()
+    assert isinstance(error, LedgerAwayError)
+    assert ledger.away
+    with pytest.raises(LedgerAwayError):
+        ledger.journey("before")
+    own_node.start()
+    assert patient.wait() == (None,)
+    wait_until(lambda: told[-1:] == [""])
+    assert all(told[:-1])
+    assert ledger.away == ""
+    assert [ledger.journey(id) is not None for id in ("before", "m1", "hasty")] == [True, True, False]
+    assert caplog.text.count("the ledger is away, and is waited for") == 1
+    assert caplog.text.count("the ledger is back") == 1
+    ledger.close()
+
+
+def test_what_was_to_be_recorded_is_recorded_before_it_closes(ledger_url: str) -> None:
+    ledger = Ledger(ledger_url).open(timeout=30.0)
+    asked = Asked()
+    for number in range(3_000):
+        ledger.record(published(HopKey(f"m{number}", "in")), asked)
+    ledger.close(timeout=60.0)
+    assert [asked.wait() for _ in range(3_000)] == [(None,)] * 3_000
+
+
+def test_one_that_was_never_opened_can_be_closed(ledger_url: str) -> None:
+    Ledger(ledger_url, keep=60.0).close()

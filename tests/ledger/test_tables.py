@@ -1,0 +1,34 @@
+"""The tables, and their versions."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import update
+
+from runner.errors import LedgerSetupError
+from runner.ledger.database import Database
+from runner.ledger.hops import HopKey
+from runner.ledger.ledger import Ledger
+from runner.ledger.tables import SETTING, VERSION
+from tests.ledger.ledgers import published, record
+
+
+def test_a_ledger_that_is_opened_again_keeps_what_it_has(ledger_url: str) -> None:
+    first = Ledger(ledger_url).open(timeout=30.0)
+    assert record(first, published(HopKey("m1", "in"))) is None
+    first.close()
+    again = Ledger(ledger_url).open(timeout=30.0)
+    assert again.journey("m1") is not None
+    again.close()
+
+
+def test_a_ledger_of_a_newer_runner_is_refused_with_what_to_do(ledger_url: str) -> None:
+    database = Database(ledger_url)
+    database.upgrade()
+    with database.transaction() as connection:
+        connection.execute(update(SETTING).where(SETTING.c.name == "version").values(value=str(VERSION + 1)))
+    database.close()
+    ledger = Ledger(ledger_url)
+    with pytest.raises(LedgerSetupError, match=f"the ledger has version {VERSION + 1}.*update the runner"):
+        ledger.open(timeout=30.0)
+    ledger.close()
