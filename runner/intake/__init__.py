@@ -4,7 +4,7 @@
     rsgi.py      the same on granian's event loop: a short way for the routes
     arrivals.py  how a body comes in: its size, its time, and what a stop drops
     desk.py      the bodies of one route: checked, and turned into messages
-    problems.py  the answers: 202 or a problem (RFC 9457)
+    problems.py  the answers and their words: 202, 400, 413, 422, 503 … (problems, RFC 9457)
     health.py    /health/live, /health/ready and /health/pipeline
     survey.py    what the broker last reported about its queues
     reserve.py   a small HTTP server for health, where nothing else answers

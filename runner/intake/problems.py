@@ -1,6 +1,7 @@
-"""Answers: a 202, or a problem as in RFC 9457, which never repeats what was sent.
+"""The answers and their words: 202, 400, 413, 422, 503 and the others. All but a 202 are problems
+as in RFC 9457, and never repeat what was sent.
 
-Left out: the words for each violation of a schema (see `runner.validation.violations`).
+Left out: the `errors` of a 422, one for each violation of a schema (see `runner.validation.violations`).
 """
 
 from __future__ import annotations

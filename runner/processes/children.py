@@ -64,8 +64,7 @@ def run_worker(
     number: int,
     supervision: Supervision,
 ) -> None:
-    """Handle deliveries until `Stop`, or until a handler hangs; then finish what is in hand and
-    send its acks."""
+    """Handle deliveries until `Stop` or until a handler hangs; then finish what is in hand and ack it."""
     from runner.worker.worker import Worker
 
     box.enter(number)

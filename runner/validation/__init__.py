@@ -1,7 +1,7 @@
 """JSON Schemas: whether a body is valid, and if not, what is wrong with it.
 
     schema.py       a schema, compiled: the verdict, on the hot path
-    violations.py   what is wrong with a body, in words
+    violations.py   what is wrong with a body, in the words of a 422's errors
     diagnosis.py    finds it: a second validator, imported only for a body that was refused
     marks.py        which values of a body a schema marks as sensitive or forbidden
     resting.py      a schema for bodies whose sensitive values are sealed

@@ -8,6 +8,7 @@
     breaker.py   failures in a row → the stage pauses, and tries one message first
     prefetch.py  how many messages a stage takes in advance
     stranded.py  deliveries that the broker lets go nowhere
+    overdue.py   deliveries that a handler has been at work on for too long
 
 Left out: processes (`runner.processes`), and what a handler does.
 """

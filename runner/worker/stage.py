@@ -29,6 +29,7 @@ from runner.worker.blackbox import BlackBox, mark
 from runner.worker.breaker import CircuitBreaker
 from runner.worker.isolation import Isolation
 from runner.worker.outcome import Decider, Fate, Outcome
+from runner.worker.overdue import Overdue
 from runner.worker.prefetch import Pace
 from runner.worker.stranded import STRANDED_DELAY, Stranded
 
@@ -65,20 +66,17 @@ class StageWorker(Consumer):
         hung: Callable[[], None] | None = None,
     ) -> None:
         self._stage, self._factory, self._decider = stage, factory, decider
-        self._broker, self._events = broker, events
+        self._broker, self._events, self._hung = broker, events, hung
         self._stranded = Stranded(broker)
         self.waiting: SimpleQueue[Delivery | None] = SimpleQueue()
         """Deliveries that wait for a slot; None ends one."""
         self._box = box or BlackBox(1, stage.concurrency)
         self._begun = self._box.begun[first_slot : first_slot + stage.concurrency]
-        self._hung = hung
         self._slots: list[threading.Thread] = []
         self._isolation = isolation or Isolation()
         self._running = self._isolation.join()
-        """What handlers are at work on, and in which slot. Who takes a delivery out settles it:
-        the slot that has done with it, or `give_up_overdue`."""
-        self._seen: dict[Delivery, float] = {}
-        """When it was first seen to be at work on these (monotonic)."""
+        """What handlers are at work on, and in which slot. Whoever takes a delivery out settles it."""
+        self._overdue = Overdue()
         self._pace = Pace(stage.prefetch, least=min(stage.concurrency, stage.prefetch))
         self._breaker = None if stage.breaker is None else CircuitBreaker(stage.breaker)
         self._switching = threading.Lock()
@@ -285,10 +283,8 @@ class StageWorker(Consumer):
         """Fail what a handler has been at work on for too long. To be called from time to time."""
         if self._stage.timeout is None:
             return
-        now = time.monotonic()
-        self._seen = {delivery: self._seen.get(delivery, now) for delivery in list(self._running)}
-        for delivery, since in self._seen.items():
-            if now - since >= self._stage.timeout and (number := self._running.pop(delivery, None)) is not None:
+        for delivery in self._overdue.look(list(self._running), self._stage.timeout):
+            if (number := self._running.pop(delivery, None)) is not None:  # else its slot has just done with it
                 self._give_up(delivery, number, self._stage.timeout)
 
     def _give_up(self, delivery: Delivery, number: int, timeout: float) -> None:

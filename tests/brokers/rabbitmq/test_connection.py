@@ -19,8 +19,8 @@ from runner.brokers.rabbitmq.connection import RobustConnection
 from runner.brokers.rabbitmq.url import nodes
 from runner.errors import BrokerSetupError, BrokerUnavailableError
 from runner.observability.observers import attach
-from tests.brokers.places import RabbitPlace
 from tests.brokers.plans import NEXT, to, topology
+from tests.brokers.rabbitmq.conftest import OpenBoth
 from tests.certificates import Certificate
 from tests.waiting import TIMEOUT, wait_until
 
@@ -119,16 +119,15 @@ def test_a_fault_on_the_connections_thread_keeps_nothing_else_from_being_done(
 
 
 def test_nothing_is_written_on_a_channel_that_is_being_closed(
-    place: RabbitPlace, rabbit_node: RabbitNode, caplog: pytest.LogCaptureFixture
+    open_both: OpenBoth, rabbit_node: RabbitNode, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "runner.broker")
-    broker = RabbitBroker([place.url], "test", attach())
-    broker.start(topology(), timeout=30)
+    broker, connection = open_both(events=attach())
     told: list[object] = []
     go_on = threading.Event()
     earlier = rabbit_node.warnings().count("expected 'channel.open'")
-    for function, argument in ((go_on.wait, 30), (broker._connection.restart, "made by a test"), (time.sleep, 0.2)):
-        broker._connection.call(function, argument)  # type: ignore[arg-type]
+    for function, argument in ((go_on.wait, 30), (connection.restart, "made by a test"), (time.sleep, 0.2)):
+        connection.call(function, argument)
     broker.submit([to(NEXT)], told.append)  # written when RabbitMQ has closed the channel, and we haven't read so yet
     go_on.set()
     wait_until(lambda: "connected to" in caplog.text)

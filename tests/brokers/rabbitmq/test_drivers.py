@@ -13,8 +13,8 @@ from bench.rabbitmq_node import RabbitNode
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.errors import BrokerAwayError
 from runner.observability.observers import attach
-from tests.brokers.places import RabbitPlace
 from tests.brokers.plans import NEXT, Collector, to, topology
+from tests.brokers.rabbitmq.conftest import OpenBoth
 from tests.waiting import wait_until
 
 
@@ -74,20 +74,16 @@ def test_what_the_system_does_not_take_at_once_arrives_whole(
 
 @pytest.mark.parametrize("where", ["a thread", "a loop"])
 def test_a_fault_of_ours_costs_the_connection_and_no_more(
-    place: RabbitPlace, where: str, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+    open_both: OpenBoth, where: str, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broker: RabbitBroker
-    if where == "a loop":
-        broker = request.getfixturevalue("on_loop")
-    else:
-        broker = RabbitBroker([place.url], "test", attach())
-        broker.start(topology(), timeout=30)
+    loop = request.getfixturevalue("loop") if where == "a loop" else None
+    broker, connection = open_both(events=attach(), loop=loop)
 
     def fail() -> None:
         raise ZeroDivisionError("made by a test")
 
     caplog.set_level(logging.INFO, "runner.broker")
-    broker._connection.call(fail)
+    connection.call(fail)
     wait_until(lambda: "connected to" in caplog.text)
     assert "error on the broker connection" in caplog.text
     assert "made by a test" in caplog.text

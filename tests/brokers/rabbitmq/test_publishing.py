@@ -17,6 +17,7 @@ from runner.pipeline import Exchange
 from tests.brokers.conftest import Opener
 from tests.brokers.places import RabbitPlace
 from tests.brokers.plans import NEXT, RETRY_DELAY, WORK, Collector, bound, to, topology
+from tests.brokers.rabbitmq.conftest import OpenBoth
 from tests.waiting import TIMEOUT, wait_until
 
 
@@ -72,16 +73,17 @@ def test_headers_nested_too_deep_to_be_written_are_left_behind(
 
 
 @pytest.mark.parametrize("delay", [0, RETRY_DELAY])
-def test_a_return_belongs_to_the_message_that_came_back(rabbit: Callable[..., RabbitBroker], delay: float) -> None:
+def test_a_return_belongs_to_the_message_that_came_back(open_both: OpenBoth, delay: float) -> None:
     """An id is the same in all stages: two messages of one id may be outstanding."""
     exchanges = [Exchange("good", "direct"), Exchange("bad", "direct")]
-    broker, collector = rabbit(topology(bound("paid", "good", "k"), exchanges=exchanges)), Collector()
+    broker, connection = open_both(topology(bound("paid", "good", "k"), exchanges=exchanges))
+    collector = Collector()
     broker.consume(WORK, 10, collector)
     broker.publish([to(WORK, id="same"), to(WORK, id="same")])
     first, second = collector.wait(2)
     go_on = threading.Event()
     # Both are then written before either is confirmed.
-    broker._connection.call(go_on.wait, TIMEOUT)  # type: ignore[arg-type]
+    connection.call(go_on.wait, TIMEOUT)
     good = At("", WORK) if delay else At("good", "k")
     broker.settle(first, [Outgoing(good, "same", b"{}", {ATTEMPT: 1} if delay else {}, delay=delay)])
     broker.settle(second, [Outgoing(At("bad", "k"), "same", b"{}")])
