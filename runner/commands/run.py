@@ -36,6 +36,7 @@ from runner.processes.supervisor import Supervisor
 def run(pipeline: Path, processes: int, only: Sequence[str], log_level: str, log_format: str) -> None:
     """Start intake, workers and mailbox, and keep them running."""
     began = time.monotonic()
+    streams.spare_closed()
     configure = partial(logs.configure, level=log_level, form=log_format)
     configure("runner")
     loaded = load_and_warn(pipeline)
