@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runner.errors import RunnerError
 from runner.pipeline import Health, Http, Mailbox, Pipeline, Stage
+from runner.processes.ports import with_port
 from runner.wording import did_you_mean
 
 INTAKE, MAILBOX = "intake", "mailbox"
@@ -29,6 +30,17 @@ class Parts:
     stages: tuple[Stage, ...]
     health: Health | None = None
     """Part of every run of a pipeline that has it."""
+
+
+def with_ports(parts: Parts) -> Parts:
+    """`parts`, each with the port that it will have: the system's choice where the file says 0.
+    Raises StartError."""
+    return replace(
+        parts,
+        intake=parts.intake and replace(parts.intake, listen=with_port(parts.intake.listen)),
+        mailbox=parts.mailbox and replace(parts.mailbox, listen=with_port(parts.mailbox.listen)),
+        health=parts.health and replace(parts.health, listen=with_port(parts.health.listen)),
+    )
 
 
 def parts_of(pipeline: Pipeline, only: Collection[str] = ()) -> Parts:
