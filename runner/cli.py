@@ -5,7 +5,10 @@ Exit statuses: 0 done, 1 problems, 2 wrong usage.
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
+import sys
 from typing import Any
 
 import click
@@ -17,6 +20,8 @@ from runner.observability import streams
 
 COMMANDS = ("run", "check", "show", "send", "status", "ledger", "keys", "mail", "new", "schema")
 """In the order in which help shows them; each is a module of `runner.commands`."""
+_UNWRITABLE = (errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC)
+"""What an output that is closed or full answers."""
 
 
 class Commands(click.Group):
@@ -34,7 +39,15 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         streams.prepare()
-        return super().main(*args, **kwargs)
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:  # to a reader that is gone, Click ends in silence
+            if error.errno not in _UNWRITABLE:
+                raise
+            with streams.unheard():
+                click.echo(f"runner: the output can't be written: {os.strerror(error.errno).lower()}", err=True)
+            streams.let_go()
+            sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

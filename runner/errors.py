@@ -36,6 +36,8 @@ def text(value: object) -> str:
 
 
 def _checked(delay: float) -> float:
+    if not isinstance(delay, (int, float)):
+        raise TypeError(f"delay is {delay!r}; it has to be a number of seconds, such as 90 or 0.5")
     if not 0 <= delay <= LONGEST_DELAY:
         raise ValueError(f"delay is {delay}; it has to be between 0 and {LONGEST_DELAY:g} seconds")
     return delay

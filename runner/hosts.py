@@ -1,6 +1,6 @@
 """Hosts as people write them: a name, an IPv4 address, or an IPv6 address in brackets.
 
-Left out: whether there is such a host, which only the network knows.
+Left out: connecting to them.
 """
 
 from __future__ import annotations
@@ -41,6 +41,13 @@ def is_loopback(host: str) -> bool:
         return ip_address(address).is_loopback
     except ValueError:
         return address.rstrip(".").lower() == "localhost"
+
+
+def family_of(host: str) -> socket.AddressFamily:
+    """The kind of address to listen on at `host`: IPv4, unless it has none. Raises OSError if it
+    has no address at all."""
+    found = {family for family, *_ in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    return socket.AF_INET if socket.AF_INET in found else socket.AF_INET6
 
 
 def _check_ipv6(address: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
 from runner.errors import LONGEST_DELAY, ConfigError, Pause, Problem, PublishError, Reject, Retry, text
@@ -12,6 +15,13 @@ from runner.message import Destination, Outgoing
 @pytest.mark.parametrize("order", [Retry, Pause])
 def test_an_order_asks_for_a_delay_that_can_be_kept(order: type[Retry] | type[Pause], delay: float) -> None:
     with pytest.raises(ValueError, match=r"delay is .*; it has to be between 0 and 3\.16224e\+07 seconds"):
+        order("later", delay=delay)
+
+
+@pytest.mark.parametrize("delay", ["soon", timedelta(seconds=5), [5]])
+@pytest.mark.parametrize("order", [Retry, Pause])
+def test_an_order_says_what_a_delay_is(order: type[Retry] | type[Pause], delay: Any) -> None:
+    with pytest.raises(TypeError, match=r"delay is .*; it has to be a number of seconds, such as 90 or 0\.5"):
         order("later", delay=delay)
 
 

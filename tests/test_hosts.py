@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
-from runner.hosts import read_host
+from runner.hosts import family_of, read_host
 
 
 @pytest.mark.parametrize(
@@ -38,3 +40,23 @@ def test_what_no_function_could_connect_to_is_reported_and_not_repeated(text: st
 def test_brackets_are_for_ipv6_addresses(text: str) -> None:
     with pytest.raises(ValueError, match="IPv6 address"):
         read_host(text)
+
+
+@pytest.mark.parametrize(
+    ("host", "addresses", "family"),
+    [
+        ("both.example", [socket.AF_INET6, socket.AF_INET], socket.AF_INET),
+        ("six.example", [socket.AF_INET6], socket.AF_INET6),
+    ],
+)
+def test_a_name_is_listened_on_by_ipv4_unless_it_has_none(
+    host: str, addresses: list[socket.AddressFamily], family: socket.AddressFamily, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [(kind, socket.SOCK_STREAM, 0, "", ()) for kind in addresses]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    assert family_of(host) == family
+
+
+@pytest.mark.parametrize(("host", "family"), [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)])
+def test_an_address_is_listened_on_as_what_it_is(host: str, family: socket.AddressFamily) -> None:
+    assert family_of(host) == family

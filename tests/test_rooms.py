@@ -32,6 +32,7 @@ OF_NO_MODULE = {
     "brokers/test_contract.py": "one suite over all brokers",
     "config/test_fuzz.py": "whatever a file holds, through the whole loader",
     "config/test_reference.py": "docs/pipeline-yaml.md, held against the grammar",
+    "intake/test_fuzz.py": "whatever comes on a socket, through the whole intake",
     "stages/test_schemas.py": "schemas/*.json",
     "test_call_counts.py": "what a message costs, through all rooms",
     "test_packaging.py": "what is installed",

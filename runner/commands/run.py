@@ -16,7 +16,7 @@ from runner.commands.loading import PIPELINE, load_and_warn
 from runner.config.loader import LoadedPipeline
 from runner.observability import logs, observers, streams
 from runner.processes.children import children
-from runner.processes.parts import Parts, UnknownPartError, parts_of, prepare_keys
+from runner.processes.parts import Parts, UnknownPartError, parts_of, prepare_keys, with_ports
 from runner.processes.supervisor import Supervisor
 
 
@@ -36,6 +36,7 @@ from runner.processes.supervisor import Supervisor
 def run(pipeline: Path, processes: int, only: Sequence[str], log_level: str, log_format: str) -> None:
     """Start intake, workers and mailbox, and keep them running."""
     began = time.monotonic()
+    streams.spare_closed()
     configure = partial(logs.configure, level=log_level, form=log_format)
     configure("runner")
     loaded = load_and_warn(pipeline)
@@ -66,6 +67,6 @@ def run(pipeline: Path, processes: int, only: Sequence[str], log_level: str, log
 
 def _parts(loaded: LoadedPipeline, only: Sequence[str]) -> Parts:
     try:
-        return parts_of(loaded.pipeline, only)
+        return with_ports(parts_of(loaded.pipeline, only))
     except UnknownPartError as error:
         raise click.BadParameter(str(error), param_hint="--only") from None

@@ -54,6 +54,8 @@ def send(pipeline: Path, target: str, file: Any) -> None:
             publish(broker, router, documents(file), progress)
         except RunnerError as error:
             raise RunnerError(f"{error}; {progress.place()}") from error
+    if not progress.confirmed and not progress.rejected:
+        raise RunnerError("there is nothing to send: the input has no JSON document")
     rejected = f", {progress.rejected:,} not sent" if progress.rejected else ""
     click.echo(f"{counted(progress.confirmed, 'message')} confirmed on {target}{rejected}")
     sys.exit(1 if progress.rejected else 0)

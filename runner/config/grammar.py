@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import jsonschema_rs
 
 from runner.config.yaml.document import Document
 from runner.errors import Trail
-from runner.wording import did_you_mean, listed, printable, quoted, shown
+from runner.wording import did_you_mean, listed, nearest_name, printable, quoted, shown
 
 FILE = Path(__file__).parent.parent / "pipeline.schema.json"
 
@@ -106,7 +107,8 @@ def _worded(error: jsonschema_rs.ValidationError, trail: Trail) -> Iterator[Brea
                 message = f"{_inside(trail)}unknown key {quoted(name)}{hint}"
                 yield Breach((*trail, name), message, key=True, usable=True)
         case jsonschema_rs.ValidationErrorKind.Required():
-            yield Breach(trail, f"{subject(trail)} needs the key {quoted(kind.property)}", key=True, usable=True)
+            if not _is_misspelt(kind.property, error.instance, schema):
+                yield Breach(trail, f"{subject(trail)} needs the key {quoted(kind.property)}", key=True, usable=True)
         case jsonschema_rs.ValidationErrorKind.PropertyNames():
             name = str(kind.error.instance)
             asked = _schema_at(kind.error.schema_path[:-1])["errorMessage"]
@@ -114,6 +116,13 @@ def _worded(error: jsonschema_rs.ValidationError, trail: Trail) -> Iterator[Brea
             yield Breach((*trail, name), f"{what} {quoted(name)} {asked}", key=True)
         case _:
             yield Breach(trail, f"{_sentence(error, trail, schema)}")
+
+
+def _is_misspelt(key: str, given: Any, schema: Mapping[str, Any]) -> bool:
+    """Whether an unknown key is reported already, with the hint that it was meant to be this one."""
+    known = schema["properties"]
+    unknown = islice((name for name in given if name not in known), MOST_HINTS)
+    return any(key in (name.partition(":")[0], nearest_name(name, known)) for name in unknown)
 
 
 def _schema_at(path: Sequence[str | int]) -> Mapping[str, Any]:

@@ -30,11 +30,14 @@ from runner.pipeline import Pipeline, Queue, Stage
 from runner.privacy.sealing import Sealer
 from runner.validation.misspelling import misspelt_formats, misspelt_keywords
 from runner.validation.schema import Schema, SchemaError
+from runner.wording import did_you_mean
 
 LARGEST_FILE = 1 << 20
 """Bytes."""
 
 
+MOST_FILES = 1000
+"""Files among which the one that was probably meant is looked for."""
 MOST_MISSPELT = 20
 """How many misspelt words of one schema are reported."""
 
@@ -164,7 +167,7 @@ class _References:
             schema = loaded[queue.schema]
             if isinstance(schema, SchemaError):
                 place = f":{schema.line}:{schema.column}" if schema.line else ""
-                yield self._of_schema(queue, f"{place} {schema}")
+                yield self._of_schema(queue, f"{place} {schema}{self._near(queue.schema)}")
                 continue
             self.schemas[queue.name] = schema
             yield from (self._of_schema(queue, message, "warning") for message in warnings[queue.schema])
@@ -174,6 +177,15 @@ class _References:
         file = self._document.node(trail)
         name = Path(self._document.file).parent / (file.value if file else "")
         return self._document.problem(trail, f"queue {queue.name}: schema {name}{message}", severity=severity)
+
+    def _near(self, missing: Path) -> str:
+        """A hint at the file that was probably meant, in the pipeline's folder or one right below it."""
+        folder = self._pipeline.folder
+        if missing.exists() or not missing.is_relative_to(folder):
+            return ""
+        there = (path for pattern in ("*.json", "*/*.json") for path in folder.glob(pattern))
+        known = (str(path.relative_to(folder)) for path in islice(there, MOST_FILES))
+        return did_you_mean(str(missing.relative_to(folder)), known)
 
     def _whens(self) -> Iterator[Problem]:
         for owner, routes in self._routes.items():

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from werkzeug.http import parse_options_header
+
 from runner.config.loader import LoadedPipeline
 from runner.errors import KeysError
 from runner.intake import problems
@@ -36,9 +38,8 @@ class Desk:
 
     @staticmethod
     def check_type(content_type: str, encoding: str) -> None:
-        """Raises TurnedAway for a body that isn't declared as JSON, or is compressed (`encoding`)."""
-        if content_type != "application/json" and not _is_json(content_type):
-            detail = "send the body as JSON, with the header Content-Type: application/json"
+        """Raises TurnedAway for a body that isn't declared as JSON in UTF-8, or is compressed (`encoding`)."""
+        if content_type != "application/json" and (detail := _fault(content_type)):
             raise TurnedAway(problems.problem(415, detail))
         if encoding not in ("", "identity"):
             raise TurnedAway(problems.problem(415, "send the body as it is, without the header Content-Encoding"))
@@ -54,7 +55,13 @@ class Desk:
         return routed
 
 
-def _is_json(content_type: str) -> bool:
-    """`application/json`, or a type based on it (RFC 6839)."""
-    kind = content_type.partition(";")[0].strip().lower()
-    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+def _fault(content_type: str) -> str:
+    """What is wrong with a type, for the sender; empty for `application/json`, or a type based on
+    it (RFC 6839), in UTF-8, the only encoding of JSON (RFC 8259, section 8.1)."""
+    kind, parameters = parse_options_header(content_type)
+    kind = kind.lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        return "send the body as JSON, with the header Content-Type: application/json"
+    if parameters.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+        return "send the body in UTF-8, with the header Content-Type: application/json"
+    return ""

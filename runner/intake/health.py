@@ -1,6 +1,6 @@
 """Whether all is well, as three questions: `/health/live`, `/health/ready` and `/health/pipeline`.
 
-The first two are answered at once, whatever the broker does.
+The first is answered at once, the second nearly so, whatever the broker does.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 1.0
 """Seconds that `/health/pipeline` waits for the broker; then it reports what it last knew."""
+SHORT_PATIENCE = 0.2
+"""The same for `/health/ready`: a load balancer asks often, and waits for nobody."""
 
 
 class HealthViews:
@@ -54,7 +56,7 @@ class HealthViews:
     def ready(self) -> Response:
         """This run does its work: what is posted to it now is stored. Where it isn't known
         to be handled as well, the answer says so, and is a 200 all the same."""
-        self._survey.refresh()
+        self._refresh(SHORT_PATIENCE)
         troubles = [*self._here(), *self._broker_troubles(self._needed)]
         behind = self._pipeline_troubles()
         if troubles or not behind:
@@ -63,8 +65,11 @@ class HealthViews:
 
     def pipeline(self) -> Response:
         """What is posted now is handled: every stage has a worker, on whichever machine."""
-        self._survey.refresh(0.0 if self._survey.silent > SILENCE else PATIENCE)
+        self._refresh(PATIENCE)
         return _told(self._pipeline_troubles())
+
+    def _refresh(self, patience: float) -> None:
+        self._survey.refresh(0.0 if self._survey.silent > SILENCE else patience)
 
     def _pipeline_troubles(self) -> list[str]:
         troubles, depths = self._broker_troubles(self._stages), self._survey.depths

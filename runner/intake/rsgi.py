@@ -46,6 +46,8 @@ log = logging.getLogger("runner.intake")
 
 FLASK_THREADS = 32
 """Requests that Flask may answer at the same time; others wait."""
+PROBE_THREADS = 8
+"""Requests for readiness that may be answered at the same time, even if Flask has no thread left."""
 LOOP_TIMEOUT = 1.0
 """Seconds; a turn of the event loop takes milliseconds."""
 BUSY_POLL = 0.01
@@ -66,9 +68,9 @@ class Application:
         self._broker = broker
         self._events = events
         self.health = HealthViews(loaded, broker, published_to(self._http), troubles_of(ledger))
-        self._at_once = {("GET", f"/health/{name}"): self.health.views[f"/health/{name}"] for name in ("live", "ready")}
         self._flask = create_app(loaded, broker, events, self.health, ledger)
         self._threads = ThreadPoolExecutor(FLASK_THREADS, thread_name_prefix="flask")
+        self._probes = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
         self.busy = 0
         """Requests that have no answer yet."""
         self._loop: asyncio.AbstractEventLoop
@@ -80,7 +82,8 @@ class Application:
         self._arrivals = Arrivals(self._http, loop)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._threads, self._probes):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:  # noqa: C901 - one way in, and each way out
         desk = self._desks.get((scope.method, scope.path))
@@ -179,8 +182,12 @@ class Application:
 
     async def _elsewhere(self, scope: Scope, body: bytes) -> Response:
         """The answer where there is no route; to whom asks for health, even if no thread is left."""
-        at_once = self._at_once.get((scope.method, scope.path))
-        return at_once() if at_once is not None else await self._ask_flask(scope, body)
+        match scope.method, scope.path:
+            case "GET", "/health/live":
+                return self.health.live()
+            case "GET", "/health/ready":
+                return await self._loop.run_in_executor(self._probes, self.health.ready)
+        return await self._ask_flask(scope, body)
 
     async def _ask_flask(self, scope: Scope, body: bytes) -> Response:
         environ = create_environ(

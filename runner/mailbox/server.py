@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from runner.errors import StartError
+from runner.hosts import family_of
 from runner.mailbox.maildir import make_maildir
 from runner.pipeline import Address
 
@@ -129,9 +130,8 @@ _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 def _listener(listen: Address) -> socket.socket:
-    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     try:
-        return socket.create_server((listen.host, listen.port), family=family, backlog=_BACKLOG)
+        return socket.create_server((listen.host, listen.port), family=family_of(listen.host), backlog=_BACKLOG)
     except PermissionError as error:
         reason = f"this user may not listen on port {listen.port}; ports from 1024 up are open to all users"
         raise StartError(f"mailbox: {reason}. {_ANOTHER}") from error

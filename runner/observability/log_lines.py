@@ -97,7 +97,7 @@ class LogLines(Observer):
         _supervisor.error("%s", reason)
 
     def killed(self, part: str, pid: int) -> None:  # noqa: ARG002 - the part is enough
-        _supervisor.error("%s doesn't stop; killing it. What it had in hand is delivered again", part)
+        _supervisor.error("%s still runs; killing it. %s", part, _LEFT.get(part, _LEFT_BY_WORKER))
 
     def stopped(self, part: str, pid: int, status: int, was_up: bool, again: float | None) -> None:  # noqa: ARG002 - the part is enough
         if again is None:
@@ -116,6 +116,15 @@ class LogLines(Observer):
         if due:
             self._logged[about] = now
         return due
+
+
+_LEFT_BY_WORKER = "What it had in hand is delivered again"
+_LEFT = {
+    "health": "It had nothing in hand",
+    "intake": "Requests without an answer have to be sent again",
+    "mailbox": "Mails without an answer are sent again",
+}
+"""What becomes of a killed part's work."""
 
 
 def _name(delivery: Delivery) -> str:

@@ -25,13 +25,14 @@ def prepare() -> None:
     """At the start of the process: open what is closed, and let every character be written.
 
     The next file opened would get a descriptor left free. That may be the broker's file, and
-    a child program would then write its output into it.
+    a child program would then write its output into it. Writing to an output that was closed
+    still fails, so that no command says that all is well and shows nothing.
     """
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)
+            os.open(os.devnull, os.O_RDONLY if descriptor == 1 else os.O_RDWR)
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115 - a descriptor, kept open
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115 - as above
     codecs.register_error(_PLAINLY, _plainly)
@@ -53,6 +54,15 @@ def unheard() -> Iterator[None]:
     """What is written inside may be lost: on a full disk, or to a reader that is gone."""
     with contextlib.suppress(OSError):
         yield
+
+
+def spare_closed() -> None:
+    """For a program that outlives its reader: what is written to an output that was closed at
+    the start is lost, and nobody's error."""
+    try:
+        os.write(1, b"")
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def flush() -> None:

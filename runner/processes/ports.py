@@ -6,6 +6,7 @@ import errno
 import socket
 
 from runner.errors import StartError
+from runner.hosts import family_of
 from runner.pipeline import Address
 
 
@@ -19,8 +20,10 @@ def listening(
     `unread` seconds is ended if the system can do that (Linux; 0: never). Raises StartError if
     nothing can listen there.
     """
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener = socket.socket(family_of(address.host), socket.SOCK_STREAM)
+    except OSError as error:
+        raise _cannot_listen(address, key, variable, error) from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if unread and hasattr(socket, "TCP_USER_TIMEOUT"):
@@ -33,6 +36,14 @@ def listening(
         listener.close()
         raise _cannot_listen(address, key, variable, error) from None
     return listener
+
+
+def with_port(address: Address) -> Address:
+    """`address`, with a port that is free now instead of port 0. Raises StartError."""
+    if address.port:
+        return address
+    with listening(address, "listen") as listener:
+        return Address(address.host, listener.getsockname()[1])
 
 
 def _cannot_listen(address: Address, key: str, variable: str, error: OSError) -> StartError:

@@ -120,6 +120,7 @@ _KEYWORDS = (
             "deprecated",
             "description",
             "enum",
+            "errorMessage",
             "examples",
             "exclusiveMaximum",
             "exclusiveMinimum",

@@ -72,7 +72,9 @@ def _worded(error: ValidationError) -> Iterator[Violation]:
     keyword = str(error.validator or FALSE)
     path, schema_path = list(error.absolute_path), list(error.absolute_schema_path)
     several = _SEVERAL.get(keyword)
-    if keyword in ("anyOf", "oneOf") and (meant := _meant(error)):
+    if words := _authors_words(error, keyword):
+        yield _violation(path, schema_path, words)
+    elif keyword in ("anyOf", "oneOf") and (meant := _meant(error)):
         yield from (violation for inner in meant for violation in _worded(inner))
     elif ("propertyNames", keyword) in pairwise(schema_path):
         yield _violation(path, schema_path, "has a member whose name isn't allowed")
@@ -82,6 +84,15 @@ def _worded(error: ValidationError) -> Iterator[Violation]:
         yield from (
             _violation([*path, *below], [*schema_path, *known], detail) for below, known, detail in several(error)
         )
+
+
+def _authors_words(error: ValidationError, keyword: str) -> str:
+    """What the schema says itself, in its `errorMessage` (which editors and Ajv know): a text, or one
+    for each keyword. Empty where it says nothing."""
+    said = error.schema.get("errorMessage") if isinstance(error.schema, Mapping) else None
+    if isinstance(said, Mapping):
+        said = said.get(keyword)
+    return said if isinstance(said, str) and keyword != FALSE else ""
 
 
 def _meant(error: ValidationError) -> list[ValidationError]:

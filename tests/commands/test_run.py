@@ -47,6 +47,7 @@ def test_the_banner_shows_what_was_loaded_even_if_its_files_have_changed(tmp_pat
     try:
         wait_until(lambda: "  stop " in log.read_text() or program.poll() is not None)
         assert "-d '{\"n\":1}'" in log.read_text()
+        assert "http://localhost:0" not in log.read_text()
     finally:
         program.terminate()
         program.wait(TIMEOUT)

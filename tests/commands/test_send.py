@@ -49,8 +49,11 @@ def test_send_names_the_nearest_target(file: Path) -> None:
     assert "there is no queue or route 'payment' (did you mean 'payments'?)" in result.stderr
 
 
-def test_sending_nothing_is_fine(file: Path) -> None:
-    assert run("send", "-p", file, "payments", stdin=b"").stdout == "0 messages confirmed on payments\n"
+@pytest.mark.parametrize("nothing", [b"", b"\n \n", b"\xef\xbb\xbf"])
+def test_an_input_without_a_document_is_an_error(file: Path, nothing: bytes) -> None:
+    result = run("send", "-p", file, "payments", stdin=nothing)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "runner: there is nothing to send: the input has no JSON document\n"
 
 
 def test_send_takes_a_file_as_windows_writes_it(file: Path) -> None:

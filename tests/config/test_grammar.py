@@ -31,6 +31,8 @@ STAGE = "consume: a, handler: 'tests.config.handlers:take'"
         ("queues: {a: {¦schema:x.json}}\n", "queue a: unknown key 'schema:x.json' (a space is missing: write 'schema: x.json')"),
         ("¦name: x\n", "the file needs the key 'queues'"),
         (f"{QUEUES}stages:\n  ¦s: {{consume: a}}\n", "stage s needs the key 'handler'"),
+        (f"{QUEUES}stages:\n  s: {{consume: a, ¦handlr: a:b}}\n", "stage s: unknown key 'handlr' (did you mean 'handler'?)"),
+        (f"{QUEUES}stages:\n  s: {{consume: a, ¦'handler:a:b'}}\n", "stage s: unknown key 'handler:a:b' (a space is missing: write 'handler: a:b')"),
         ("¦http: {}\n" + QUEUES, "http needs the key 'routes'"),
         ("http: {routes: {¦POST /x: {}}}\n" + QUEUES, "route POST /x needs the key 'publish'"),
         ("exchanges: {¦e: {}}\n" + QUEUES, "exchange e needs the key 'type'"),

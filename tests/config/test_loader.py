@@ -99,6 +99,14 @@ def test_a_schema_that_cannot_be_used_is_reported_at_its_name(folder: Path, cont
     check_problems("queues: {a: {schema: ¦s/x.json}}\n", [message], "error")
 
 
+@pytest.mark.parametrize("name", ["s/order.json", "t/orders.json", "orders.json", "s/Orders.JSON"])
+def test_a_schema_whose_path_is_misspelt_is_reported_with_the_nearest_one(folder: Path, name: str) -> None:
+    (folder / "s").mkdir()
+    (folder / "s/orders.json").write_text("{}")
+    message = f"queue a: schema {name} can't be read: No such file or directory (did you mean 's/orders.json'?)"
+    check_problems(f"queues: {{a: {{schema: ¦{name}}}}}\n", [message], "error")
+
+
 def test_a_schema_is_named_as_seen_from_the_working_directory(folder: Path) -> None:
     (folder / "deep").mkdir()
     (folder / "deep/p.yaml").write_text("queues: {a: {schema: x.json}}")

@@ -11,9 +11,23 @@ from tests.http_client import Client
 from tests.intake.served import CARD, FINE, assert_problem, stored
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8", "application/x+json"])
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        'Application/JSON; a=b; Charset="UTF-8"',
+        "application/x+json",
+        "application/json;charset=utf8",
+    ],
+)
 def test_any_json_content_type_is_taken(client: Client, content_type: str) -> None:
     assert client.post("/pay", FINE, content_type=content_type).status == 202
+
+
+@pytest.mark.parametrize("charset", ["latin-1", '"utf-16"', "ISO-8859-1", "utf-7"])
+def test_an_encoding_other_than_utf_8_is_refused(client: Client, charset: str) -> None:
+    answer = client.post("/pay", FINE, content_type=f"application/json; charset={charset}")
+    assert_problem(answer, 415, "send the body in UTF-8, with the header Content-Type: application/json")
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,12 @@ from tests.intake.served import assert_problem
 from tests.waiting import wait_until
 
 
-def test_without_a_worker_the_intake_is_ready_and_the_pipeline_is_not(client: Client) -> None:
-    assert client.get("/health/live").json == {"status": "live"}
-    assert_problem(client.get("/health/pipeline"), 503, "stage take has no worker")
+def test_without_a_worker_the_intake_is_ready_and_the_pipeline_is_not(client: Client, broker: Broker) -> None:
+    wait_until(lambda: broker.available)
     answer = client.get("/health/ready")
     assert (answer.status, answer.json) == (200, {"status": "accepting", "detail": "stage take has no worker"})
+    assert client.get("/health/live").json == {"status": "live"}
+    assert_problem(client.get("/health/pipeline"), 503, "stage take has no worker")
 
 
 def test_without_a_queue_that_it_publishes_to_the_intake_is_not_ready(
@@ -64,6 +65,14 @@ def running(pipeline: LoadedPipeline, broker: Broker) -> Iterator[HealthViews]:
 def test_with_a_worker_for_every_stage_the_pipeline_is_ready(running: HealthViews) -> None:
     assert (running.pipeline().status_code, running.pipeline().json) == (200, {"status": "ready"})
     assert (running.ready().status_code, running.ready().json) == (200, {"status": "ready"})
+
+
+@pytest.mark.usefixtures("running")
+def test_the_first_answer_is_what_the_broker_says_now(pipeline: LoadedPipeline, broker: Broker) -> None:
+    assert HealthViews(pipeline, broker, []).ready().json == {"status": "ready"}
+    broker.cancel("payments", pausing=True)
+    wait_until(lambda: not broker.depths(["payments"])["payments"].consumers)
+    assert "accepting" in HealthViews(pipeline, broker, []).ready().get_data(as_text=True)
 
 
 def test_a_stage_that_is_paused_is_called_so(running: HealthViews, broker: Broker) -> None:

@@ -142,6 +142,19 @@ def test_a_child_that_died_is_reported_where_it_is_restarted(lines: LogLines, sa
     ]
 
 
+def test_a_part_that_is_killed_is_reported_with_what_becomes_of_its_work(
+    lines: LogLines, said: pytest.LogCaptureFixture
+) -> None:
+    for part in ("worker-2", "intake", "mailbox", "health"):
+        lines.killed(part, 12)
+    assert said.messages == [
+        "worker-2 still runs; killing it. What it had in hand is delivered again",
+        "intake still runs; killing it. Requests without an answer have to be sent again",
+        "mailbox still runs; killing it. Mails without an answer are sent again",
+        "health still runs; killing it. It had nothing in hand",
+    ]
+
+
 def test_how_a_run_ends_badly_is_an_error(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
     lines.killed("worker", 12)
     lines.cannot_start("intake", "port 5000 is taken; stop the other program")
@@ -149,7 +162,7 @@ def test_how_a_run_ends_badly_is_an_error(lines: LogLines, said: pytest.LogCaptu
         (
             "runner.supervisor",
             logging.ERROR,
-            "worker doesn't stop; killing it. What it had in hand is delivered again",
+            "worker still runs; killing it. What it had in hand is delivered again",
         ),
         ("runner.supervisor", logging.ERROR, "port 5000 is taken; stop the other program"),
     ]

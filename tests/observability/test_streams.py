@@ -65,3 +65,28 @@ def test_no_file_of_the_run_takes_the_number_of_a_closed_stream(tmp_path: Path) 
     (tmp_path / "x").touch()
     subprocess.run(["sh", "-c", f'{sys.executable} -c "{source}" <&- >&- 2>&-'], cwd=tmp_path, check=True)
     assert int((tmp_path / "n").read_text()) > 2
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("redirection", "reason"),
+    [(">&-", "bad file descriptor"), pytest.param(">/dev/full", "no space left on device", marks=LINUX)],
+)
+@pytest.mark.parametrize("command", ["show PIPELINE", "schema", "check PIPELINE", "--help"])
+def test_a_command_that_cannot_write_says_so_in_one_line(
+    command: str, redirection: str, reason: str, unbuffered: str
+) -> None:
+    words = command.replace("PIPELINE", str(PIPELINE)).split()
+    shell = ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-m", "runner", *words]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(shell, stderr=subprocess.PIPE, text=True, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (1, f"runner: the output can't be written: {reason}\n")
+
+
+def test_a_command_whose_reader_has_gone_ends_without_a_word() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "runner", "show", str(PIPELINE)]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")

@@ -132,7 +132,7 @@ def test_a_child_that_does_not_stop_is_killed(program: Run) -> None:
     running.process.send_signal(signal.SIGINT)  # a second Ctrl-C: now
     status, said = running.end()
     assert status == 1
-    assert "a doesn't stop; killing it" in said
+    assert "a still runs; killing it" in said
     pid = running.pids("a")[0]
     assert running.told[1:] == [f"a {pid} killed", f"a {pid} stopped -9 True None"]
     assert not alive(pid)

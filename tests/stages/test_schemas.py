@@ -99,6 +99,19 @@ def test_a_payment_may_not_have(changes: dict[str, Any], pointer: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({"reference": f"paid by {PAN}"}, "must not have 12 or more digits: they could be a card number"),
+        ({"user": f"{PAN}@example.com"}, "must not have 12 or more digits: they could be a card number"),
+        ({"user": "a@example.com,b@example.com"}, "must be one bare e-mail address in ASCII, without a name"),
+        ({"reference": "a\nb"}, "must be one line of text, without control characters"),
+    ],
+)
+def test_a_payer_is_told_in_words_what_the_patterns_rule_out(changes: dict[str, Any], detail: str) -> None:
+    assert detail in [fault.detail for fault in PAYMENT.violations({**ORIGINAL, **changes})]
+
+
+@pytest.mark.parametrize(
     "name", ["surprise", "cvv", "cvv2", "cvc", "cvc2", "cvn", "cid", "csc", "securityCode", "pin", "track2"]
 )
 def test_an_unknown_member_is_refused_above_all_a_security_code_and_never_repeated(name: str) -> None:

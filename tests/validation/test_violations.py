@@ -50,6 +50,31 @@ def test_each_violation_is_reported_with_its_pointer(change: dict[str, Any], exp
     assert Schema(PAYMENT).violations({**GOOD, **change}) == tuple(Violation(*violation) for violation in expected)
 
 
+@pytest.mark.parametrize(
+    ("schema", "body", "expected"),
+    [
+        ({"not": {"pattern": "[0-9]"}, "errorMessage": "must not have digits"}, "1", ["must not have digits"]),
+        ({"minLength": 3, "pattern": "^[a-z]*$", "errorMessage": "must be a code"}, "1", ["must be a code"]),
+        (
+            {"minLength": 3, "pattern": "^[a-z]*$", "errorMessage": {"pattern": "must be in small letters"}},
+            "1",
+            ["must have at least 3 characters", "must be in small letters"],
+        ),
+        ({"minLength": 3, "errorMessage": {"pattern": "is odd"}}, "1", ["must have at least 3 characters"]),
+        ({"minLength": 3, "errorMessage": 5}, "1", ["must have at least 3 characters"]),
+        (
+            {"anyOf": [{"minLength": 3}, {"const": "-"}], "errorMessage": "must be a name, or -"},
+            "1",
+            ["must be a name, or -"],
+        ),
+        ({"required": ["a"], "errorMessage": {"required": "needs an 'a'"}}, {}, ["needs an 'a'"]),
+        ({"properties": {"a": False}, "errorMessage": "must be empty"}, {"a": 1}, ["isn't allowed"]),
+    ],
+)
+def test_a_schemas_author_may_say_what_is_wrong(schema: dict[str, Any], body: Any, expected: list[str]) -> None:
+    assert [violation.detail for violation in Schema(schema).violations(body)] == expected
+
+
 def test_each_missing_member_is_named() -> None:
     assert [violation.pointer for violation in Schema(PAYMENT).violations({})] == ["/user", "/paymentType", "/cardNo"]
 
