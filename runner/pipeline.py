@@ -119,6 +119,16 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class Breaker:
+    """When a stage pauses, since what it needs doesn't work."""
+
+    failures: int = 5
+    """Attempts in a row."""
+    pause: float = 30.0
+    """Seconds, after which one message is tried."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     name: str
     consume: str
@@ -132,6 +142,7 @@ class Stage:
     retry: RetryPolicy = DEFAULT_RETRY
     timeout: float | None = 600.0
     """Seconds after which a call of the handler has failed; None: never."""
+    breaker: Breaker | None = None
     once: bool = False
     """Whether the handler isn't called again once the ledger has its result."""
     on_unknown: OnUnknown = "retry"

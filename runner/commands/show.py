@@ -137,6 +137,9 @@ def _stage(stage: Stage, handler: HandlerFactory, pipeline: Pipeline) -> Lines:
     yield f"    prefetch: {stage.prefetch}"
     yield f"    timeout: {'off' if stage.timeout is None else format_duration(stage.timeout)}"
     yield from _retry(stage.retry)
+    if stage.breaker is not None:
+        written = {"failures": stage.breaker.failures, "pause": format_duration(stage.breaker.pause)}
+        yield f"    breaker: {inline(written)}"
     if stage.once:
         yield from ("    once: true", f"    on_unknown: {stage.on_unknown}")
     if stage.key_lifetime is not None:

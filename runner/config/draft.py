@@ -24,6 +24,7 @@ from runner.pipeline import (
     DEFAULT_RETRY,
     Address,
     Binding,
+    Breaker,
     Exchange,
     Health,
     Http,
@@ -281,6 +282,7 @@ class _Reader:
             **_given(
                 concurrency=self._own_or_default(trail, "concurrency"),
                 prefetch=self._own_or_default(trail, "prefetch"),
+                breaker=self._breaker((*trail, "breaker")),
                 once=self._value((*trail, "once")),
                 on_unknown=self._value((*trail, "on_unknown")),
                 key_lifetime=self._duration((*trail, "key_lifetime"), 1.0, LONGEST_KEEP),
@@ -306,6 +308,12 @@ class _Reader:
         return _given(
             attempts=self._parsed((*trail, "attempts"), _whole), factor=self._value((*trail, "factor")), **waits
         )
+
+    def _breaker(self, trail: Trail) -> Breaker | None:
+        if self._value(trail) is None:
+            return None
+        failures = self._parsed((*trail, "failures"), _whole)
+        return Breaker(**_given(failures=failures, pause=self._duration((*trail, "pause"), 0.1, LONGEST_WAIT)))
 
     # -- publish
 

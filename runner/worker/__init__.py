@@ -5,6 +5,7 @@
     outcome.py   a handler's result or error → what becomes of the delivery
     blackbox.py  what handlers had begun, where it outlives SIGKILL
     isolation.py one handler at work, and no other one in this process
+    breaker.py   failures in a row → the stage pauses, and tries one message first
     prefetch.py  how many messages a stage takes in advance
     stranded.py  deliveries that the broker lets go nowhere
 

@@ -52,11 +52,21 @@ class Fate(Enum):
     """It is given back, and the stage pauses."""
 
 
+class Fault(Enum):
+    """How a handler failed, as far as that tells of more than its message."""
+
+    PASSING = "passing"
+    """It raised Retry: what it needs doesn't work now."""
+    UNEXPECTED = "unexpected"
+    """It raised something else, or took too long."""
+
+
 class Outcome(NamedTuple):
     """What is published for a delivery that was not handled, and why.
 
     `attempt` is the number of the attempt that failed last. `delay` (seconds) is how long a
-    retry waits, or the stage pauses.
+    retry waits, or the stage pauses. `fault` is None where the handler has not failed: the
+    message was rejected, or the broker refused its result.
     """
 
     fate: Fate
@@ -65,6 +75,7 @@ class Outcome(NamedTuple):
     reason: str = ""
     delay: float = 0.0
     trace: str = ""
+    fault: Fault | None = None
 
 
 class Decider:
@@ -107,16 +118,25 @@ class Decider:
         if isinstance(error, Reject):
             return self._dead(delivery, error.reason)
         if isinstance(error, Retry):
-            return self._retry(delivery, error.reason, error.delay)
+            return self._retry(delivery, error.reason, error.delay)._replace(fault=Fault.PASSING)
         trace = "".join(traceback.format_exception(error))
-        return self._retry(delivery, f"{type(error).__name__}: {text(error)}", trace=trace)
+        failed = self._retry(delivery, f"{type(error).__name__}: {text(error)}", trace=trace)
+        return failed._replace(fault=Fault.UNEXPECTED)
+
+    def spared(self, delivery: Delivery, outcome: Outcome, pause: float) -> Outcome:
+        """Instead of `outcome`: to the end of its queue, with this attempt uncounted. The stage
+        pauses for `pause` seconds; the next message that it tries is another one, if there is one."""
+        counted = {ATTEMPT: delivery.attempt - 1} if delivery.attempt > 1 else {}
+        headers = {**delivery.headers, **counted, ERROR: outcome.reason[:LONGEST_ERROR]}
+        message = Outgoing(Destination("", delivery.queue), delivery.id, delivery.payload, headers, origin=delivery)
+        return outcome._replace(fate=Fate.RETRY, messages=[message], delay=pause)
 
     def overdue(self, delivery: Delivery, timeout: float, trace: str) -> Outcome:
         """The handler hasn't returned in `timeout` seconds, and `trace` shows where it is."""
         reason = f"the handler has not returned within {format_duration(timeout)}"
         if self._stage.once and self._stage.on_unknown == "park":
             return self._dead(delivery, f"parked: {reason}, so that it may have taken effect", trace=trace)
-        return self._retry(delivery, reason, trace=trace)
+        return self._retry(delivery, reason, trace=trace)._replace(fault=Fault.UNEXPECTED)
 
     def unpublishable(self, delivery: Delivery, error: PublishError) -> Outcome:
         """The broker refused the result of the delivery: a failure like any other."""

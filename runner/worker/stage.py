@@ -26,6 +26,7 @@ from runner.handlers.factory import Handler
 from runner.message import Delivery, Message, Outgoing
 from runner.pipeline import Stage
 from runner.worker.blackbox import BlackBox, mark
+from runner.worker.breaker import CircuitBreaker
 from runner.worker.isolation import Isolation
 from runner.worker.outcome import Decider, Fate, Outcome
 from runner.worker.prefetch import Pace
@@ -78,7 +79,10 @@ class StageWorker(Consumer):
         the slot that has done with it, or `give_up_overdue`."""
         self._seen: dict[Delivery, float] = {}
         """When it was first seen to be at work on these (monotonic)."""
+        self._breaker = None if stage.breaker is None else CircuitBreaker(stage.breaker)
         self._pace = Pace(stage.prefetch, least=min(stage.concurrency, stage.prefetch))
+        self._switching = threading.Lock()
+        """Held by whoever consumes again: two at once would consume twice."""
         self._lock = threading.Lock()
         """Guards the three below."""
         self._stopping = False
@@ -109,7 +113,7 @@ class StageWorker(Consumer):
             raise StartError(f"stage {name}: its handler can't start: {type(error).__name__}: {error}")
 
     def consume(self) -> None:
-        self._broker.consume(self._stage.consume, self._pace.prefetch, self)
+        self._broker.consume(self._stage.consume, 1 if self._probing else self._pace.prefetch, self)
 
     def stop(self) -> None:
         with self._lock:
@@ -227,6 +231,8 @@ class StageWorker(Consumer):
                 )
                 return False
             seconds = time.perf_counter() - began if tell is not None else 0.0
+            if self._breaker is not None:
+                done = self._minded(self._breaker, delivery, done)
             if isinstance(done, Outcome):
                 self._settle(delivery, done, seconds)
             else:
@@ -285,6 +291,8 @@ class StageWorker(Consumer):
     def _give_up(self, delivery: Delivery, number: int, timeout: float) -> None:
         if delivery.session.open:  # else it has come again, and is counted then
             outcome = self._decider.overdue(delivery, timeout, _stack_of(self._slots[number]))
+            if self._breaker is not None:
+                self._minded(self._breaker, delivery, outcome)
             self._settle(delivery, outcome, timeout)
         if self._hung is not None:
             self._abandoned.add(number)
@@ -302,15 +310,37 @@ class StageWorker(Consumer):
     def pace(self, seconds: float) -> None:
         """Adjust how many are taken in advance to how many were handled in the last `seconds`."""
         fitting = self._pace.look(self.waiting.qsize(), seconds)
-        if fitting == self._pace.prefetch or self._stopping or self._resume is not None:
+        if fitting == self._pace.prefetch or self._stopping or self._resume is not None or self._probing:
             return
         log.debug("%s takes %d in advance, instead of %d", self._stage.name, fitting, self._pace.prefetch)
         self._pace.prefetch = fitting
-        self._broker.cancel(self._stage.consume)
-        self._give_back_waiting()
-        with self._lock:
-            if not self._stopping and self._resume is None:
-                self.consume()
+        self._consume_anew()
+
+    def _consume_anew(self) -> None:
+        """Take as many in advance as is right now."""
+        with self._switching:
+            self._broker.cancel(self._stage.consume)
+            self._give_back_waiting()
+            with self._lock:
+                if not self._stopping and self._resume is None:
+                    self.consume()
+
+    @property
+    def _probing(self) -> bool:
+        return self._breaker is not None and self._breaker.probing
+
+    def _minded(
+        self, breaker: CircuitBreaker, delivery: Delivery, done: Sequence[Outgoing] | Outcome
+    ) -> Sequence[Outgoing] | Outcome:
+        """`done`, after the circuit breaker has heard of it."""
+        verdict = breaker.heard(done)
+        if verdict.pause:
+            self.pause(verdict.pause, breaker.pause)
+        if verdict.go_on:
+            self._consume_anew()
+        if verdict.spare and isinstance(done, Outcome):
+            return self._decider.spared(delivery, done, breaker.pause)
+        return done
 
     def pause(self, reason: str, delay: float) -> None:
         """Take nothing for `delay` seconds, unless the stage is paused already. From any thread."""
@@ -334,7 +364,10 @@ class StageWorker(Consumer):
             if self._stopping:
                 return
         self._events.resumed(self._stage.name)
-        self.consume()
+        if self._breaker is not None:
+            self._breaker.resumed()
+        with self._switching:
+            self.consume()
 
     def _give_back_waiting(self) -> None:
         waiting: list[Delivery | None] = []

@@ -131,7 +131,7 @@ def test_every_default_is_filled_in_and_the_waits_are_computed() -> None:
 
 
 def test_what_a_file_leaves_out_is_shown_with_the_models_defaults() -> None:
-    stage = "{consume: a, handler: tests.config.handlers:take}"
+    stage = "{consume: a, handler: tests.config.handlers:take, breaker: {}}"
     routes = "{POST /a: {publish: a}}"
     text = f"queues: {{a: {{}}}}\nstages: {{s: {stage}}}\nhttp: {{routes: {routes}}}\nmailbox: {{}}\nhealth: {{}}\n"
     text += "ledger: {url: 'sqlite:l.db'}\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from runner.pipeline import Health, Http, HttpRoute, Mailbox, Pipeline, Queue, Stage
+from runner.pipeline import Breaker, Health, Http, HttpRoute, Mailbox, Pipeline, Queue, Stage
 from runner.units import format_duration, format_size
 
 _PIPELINE, _HTTP, _QUEUE, _STAGE = Pipeline("", Path()), Http(), Queue(""), Stage("", "", "")
@@ -40,6 +40,8 @@ DEFAULTS: dict[str, Any] = {
         for key in ("concurrency", "prefetch")
     },
     **{f"{owner}.timeout": format_duration(_STAGE.timeout or 0.0) for owner in ("defaults", "stages.*")},
+    "stages.*.breaker.failures": Breaker().failures,
+    "stages.*.breaker.pause": format_duration(Breaker().pause),
     "retry.attempts": _STAGE.retry.attempts,
     "retry.delay": format_duration(_STAGE.retry.delay),
     "retry.factor": _STAGE.retry.factor,

@@ -70,6 +70,18 @@ class Exiting(Noting):
         sys.exit("handler")
 
 
+class Serviced(Noting):
+    """Needs a service that may be away: then it raises `fault`."""
+
+    away: ClassVar[bool] = True
+    fault: ClassVar[type[Exception]] = Retry
+
+    def __call__(self, message: Message) -> None:
+        super().__call__(message)
+        if self.away:
+            raise self.fault("503")
+
+
 class Pausing(Noting):
     """Can't work for half a second."""
 

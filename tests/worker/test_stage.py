@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from runner import Message
+from runner import Message, Retry
 from runner.engine import Engine
 from runner.message import Destination, Outgoing
 from tests.dead_letters import dead_letters
 from tests.pipelines import loaded
 from tests.waiting import wait_until
-from tests.worker.handlers import Hanging, Lingering, Recorder, Waiting
+from tests.worker.handlers import Hanging, Lingering, Recorder, Serviced, Waiting
 from tests.worker.stages import PIPELINE, engine, send
 
 
@@ -99,6 +99,74 @@ def test_a_paused_stage_takes_nothing_counts_nothing_and_goes_on(
         wait_until(lambda: sorted(m.body for m in seen.messages if m.queue == "work") == [1, 1, 2])
         assert running.broker.consuming("work")
     assert {message.attempt for message in seen.messages} == {1}
+
+
+BROKEN = PIPELINE.replace("HANDLER", "Serviced").replace(
+    "concurrency: 3", "breaker: {failures: 2, pause: 200ms}\n        retry: {attempts: 2, delay: 10ms}"
+)
+
+
+@pytest.fixture
+def service() -> type[Serviced]:
+    """What stage `one` of BROKEN needs: it is away."""
+    Serviced.away, Serviced.fault = True, Retry
+    return Serviced
+
+
+def test_while_a_service_is_away_its_stage_is_paused_and_the_attempts_of_its_messages_are_spared(
+    tmp_path: Path, seen: Recorder, service: type[Serviced], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with Engine(loaded(tmp_path, BROKEN), timeout=10) as running:
+        send(running, *(b"%d" % number for number in range(10)))
+        wait_until(lambda: caplog.text.count("one is paused for 0.2 s") == 6)
+        reason = "one is paused for 0.2 s: 4 attempts in a row have failed, the last with: 503"
+        assert reason in caplog.text
+        assert len(seen.messages) <= 8, "two failures, and one probe after each pause"
+        assert running.broker.depths(["work"])["work"].dead == 0
+        service.away = False
+        seen.messages.clear()
+        wait_until(lambda: len({message.body for message in seen.messages}) == 10)
+        assert max(message.attempt for message in seen.messages) <= 2
+        wait_until(lambda: running.broker.depths(["work"])["work"].in_hand == 0)
+        assert running.broker.depths(["work"])["work"].ready == 0
+        assert running.broker.depths(["work"])["work"].dead == 0
+
+
+def test_a_probe_that_fails_makes_room_for_another_message(
+    tmp_path: Path, seen: Recorder, service: type[Serviced], caplog: pytest.LogCaptureFixture
+) -> None:
+    with Engine(loaded(tmp_path, BROKEN), timeout=10) as running:
+        send(running, b"1", b"2", b"3")
+        wait_until(lambda: caplog.text.count("one is paused") == 5)
+    assert len({message.body for message in seen.messages[2:]}) == 3
+
+
+def test_a_message_that_is_to_blame_is_a_dead_letter_in_the_end_though_the_breaker_is_open(
+    tmp_path: Path, seen: Recorder, service: type[Serviced]
+) -> None:
+    service.fault = ValueError
+    with Engine(loaded(tmp_path, BROKEN.replace("attempts: 2", "attempts: 4")), timeout=10) as running:
+        send(running, b"1")
+        wait_until(lambda: running.broker.depths(["work"])["work"].dead == 1)
+    assert [message.attempt for message in seen.messages] == [1, 2, 3, 4]
+
+
+def test_a_handler_that_hangs_is_a_failure_of_the_service_too(
+    tmp_path: Path, seen: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    Hanging.released = threading.Event()
+    text = BROKEN.replace("Serviced", "Hanging").replace("failures: 2", "failures: 1")
+    with Engine(loaded(tmp_path, text.replace("breaker:", "timeout: 200ms\n        breaker:")), timeout=10) as running:
+        send(running, b"0")
+        wait_until(
+            lambda: (
+                "one is paused for 0.2 s: 1 attempt has failed, the last with: the handler has not returned"
+                in caplog.text
+            )
+        )
+        Hanging.released.set()
+        wait_until(lambda: seen.count("left") >= 1)
 
 
 def test_a_result_that_nothing_takes_is_reported_once(
