@@ -1,14 +1,15 @@
 """The HTTP intake: a request becomes messages, and gets 202 when they are stored.
 
-    app.py       a Flask app: routes, health, and whatever is wrong
-    rsgi.py      the same on granian's event loop: a short way for the routes
-    arrivals.py  how a body comes in: its size, its time, and what a stop drops
-    desk.py      the bodies of one route: checked, and turned into messages
-    problems.py  the answers: 202 or a problem (RFC 9457)
-    health.py    /health/live, /health/ready and /health/pipeline
-    survey.py    what the broker last reported about its queues
-    reserve.py   a small HTTP server for health, where nothing else answers
-    serving.py   granian, with limits on what a client may hold
+    app.py        a Flask app: routes, health, and whatever is wrong
+    rsgi.py       the same on granian's event loop: a short way for the routes
+    arrivals.py   how a body comes in: its size, its time, and what a stop drops
+    desk.py       the bodies of one route: checked, and turned into messages
+    signatures.py signed requests, as Standard Webhooks has them
+    problems.py   the answers: 202 or a problem (RFC 9457)
+    health.py     /health/live, /health/ready and /health/pipeline
+    survey.py     what the broker last reported about its queues
+    reserve.py    a small HTTP server for health, where nothing else answers
+    serving.py    granian, with limits on what a client may hold
 
 Left out: the processes (`runner.processes`), and Werkzeug's server in an `Engine`.
 """
