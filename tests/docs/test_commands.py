@@ -15,7 +15,6 @@ PAGE = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## runner (\w+(?: \w+)?)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
 
 
-
 def commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
     """Each command as it is typed: `run`, `ledger show`."""
     context = click.Context(group)
