@@ -49,6 +49,14 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Verify:
+    """The signatures of a route's requests: by one of `secrets`, at most `tolerance` seconds ago."""
+
+    secrets: tuple[bytes, ...] = field(repr=False)
+    tolerance: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
 class HttpRoute:
     """One method and path of the intake, and where its bodies are published."""
 
@@ -60,6 +68,8 @@ class HttpRoute:
     """Seconds that an Idempotency-Key is remembered."""
     status: str | None = None
     """The path that tells how a message stands, with `{id}` where its id belongs."""
+    verify: Verify | None = None
+    """None: anybody may post."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"

@@ -8,6 +8,7 @@
     send.py        publishes documents from a file: documents.py reads it, progress.py
                    shows the progress
     status.py      counts the messages on the queues
+    ledger.py      how a message stands, and which messages something was recorded of
     keys.py        makes, lists and changes the keys that seal
     mail.py        reads the development mailbox
     new.py         writes a pipeline to start from

@@ -111,6 +111,9 @@ def _http(http: Http) -> Lines:
             yield f"      idempotency: {inline({'mode': route.idempotency, 'keep': keep})}"
         if route.status is not None:
             yield f"      status: {scalar(route.status)}"
+        if route.verify is not None:
+            verify = {"secrets": [HIDDEN] * len(route.verify.secrets)}
+            yield f"      verify: {inline({**verify, 'tolerance': format_duration(route.verify.tolerance)})}"
 
 
 def _queue(queue: Queue, pipeline: Pipeline) -> Lines:

@@ -7,6 +7,7 @@ file can be reported at once.
 from __future__ import annotations
 
 import dataclasses
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,7 @@ from runner.pipeline import (
     Queue,
     Route,
     Stage,
+    Verify,
 )
 from runner.privacy.keyset import keys_file
 from runner.units import format_duration, format_size, parse_duration, parse_size
@@ -50,6 +52,9 @@ LONGEST_WAIT = 30 * 86_400.0
 LONGEST_KEEP = 3660 * 86_400.0
 """Seconds."""
 OFF = "off"
+SECRET_PREFIX = "whsec_"  # noqa: S105 - what every secret begins with
+SHORTEST_SECRET = 24
+"""Bytes, as Standard Webhooks asks for."""
 LARGEST_BODY = 16 << 20
 """Bytes. RabbitMQ 4 takes no larger message unless it is configured to."""
 
@@ -233,7 +238,15 @@ class _Reader:
         mode = self._value((*trail, "idempotency", "mode")) or "optional" if isinstance(written, dict) else written
         keep = self._duration((*trail, "idempotency", "keep"), 60.0, LONGEST_KEEP)
         given = _given(idempotency=mode, idempotency_keep=keep, status=self._value((*trail, "status")))
-        return HttpRoute(method, path, self._publish(trail), **given)
+        return HttpRoute(method, path, self._publish(trail), verify=self._verify((*trail, "verify")), **given)
+
+    def _verify(self, trail: Trail) -> Verify | None:
+        if self._value(trail) is None:
+            return None
+        written = self._value((*trail, "secrets")) or ()
+        secrets = [self._parsed((*trail, "secrets", index), _secret) for index in range(len(written))]
+        tolerance = self._duration((*trail, "tolerance"), 1.0, 86_400.0)
+        return Verify(tuple(secret for secret in secrets if secret is not None), **_given(tolerance=tolerance))
 
     def _mailbox(self) -> Mailbox:
         written = _given(listen=self._listen("mailbox"), folder=self._parsed(("mailbox", "folder"), self._folder))
@@ -387,6 +400,17 @@ def _key(text: str) -> str:
     if len(text.encode()) > LONGEST_KEY:
         raise ValueError(f"is {len(text.encode())} bytes long, and a key has at most {LONGEST_KEY}")
     return text
+
+
+def _secret(text: str) -> bytes:
+    """A secret as Standard Webhooks writes it: base64, with `whsec_` before it."""
+    try:
+        secret = b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
+    except ValueError:  # of bytes that aren't ASCII, too
+        secret = b""
+    if len(secret) < SHORTEST_SECRET:
+        raise ValueError(f"must be {SECRET_PREFIX} and at least {SHORTEST_SECRET} bytes in base64")
+    return secret
 
 
 def _body_size(written: str | float) -> int:

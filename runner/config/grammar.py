@@ -146,7 +146,7 @@ def _key_hint(name: str, schema: Mapping[str, Any]) -> str:
 
 def _sentence(error: jsonschema_rs.ValidationError, trail: Trail, schema: Mapping[str, Any]) -> str:
     value = error.instance
-    is_said = trail[0] != "broker" if trail else True  # a broker's URL may hold a password
+    is_said = not trail or (trail[0] != "broker" and "secrets" not in trail)  # a broker's URL may hold a password
     begin = f"{subject(trail)} is {shown(value)}, but" if is_said else subject(trail)
     if isinstance(value, (list, dict)) and not value:
         begin = f"{subject(trail)} is empty, but"

@@ -1,14 +1,17 @@
 """The HTTP intake: a request becomes messages, and gets 202 when they are stored.
 
-    app.py       a Flask app: routes, health, and whatever is wrong
-    rsgi.py      the same on granian's event loop: a short way for the routes
-    arrivals.py  how a body comes in: its size, its time, and what a stop drops
-    desk.py      the bodies of one route: checked, and turned into messages
-    problems.py  the answers and their words: 202, 400, 413, 422, 503 … (problems, RFC 9457)
-    health.py    /health/live, /health/ready and /health/pipeline
-    survey.py    what the broker last reported about its queues
-    reserve.py   a small HTTP server for health, where nothing else answers
-    serving.py   granian, with limits on what a client may hold
+    app.py         a Flask app: routes, health, and whatever is wrong
+    rsgi.py        the same on granian's event loop: a short way for the routes
+    arrivals.py    how a body comes in: its size, its time, and what a stop drops
+    signatures.py  signed requests, as Standard Webhooks has them
+    desk.py        the bodies of one route: checked, and turned into messages
+    register.py    what the ledger remembers of a request, and whether it was answered before
+    status.py      how a message stands: the resource that a 202 points to
+    problems.py    the answers and their words: 202, 400, 413, 422, 503 … (problems, RFC 9457)
+    health.py      /health/live, /health/ready and /health/pipeline
+    survey.py      what the broker last reported about its queues
+    reserve.py     a small HTTP server for health, where nothing else answers
+    serving.py     granian, with limits on what a client may hold
 
 Left out: the processes (`runner.processes`), and Werkzeug's server in an `Engine`.
 """

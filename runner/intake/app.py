@@ -89,11 +89,13 @@ class RouteView:
 
     def _publish(self, body: bytes) -> tuple[Sequence[Outgoing], dict[str, str]]:
         """The messages of a body, published, and the headers of its 202."""
-        messages, register = self._desk.messages(body), self._desk.register
+        signatures, register = self._desk.signatures, self._desk.register
+        signed = None if signatures is None else signatures.verified(request.headers, body)
+        messages = self._desk.messages(body, "" if signed is None else signed.message)
         if register is None:
             self._broker.publish(messages, timeout=self._timeout)
             return messages, {}
-        key = register.key(request.headers.get("Idempotency-Key", ""))
+        key = register.key(request.headers.get("Idempotency-Key", ""), signed)
         entry = _remembered(register, register.enter(key, body, messages))
         if entry.id != messages[0].id:
             messages = self._desk.messages(body, entry.id)

@@ -15,6 +15,7 @@ from runner.errors import KeysError
 from runner.intake import problems
 from runner.intake.problems import TurnedAway
 from runner.intake.register import Register
+from runner.intake.signatures import Signatures
 from runner.message import Outgoing, new_id
 from runner.pipeline import HttpRoute
 from runner.routing import Refusal, Router
@@ -31,6 +32,8 @@ class Desk:
         self.route = str(route)
         """As in the file: `POST /make-payment`."""
         self._router = Router(route.publish, plan(loaded.pipeline), loaded.schemas, loaded.sealer)
+        self.signatures = None if route.verify is None else Signatures(route, route.verify)
+        """None if anybody may post."""
         self.register: Register | None = None
         """None if the ledger has nothing to do with it."""
         if ledger is not None and loaded.pipeline.http is not None:

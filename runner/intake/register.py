@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from runner.errors import LedgerError
 from runner.intake import problems
 from runner.intake.problems import TurnedAway
+from runner.intake.signatures import Signed
 from runner.message import Outgoing
 from runner.pipeline import HttpRoute, Pipeline
 from runner.topology import plan
@@ -67,9 +68,11 @@ class Register:
         """Seconds that the ledger has for an answer."""
         self._asks_for_keys = route.idempotency != "off"
 
-    def key(self, header: str) -> str | None:
+    def key(self, header: str, signed: Signed | None = None) -> str | None:
         """The key in an Idempotency-Key (draft-ietf-httpapi-idempotency-key-header), quoted or
-        bare; None without one. Raises TurnedAway."""
+        bare, or that of a signed request; None without one. Raises TurnedAway."""
+        if signed is not None:
+            return signed.key
         if not self._asks_for_keys:
             return None
         if not header:

@@ -32,6 +32,7 @@ from runner.intake.desk import Desk
 from runner.intake.health import HealthViews, published_to, troubles_of
 from runner.intake.problems import ProblemResponse, TurnedAway, accepted, internal_error, unavailable
 from runner.intake.register import Register, Replayed
+from runner.intake.signatures import Signed
 from runner.message import Outgoing
 
 if TYPE_CHECKING:
@@ -101,11 +102,13 @@ class Application:
                 respond(protocol, await self._elsewhere(scope, body))
                 return
             answer_headers = _JSON
+            signed = desk.signatures.verified(headers, body) if desk.signatures is not None else None
             if desk.register is None:
-                messages = desk.messages(body)
+                messages = desk.messages(body) if signed is None else desk.messages(body, signed.message)
                 await self._publish(messages)
             else:
-                messages = await self._publish_once(desk, desk.register, headers.get("idempotency-key", ""), body)
+                key = desk.register.key(headers.get("idempotency-key", ""), signed)
+                messages = await self._publish_once(desk, desk.register, key, body, signed)
                 answer_headers = [*_JSON, *desk.register.headers(messages[0].id).items()]
             if tell is not None:
                 tell(desk.route, messages, time.perf_counter() - began)
@@ -158,11 +161,13 @@ class Application:
         finally:
             timer.cancel()
 
-    async def _publish_once(self, desk: Desk, register: Register, key: str, body: bytes) -> Sequence[Outgoing]:
+    async def _publish_once(
+        self, desk: Desk, register: Register, key: str | None, body: bytes, signed: Signed | None
+    ) -> Sequence[Outgoing]:
         """Publish a body, and remember it; returns its messages. Raises Replayed, TurnedAway, and
         as `Broker.publish` does."""
-        messages = desk.messages(body)
-        entry = await self._remembered(register, register.enter(register.key(key), body, messages))
+        messages = desk.messages(body, signed.message if signed is not None else "")
+        entry = await self._remembered(register, register.enter(key, body, messages))
         if entry.id != messages[0].id:
             messages = desk.messages(body, entry.id)
         try:

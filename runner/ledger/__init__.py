@@ -6,6 +6,7 @@
     writer.py    one thread that writes whatever has come together in one transaction
     hops.py      a copy of a message on a queue: its states, as rows
     journey.py   all hops of one message, and how it stands
+    lineage.py   queues that copies of one message reach in several ways
     once.py      which deliveries were handled before, or may have been
     requests.py  idempotency keys
     purge.py     forgetting, in small steps

@@ -136,11 +136,24 @@ def test_what_a_file_leaves_out_is_shown_with_the_models_defaults() -> None:
     text = f"queues: {{a: {{}}}}\nstages: {{s: {stage}}}\nhttp: {{routes: {routes}}}\nmailbox: {{}}\nhealth: {{}}\n"
     text += "ledger: {url: 'sqlite:l.db'}\n"
     shown = yaml.safe_load(show.full(loaded(text)))
-    shown_in_use = {f"http.routes.*.idempotency{key}" for key in ("", ".mode", ".keep")} | {"stages.*.on_unknown"}
+    shown_in_use = (
+        {"http.routes.*.verify.tolerance"}
+        | {f"http.routes.*.idempotency{key}" for key in ("", ".mode", ".keep")}
+        | {"stages.*.on_unknown"}
+    )
     for key, default in DEFAULTS.items():
         trail = key.replace("queues.*", "queues.a").replace("stages.*", "stages.s").replace("retry", "stages.s.retry")
         if default and not key.startswith("defaults.") and key not in shown_in_use:
             assert reduce(operator.getitem, trail.split("."), shown) == default, key
+
+
+def test_how_a_route_is_verified_is_shown_without_its_secrets() -> None:
+    secret = "whsec_" + "QUJD" * 8
+    verify = f"{{secrets: [{secret}, {secret}], tolerance: 90s}}"
+    text = f"queues: {{a: {{}}}}\nhttp: {{routes: {{POST /a: {{publish: a, verify: {verify}}}}}}}\n"
+    shown = show.full(loaded(text))
+    assert 'verify: {"secrets": ["********", "********"], "tolerance": "1m30s"}' in shown or "tolerance: 1m30s" in shown
+    assert "QUJD" not in shown
 
 
 def test_secrets_are_hidden_wherever_they_stand() -> None:

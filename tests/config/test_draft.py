@@ -11,7 +11,21 @@ import pytest
 from runner.brokers.rabbitmq import url
 from runner.config.loader import load
 from runner.message import Destination
-from runner.pipeline import Address, Binding, Exchange, Health, Http, HttpRoute, Mailbox, Pipeline, Queue, Route, Stage
+from runner.pipeline import (
+    Address,
+    Binding,
+    Breaker,
+    Exchange,
+    Health,
+    Http,
+    HttpRoute,
+    Mailbox,
+    Pipeline,
+    Queue,
+    Route,
+    Stage,
+    Verify,
+)
 from runner.retry import RetryPolicy
 from runner.topology import plan
 from tests.config.files import changed, check_problems, loaded, problems_of
@@ -35,7 +49,7 @@ http:
   request_timeout: 1m
   max_connections: 100
   routes:
-    PUT /orders/new: {{publish: [orders, audit]}}
+    PUT /orders/new: {{publish: [orders, audit], verify: {{secrets: [whsec_{"QUJD" * 8}, {"QUJE" * 9}], tolerance: 1m}}}}
 mailbox: {{listen: "localhost:0", folder: /tmp/mails}}
 health: {{listen: "0.0.0.0:5001"}}
 exchanges: {{events: {{type: topic}}}}
@@ -52,11 +66,13 @@ stages:
     retry: {{attempts: 4, max_delay: 1h30m}}
     concurrency: 8
     timeout: 25m
+    breaker: {{failures: 3}}
   keep: {{consume: audit, handler: "{TAKE}"}}
 """
     retry = RetryPolicy(attempts=3, delay=1.0, factor=3.0, max_delay=300.0)
     when = Route((Destination("", "audit"),), {"required": ["late"]})
     otherwise = Route((Destination("events", "order.shipped"), Destination("", "audit")))
+    both = Route((Destination("", "orders"), Destination("", "audit")))
     expected = Pipeline(
         name="orders",
         file=folder / "pipeline.yaml",
@@ -75,13 +91,14 @@ stages:
                 prefetch=10,
                 timeout=1500.0,
                 retry=RetryPolicy(attempts=4, delay=1.0, factor=3.0, max_delay=5400.0),
+                breaker=Breaker(failures=3, pause=30.0),
             ),
             "keep": Stage("keep", "audit", TAKE, concurrency=2, prefetch=10, timeout=1200.0, retry=retry),
         },
         exchanges={"events": Exchange("events", "topic")},
         http=Http(
             Address("::1", 0),
-            (HttpRoute("PUT", "/orders/new", (Route((Destination("", "orders"), Destination("", "audit"))),)),),
+            (HttpRoute("PUT", "/orders/new", (both,), verify=Verify((b"ABC" * 8, b"ABD" * 9), tolerance=60.0)),),
             max_body=1 << 20,
             confirm_timeout=0.5,
             request_timeout=60.0,

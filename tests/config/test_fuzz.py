@@ -120,6 +120,7 @@ def test_any_text(source: str) -> None:
         "http: {{routes: {{POST /a: {{publish: [{{when: {{const: {}}}, to: a}}]}}}}}}",
         "http: {{routes: {{POST /a: {{publish: [{{when: {{$ref: {}}}, to: a}}]}}}}}}",
         "http: {{routes: {{{}: {{publish: a}}}}}}",
+        "http: {{routes: {{POST /a: {{publish: a, verify: {{secrets: [{}], tolerance: {}}}}}}}}}",
         "defaults: {{concurrency: {}, retry: {{attempts: {}, delay: {}, factor: {}}}}}",
         "stages: {{s: {{consume: {}, handler: {}, settings: {{a: {}}}, publish: {}}}}}",
         "stages: {{{}: {{consume: a, handler: builtins:print}}}}",

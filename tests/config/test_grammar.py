@@ -15,6 +15,7 @@ from runner.config import grammar
 from tests.config.files import check_problems
 
 QUEUES = "queues: {a: {}, b: {}}\n"
+VERIFY = "http: {{routes: {{POST /x: {{publish: a, verify: {}}}}}}}\n" + QUEUES.replace("{", "{{").replace("}", "}}")
 STAGE = "consume: a, handler: 'tests.config.handlers:take'"
 
 
@@ -66,6 +67,18 @@ STAGE = "consume: a, handler: 'tests.config.handlers:take'"
         (f"{QUEUES}stages: {{s: {{{STAGE}, prefetch: ¦many}}}}\n", "stage s: prefetch is 'many', but must be a whole number from 1 to 65535"),
         (f"{QUEUES}defaults: {{retry: {{attempts: ¦101}}}}\n", "defaults.retry.attempts is 101, but must be a whole number from 1 to 100"),
         (f"{QUEUES}defaults: {{retry: {{factor: ¦0.5}}}}\n", "defaults.retry.factor is 0.5, but must be a number from 1 to 100"),
+        (f"{QUEUES}stages: {{s: {{{STAGE}, breaker: {{failures: ¦0}}}}}}\n", "stage s: breaker.failures is 0, but must be a whole number from 1 to 1000"),
+        (f"{QUEUES}stages: {{s: {{{STAGE}, breaker: ¦true}}}}\n", "stage s: breaker is true, but must be a mapping, such as {failures: 5, pause: 30s}"),
+        (f"{QUEUES}stages: {{s: {{{STAGE}, breaker: {{pause: ¦0s}}}}}}\n", "stage s: breaker.pause is 0s, but must be from 100ms to 30d"),
+        # secrets, which are never shown
+        ("http: {routes: {POST /x: {publish: a, ¦verify: {}}}}\n" + QUEUES, "route POST /x: verify needs the key 'secrets'"),
+        (VERIFY.format("{secrets: ¦[]}"), "route POST /x: verify.secrets is empty, but must be a list of secrets, such as ['${WEBHOOK_SECRET}']"),
+        (VERIFY.format("{secrets: ¦hunter2}"), "route POST /x: verify.secrets must be a list of secrets, such as ['${WEBHOOK_SECRET}']"),
+        (VERIFY.format("{secrets: [¦1234]}"), "route POST /x: verify.secrets[0] must be text: whsec_ and the secret in base64"),
+        (VERIFY.format("{secrets: [¦hunter2]}"), "route POST /x: verify.secrets[0] must be whsec_ and at least 24 bytes in base64"),
+        (VERIFY.format("{secrets: [¦whsec_aHVudGVyMg==]}"), "route POST /x: verify.secrets[0] must be whsec_ and at least 24 bytes in base64"),
+        (VERIFY.format("{secrets: [¦'']}"), "route POST /x: verify.secrets[0] must be whsec_ and at least 24 bytes in base64"),
+        (VERIFY.format("{secrets: [QUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJD], tolerance: ¦2d}"), "route POST /x: verify.tolerance is 2d, but must be from 1s to 1d"),
         # durations and sizes
         (f"{QUEUES}shutdown_timeout: ¦soon\n", "shutdown_timeout is 'soon', but must be a duration, such as 500ms, 2s, 15m or 1h30m"),
         (f"{QUEUES}shutdown_timeout: ¦-1\n", "shutdown_timeout is -1, but must be a duration, such as 500ms, 2s, 15m or 1h30m"),

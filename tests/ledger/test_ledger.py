@@ -87,7 +87,7 @@ def test_one_that_is_killed_is_seen_to_be_away_and_goes_on_when_it_is_back(
     wait_until(lambda: told[-1:] == [""])
     assert all(told[:-1])
     assert ledger.away == ""
-    assert [ledger.journey(id) is not None for id in ("before", "m1", "hasty")] == [True, True, False]
+    assert [ledger.journey(name) is not None for name in ("before", "m1", "hasty")] == [True, True, False]
     assert caplog.text.count("the ledger is away, and is waited for") == 1
     assert caplog.text.count("the ledger is back") == 1
     ledger.close()

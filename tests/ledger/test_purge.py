@@ -39,9 +39,9 @@ def rows(database: Database, table: object) -> int:
 
 
 def test_what_has_not_changed_for_long_is_forgotten_with_its_facts(ledger: Ledger, database: Database) -> None:
-    for id, at in (("m1", OLD), ("m2", YOUNG)):
-        records = settled(HopKey(id, "in"), at=at)
-        records.recorded(id, "payment", '"paid"', at)
+    for name, at in (("m1", OLD), ("m2", YOUNG)):
+        records = settled(HopKey(name, "in"), at=at)
+        records.recorded(name, "payment", '"paid"', at)
         record(ledger, records)
     forget(database)
     assert ledger.journey("m1") is None
@@ -59,7 +59,7 @@ def test_a_journey_is_forgotten_as_a_whole(ledger: Ledger, database: Database) -
 
 
 def test_what_a_handler_that_runs_once_has_begun_and_not_finished_stays(ledger: Ledger, database: Database) -> None:
-    begun, failed, dead, finished = [HopKey(id, "in") for id in ("begun", "failed", "dead", "finished")]
+    begun, failed, dead, finished = [HopKey(name, "in") for name in ("begun", "failed", "dead", "finished")]
     judge(ledger, begun, failed, dead, finished)
     record(ledger, settled(failed, "waiting", at=OLD))
     record(ledger, settled(dead, "dead", at=OLD))

@@ -153,7 +153,11 @@ def _submit_together(ledger: Ledger, messages: list[str], asked: list[Asked]) ->
     from runner.ledger.requests import Requested
 
     held = threading.Event()
-    ledger.record(Records(), lambda _: held.wait(30) and None)
+
+    def wait(_error: object) -> None:
+        held.wait(30)
+
+    ledger.record(Records(), wait)
     for message, then in zip(messages, asked, strict=True):
         requested = Requested(ROUTE, "k1", "a body", message)
         ledger.claim(requested, lambda _: Records(), busy=60.0, keep=600.0, then=then)
