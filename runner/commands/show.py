@@ -51,13 +51,14 @@ def _pipeline(loaded: LoadedPipeline) -> Lines:
     yield f"name: {scalar(pipeline.name)}"
     yield ""
     yield from _entry("broker", _broker(pipeline))
+    if pipeline.keys is not None:
+        yield from _entry("keys", f"file:{_relative(pipeline.keys, pipeline)}")
+    if pipeline.production:
+        yield "production: true"
     if pipeline.ledger is not None:
         yield "ledger:"
         yield f"  url: {scalar(ledger_url.shown(pipeline.ledger, pipeline.folder))}"
         yield f"  keep: {format_duration(pipeline.ledger_keep)}"
-    if pipeline.keys is not None:
-        yield from _entry("keys", f"file:{_relative(pipeline.keys, pipeline)}")
-    yield f"production: {str(pipeline.production).lower()}"
     if pipeline.http is not None:
         yield from _http(pipeline.http)
     if pipeline.mailbox is not None:

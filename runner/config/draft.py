@@ -293,7 +293,7 @@ class _Reader:
             handler=self._value((*trail, "handler")) or "",
             settings=self._value((*trail, "settings")) or {},
             publish=self._publish(trail),
-            reveal=tuple(self._value((*trail, "reveal")) or ()),
+            reveal=tuple(self._texts((*trail, "reveal"))),
             retry=dataclasses.replace(DEFAULT_RETRY, **(self._default_retry | self._retry((*trail, "retry")))),
             **self._timeout(trail),
             **_given(
@@ -306,6 +306,11 @@ class _Reader:
                 record=self._value((*trail, "record")),
             ),
         )
+
+    def _texts(self, trail: Trail) -> Iterator[str]:
+        """Those of a list that can be read."""
+        values = (self._value((*trail, index)) for index in range(len(self._value(trail) or ())))
+        yield from (value for value in values if value is not None)
 
     def _timeout(self, stage: Trail) -> dict[str, Any]:
         """Nothing where the model's default holds."""

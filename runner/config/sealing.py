@@ -48,9 +48,9 @@ def _without_keys(draft: Draft, fields: Mapping[str, list[str]]) -> Iterator[Pro
 
 def _reveals(draft: Draft, stage: Stage, schema: Schema | None, fields: list[str]) -> Iterator[Problem]:
     marks = schema.marks if schema is not None else None
-    for index, field in enumerate(stage.reveal):
+    for field in stage.reveal:
         if marks is None or not is_sensitive(marks, field):
-            trail: Trail = ("stages", stage.name, "reveal", index)
+            trail: Trail = ("stages", stage.name, "reveal")
             hint = did_you_mean(field, fields) or (f"; it marks {listed(fields)}" if fields else "")
             said = f"stage {stage.name} reveals {quoted(field)}, which no schema of {stage.consume} marks x-sensitive"
             yield draft.document.problem(trail, said + hint)

@@ -11,6 +11,7 @@ import binascii
 import dataclasses
 import fcntl
 import os
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -142,13 +143,10 @@ def _read_key(entry: Any) -> Key:
     secret = b64decode(entry["key"], validate=True)
     if len(secret) != LENGTH:
         raise ValueError(f"the file has a key of {len(secret)} bytes; a key has {LENGTH}")
-    return Key(
-        str(entry["id"]),
-        secret,
-        str(entry["created"]),
-        str(entry.get("replaced", "")),
-        entry.get("development") is True,
-    )
+    id, created, replaced = (str(entry.get(name, "")) for name in ("id", "created", "replaced"))
+    if not re.fullmatch(r"[a-z0-9]{1,32}", id):
+        raise ValueError("the file has a key without an id of up to 32 small letters and digits")
+    return Key(id, secret, created, replaced, development=entry.get("development") is True)
 
 
 def _written(keys: KeySet) -> bytes:

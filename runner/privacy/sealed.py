@@ -80,6 +80,16 @@ def is_mask(text: str) -> bool:
     return any(form.fullmatch(text) for form in _FORMS.values())
 
 
+def as_shown(value: Any) -> Any:
+    """A JSON value with the mask of each token in it: for people, and for what is kept about a message."""
+    if isinstance(value, dict):
+        return {name: as_shown(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [as_shown(item) for item in value]
+    token = read_token(value) if isinstance(value, str) else None
+    return value if token is None else token.mask
+
+
 class Home(NamedTuple):
     """Where a sealed value belongs."""
 

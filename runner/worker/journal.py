@@ -24,6 +24,7 @@ from runner.ledger.lineage import VIA, converging, hop_of, via_after, via_of
 from runner.ledger.once import stored
 from runner.message import Delivery, Outgoing
 from runner.pipeline import Pipeline, Stage
+from runner.privacy.sealed import as_shown
 from runner.topology import Topology, plan
 from runner.worker.memory import Memory
 from runner.worker.once import Gate, Refusing
@@ -96,7 +97,7 @@ class RememberingBroker:
             for copy, payload in {message.id: message.payload for message in messages}.items():
                 found = pointed_at(payload, value)
                 if found is not _MISSING:
-                    records.recorded(copy, name, json_of(found), now)
+                    records.recorded(copy, name, json_of(as_shown(found)), now)
 
     # -- as the broker does it ------------------------------------------------------------
 

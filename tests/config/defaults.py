@@ -13,7 +13,7 @@ _ROUTE = HttpRoute("POST", "/", ())
 
 DEFAULTS: dict[str, Any] = {
     "broker": _PIPELINE.broker[0],
-    "production": str(_PIPELINE.production).lower(),
+    "production": _PIPELINE.production,
     "shutdown_timeout": format_duration(_PIPELINE.shutdown_timeout),
     "ledger.keep": format_duration(_PIPELINE.ledger_keep),
     "http.routes.*.idempotency": _ROUTE.idempotency,

@@ -48,7 +48,7 @@ def test_the_page_names_every_key_and_no_other() -> None:
 @pytest.mark.parametrize("key", KEYS)
 def test_the_page_names_the_default_of_each_key(key: str) -> None:
     if key in DEFAULTS:
-        default = DEFAULTS[key]
+        default = str(DEFAULTS[key]).lower() if isinstance(DEFAULTS[key], bool) else DEFAULTS[key]
         assert ROWS[key].startswith(f"`{default:g}`" if isinstance(default, float) else f"`{default}`")
     else:
         assert not ROWS[key].startswith("`")
