@@ -181,7 +181,7 @@ class _References:
     def _near(self, missing: Path) -> str:
         """A hint at the file that was probably meant, in the pipeline's folder or one right below it."""
         folder = self._pipeline.folder
-        if missing.exists() or not missing.is_relative_to(folder):
+        if os.path.exists(missing) or not missing.is_relative_to(folder):  # noqa: PTH110 - Path.exists raises for a name that is too long
             return ""
         there = (path for pattern in ("*.json", "*/*.json") for path in folder.glob(pattern))
         known = (str(path.relative_to(folder)) for path in islice(there, MOST_FILES))
