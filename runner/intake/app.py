@@ -95,7 +95,7 @@ class RouteView:
         if register is None:
             self._broker.publish(messages, timeout=self._timeout)
             return messages, {}
-        key = register.key(request.headers.get("Idempotency-Key", ""), signed)
+        key = register.key(request.headers.get("Idempotency-Key"), signed)
         entry = _remembered(register, register.enter(key, body, messages))
         if entry.id != messages[0].id:
             messages = self._desk.messages(body, entry.id)
@@ -105,7 +105,7 @@ class RouteView:
             register.answered(entry, None)
             raise
         if (answered := register.answered(entry, problems.accepted(messages))) is not None:
-            _remembered(register, answered)
+            _remembered(register, answered, published=True)
         return messages, register.headers(entry.id)
 
     def _refuse(self, problem: ProblemResponse) -> ProblemResponse:
@@ -113,11 +113,11 @@ class RouteView:
         return problem
 
 
-def _remembered(register: Register, future: Future[T]) -> T:
+def _remembered(register: Register, future: Future[T], *, published: bool = False) -> T:
     try:
         return future.result(register.timeout)
     except TimeoutError:
-        raise register.silent() from None
+        raise register.silent(published=published) from None
 
 
 def _error(http: Http, events: Events, error: Exception) -> Response:

@@ -68,19 +68,21 @@ class Register:
         """Seconds that the ledger has for an answer."""
         self._asks_for_keys = route.idempotency != "off"
 
-    def key(self, header: str, signed: Signed | None = None) -> str | None:
+    def key(self, header: str | None, signed: Signed | None = None) -> str | None:
         """The key in an Idempotency-Key (draft-ietf-httpapi-idempotency-key-header), quoted or
-        bare, or that of a signed request; None without one. Raises TurnedAway."""
+        bare, or that of a signed request; None without one. Of several such headers,
+        `header` is the list. Raises TurnedAway."""
         if signed is not None:
             return signed.key
         if not self._asks_for_keys:
             return None
-        if not header:
+        if header is None:
             if self._route.idempotency == "required":
                 raise _turned_away(400, "this address needs the header Idempotency-Key, such as a fresh UUID in quotes")
             return None
-        found = _STRING.fullmatch(header.strip())
-        key = re.sub(r"\\(.)", r"\1", found[1]) if found else header.strip()
+        written = header.strip(" \t")
+        found = _STRING.fullmatch(written)
+        key = re.sub(r"\\(.)", r"\1", found[1]) if found else written
         if not 0 < len(key) <= LONGEST_KEY or (found is None and not _BARE.fullmatch(key)):
             detail = f"Idempotency-Key must be a string in quotes, of 1 to {LONGEST_KEY} printable ASCII characters"
             raise _turned_away(400, detail)
@@ -91,7 +93,7 @@ class Register:
         published now, and Replayed for one that was answered before. Raises TurnedAway."""
         if self._ledger.away:
             raise ledger_away(self._ledger.away)
-        entered: Future[Entry] = Future()
+        entered = _future(Entry)
         new = Entry(messages[0].id, key)
         if key is None:
             self._ledger.accept(self._records(new.id, messages), lambda error: _tell(entered, new, error))
@@ -103,14 +105,20 @@ class Register:
         """The request was answered 202 with `answer`, or otherwise; None if nothing is remembered of that."""
         if entry.key is None:
             return None
-        remembered: Future[None] = Future()
-        caller = str(self._route)
-        self._ledger.answered(caller, entry.key, entry.id, answer, lambda error: _tell(remembered, None, error))
+        remembered = _future(type(None))
+
+        def closed(error: LedgerError | None) -> None:
+            if error is None:
+                remembered.set_result(None)
+            else:
+                remembered.set_exception(ledger_away(str(error), published=True))
+
+        self._ledger.answered(str(self._route), entry.key, entry.id, answer, closed)
         return remembered
 
-    def silent(self) -> TurnedAway:
+    def silent(self, *, published: bool = False) -> TurnedAway:
         """The refusal when the ledger gives no answer in time."""
-        return ledger_away(self._ledger.away or f"it has not answered within {self.timeout:g} s")
+        return ledger_away(self._ledger.away or f"it has not answered within {self.timeout:g} s", published=published)
 
     def headers(self, id: str, *, replayed: bool = False) -> dict[str, str]:
         """The headers of the 202 for this message."""
@@ -165,11 +173,21 @@ def _turned_away(status: int, detail: str, *, retry_after: int | None = None) ->
     return TurnedAway(problems.problem(status, detail, headers=headers))
 
 
-def ledger_away(reason: str) -> TurnedAway:
-    """The refusal of a request that the ledger would have to remember."""
+def ledger_away(reason: str, *, published: bool = False) -> TurnedAway:
+    """The refusal of a request that the ledger would have to remember. `published`: the broker has
+    its message, and only that is not remembered."""
     detail = "the message was not taken; send it again later"
+    if published:
+        detail = "it may still have been stored; send it again later with the same Idempotency-Key"
     headers = {"Retry-After": str(problems.RETRY_AFTER)}
     return TurnedAway(problems.problem(503, detail, headers=headers, reason=f"the ledger is away: {reason}"))
+
+
+def _future(_of: type[T]) -> Future[T]:
+    """One that its waiter can leave, but not cancel: the ledger's answer may come all the same."""
+    future: Future[T] = Future()
+    future.set_running_or_notify_cancel()
+    return future
 
 
 def _tell(future: Future[T], result: T, error: LedgerError | None) -> None:

@@ -37,6 +37,7 @@ from runner.message import Outgoing
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+    from granian._granian import RSGIHeaders
     from granian.rsgi import HTTPProtocol, Scope
 
     from runner.ledger.ledger import Ledger
@@ -54,6 +55,7 @@ LOOP_TIMEOUT = 1.0
 BUSY_POLL = 0.01
 """Seconds between checks whether everything is answered, when we stop."""
 _JSON = [("content-type", "application/json")]
+_KEY = "idempotency-key"
 
 
 class Application:
@@ -107,7 +109,7 @@ class Application:
                 messages = desk.messages(body) if signed is None else desk.messages(body, signed.message)
                 await self._publish(messages)
             else:
-                key = desk.register.key(headers.get("idempotency-key", ""), signed)
+                key = desk.register.key(_key(headers), signed)
                 messages = await self._publish_once(desk, desk.register, key, body, signed)
                 answer_headers = [*_JSON, *desk.register.headers(messages[0].id).items()]
             if tell is not None:
@@ -176,14 +178,14 @@ class Application:
             register.answered(entry, None)
             raise
         if (answered := register.answered(entry, accepted(messages))) is not None:
-            await self._remembered(register, answered)
+            await self._remembered(register, answered, published=True)
         return messages
 
-    async def _remembered(self, register: Register, future: Future[T]) -> T:
+    async def _remembered(self, register: Register, future: Future[T], *, published: bool = False) -> T:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), register.timeout)
         except TimeoutError:
-            raise register.silent() from None
+            raise register.silent(published=published) from None
 
     async def _elsewhere(self, scope: Scope, body: bytes) -> Response:
         """The answer where there is no route; to whom asks for health, even if no thread is left."""
@@ -207,6 +209,11 @@ class Application:
 
     def _flask_answers(self, environ: WSGIEnvironment) -> Response:
         return Response.from_app(self._flask.wsgi_app, environ, buffered=True)
+
+
+def _key(headers: RSGIHeaders) -> str | None:
+    """The Idempotency-Key as WSGI has it: several are a list. (Bytes that are no text are nothing to granian.)"""
+    return ", ".join(value for name, value in headers.items() if name == _KEY) if _KEY in headers else None
 
 
 def settle(future: asyncio.Future[None], error: BrokerError | None) -> None:

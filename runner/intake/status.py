@@ -11,6 +11,7 @@ from flask import Response, request
 
 from runner.errors import LedgerError
 from runner.intake.problems import RETRY_AFTER, answer, problem
+from runner.message import is_usable
 
 if TYPE_CHECKING:
     from runner.ledger.journey import Hop, Journey
@@ -36,7 +37,7 @@ class StatusView:
 
     def __call__(self, id: str) -> Response:
         try:
-            journey = self._ledger.journey(id)
+            journey = self._ledger.journey(id) if is_usable(id) else None
         except LedgerError as error:
             headers = {"Retry-After": str(RETRY_AFTER)}
             return problem(503, "how it stands can't be told now; ask again later", headers=headers, reason=str(error))

@@ -73,7 +73,11 @@ class Journey:
 def read_journey(connection: Connection, id: str) -> Journey | None:
     """The journey of the message `id`; None if nothing is known of it."""
     columns = [HOP.c[name] for name in Hop.__dataclass_fields__]
-    query = select(*columns).where(HOP.c.journey == id).order_by(HOP.c.published_at, HOP.c.copy, HOP.c.queue)
+    query = (
+        select(*columns)
+        .where(HOP.c.journey == id)
+        .order_by(HOP.c.published_at, HOP.c.publisher, HOP.c.copy, HOP.c.queue)
+    )
     hops = tuple(Hop(*row) for row in connection.execute(query))
     return Journey(id, hops, _facts(connection, id)) if hops else None
 

@@ -51,7 +51,7 @@ class Ledger:
     @property
     def away(self) -> str:
         """Why the ledger can't be used now; empty if it can."""
-        return self._writer.is_away
+        return self._writer.is_away or self._writer.stalled
 
     def open(self, timeout: float | None = None) -> Self:
         """Make or upgrade the tables, and begin to write. Waits for a database that is away for up

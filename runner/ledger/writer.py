@@ -24,6 +24,8 @@ P = ParamSpec("P")
 
 RETRY = 0.5
 """Seconds between attempts while the database is away."""
+STALLED = 5.0
+"""Seconds after which a transaction that has not ended is no longer waited for by those that needn't."""
 MOST_JOBS = 2_000
 """In one transaction: the first of them waits for the last."""
 
@@ -59,7 +61,16 @@ class Writer:
         self._deadline = 0.0
         self.is_away = "it is not open yet"
         """Why the database can't be used now; empty if it can."""
+        self._began: float | None = None
+        """When the transaction that is at work began (monotonic)."""
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+
+    @property
+    def stalled(self) -> str:
+        """Why the database seems not to answer: a server that was stopped breaks no connection."""
+        began = self._began
+        silent = 0.0 if began is None else time.monotonic() - began
+        return f"it has not answered for {silent:.0f} s" if silent > STALLED else ""
 
     def start(self) -> None:
         self._thread.start()
@@ -112,9 +123,13 @@ class Writer:
         kinds: dict[type[Job], list[Job]] = {}
         for job in jobs:
             kinds.setdefault(type(job), []).append(job)
-        with self._database.transaction() as connection:
-            for kind in sorted(kinds, key=lambda kind: kind.after_others):
-                kind.run(kinds[kind], connection, self._database)
+        self._began = time.monotonic()
+        try:
+            with self._database.transaction() as connection:
+                for kind in sorted(kinds, key=lambda kind: kind.after_others):
+                    kind.run(kinds[kind], connection, self._database)
+        finally:
+            self._began = None
 
     def _put_off(self, jobs: Sequence[Job], error: LedgerError) -> list[Job] | None:
         """Wait a little; what is left then is tried again. None: it is over."""

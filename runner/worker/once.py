@@ -27,6 +27,8 @@ from runner.units import format_duration
 
 ANSWER_TIMEOUT = 10.0
 """Seconds that a slot waits for the ledger before its message is given back."""
+PAUSE = 2.0
+"""Seconds for which its stage then takes nothing."""
 
 
 class Refusing(Consumer, Protocol):
@@ -148,10 +150,14 @@ class _Intended:
             reasons.extend([str(error)] if error else [])
             answered.set()
 
-        self._ledger.judge([HopKey(message.id, message.queue, via_of(message.headers))], self._rule, judged)
+        key = HopKey(message.id, message.queue, via_of(message.headers))
+        give_up = self._ledger.judge([key], self._rule, judged)
         if not answered.wait(ANSWER_TIMEOUT) or not found:
+            give_up()
             reason = "; ".join(reasons) or self._ledger.away or f"it has not answered within {ANSWER_TIMEOUT:g} s"
-            raise Pause(f"the ledger can't be used: {reason}")
+            raise Pause(f"the ledger can't be used: {reason}", delay=PAUSE)
+        if found[0].standing == "finished":  # by a worker that had lost it; the gate publishes its result
+            raise Pause("it was handled while it waited, and comes again", delay=0.0)
         if not self._rule.allows(found[0]):
             raise Reject(why_parked(found[0], self._rule))
         return self._handler(message)

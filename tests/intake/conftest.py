@@ -14,7 +14,10 @@ import pytest
 from runner.brokers.base import Broker
 from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
+from runner.ledger.ledger import Ledger
 from tests.http_client import Client
+from tests.intake import remembering
+from tests.intake.remembering import Clock, Held, Intake
 from tests.intake.served import PIPELINE, SCHEMA, WAYS
 from tests.pipelines import loaded
 
@@ -36,3 +39,31 @@ def broker(pipeline: LoadedPipeline) -> Iterator[Broker]:
 def client(request: pytest.FixtureRequest, pipeline: LoadedPipeline, broker: Broker) -> Iterator[Client]:
     with WAYS[request.param](pipeline, broker) as client:
         yield client
+
+
+@pytest.fixture(params=list(WAYS))
+def intake(
+    request: pytest.FixtureRequest, tmp_path: Path, ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Intake]:
+    """An intake that remembers."""
+    monkeypatch.setattr("runner.ledger.writer.RETRY", 0.05)
+    monkeypatch.setattr("runner.ledger.database.BUSY_TIMEOUT", 0.1)
+    text = remembering.PIPELINE.replace("LEDGER", ledger_url)
+    pipeline = loaded(tmp_path, text, {"payment.json": SCHEMA})
+    broker = connect(pipeline.pipeline, "test")
+    ledger = Ledger(ledger_url).open(timeout=30.0)
+    with WAYS[request.param](pipeline, broker, ledger) as client:
+        yield Intake(client, broker, ledger, pipeline, tmp_path)
+    ledger.close()
+    broker.close()
+
+
+@pytest.fixture
+def held(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> Held:
+    """Its broker, which confirms nothing."""
+    return Held(intake.broker, monkeypatch)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)

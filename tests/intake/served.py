@@ -19,6 +19,7 @@ from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.intake.app import create_app
 from runner.intake.rsgi import Application
+from runner.ledger.ledger import Ledger
 from runner.topology import plan
 from tests.brokers.places import EmbeddedPlace
 from tests.http_client import Answer, Client
@@ -70,9 +71,9 @@ def ignore(message: object) -> None: ...
 
 
 @contextmanager
-def by_flask(pipeline: LoadedPipeline, broker: Broker) -> Iterator[Client]:
+def by_flask(pipeline: LoadedPipeline, broker: Broker, ledger: Ledger | None = None) -> Iterator[Client]:
     broker.start(plan(pipeline.pipeline))
-    server = make_server("127.0.0.1", 0, create_app(pipeline, broker), threaded=True)
+    server = make_server("127.0.0.1", 0, create_app(pipeline, broker, ledger=ledger), threaded=True)
     serving = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     serving.start()
     yield Client(server.port)
@@ -82,8 +83,8 @@ def by_flask(pipeline: LoadedPipeline, broker: Broker) -> Iterator[Client]:
 
 
 @contextmanager
-def by_granian(pipeline: LoadedPipeline, broker: Broker) -> Iterator[Client]:
-    with served(Application(pipeline, broker)) as (client, loop):
+def by_granian(pipeline: LoadedPipeline, broker: Broker, ledger: Ledger | None = None) -> Iterator[Client]:
+    with served(Application(pipeline, broker, ledger=ledger)) as (client, loop):
         broker.start(plan(pipeline.pipeline), loop=loop)
         yield client
         broker.close()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import AbstractContextManager
 
 import pytest
+from sqlalchemy import Connection
 
 from bench.postgres_node import PostgresNode
 from runner.errors import LedgerAwayError
@@ -90,6 +92,26 @@ def test_one_that_is_killed_is_seen_to_be_away_and_goes_on_when_it_is_back(
     assert [ledger.journey(name) is not None for name in ("before", "m1", "hasty")] == [True, True, False]
     assert caplog.text.count("the ledger is away, and is waited for") == 1
     assert caplog.text.count("the ledger is back") == 1
+    ledger.close()
+
+
+def test_one_that_does_not_answer_is_away_to_those_who_need_not_wait(
+    ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.ledger.writer.STALLED", 0.1)
+    ledger, asked, held = Ledger(ledger_url).open(timeout=30.0), Asked(), threading.Event()
+    transaction = ledger._database.transaction
+
+    def hold() -> AbstractContextManager[Connection]:
+        held.wait(30)
+        return transaction()
+
+    monkeypatch.setattr(ledger._database, "transaction", hold)
+    ledger.record(published(KEY), asked)
+    wait_until(lambda: ledger.away.startswith("it has not answered for"))
+    held.set()
+    assert asked.wait() == (None,)
+    assert ledger.away == ""
     ledger.close()
 
 

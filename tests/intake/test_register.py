@@ -1,0 +1,304 @@
+"""Requests that are repeated with their key, and an intake whose ledger comes and goes."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from bench.postgres_node import PostgresNode
+from runner.brokers.base import Done, GiveUp
+from runner.errors import BrokerAwayError, BrokerError, BrokerUnavailableError, PublishError
+from runner.ledger.ledger import Ledger
+from runner.ledger.url import path_of
+from runner.message import Outgoing
+from tests.brokers.places import EmbeddedPlace
+from tests.http_client import Answer
+from tests.intake.remembering import Clock, Held, Intake
+from tests.intake.served import CARD, FINE, assert_problem
+from tests.waiting import wait_until
+
+KEY = '"8e03978e-40d5-43e8-bc93-6894a57f9324"'
+OTHER = {"card": "4242424242424242"}
+
+
+def ids(intake: Intake, queue: str = "payments") -> list[str]:
+    """Of the messages on a queue that nobody consumes."""
+    return [message.id for message in EmbeddedPlace(intake.folder / "broker.db").contents(queue)]
+
+
+def assert_replayed(answer: Answer, first: Answer) -> None:
+    assert (answer.status, answer.text) == (202, first.text)
+    assert answer.headers["Idempotent-Replayed"] == "true"
+    assert answer.headers["Location"] == first.headers["Location"]
+    assert answer.headers["Content-Type"] == first.headers["Content-Type"]
+
+
+# -- Keys ---------------------------------------------------------------------------------
+
+
+def test_a_request_that_comes_again_with_its_key_causes_nothing_and_gets_the_same_answer(intake: Intake) -> None:
+    first = intake.post(KEY)
+    assert first.status == 202
+    assert first.headers["Location"] == f"/payments/{first.json['id']}"
+    assert "Idempotent-Replayed" not in first.headers
+    for _ in range(3):
+        assert_replayed(intake.post(KEY), first)
+    assert ids(intake) == [first.json["id"]]
+
+
+def test_fifty_connections_with_one_key_at_once_make_one_payment(intake: Intake) -> None:
+    together = threading.Barrier(50)
+
+    def pay(_: int) -> Answer:
+        together.wait(30)
+        return intake.post(KEY)
+
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(pay, range(50)))
+    assert len(ids(intake)) == 1
+    assert {answer.status for answer in answers} <= {202, 409}
+    accepted = [answer for answer in answers if answer.status == 202]
+    assert {answer.json["id"] for answer in accepted} == set(ids(intake))
+    assert sum("Idempotent-Replayed" not in answer.headers for answer in accepted) == 1
+    assert_replayed(intake.post(KEY), accepted[0])
+
+
+def test_fifty_keys_at_once_make_fifty_payments(intake: Intake) -> None:
+    with ThreadPoolExecutor(25) as pool:
+        answers = list(pool.map(lambda number: intake.post(f'"{number}"'), range(50)))
+    assert Counter(answer.status for answer in answers) == {202: 50}
+    assert sorted(ids(intake)) == sorted(answer.json["id"] for answer in answers)
+
+
+def test_without_a_key_every_request_is_a_new_one(intake: Intake) -> None:
+    assert intake.post().json["id"] != intake.post().json["id"]
+    assert len(ids(intake)) == 2
+
+
+def test_another_body_with_the_same_key_is_422(intake: Intake) -> None:
+    intake.post(KEY)
+    answer = intake.post(KEY, OTHER)
+    assert_problem(answer, 422, "this Idempotency-Key was used with another body")
+    assert CARD not in answer.text
+    assert len(ids(intake)) == 1
+
+
+def test_a_key_belongs_to_its_route(intake: Intake) -> None:
+    assert intake.post(KEY).status == 202
+    again = intake.post(KEY, path="/pay-once")
+    assert (again.status, "Idempotent-Replayed" in again.headers) == (202, False)
+
+
+def test_a_key_is_the_same_in_quotes_and_bare(intake: Intake) -> None:
+    first = intake.post('"abc-1"')
+    for written in ("abc-1", '  "abc-1"  ', "abc-1 "):
+        assert_replayed(intake.post(written), first)
+    other = intake.post(r'"abc\"1"')
+    assert_replayed(intake.post(r'"abc\"1"'), other)
+    assert len(ids(intake)) == 2
+
+
+def test_where_a_key_is_required_a_request_without_one_is_400(intake: Intake) -> None:
+    assert_problem(intake.post(path="/pay-once"), 400, "this address needs the header Idempotency-Key")
+    assert intake.post(KEY, path="/pay-once").status == 202
+    assert len(ids(intake)) == 1
+
+
+NO_KEYS = [
+    *("", '""', '"a', 'a"', '"a"b"', r'"a\b"', r'"a\"', '"a", "b"', "a,b", "a;b", "a b", '"é"', "é", '"a\tb"'),
+    *("x" * 256, f'"{"x" * 256}"', '"a"; p=1', "\xa0a"),
+]
+"""An Idempotency-Key as it can't be."""
+KEYS = ["x" * 255, f'"{"x" * 255}"', '" "', '"~!#$%&\'()*+,;=:@/?"', "a=b", "a/b+c==", r"a\b", "'"]
+
+
+@pytest.mark.parametrize("path", ["/pay", "/pay-once"])
+def test_a_key_that_is_none_is_400_and_not_repeated(intake: Intake, path: str) -> None:
+    for key in NO_KEYS:
+        answer = intake.post(key, path=path)
+        document = assert_problem(answer, 400, "Idempotency-Key must be a string in quotes")
+        assert "x" * 20 not in json.dumps(document)
+    assert ids(intake) == []
+
+
+def test_any_key_that_is_one_is_taken(intake: Intake) -> None:
+    for key in KEYS:
+        first = intake.post(key)
+        assert_replayed(intake.post(key), first)
+    assert len(ids(intake)) == len(KEYS) - 1, "in quotes or bare, one is the same"
+
+
+@pytest.mark.parametrize(
+    "headers", [b'Idempotency-Key: "a"\r\nIdempotency-Key: "b"\r\n', b"Idempotency-Key: \xff\xfe\r\n"]
+)
+def test_two_keys_or_bytes_that_are_no_text_are_400(intake: Intake, headers: bytes) -> None:
+    body = json.dumps(FINE).encode()
+    head = b"POST /pay HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    with socket.create_connection(("127.0.0.1", intake.client.port), 30) as connection:
+        connection.sendall(head + headers + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        assert connection.makefile("rb").readline().split()[1] == b"400"
+    assert ids(intake) == []
+
+
+def test_a_route_that_does_not_ask_for_keys_ignores_them(intake: Intake) -> None:
+    answers = [intake.post(KEY, path="/both") for _ in range(2)]
+    assert [answer.status for answer in answers] == [202, 202]
+    assert len(ids(intake, "audit")) == 2
+
+
+def test_a_body_that_is_refused_does_not_use_up_its_key(intake: Intake) -> None:
+    assert intake.post(KEY, {"card": "1"}).status == 422
+    assert intake.post(KEY).status == 202
+
+
+# -- In flight -----------------------------------------------------------------------------
+
+
+def test_a_key_in_flight_is_409_and_is_taken_over_as_the_same_message_after_its_time(
+    intake: Intake, held: Held, clock: Clock
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(intake.post, KEY)
+        wait_until(lambda: held.taken)
+        answer = intake.post(KEY)
+        assert_problem(answer, 409, "a request with this Idempotency-Key is being answered")
+        assert 1 <= int(answer.headers["Retry-After"]) <= 7
+        assert_problem(intake.post(KEY, OTHER), 422, "was used with another body")
+        held.let_others_through()
+        clock.ahead = 60.0
+        second = intake.post(KEY)
+        assert second.status == 202
+        held.release()
+        assert first.result().json == second.json
+    assert_replayed(intake.post(KEY), second)
+    [(messages, _)] = held.taken
+    assert set(ids(intake)) == {messages[0].id} == {second.json["id"]}
+
+
+@pytest.mark.parametrize(
+    "error", [PublishError([]), BrokerUnavailableError("no confirm"), BrokerAwayError("the broker is away")]
+)
+def test_a_503_is_not_remembered(intake: Intake, monkeypatch: pytest.MonkeyPatch, error: BrokerError) -> None:
+    with monkeypatch.context() as patched:
+
+        def refuse(_messages: Sequence[Outgoing], done: Done) -> GiveUp:
+            if isinstance(error, BrokerAwayError):
+                raise error
+            done(error)
+            return lambda: None
+
+        patched.setattr(intake.broker, "submit", refuse)
+        answer = intake.post(KEY)
+        assert answer.status == 503
+        assert answer.headers["Retry-After"]
+    second = intake.post(KEY)
+    assert (second.status, "Idempotent-Replayed" in second.headers) == (202, False)
+    assert ids(intake) == [second.json["id"]]
+
+
+def test_a_key_is_forgotten_when_it_was_kept_long_enough(intake: Intake, clock: Clock) -> None:
+    first = intake.post(KEY, path="/order")
+    clock.ahead = 3_590.0
+    assert intake.post(KEY, path="/order").json == first.json
+    clock.ahead = 3_610.0
+    assert intake.post(KEY, path="/order").json != first.json
+    assert len(ids(intake, "orders")) == 2
+
+
+# -- Away -----------------------------------------------------------------------------------
+
+
+class Outage:
+    """Takes a ledger away from everybody, and gives it back."""
+
+    def __init__(self, url: str, node: Callable[[], PostgresNode]) -> None:
+        self._path = path_of(url)
+        self._node = node
+        self._holder: sqlite3.Connection | None = None
+
+    def begin(self) -> None:
+        if self._path is None:
+            self._node().kill()
+            return
+        self._holder = sqlite3.connect(self._path, isolation_level=None)
+        self._holder.execute("BEGIN IMMEDIATE")
+
+    def end(self) -> None:
+        if self._path is None:
+            self._node().start()
+        elif self._holder is not None:
+            self._holder.close()
+
+
+@pytest.fixture
+def outage(ledger_url: str, request: pytest.FixtureRequest) -> Outage:
+    return Outage(ledger_url, lambda: request.getfixturevalue("postgres_node"))
+
+
+def test_without_its_ledger_the_intake_is_503_and_goes_on_by_itself(intake: Intake, outage: Outage) -> None:
+    first = intake.post(KEY)
+    outage.begin()
+    try:
+        for key in (None, KEY, '"another"'):
+            answer = intake.post(key)
+            assert_problem(answer, 503, "send it again later")
+            assert answer.headers["Retry-After"]
+        wait_until(lambda: intake.ledger.away)
+        answer = intake.get("/health/ready")
+        assert_problem(answer, 503, "the ledger is away")
+        assert intake.get("/health/live").status == 200
+        assert ids(intake) == [first.json["id"]]
+    finally:
+        outage.end()
+    wait_until(lambda: intake.get("/health/ready").status == 200)
+    assert_replayed(intake.post(KEY), first)
+    assert intake.post('"another"').status == 202
+    assert len(ids(intake)) == 2
+
+
+def test_a_ledger_that_goes_between_publish_and_answer_is_told_as_it_is(
+    intake: Intake, held: Held, outage: Outage, clock: Clock
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(intake.post, KEY)
+        wait_until(lambda: held.taken)
+        outage.begin()
+        try:
+            held.let_others_through()
+            held.release()
+            answer = first.result()
+        finally:
+            outage.end()
+    assert_problem(answer, 503, "it may still have been stored; send it again later with the same Idempotency-Key")
+    wait_until(lambda: not intake.ledger.away)
+    clock.ahead = 60.0
+    again = intake.post(KEY)
+    assert again.status == 202
+    assert set(ids(intake)) == {again.json["id"]}
+
+
+def test_a_ledger_that_is_not_open_yet_is_503(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ledger, "away", "it is not open yet")
+    assert_problem(intake.post(), 503, "the message was not taken")
+
+
+def test_an_answer_of_the_ledger_that_comes_too_late_is_no_fault_of_ours(
+    intake: Intake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    commit, held = intake.ledger._writer._commit, threading.Event()
+    with monkeypatch.context() as patched:
+        patched.setattr(intake.ledger._writer, "_commit", lambda jobs: (held.wait(30), commit(jobs)))
+        answer = intake.post(KEY)
+        assert_problem(answer, 503, "send it again later")
+        held.set()
+    wait_until(lambda: intake.post('"another"').status == 202)
+    assert "Traceback" not in caplog.text
+    assert "has failed" not in caplog.text
