@@ -106,6 +106,8 @@ class Depth:
     """Worker processes, on any machine, that take from it."""
     paused: int = 0
     """Worker processes whose stage is paused, and takes from it again later."""
+    why: str = ""
+    """Why one of them is paused; other programs may have written it."""
     strangers: int = 0
     """Consumers that aren't workers: other programs, or workers that don't answer."""
 
@@ -159,9 +161,9 @@ class Broker(Protocol):
     def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
         """Begin to take from the work queue `queue`; once for each queue and process."""
 
-    def cancel(self, queue: str, *, pausing: bool = False) -> None:
+    def cancel(self, queue: str, *, pausing: str = "") -> None:
         """Take nothing more from `queue`. What is in hand stays so, to be settled. One that is
-        `pausing` is known as paused until it consumes again, or is cancelled for good.
+        `pausing`, which says why, is known as paused until it consumes again, or is cancelled for good.
         Returns when no further delivery will be handed over."""
 
     def consuming(self, queue: str) -> bool:

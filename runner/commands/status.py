@@ -11,6 +11,7 @@ import click
 import orjson
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from runner.brokers.base import Broker, Depth
@@ -18,6 +19,7 @@ from runner.commands.connecting import connected
 from runner.commands.loading import PIPELINE
 from runner.config.loader import LoadedPipeline, load
 from runner.errors import BrokerUnavailableError
+from runner.wording import one_line
 
 WATCH_EVERY = 1.0
 """Seconds."""
@@ -94,11 +96,15 @@ def _consumed_by(depth: Depth, stage: str | None) -> str:
     if stage is None:
         return f"nobody here{others}"
     if depth.consumers:
-        paused = f", {depth.paused} paused" if depth.paused else ""
+        paused = f", {depth.paused} paused{_why(depth)}" if depth.paused else ""
         return f"{stage} ({_workers(depth.consumers)}{paused}){others}"
     if depth.paused:
-        return f"[yellow]{stage}: paused ({_workers(depth.paused)}){others}[/]"
+        return f"[yellow]{stage}: paused{_why(depth)} ({_workers(depth.paused)}){others}[/]"
     return f"[yellow]{stage}: no worker{others}[/]"
+
+
+def _why(depth: Depth) -> str:
+    return f", for {escape(one_line(depth.why))}" if depth.why else ""
 
 
 def _workers(count: int) -> str:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from flask import Response
 
-from runner.brokers.base import Broker
+from runner.brokers.base import Broker, Depth
 from runner.config.loader import LoadedPipeline
 from runner.intake.problems import RETRY_AFTER, answer, problem
 from runner.intake.survey import SILENCE, Survey
 from runner.pipeline import Http
+from runner.wording import one_line
 
 if TYPE_CHECKING:
     from runner.ledger.ledger import Ledger
@@ -76,7 +77,7 @@ class HealthViews:
         if depths is None:
             return troubles or ["the broker has not reported its queues yet"]
         idle = [
-            f"stage {stage} {'is paused' if depths[queue].paused else 'has no worker'}"
+            _idle(stage, depths[queue])
             for queue, stage in self._stages.items()
             if queue in depths and not depths[queue].consumers
         ]
@@ -87,6 +88,13 @@ class HealthViews:
             return [trouble]
         depths = self._survey.depths
         return [f"there is no queue {queue}" for queue in needed if depths is not None and queue not in depths]
+
+
+def _idle(stage: str, depth: Depth) -> str:
+    """Why a stage does nothing."""
+    if not depth.paused:
+        return f"stage {stage} has no worker"
+    return f"stage {stage} is paused" + (f" ({one_line(depth.why)})" if depth.why else "")
 
 
 def published_to(http: Http) -> list[str]:

@@ -62,10 +62,11 @@ class CircuitBreaker:
     def _failed(self, outcome: Outcome) -> Verdict:
         with self._lock:
             self._failures += 1
-            was_probing, self.probing = self.probing, False
-            if self._open or not (was_probing or self._failures >= self._most):
-                return NOTHING
-            self._open = True
+            spare = (self._open or self.probing) and outcome.fault is Fault.PASSING
+            tripped = self.probing or (not self._open and self._failures >= self._most)
+            if not tripped:
+                return Verdict(spare=spare)
+            self._open, self.probing = True, False
             many = "1 attempt has" if self._failures == 1 else f"{self._failures} attempts in a row have"
             why = f"{many} failed, the last with: {outcome.reason}"
-            return Verdict(why, spare=was_probing and outcome.fault is Fault.PASSING)
+            return Verdict(why, spare)

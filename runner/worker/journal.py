@@ -126,7 +126,7 @@ class RememberingBroker:
             consumer = Gate(self._once[queue], self._ledger, self._broker, cast("Refusing", consumer))
         self._broker.consume(queue, prefetch, consumer)
 
-    def cancel(self, queue: str, *, pausing: bool = False) -> None:
+    def cancel(self, queue: str, *, pausing: str = "") -> None:
         self._broker.cancel(queue, pausing=pausing)
 
     def consuming(self, queue: str) -> bool:

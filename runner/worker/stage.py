@@ -353,7 +353,7 @@ class StageWorker(Consumer):
             self._resume = threading.Timer(outcome.delay, self._end_pause)
             self._resume.daemon = True
         self._events.paused(self._stage.name, outcome.reason, outcome.delay)
-        self._broker.cancel(self._stage.consume, pausing=True)
+        self._broker.cancel(self._stage.consume, pausing=outcome.reason or "it asked for that")
         self._give_back_waiting()
         self._resume.start()
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from runner.brokers.registry import connect
+from runner.config.loader import load
+from runner.topology import plan
+from tests.brokers.plans import Collector
 from tests.commands.prompt import lines, run
+from tests.waiting import wait_until
 
 
 def test_status_counts_what_is_on_the_queues(file: Path) -> None:
@@ -23,8 +28,18 @@ def test_status_counts_what_is_on_the_queues(file: Path) -> None:
         "dead": 0,
         "consumers": 0,
         "paused": 0,
+        "why": "",
         "strangers": 0,
     }
+
+
+def test_status_says_why_a_stage_is_paused(file: Path) -> None:
+    broker = connect(load(file).pipeline, "test")
+    broker.start(plan(load(file).pipeline))
+    broker.consume("payments", 1, Collector())
+    broker.cancel("payments", pausing="the bank [red]is\nclosed[/]")
+    wait_until(lambda: "take: paused, for the bank [red]is closed[/] (1 worker)" in run("status", file).stdout)
+    broker.close()
 
 
 def test_status_before_the_first_run_says_so_and_makes_nothing(file: Path) -> None:

@@ -70,14 +70,14 @@ def test_with_a_worker_for_every_stage_the_pipeline_is_ready(running: HealthView
 @pytest.mark.usefixtures("running")
 def test_the_first_answer_is_what_the_broker_says_now(pipeline: LoadedPipeline, broker: Broker) -> None:
     assert HealthViews(pipeline, broker, []).ready().json == {"status": "ready"}
-    broker.cancel("payments", pausing=True)
+    broker.cancel("payments", pausing="the bank is closed")
     wait_until(lambda: not broker.depths(["payments"])["payments"].consumers)
     assert "accepting" in HealthViews(pipeline, broker, []).ready().get_data(as_text=True)
 
 
 def test_a_stage_that_is_paused_is_called_so(running: HealthViews, broker: Broker) -> None:
-    broker.cancel("payments", pausing=True)
-    wait_until(lambda: "stage take is paused" in running.pipeline().get_data(as_text=True))
+    broker.cancel("payments", pausing="the bank\nis closed")
+    wait_until(lambda: "stage take is paused (the bank is closed)" in running.pipeline().get_data(as_text=True))
 
 
 def test_what_else_is_wrong_with_a_run_is_reported(

@@ -71,13 +71,22 @@ class Exiting(Noting):
 
 
 class Serviced(Noting):
-    """Needs a service that may be away: then it raises `fault`."""
+    """Needs a service that may be away: then it raises `fault`, from the third call on only when
+    it is `answered`. A service that is there has work for `together` handlers at once."""
 
-    away: ClassVar[bool] = True
-    fault: ClassVar[type[Exception]] = Retry
+    away: ClassVar[bool]
+    fault: ClassVar[type[Exception]]
+    answered: ClassVar[threading.Event]
+    together: ClassVar[threading.Barrier]
 
     def __call__(self, message: Message) -> None:
         super().__call__(message)
+        if not self.away:
+            self.together.wait(10)
+            self.seen.note("together")
+            return
+        if len(self.seen.messages) > 2:
+            self.answered.wait(10)
         if self.away:
             raise self.fault("503")
 

@@ -60,8 +60,12 @@ def test_what_says_nothing_of_the_service_is_neither_a_failure_nor_a_success(
     assert heard(breaker, PASSING).pause
 
 
-def test_what_was_begun_before_the_pause_and_fails_in_it_changes_nothing(breaker: CircuitBreaker) -> None:
-    assert heard(opened(breaker), PASSING, LAST) == NOTHING
+def test_what_was_begun_before_the_pause_and_fails_in_it_is_spared_and_changes_nothing_else(
+    breaker: CircuitBreaker,
+) -> None:
+    for outcome in (PASSING, LAST):
+        assert (opened(breaker) if outcome is PASSING else breaker).heard(outcome) == Verdict(spare=True)
+    assert breaker.heard(UNEXPECTED) == NOTHING
 
 
 def test_what_was_begun_before_the_pause_and_succeeds_in_it_closes_the_breaker(breaker: CircuitBreaker) -> None:

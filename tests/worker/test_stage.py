@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner import Message, Retry
+from runner.brokers.base import Depth
 from runner.engine import Engine
 from runner.message import Destination, Outgoing
 from tests.dead_letters import dead_letters
@@ -110,6 +111,8 @@ BROKEN = PIPELINE.replace("HANDLER", "Serviced").replace(
 def service() -> type[Serviced]:
     """What stage `one` of BROKEN needs: it is away."""
     Serviced.away, Serviced.fault = True, Retry
+    Serviced.answered, Serviced.together = threading.Event(), threading.Barrier(1)
+    Serviced.answered.set()
     return Serviced
 
 
@@ -118,19 +121,32 @@ def test_while_a_service_is_away_its_stage_is_paused_and_the_attempts_of_its_mes
 ) -> None:
     caplog.set_level(logging.INFO)
     with Engine(loaded(tmp_path, BROKEN), timeout=10) as running:
-        send(running, *(b"%d" % number for number in range(10)))
+        send(running, b"1", b"2")
         wait_until(lambda: caplog.text.count("one is paused for 0.2 s") == 6)
         reason = "one is paused for 0.2 s: 4 attempts in a row have failed, the last with: 503"
         assert reason in caplog.text
         assert len(seen.messages) <= 8, "two failures, and one probe after each pause"
-        assert running.broker.depths(["work"])["work"].dead == 0
         service.away = False
         seen.messages.clear()
-        wait_until(lambda: len({message.body for message in seen.messages}) == 10)
-        assert max(message.attempt for message in seen.messages) <= 2
-        wait_until(lambda: running.broker.depths(["work"])["work"].in_hand == 0)
-        assert running.broker.depths(["work"])["work"].ready == 0
-        assert running.broker.depths(["work"])["work"].dead == 0
+        wait_until(lambda: len({message.body for message in seen.messages}) == 2)
+        wait_until(lambda: running.broker.depths(["work"])["work"] == Depth(consumers=1))
+
+
+def test_after_a_pause_one_message_is_tried_and_then_the_stage_goes_on_with_all(
+    tmp_path: Path, seen: Recorder, service: type[Serviced]
+) -> None:
+    service.answered.clear()
+    text = BROKEN.replace("delay: 10ms", "delay: 1s").replace("breaker:", "concurrency: 3\n        breaker:")
+    with Engine(loaded(tmp_path, text), timeout=10) as running:
+        send(running, b"1", b"2")
+        wait_until(lambda: not running.broker.consuming("work"))
+        send(running, *(b"%d" % number for number in range(3, 9)))
+        wait_until(lambda: len(seen.messages) == 3)
+        assert running.broker.depths(["work"])["work"].in_hand == 1
+        service.away, service.together = False, threading.Barrier(3)
+        service.answered.set()
+        wait_until(lambda: seen.count("together") >= 3)
+        service.together.abort()
 
 
 def test_a_probe_that_fails_makes_room_for_another_message(

@@ -55,7 +55,7 @@ def test_a_stage_that_pauses_while_it_stops_is_left_in_time(
     with running:
         cancel, pausing, stopping = running.broker.cancel, threading.Event(), threading.Event()
 
-        def slow_cancel(queue: str, **how: bool) -> None:
+        def slow_cancel(queue: str, **how: str) -> None:
             if threading.current_thread().name.startswith("one-"):
                 pausing.set()
                 stopping.wait(10)

@@ -110,7 +110,7 @@ class EmbeddedBroker:
     def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
         self._started().consume(queue, prefetch, consumer)
 
-    def cancel(self, queue: str, *, pausing: bool = False) -> None:
+    def cancel(self, queue: str, *, pausing: str = "") -> None:
         self._started().cancel(queue, pausing=pausing)
 
     def consuming(self, queue: str) -> bool:
@@ -130,12 +130,12 @@ class EmbeddedBroker:
     def depths(self, queues: Iterable[str], *, timeout: float = ANSWER_TIMEOUT) -> Mapping[str, Depth]:
         counts: dict[str, tuple[int, int, int]] = {}
         consumers: dict[str, int] = {}
-        paused: dict[str, int] = {}
+        pauses: dict[str, list[str]] = {}
 
         def look(store: Store) -> None:
             counts.update(store.depths())
             consumers.update(store.consumer_counts())
-            paused.update(store.paused_counts())
+            pauses.update(store.pauses())
 
         service = self._reach()
         question = Question(look)
@@ -148,7 +148,8 @@ class EmbeddedBroker:
                 *counts[queue],
                 dead=sum(counts.get(dead_letter_queue(queue), ())),
                 consumers=consumers.get(queue, 0),
-                paused=paused.get(queue, 0),
+                paused=len(pauses.get(queue, ())),
+                why=next(iter(pauses.get(queue, ())), ""),
             )
             for queue in queues
             if queue in counts

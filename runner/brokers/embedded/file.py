@@ -29,9 +29,10 @@ CHECK_TIME = 0.1
 """Seconds that the search for damage may take at the start."""
 
 PAUSED = """
-CREATE TABLE IF NOT EXISTS paused (         -- made where it is missing: only counted, so no other format
-  queue INTEGER NOT NULL,
-  owner INTEGER NOT NULL,
+CREATE TABLE IF NOT EXISTS pause (          -- made where it is missing: only looked at, so no other format
+  queue  INTEGER NOT NULL,
+  owner  INTEGER NOT NULL,
+  reason TEXT NOT NULL,
   PRIMARY KEY (queue, owner)
 ) WITHOUT ROWID;
 """

@@ -73,7 +73,7 @@ class Service:
         self._lock = threading.Lock()
         """Guards the three below."""
         self.subscriptions: dict[str, Subscription] = {}
-        self._paused: set[str] = set()
+        self._paused: dict[str, str] = {}
         self._unregistered = True
         self._closing = threading.Event()
         self._deadline = 0.0
@@ -90,14 +90,16 @@ class Service:
             if queue in self.subscriptions:
                 raise ValueError(f"{queue} is consumed already")
             self.subscriptions[queue] = Subscription(queue, prefetch, consumer)
-            self._paused.discard(queue)
+            self._paused.pop(queue, None)
             self._unregistered = True
         self.inbox.wake()
 
-    def cancel(self, queue: str, *, pausing: bool) -> None:
+    def cancel(self, queue: str, *, pausing: str) -> None:
         with self._lock:
             subscription = self.subscriptions.pop(queue, None)
-            (self._paused.add if pausing else self._paused.discard)(queue)
+            self._paused.pop(queue, None)
+            if pausing:
+                self._paused[queue] = pausing
             self._unregistered = True
         if subscription is not None:
             with subscription.lock:  # what is just being handed over was not stopped in time
@@ -295,7 +297,7 @@ class Service:
         with self._lock:
             changed, self._unregistered = self._unregistered, False
             subscriptions = [s for s in self.subscriptions.values() if s.queue in store.queues]
-            paused = self._paused & store.queues.keys()
+            paused = {queue: why for queue, why in self._paused.items() if queue in store.queues}
         if changed:
             store.consume((subscription.queue for subscription in subscriptions), paused)
         return subscriptions

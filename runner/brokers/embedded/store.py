@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -238,12 +238,14 @@ class Store:
                 )
             self._load()
 
-    def consume(self, queues: Iterable[str], paused: Iterable[str] = ()) -> None:
-        """Register as the consumer of exactly these queues, and as paused on those."""
-        for table, names in (("consumer", queues), ("paused", paused)):
+    def consume(self, queues: Iterable[str], paused: Mapping[str, str] | None = None) -> None:
+        """Register as the consumer of exactly these queues, and as paused on those, for a reason each."""
+        for table in ("consumer", "pause"):
             self._execute(f"DELETE FROM {table} WHERE owner = ?", (self._owner,))
-            numbers = [(self.queues[name].number, self._owner) for name in names]
-            self._connection.executemany(f"INSERT INTO {table} VALUES (?, ?)", numbers)
+        consumed = [(self.queues[name].number, self._owner) for name in queues]
+        self._connection.executemany("INSERT INTO consumer VALUES (?, ?)", consumed)
+        pauses = [(self.queues[name].number, self._owner, why) for name, why in (paused or {}).items()]
+        self._connection.executemany("INSERT INTO pause VALUES (?, ?, ?)", pauses)
 
     def consumers(self, queue: StoredQueue) -> list[str]:
         """The other owners that consume `queue`."""
@@ -471,21 +473,23 @@ class Store:
 
     def consumer_counts(self) -> dict[str, int]:
         """How many living owners consume each queue."""
-        return self._owner_counts("consumer")
+        return {queue: len(owners) for queue, owners in self._by_queue("consumer", "owner.token").items()}
 
-    def paused_counts(self) -> dict[str, int]:
-        """How many living owners are paused on each queue."""
-        return self._owner_counts("paused")
+    def pauses(self) -> dict[str, list[str]]:
+        """Why living owners are paused on each queue: a reason for each of them."""
+        return self._by_queue("pause", "listed.reason")
 
-    def _owner_counts(self, table: str) -> dict[str, int]:
-        counts: dict[str, int] = {}
+    def _by_queue(self, table: str, column: str) -> dict[str, list[str]]:
+        """The values of living owners."""
+        found: dict[str, list[str]] = {}
         rows = self._execute(
-            f"SELECT queue.name, owner.token FROM {table} AS listed JOIN owner ON owner.number = listed.owner"
-            " JOIN queue ON queue.number = listed.queue"
+            f"SELECT queue.name, owner.token, {column} FROM {table} AS listed"
+            " JOIN owner ON owner.number = listed.owner JOIN queue ON queue.number = listed.queue"
         ).fetchall()
-        for name, token in rows:
-            counts[name] = counts.get(name, 0) + (token == self.presence.token or self.presence.alive(token))
-        return counts
+        for name, token, value in rows:
+            if token == self.presence.token or self.presence.alive(token):
+                found.setdefault(name, []).append(value)
+        return found
 
     def shrink(self, pages: int) -> bool:
         """Give free pages back to the file system. Returns whether there were any."""

@@ -126,7 +126,7 @@ class RabbitBroker:
         )
         self._connection.call(self._consumers.subscribe, subscription)
 
-    def cancel(self, queue: str, *, pausing: bool = False) -> None:
+    def cancel(self, queue: str, *, pausing: str = "") -> None:
         if not self._connection.alive:
             return
         done = threading.Event()

@@ -69,7 +69,7 @@ class Consumers:
             known.resume(subscription)
         self._consume(known)
 
-    def cancel(self, queue: str, pausing: bool, done: Callable[[], None]) -> None:
+    def cancel(self, queue: str, pausing: str, done: Callable[[], None]) -> None:
         """Take nothing more from `queue`; `done` is called when nothing more can come."""
         subscription = self.subscriptions.get(queue)
         if subscription is None:
@@ -160,4 +160,4 @@ class Consumers:
     def _roll(self) -> Mapping[str, Held]:
         held = Counter(delivery.queue for session in self.sessions() for delivery in session.in_hand.values())
         taking = {queue: s for queue, s in self.subscriptions.items() if s.registered or s.paused}
-        return {queue: Held(held[queue], subscription.paused) for queue, subscription in taking.items()}
+        return {queue: Held(held[queue], bool(s.paused), s.paused) for queue, s in taking.items()}

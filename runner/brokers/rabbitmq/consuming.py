@@ -52,8 +52,8 @@ class Subscription:
         self.consumer = consumer
         self.session: ChannelSession | None = None
         self.cancelled = False
-        self.paused = False
-        """Whether it is cancelled only for now."""
+        self.paused = ""
+        """Why it is cancelled, if it is so only for now."""
         self.opening = False
         """Whether a channel has been asked for, and isn't open yet."""
         self._asked = False
@@ -111,11 +111,11 @@ class Subscription:
 
     def resume(self, other: Subscription) -> None:
         """Be what `other` would be, with what is in hand already."""
-        self.cancelled = self.paused = False
+        self.cancelled, self.paused = False, ""
         self.consumer = other.consumer
         self._prefetch = other._prefetch
 
-    def cancel(self, done: Callable[[], None], *, pausing: bool = False) -> None:
+    def cancel(self, done: Callable[[], None], *, pausing: str = "") -> None:
         """Take nothing more; `done` is called when nothing more can come."""
         self.cancelled, self.paused = True, pausing
         if not self._asked or self.session is None:

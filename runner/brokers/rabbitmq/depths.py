@@ -42,6 +42,8 @@ class Inquiry:
         self._later = later
         self._done = done
         self._counts: dict[str, Counter[str]] = {}
+        self._reasons: dict[str, str] = {}
+        """Why a worker is paused, by queue."""
         self._called = False
         self._finished = False
         self._open()
@@ -83,6 +85,8 @@ class Inquiry:
                 if (count := self._counts.get(queue)) is not None:
                     count["in_hand"] += held.in_hand
                     count["paused" if held.paused else "workers"] += 1
+                    if held.why:
+                        self._reasons[queue] = held.why
             if all(count["workers"] >= count["consumers"] for count in self._counts.values()):
                 finish_soon()
 
@@ -104,10 +108,11 @@ class Inquiry:
         self._finished = True
         if channel.is_open:
             channel.close()
-        self._done({queue: _depth(count) for queue, count in self._counts.items() if count["found"]})
+        found = {queue: count for queue, count in self._counts.items() if count["found"]}
+        self._done({queue: _depth(count, self._reasons.get(queue, "")) for queue, count in found.items()})
 
 
-def _depth(count: Counter[str]) -> Depth:
+def _depth(count: Counter[str], why: str) -> Depth:
     return Depth(
         ready=count["work"] + count["quarantine"],
         in_hand=count["in_hand"],
@@ -115,5 +120,6 @@ def _depth(count: Counter[str]) -> Depth:
         dead=count["dead"],
         consumers=count["workers"],
         paused=count["paused"],
+        why=why,
         strangers=max(0, count["consumers"] - count["workers"]),
     )

@@ -15,6 +15,8 @@ from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.connection import Connection
 from runner.brokers.rabbitmq.declaring import ROLL_CALLS
 
+LONGEST_REASON = 1_000
+"""Characters."""
 LONGEST = 262_144
 """Bytes of an answer that is read."""
 MOST = 10_000_000
@@ -26,6 +28,8 @@ class Held(NamedTuple):
 
     in_hand: int
     paused: bool
+    why: str = ""
+    """Why it is paused."""
 
 
 def answer_roll_calls(connection: Connection, roll: Callable[[], Mapping[str, Held]]) -> None:
@@ -64,6 +68,7 @@ def read_answer(body: bytes) -> Mapping[str, Held]:
 
 def _held(said: object) -> Held | None:
     match said:
-        case {"in_hand": int(in_hand), "paused": bool(paused)} if in_hand is not True and 0 <= in_hand <= MOST:
-            return Held(int(in_hand), paused)
+        case {"in_hand": int(in_hand), "paused": bool(paused), **more} if in_hand is not True and 0 <= in_hand <= MOST:
+            why = more.get("why")
+            return Held(int(in_hand), paused, why[:LONGEST_REASON] if isinstance(why, str) else "")
     return None

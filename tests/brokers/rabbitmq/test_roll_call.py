@@ -36,8 +36,16 @@ NONSENSE = {
 
 
 def test_an_answer_is_read_as_it_was_written() -> None:
-    roll = {"work": Held(3, paused=False), "more": Held(0, paused=True)}
+    roll = {"work": Held(3, paused=False), "more": Held(0, paused=True, why="the bank is closed")}
     assert read_answer(written(roll)) == roll
+
+
+@pytest.mark.parametrize(
+    ("why", "read"), [("null", ""), ("5", ""), ('["a"]', ""), ('"closed"', "closed"), (f'"{"x" * 2000}"', "x" * 1000)]
+)
+def test_a_reason_that_makes_no_sense_is_none_and_a_long_one_is_cut(why: str, read: str) -> None:
+    body = b'{"work":{"in_hand":1,"paused":true,"why":' + why.encode() + b"}}"
+    assert read_answer(body) == {"work": Held(1, paused=True, why=read)}
 
 
 @pytest.mark.parametrize("body", NONSENSE.values(), ids=NONSENSE)

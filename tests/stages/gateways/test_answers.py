@@ -76,7 +76,7 @@ def test_a_rule_takes_its_id_from_where_it_says() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        said(200, {"status": "succeeded"}, kind="text/html"),
+        said(200, {"status": "paid", "id": "ch_1"}, kind="text/html"),
         said(200, b"<html>status: paid</html>", kind="text/html; charset=utf-8"),
         said(200, b'{"status": "paid", "id": "ch'),
         said(200, b"\xff\xfe\x00"),

@@ -127,6 +127,8 @@ from stages.gateways import Charge
 from stages.gateways.simulated import SimulatedGateway
 
 with SimulatedGateway(timeout=5, charges=Path(sys.argv[1])) as gateway:
+    print("ready", flush=True)
+    sys.stdin.readline()
     for number in range(50):
         print(gateway.charge(Charge(f"key-{number}", "4242424242424242", number)).id)
 """
@@ -134,7 +136,15 @@ with SimulatedGateway(timeout=5, charges=Path(sys.argv[1])) as gateway:
 
 def test_processes_that_charge_the_same_payments_at_once_charge_each_once(file: Path) -> None:
     command = [sys.executable, "-c", CHARGE_ALL, str(file)]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    pipe = subprocess.PIPE
+    processes = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(4)]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
     said = [process.communicate()[0] for process in processes]
 
     assert [process.returncode for process in processes] == [0] * 4
