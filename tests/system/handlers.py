@@ -99,7 +99,7 @@ class Careless:
 
     def _chain(self, message: Message, number: str) -> None:
         try:
-            {}[number]
+            dict[str, str]()[number]
         except KeyError as error:
             error.add_note("-".join(_groups(number)))
             raise

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import shutil
-import signal
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,9 +14,7 @@ import pytest
 import yaml
 
 from bench.ports import free_port
-from runner.privacy.keyset import change_keys, read_keys, rotated, without
 from tests.brokers.places import EmbeddedPlace, Place, RabbitPlace
-from tests.dead_letters import dead_letters
 from tests.system.conftest import Start
 from tests.system.program import ROOT, Program
 from tests.waiting import wait_until
@@ -139,33 +135,35 @@ def on_the_broker(program: Program) -> dict[str, bytes]:
     }
 
 
-def pay_in_every_way(program: Program, cards: Cards) -> list[str]:
-    """Every fate; the answers."""
-    answers = []
+Post = tuple[dict[str, Any], int, dict[str, str]]
+"""A body, the status that it is answered with, and headers."""
 
-    def post(body: dict[str, Any], status: int, **headers: str) -> None:
+
+def posts(cards: Cards) -> Iterator[Post]:
+    """Payments of every fate."""
+    for fate, count in FATES.items():
+        for _ in range(count):
+            more = {} if fate == "paid" else {"reference": fate}
+            yield payment(cards.new(right=fate in ("paid", "die")), **more), 202, {}
+    yield from ((payment(cards.new(right=False)), 202, {}) for _ in range(REFUSED))
+    for name in ("cvv", "CVC", "card_cvv2", "securityCode") * (FORBIDDEN // 4):
+        yield payment(cards.new(), **{name: cards.new()}), 422, {}
+    for name in ("cardno", "reference", "amount", "user") * (BROKEN // 4):
+        yield payment(cards.new()) | {name: cards.new()}, 422, {}
+    for number in range(REPEATED):
+        yield from [(payment(cards.new()), 202, {"Idempotency-Key": f'"key-{number}"'})] * 2
+    yield from ((payment(card), 202, {}) for card in (DECLINED, FAILING))
+
+
+def pay_in_every_way(program: Program, cards: Cards) -> list[str]:
+    """The answers, and what the status then says of the payments."""
+    answers = []
+    for body, status, headers in posts(cards):
         answer = program.post(body, "/make-payment", headers)
         assert answer.status == status, answer
         answers.append(f"{answer.headers} {answer.body}")
         if status == 202:
             answers.append(str(program.request("GET", answer.headers["Location"]).body))
-
-    for fate, count in FATES.items():
-        for _ in range(count):
-            more = {} if fate == "paid" else {"reference": fate}
-            post(payment(cards.new(right=fate in ("paid", "die")), **more), 202)
-    for _ in range(REFUSED):
-        post(payment(cards.new(right=False)), 202)
-    for name in ("cvv", "CVC", "card_cvv2", "securityCode") * (FORBIDDEN // 4):
-        post(payment(cards.new(), **{name: cards.new()}), 422)
-    for name in ("cardno", "reference", "amount", "user") * (BROKEN // 4):
-        post(payment(cards.new()) | {name: cards.new()}, 422)
-    for number in range(REPEATED):
-        body = payment(cards.new())
-        for _ in range(2):
-            post(body, 202, **{"Idempotency-Key": f'"key-{number}"'})
-    for card in (DECLINED, FAILING):
-        post(payment(card), 202)
     return answers
 
 
@@ -187,7 +185,8 @@ def test_a_card_number_is_nowhere_whatever_becomes_of_its_payment(
         node = request.getfixturevalue("rabbit_node")
         folders.append(node.folder)
     else:
-        running |= {str(path): path.read_bytes() for path in payments.folder.parent.glob("broker.db*") if path.is_file()}
+        beside = payments.folder.parent.glob("broker.db*")
+        running |= {str(path): path.read_bytes() for path in beside if path.is_file()}
     everywhere = {
         "answers": "\n".join(answers).encode(),
         **{f"{name} (running)": data for name, data in running.items()},
@@ -196,5 +195,6 @@ def test_a_card_number_is_nowhere_whatever_becomes_of_its_payment(
     }
     assert len(cards.numbers) >= 250
     assert found(everywhere, [*cards.numbers, DECLINED, FAILING]) == []
-    assert b"ValueError: no such card: " in everywhere[str(payments.folder / "log")], "they were looked for in the right place"
+    log = everywhere[str(payments.folder / "log")]
+    assert b"ValueError: no such card: " in log
     assert b"sealed.1." in b"".join(everywhere.values())
