@@ -148,9 +148,9 @@ def test_a_masked_value_can_not_become_that_of_another_field_or_message(sealer: 
 
 def test_a_token_that_somebody_moved_on_the_queue_opens_nowhere(sealer: Sealer) -> None:
     lying = sealed(sealer, {"cardNo": CARD})
-    for body, id in (({"cards": [{"number": lying["cardNo"]}]}, "p1"), (lying, "p2")):
+    for body, to in (({"cards": [{"number": lying["cardNo"]}]}, "p1"), (lying, "p2")):
         with pytest.raises(ForeignSealError):
-            taken(sealer, body, "cardNo", "cards.number", id=id)
+            taken(sealer, body, "cardNo", "cards.number", id=to)
 
 
 # -- judging by schemas -----------------------------------------------------------------------
@@ -190,7 +190,7 @@ def test_routes_see_masks() -> None:
 
 @dataclass
 class Payment:
-    cardNo: str
+    cardNo: str  # noqa: N815 - as the schema has it
     due: date
 
 

@@ -85,7 +85,7 @@ def retire(loaded: LoadedPipeline, path: Path, id: str, *, force: bool) -> str:
         raise KeysError(f"{path} has no key '{id}'{did_you_mean(id, ids)}; it has {listed(ids)}")
     if id == keys.current:
         raise KeysError(f"the key {id} seals; 'runner keys rotate' first")
-    needs = [] if force else [*_too_soon(key), *_messages(loaded)]
+    needs = [] if force else list(_too_soon(key)) or list(_messages(loaded))
     if needs:
         advice = "wait until they are handled, or use --force: what is sealed with a retired key opens nowhere"
         raise KeysError(f"the key {id} may still be needed: {'; '.join(needs)}; {advice}")

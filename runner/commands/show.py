@@ -51,10 +51,7 @@ def _pipeline(loaded: LoadedPipeline) -> Lines:
     yield f"name: {scalar(pipeline.name)}"
     yield ""
     yield from _entry("broker", _broker(pipeline))
-    if pipeline.keys is not None:
-        yield from _entry("keys", f"file:{_relative(pipeline.keys, pipeline)}")
-    if pipeline.production:
-        yield "production: true"
+    yield from _sealing(pipeline)
     if pipeline.ledger is not None:
         yield "ledger:"
         yield f"  url: {scalar(ledger_url.shown(pipeline.ledger, pipeline.folder))}"
@@ -95,6 +92,13 @@ def _relative(path: Path, pipeline: Pipeline) -> str:
 def _broker(pipeline: Pipeline) -> str | list[str]:
     urls = [registry.shown(url, pipeline.folder) for url in pipeline.broker]
     return urls[0] if len(urls) == 1 else urls
+
+
+def _sealing(pipeline: Pipeline) -> Lines:
+    if pipeline.keys is not None:
+        yield from _entry("keys", f"file:{_relative(pipeline.keys, pipeline)}")
+    if pipeline.production:
+        yield "production: true"
 
 
 def _http(http: Http) -> Lines:

@@ -40,9 +40,7 @@ def _without_keys(draft: Draft, fields: Mapping[str, list[str]]) -> Iterator[Pro
             yield draft.document.problem(("queues", queue, "schema"), f"{message}; add 'keys: file:var/keys'")
     for stage in draft.pipeline.stages.values():
         if stage.reveal:
-            message = (
-                f"stage {stage.name} reveals {listed(stage.reveal)}, but the file names no keys: nothing is sealed"
-            )
+            message = f"stage {stage.name} reveals {listed(stage.reveal)}, but the file names no keys to seal with"
             yield draft.document.problem(("stages", stage.name, "reveal"), message)
 
 

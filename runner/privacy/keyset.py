@@ -143,10 +143,10 @@ def _read_key(entry: Any) -> Key:
     secret = b64decode(entry["key"], validate=True)
     if len(secret) != LENGTH:
         raise ValueError(f"the file has a key of {len(secret)} bytes; a key has {LENGTH}")
-    id, created, replaced = (str(entry.get(name, "")) for name in ("id", "created", "replaced"))
-    if not re.fullmatch(r"[a-z0-9]{1,32}", id):
+    name, created, replaced = (str(entry.get(field, "")) for field in ("id", "created", "replaced"))
+    if not re.fullmatch(r"[a-z0-9]{1,32}", name):
         raise ValueError("the file has a key without an id of up to 32 small letters and digits")
-    return Key(id, secret, created, replaced, development=entry.get("development") is True)
+    return Key(name, secret, created, replaced, development=entry.get("development") is True)
 
 
 def _written(keys: KeySet) -> bytes:

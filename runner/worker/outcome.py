@@ -138,6 +138,8 @@ class Decider:
             raise Reject(f"the body is not JSON: {error}") from None
         except RecursionError:
             raise Reject("the body is nested too deeply") from None
+        if isinstance(body, str) and read_token(body) is not None:
+            raise Reject("the body is sealed as a whole, as that of a dead letter")
         violations: Sequence[Violation] = inward.faults
         if self._schema is not None and not violations and not self._schema.resting.is_valid(body):
             violations = self._schema.resting.violations(body)

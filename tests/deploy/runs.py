@@ -45,6 +45,12 @@ class Run:
         return {value for option, value in pairs if option == "--only"}
 
 
+def secret_paths(environment: Mapping[str, str]) -> set[str]:
+    """The files that variables name: those that hold a value, and the keys."""
+    keys = {value.removeprefix("file:") for name, value in environment.items() if name == "PIPELINE_KEYS"}
+    return keys | {value for name, value in environment.items() if name.endswith("_FILE")}
+
+
 def runs() -> Iterator[Run]:
     """All of them, file by file."""
     yield from _compose()
@@ -89,7 +95,7 @@ def _kubernetes() -> Iterator[Run]:
             environment |= data[source["configMapRef"]["name"]]
         secret = {volume["name"] for volume in pod["volumes"] if "secret" in volume}
         folders = [mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] in secret]
-        paths = [value for key, value in environment.items() if key.endswith("_FILE")]
+        paths = secret_paths(environment)
         files = {path: PurePosixPath(path).name for path in paths if str(PurePosixPath(path).parent) in folders}
         sleep = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
         grace = pod["terminationGracePeriodSeconds"] - sleep

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -41,7 +43,10 @@ def test_only_the_intake_has_a_health_check_and_a_port() -> None:
 def test_the_secrets_that_the_page_makes_fit_the_broker_of_the_compose_file(tmp_path: Path) -> None:
     [script] = re.findall(r"^```text\n(mkdir .*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     (tmp_path / "deploy").mkdir()
-    subprocess.run(["bash", "-euc", script], check=True, cwd=tmp_path)
+    for name in ("pipeline.yaml", "schemas", "stages"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    subprocess.run(["bash", "-euc", script], check=True, cwd=tmp_path, env={**os.environ, "PATH": path})
     made = {path.name: path for path in (tmp_path / "deploy/secrets").iterdir()}
     wanted = {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()}
     assert set(made) == wanted - {"postgres_password"}

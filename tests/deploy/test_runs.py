@@ -11,7 +11,7 @@ import pytest
 from runner.cli import main
 from runner.config.loader import load
 from runner.processes.supervisor import KILL_GRACE
-from tests.deploy.runs import PAGE, Run, image_environment, runs
+from tests.deploy.runs import PAGE, Run, image_environment, runs, secret_paths
 from tests.docs.pages import ROOT
 
 SHIPPED = load(ROOT / "pipeline.yaml", environ={}).pipeline
@@ -45,15 +45,15 @@ def test_every_variable_is_one_that_the_pipeline_has(run: Run) -> None:
 
 @pytest.mark.parametrize("run", RUNS)
 def test_every_secret_is_a_file_that_is_mounted_and_that_the_page_says_how_to_make(run: Run) -> None:
-    named = {value for name, value in run.environment.items() if name.endswith("_FILE")}
-    assert named == set(run.files)
+    assert secret_paths(run.environment) == set(run.files)
     for name in run.files.values():
-        assert re.search(rf"^\| `{name}` \| .* \| `{name.upper()}_FILE` \|$", PAGE, re.MULTILINE)
+        variable = "`PIPELINE_KEYS`, as `file:PATH`" if name == "keys" else f"`{name.upper()}_FILE`"
+        assert re.search(rf"^\| `{name}` \| .* \| {variable} \|$", PAGE, re.MULTILINE)
 
 
 @pytest.mark.parametrize("run", RUNS)
 def test_the_pipeline_loads_with_what_is_given(run: Run, tmp_path: Path) -> None:
-    secrets = {"broker_url": "amqp://u:hunter2@rabbitmq/v", "mail_password": "hunter2"}
+    secrets = {"broker_url": "amqp://u:hunter2@rabbitmq/v", "mail_password": "hunter2", "keys": "none"}
     for name in run.files.values():
         (tmp_path / name).write_text(secrets[name])
     environ = {

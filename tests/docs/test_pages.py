@@ -127,9 +127,9 @@ def test_the_readme_stays_short() -> None:
 
 
 def test_no_page_is_longer_than_a_reader_scans() -> None:
-    """docs/commands.md is looked up, command by command."""
+    """docs/commands.md is looked up, command by command, and docs/pipeline-yaml.md key by key."""
     long = [page_id(page) for page in PAGES if len(page.read_text(encoding="utf-8").splitlines()) > 250]
-    assert set(long) <= {"docs/commands.md"}
+    assert set(long) <= {"docs/commands.md", "docs/pipeline-yaml.md"}
 
 
 def test_every_page_begins_with_what_it_is_for() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -137,7 +136,7 @@ def test_in_development_the_first_run_makes_keys_for_this_user_alone_and_says_so
 def test_in_production_no_keys_are_made_up(tmp_path: Path) -> None:
     with pytest.raises(KeysError):
         Sealer(tmp_path / "keys").prepare(production=True)
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_cryptography_is_imported_for_the_first_value_only() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from runner import Message, Pause, Reject, Retry
+
+log = logging.getLogger("shop")
 
 
 class Step:
@@ -76,3 +79,52 @@ class Step:
         except FileExistsError:
             return False
         return True
+
+
+class Careless:
+    """Has the number of a card open, and does with it what nobody should: as the reference says."""
+
+    def __call__(self, message: Message) -> Mapping[str, Any]:
+        payment: Mapping[str, Any] = message.body
+        getattr(self, f"_{payment.get('reference', 'pay')}")(message, payment["cardNo"])
+        return payment
+
+    def _pay(self, message: Message, number: str) -> None: ...
+
+    def _crash(self, message: Message, number: str) -> None:
+        try:
+            raise KeyError(number)
+        except KeyError:
+            raise ValueError(f"no such card: {number}, {int(number)} or {' '.join(_groups(number))}") from None
+
+    def _chain(self, message: Message, number: str) -> None:
+        try:
+            dict[str, str]()[number]
+        except KeyError as error:
+            error.add_note("-".join(_groups(number)))
+            raise
+
+    def _reject(self, message: Message, number: str) -> None:
+        raise Reject(f"the card {'-'.join(_groups(number))} is not for us")
+
+    def _retry(self, message: Message, number: str) -> None:
+        if message.attempt == 1:
+            log.error("charging %s failed", number)
+            log.error("payment %r", message.body)
+            raise Retry(f"{number} is not known yet")
+
+    def _die(self, message: Message, number: str) -> None:
+        if message.attempt == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _tell(self, message: Message, number: str) -> Any:
+        message.body["user"] = f"{number}@example.com"
+
+    def _stray(self, message: Message, number: str) -> Any:
+        failed = threading.Thread(target=self._crash, args=(message, number))
+        failed.start()
+        failed.join()
+
+
+def _groups(number: str) -> list[str]:
+    return [number[place : place + 4] for place in range(0, len(number), 4)]

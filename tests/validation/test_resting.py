@@ -13,6 +13,7 @@ from runner.validation.schema import Schema
 TOKEN = "sealed.1.a1b2c3d4.n.c.····1111"
 VISA = {"type": "string", "pattern": "^4[0-9]{15}$", "x-sensitive": {"show": "last4"}}
 NUMBER = "4111111111111111"
+OLD = {"minLength": 17}
 
 
 def judged(document: Any, plain: Any, sealed: Any) -> tuple[bool, bool]:
@@ -31,7 +32,7 @@ def judged(document: Any, plain: Any, sealed: Any) -> tuple[bool, bool]:
         {"properties": {"card": VISA}, "if": {"properties": {"card": {"pattern": "^4"}}}, "else": {"required": ["x"]}},
         {"properties": {"card": VISA}, "not": {"properties": {"card": {"pattern": "^5"}}}},
         {"oneOf": [{"properties": {"card": VISA}}, {"properties": {"card": {"pattern": "^5"}}}]},
-        {"properties": {"card": VISA}, "not": {"$ref": "#/$defs/old"}, "$defs": {"old": {"properties": {"card": {"maxLength": 4}}}}},
+        {"properties": {"card": VISA}, "not": {"$ref": "#/$defs/x"}, "$defs": {"x": {"properties": {"card": OLD}}}},
         {"properties": {"card": {"allOf": [VISA, {"type": "string"}]}}},
         {"properties": {"card": VISA}, "unevaluatedProperties": False},
     ],

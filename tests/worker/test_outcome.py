@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import date
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from runner.errors import Pause, PublishError, Reject, Retry
+from runner.errors import KeysError, Pause, PublishError, Reject, Retry, UnknownKeyError
 from runner.message import (
     ATTEMPT,
     ERROR,
@@ -27,7 +28,11 @@ from runner.message import (
     Session,
     last_error,
 )
+from runner.message import SEALED as SEALED_WHOLE
 from runner.pipeline import Pipeline, Queue, Route, Stage
+from runner.privacy.keyset import make_keys
+from runner.privacy.sealed import read_token
+from runner.privacy.sealing import Sealer
 from runner.retry import RetryPolicy
 from runner.routing import Router
 from runner.topology import plan
@@ -274,3 +279,135 @@ def test_a_message_that_has_had_its_attempts_is_dead_without_being_tried(
     headers = the_only(outcome.messages).headers
     assert (headers[ATTEMPT], headers[ERROR]) == (attempt - 1, reason)
     assert outcome.attempt == attempt - 1
+
+
+# -- sealed bodies ------------------------------------------------------------------------------
+
+NUMBER = {"type": "string", "pattern": "^[0-9]{12,19}$", "x-sensitive": {"show": "last4"}}
+SEALED = Schema({"properties": {"cardNo": NUMBER, "cvv": {"x-forbidden": True}}, "required": ["cardNo"]})
+UNUSUAL = "9123456789012345"
+"""Looks like a card number to nobody."""
+
+
+@pytest.fixture
+def sealer(tmp_path: Path) -> Sealer:
+    make_keys(tmp_path / "keys")
+    return Sealer(tmp_path / "keys")
+
+
+def sealing(sealer: Sealer, *reveal: str, out: Schema = SEALED) -> Decider:
+    stage = Stage("charge", "in", "module:handler", publish=(to("out"),), retry=POLICY, reveal=reveal)
+    queues = {name: Queue(name) for name in ("in", "out")}
+    pipeline = Pipeline("test", Path("/p.yaml"), ("embedded:/x",), queues, {"charge": stage})
+    return Decider(stage, SEALED, Router(stage.publish, plan(pipeline), {"out": out}, sealer), sealer)
+
+
+def at_rest(sealer: Sealer, number: str = UNUSUAL, id: str = "id-1") -> dict[str, str]:
+    return {"cardNo": sealer.seal(number.encode(), f"····{number[-4:]}", id, "/cardNo")}
+
+
+def dead_body(sealer: Sealer, decided: Decider, payload: bytes) -> tuple[Outgoing, bytes]:
+    """The dead letter of a message that no handler saw, and what is sealed in it."""
+    taken = delivery(payload)
+    with pytest.raises(Reject) as refused:
+        decided.message(taken)
+    letter = the_only(decided.failed(taken, refused.value).messages)
+    token = read_token(json.loads(letter.payload))
+    assert token is not None
+    return letter, sealer.open(token, "id-1", "")
+
+
+def test_a_handler_gets_what_its_stage_reveals_and_masks_of_the_rest(sealer: Sealer) -> None:
+    body = at_rest(sealer)
+    assert sealing(sealer).message(delivery(body)).body == {"cardNo": "····2345"}
+    assert sealing(sealer, "cardNo").message(delivery(body)).body == {"cardNo": UNUSUAL}
+
+
+def test_a_sealed_value_travels_on_with_what_a_handler_returns(sealer: Sealer) -> None:
+    for reveal in ([], ["cardNo"]):
+        decided, taken = sealing(sealer, *reveal), delivery(at_rest(sealer))
+        [message] = decided.done(taken, {**decided.message(taken).body, "note": "seen"})
+        assert json.loads(message.payload) == json.loads(taken.payload) | {"note": "seen"}
+        decided.let_go(taken)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        f'{{"cardNo": "{UNUSUAL}"}}'.encode(),
+        f'{{"cardNo": {UNUSUAL}}}'.encode(),
+        f'{{"cardnumber": "{UNUSUAL}"}}'.encode(),
+        f"no json {UNUSUAL}".encode(),
+        f'{{"cardNo": "{UNUSUAL}", "cardNo": null}}'.encode(),
+    ],
+)
+def test_plaintext_is_dead_lettered_unhandled_and_sealed_as_a_whole(sealer: Sealer, payload: bytes) -> None:
+    letter, body = dead_body(sealer, sealing(sealer, "cardNo"), payload)
+    assert body == payload
+    assert letter.destination == Destination("", "in.dlq")
+    assert letter.headers[SEALED_WHOLE]
+    assert UNUSUAL not in repr((letter.payload, letter.headers))
+
+
+def test_a_forbidden_member_is_not_even_kept_sealed(sealer: Sealer) -> None:
+    _, body = dead_body(sealer, sealing(sealer), json.dumps({**at_rest(sealer), "cvv": "123"}).encode())
+    assert b"123" not in json.dumps({**json.loads(body), "cardNo": ""}).encode()
+
+
+def test_a_token_of_another_message_is_dead_lettered_as_it_is(sealer: Sealer) -> None:
+    taken = delivery(at_rest(sealer, id="id-2"))
+    with pytest.raises(Reject, match="made for another place") as refused:
+        sealing(sealer, "cardNo").message(taken)
+    letter = the_only(sealing(sealer).failed(taken, refused.value).messages)
+    assert letter.payload == taken.payload
+    assert SEALED_WHOLE not in letter.headers
+
+
+def test_a_dead_letter_that_comes_back_is_not_sealed_twice(sealer: Sealer) -> None:
+    letter, _ = dead_body(sealer, sealing(sealer), b"{}")
+    with pytest.raises(Reject):
+        sealing(sealer).message(delivery(letter.payload))
+    again = the_only(sealing(sealer).failed(delivery(letter.payload), Reject("x")).messages)
+    assert again.payload == letter.payload
+
+
+def test_what_a_handler_says_of_a_revealed_value_is_masked_everywhere(sealer: Sealer) -> None:
+    decided, taken = sealing(sealer, "cardNo"), delivery(at_rest(sealer), attempt=3)
+    number = decided.message(taken).body["cardNo"]
+    try:
+        raise KeyError(str(number)) from ValueError(" ".join(number))
+    except KeyError as error:
+        outcome = decided.failed(taken, error)
+    letter = the_only(outcome.messages)
+    assert letter.headers[ERROR] == "KeyError: '····2345'"
+    told = re.sub(r"\W", "", repr((outcome.reason, outcome.trace, letter.headers)))
+    assert UNUSUAL not in told
+    decided.let_go(taken)
+
+
+def test_a_result_that_repeats_a_revealed_value_in_the_clear_is_refused(sealer: Sealer) -> None:
+    decided, taken = sealing(sealer, "cardNo", out=Schema(True)), delivery(at_rest(sealer))
+    body = decided.message(taken).body
+    with pytest.raises(Reject, match="in the clear, within another text"):
+        decided.done(taken, {**body, "note": f"card {body['cardNo']}"})
+    decided.let_go(taken)
+
+
+def test_without_its_keys_a_stage_pauses_and_nothing_is_lost(sealer: Sealer, tmp_path: Path) -> None:
+    body = at_rest(sealer)
+    (tmp_path / "keys").unlink()
+    decided = sealing(Sealer(tmp_path / "keys"), "cardNo")
+    with pytest.raises(KeysError) as missing:
+        decided.message(delivery(body))
+    assert decided.failed(delivery(body), missing.value).fate is Fate.PAUSE
+    assert decided.failed(delivery({"cardNo": UNUSUAL}), Reject("plain")).fate is Fate.PAUSE
+    assert sealing(Sealer(tmp_path / "keys")).message(delivery(body)).body == {"cardNo": "····2345"}, "it only carries"
+
+
+def test_an_unknown_key_is_tried_again_and_counted(sealer: Sealer) -> None:
+    body = {"cardNo": at_rest(sealer)["cardNo"].replace("sealed.1.", "sealed.1.ffff")}
+    decided = sealing(sealer, "cardNo")
+    with pytest.raises(UnknownKeyError) as unknown:
+        decided.message(delivery(body))
+    assert decided.failed(delivery(body), unknown.value).fate is Fate.RETRY
+    assert decided.failed(delivery(body, attempt=3), unknown.value).fate is Fate.DEAD

@@ -1,0 +1,128 @@
+"""`runner keys`: makes, lists, rotates and retires keys, and keeps what is still needed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from runner.brokers.registry import connect
+from runner.cli import main
+from runner.commands import keys as command
+from runner.config.loader import load
+from runner.message import Destination, Outgoing
+from runner.privacy.keyset import KeySet, read_keys
+from runner.topology import plan
+from tests.pipelines import write
+
+SCHEMA = {"properties": {"cardNo": {"type": "string", "x-sensitive": {"show": "last4"}}}}
+PIPELINE = """
+    broker: BROKER
+    keys: file:var/keys
+    queues: {work: {schema: sealed.json}}
+    stages: {one: {consume: work, handler: "tests.config.handlers:take"}}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return write(tmp_path, PIPELINE, {"sealed.json": SCHEMA})
+
+
+def run(file: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, ["keys", "-p", str(file), *words])
+
+
+def known(file: Path) -> KeySet:
+    return read_keys(file.parent / "var/keys")
+
+
+def put(file: Path, *bodies: bytes) -> None:
+    """Declare the queue, and publish to it."""
+    loaded = load(file)
+    broker = connect(loaded.pipeline, "test")
+    broker.start(plan(loaded.pipeline), timeout=10)
+    broker.publish([Outgoing(Destination("", "work"), "1", body) for body in bodies])
+    broker.close()
+
+
+def rotated(file: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The id of a key that another one has replaced, long enough ago."""
+    run(file, "generate")
+    old = known(file).current
+    run(file, "rotate")
+    monkeypatch.setattr(command, "SETTLED", -command.SETTLED)
+    return old
+
+
+def test_the_first_key_seals_and_the_next_one_only_after_a_rotation(file: Path) -> None:
+    assert run(file, "generate").output.startswith("made ")
+    first = known(file).current
+    assert "it opens, and seals from the next 'runner keys rotate' on" in run(file, "generate").output
+    assert known(file).current == first
+    second = known(file).keys[-1].id
+    assert f"the key {second} seals from now on" in run(file, "rotate").output
+    assert [key.id for key in known(file).keys] == [first, second]
+
+
+def test_the_list_shows_what_each_key_does_and_no_secret(file: Path) -> None:
+    run(file, "generate")
+    run(file, "rotate")
+    shown = run(file, "list").output
+    old, new = known(file).keys
+    assert re.search(rf"^{old.id} +\S+ +opens +{old.replaced}", shown, re.MULTILINE)
+    assert re.search(rf"^{new.id} +\S+ +seals and opens", shown, re.MULTILINE)
+    assert re.findall(r"[A-Za-z0-9+/]{40,}", shown) == []
+
+
+def test_a_key_that_nothing_needs_is_retired(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = rotated(file, monkeypatch)
+    put(file)
+    assert run(file, "retire", old).exit_code == 0
+    assert [key.id for key in known(file).keys] == [known(file).current]
+
+
+def test_the_key_that_seals_is_not_retired_even_by_force(file: Path) -> None:
+    run(file, "generate")
+    refused = run(file, "retire", known(file).current, "--force")
+    assert refused.exit_code == 1
+    assert "seals; 'runner keys rotate' first" in refused.output
+
+
+def test_a_key_that_was_replaced_just_now_is_not_retired(file: Path) -> None:
+    run(file, "generate")
+    old = known(file).current
+    run(file, "rotate")
+    assert "less than a minute ago" in run(file, "retire", old).output
+    assert known(file).key(old)
+
+
+def test_a_key_is_not_retired_while_a_message_may_need_it_unless_by_force(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = rotated(file, monkeypatch)
+    put(file, b"{}")
+    refused = run(file, "retire", old)
+    assert refused.exit_code == 1
+    assert f"the key {old} may still be needed: work holds 1 message; wait" in refused.output
+    assert known(file).key(old)
+    assert run(file, "retire", old, "--force").exit_code == 0
+    assert known(file).key(old) is None
+
+
+def test_a_wrong_id_is_answered_with_those_there_are(file: Path) -> None:
+    run(file, "generate")
+    refused = run(file, "retire", "nothing")
+    assert refused.exit_code == 1
+    assert known(file).current in refused.output
+
+
+def test_a_key_is_named_to_retire_it_and_for_nothing_else(file: Path) -> None:
+    assert run(file, "retire").exit_code == run(file, "list", "a1b2c3d4").exit_code == 2
+
+
+def test_a_file_without_keys_says_what_to_add(tmp_path: Path) -> None:
+    file = write(tmp_path, "queues: {work: {}}")
+    assert "names no keys; add 'keys: file:var/keys'" in run(file, "list").output

@@ -1,0 +1,54 @@
+"""What is marked can be sealed, and what is revealed is sealed: else the file is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.config.files import problems_of
+
+SCHEMA = {"properties": {"cardNo": {"type": "string", "x-sensitive": {"show": "last4"}}}}
+HANDLER = "tests.config.handlers:take"
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    (folder / "sealed.json").write_text(json.dumps(SCHEMA))
+    (folder / "plain.json").write_text("{}")
+    return [problem.message for problem in problems_of(text)]
+
+
+def pipeline(keys: str = "keys: file:var/keys\n", reveal: str = "[cardNo]", schema: str = "sealed.json") -> str:
+    stage = f"{{consume: a, handler: '{HANDLER}', reveal: {reveal}}}"
+    routes = "http: {routes: {POST /a: {publish: a}}}\n"
+    return f"{keys}queues: {{a: {{schema: {schema}}}}}\n{routes}stages: {{s: {stage}}}\n"
+
+
+def test_a_stage_may_reveal_what_the_schema_of_its_queue_marks(folder: Path) -> None:
+    assert problems(folder, pipeline()) == []
+
+
+def test_a_field_that_is_marked_needs_keys(folder: Path) -> None:
+    assert problems(folder, pipeline(keys="")) == [
+        "queue a: its schema marks cardNo x-sensitive, but the file names no keys; add 'keys: file:var/keys'",
+        "stage s reveals cardNo, but the file names no keys to seal with",
+    ]
+
+
+def test_what_is_revealed_has_to_be_marked(folder: Path) -> None:
+    assert problems(folder, pipeline(reveal="[cardno]")) == [
+        "stage s reveals 'cardno', which no schema of a marks x-sensitive (did you mean 'cardNo'?)"
+    ]
+
+
+def test_keys_that_seal_nothing_are_a_warning(folder: Path) -> None:
+    message = "keys are named, but no schema marks a field x-sensitive: nothing is sealed"
+    assert problems(folder, pipeline(reveal="[]", schema="plain.json")) == [message]
+
+
+@pytest.mark.parametrize("text", ["var/keys", "kms:alias/x"])
+def test_keys_are_a_file(folder: Path, text: str) -> None:
+    assert any(
+        "must be file:PATH, such as file:var/keys" in one for one in problems(folder, pipeline(f"keys: {text}\n"))
+    )

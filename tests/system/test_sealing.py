@@ -1,0 +1,200 @@
+"""What is sealed is nowhere: card numbers of every fate, and then every file is searched for them."""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bench.ports import free_port
+from tests.brokers.places import EmbeddedPlace, Place, RabbitPlace
+from tests.system.conftest import Start
+from tests.system.program import ROOT, Program
+from tests.waiting import wait_until
+
+FATES = {"paid": 60, "retry": 20, "crash": 20, "chain": 10, "reject": 20, "tell": 10, "stray": 10, "die": 1}
+"""How many cards meet each: payments that end well, or that a careless handler spoils."""
+DEAD = ("crash", "chain", "reject", "tell")
+DECLINED, FAILING = "4000000000000002", "4000000000000119"
+REFUSED, FORBIDDEN, BROKEN, REPEATED = 30, 20, 20, 10
+
+
+def shipped(mail_port: int) -> str:
+    """The shipped pipeline, with a careless stage before the others."""
+    document = yaml.safe_load((ROOT / "pipeline.yaml").read_text())
+    document |= {"broker": "BROKER", "ledger": "sqlite:var/ledger.db", "keys": "file:var/keys"}
+    document["http"]["listen"] = "127.0.0.1:PORT"
+    document["mailbox"]["listen"] = f"127.0.0.1:{mail_port}"
+    document["queues"]["checked_queue"] = {"schema": "schemas/payment.json"}
+    stages = document["stages"]
+    stages["validate_payment"]["consume"] = "checked_queue"
+    stages["send_email"]["settings"]["port"] = mail_port
+    stages["process_payment"]["retry"] = {"attempts": 2, "delay": "50ms"}
+    stages["careless"] = {
+        "consume": "payment_queue",
+        "handler": "tests.system.handlers:Careless",
+        "reveal": ["cardNo"],
+        "publish": "checked_queue",
+        "retry": {"attempts": 2, "delay": "50ms"},
+    }
+    return yaml.safe_dump(document)
+
+
+@pytest.fixture
+def payments(prepare: Start) -> Program:
+    """The shipped pipeline, not started, in a folder without a pipeline of its own."""
+    program = prepare(shipped(free_port()))
+    shutil.copytree(ROOT / "schemas", program.folder / "schemas")
+    return program
+
+
+class Cards:
+    """Numbers that nobody has used before, of no brand: what has a wrong check digit looks like a
+    card number to nobody, and only a search for the number itself finds it."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(seed)
+        self.numbers: list[str] = []
+
+    def new(self, *, right: bool = True) -> str:
+        digits = "9" + "".join(self._chance.choices("0123456789", k=14))
+        total = sum(int(d) if place % 2 else sum(divmod(2 * int(d), 10)) for place, d in enumerate(digits))
+        number = digits + str((-total + (0 if right else 5)) % 10)
+        self.numbers.append(number)
+        return number
+
+
+def payment(number: str, **more: Any) -> dict[str, Any]:
+    return {"user": "payer@example.com", "paymentType": "Credit Card", "cardNo": number, **more}
+
+
+_RUN = re.compile(rb"[0-9](?:[ ._-]?[0-9]){15,}")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]{16,}")
+
+
+def runs(data: bytes) -> set[str]:
+    """Every 16 digits in a row, forwards and backwards, spaced or not, and in base64."""
+    texts = [data]
+    for run in _BASE64.findall(data.translate(bytes.maketrans(b"-_", b"+/"))):
+        for start in range(4):
+            part = run[start:]
+            part = part[:-1] if len(part) % 4 == 1 else part
+            texts.append(b64decode(part + b"=" * (-len(part) % 4)))
+    found = set()
+    for text in texts:
+        for run in _RUN.findall(text):
+            digits = re.sub(rb"[^0-9]", b"", run).decode()
+            found |= {digits[place : place + 16] for place in range(len(digits) - 15)}
+    return found | {digits[::-1] for digits in found}
+
+
+def found(where: dict[str, bytes], numbers: Sequence[str]) -> list[tuple[str, str]]:
+    """The numbers that stand somewhere, in whatever form."""
+    return [(name, number) for name, data in where.items() for number in sorted(runs(data) & set(numbers))]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"card=9123456789012347;",
+        b"x7432109876543219y",
+        b"9123 4567 8901 2347",
+        b"9-1-2-3-4567-8901-2347",
+        b"a" + b64encode(b"9123456789012347"),
+        b'{"a": "' + b64encode(b"xy9123456789012347 z") + b'"}',
+    ],
+)
+def test_the_search_finds_a_number_in_any_form(text: bytes) -> None:
+    assert found({"here": b"12345 " + text, "there": b"9123456789012346"}, ["9123456789012347"]) == [
+        ("here", "9123456789012347")
+    ]
+
+
+def files(*folders: Path) -> dict[str, bytes]:
+    every = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return {str(path): path.read_bytes() for path in every}
+
+
+def on_the_broker(program: Program) -> dict[str, bytes]:
+    """What lies on its queues once all is settled: the dead letters, with their headers."""
+    place: Place = RabbitPlace(program.broker)
+    if program.broker.startswith("embedded:"):
+        place = EmbeddedPlace(Path(program.broker.removeprefix("embedded:")))
+    queues = yaml.safe_load((program.folder / "pipeline.yaml").read_text())["queues"]
+    return {
+        f"{name}.dlq {number}": b"\n".join([message.id.encode(), message.payload, repr(message.headers).encode()])
+        for name in queues
+        for number, message in enumerate(place.contents(f"{name}.dlq"))
+    }
+
+
+Post = tuple[dict[str, Any], int, dict[str, str]]
+"""A body, the status that it is answered with, and headers."""
+
+
+def posts(cards: Cards) -> Iterator[Post]:
+    """Payments of every fate."""
+    for fate, count in FATES.items():
+        for _ in range(count):
+            more = {} if fate == "paid" else {"reference": fate}
+            yield payment(cards.new(right=fate in ("paid", "die")), **more), 202, {}
+    yield from ((payment(cards.new(right=False)), 202, {}) for _ in range(REFUSED))
+    for name in ("cvv", "CVC", "card_cvv2", "securityCode") * (FORBIDDEN // 4):
+        yield payment(cards.new(), **{name: cards.new()}), 422, {}
+    for name in ("cardno", "reference", "amount", "user") * (BROKEN // 4):
+        yield payment(cards.new()) | {name: cards.new()}, 422, {}
+    for number in range(REPEATED):
+        yield from [(payment(cards.new()), 202, {"Idempotency-Key": f'"key-{number}"'})] * 2
+    yield from ((payment(card), 202, {}) for card in (DECLINED, FAILING))
+
+
+def pay_in_every_way(program: Program, cards: Cards) -> list[str]:
+    """The answers, and what the status then says of the payments."""
+    answers = []
+    for body, status, headers in posts(cards):
+        answer = program.post(body, "/make-payment", headers)
+        assert answer.status == status, answer
+        answers.append(f"{answer.headers} {answer.body}")
+        if status == 202:
+            answers.append(str(program.request("GET", answer.headers["Location"]).body))
+    return answers
+
+
+def test_a_card_number_is_nowhere_whatever_becomes_of_its_payment(
+    payments: Program, request: pytest.FixtureRequest
+) -> None:
+    payments.start("--log-level", "debug")
+    cards = Cards(20261126)
+    answers = pay_in_every_way(payments, cards)
+    dead = sum(FATES[fate] for fate in DEAD) + 1
+    payments.wait_settled(dead)
+    mails = FATES["paid"] + FATES["retry"] + FATES["stray"] + FATES["die"] + REFUSED + REPEATED + 1
+    wait_until(lambda: len(list((payments.folder / "var/mailbox/new").iterdir())) >= mails)
+    running = files(payments.folder)
+    payments.stop()
+
+    folders = [payments.folder]
+    if not payments.broker.startswith("embedded:"):
+        node = request.getfixturevalue("rabbit_node")
+        folders.append(node.folder)
+    else:
+        beside = payments.folder.parent.glob("broker.db*")
+        running |= {str(path): path.read_bytes() for path in beside if path.is_file()}
+    everywhere = {
+        "answers": "\n".join(answers).encode(),
+        **{f"{name} (running)": data for name, data in running.items()},
+        **files(*folders),
+        **on_the_broker(payments),
+    }
+    assert len(cards.numbers) >= 250
+    assert found(everywhere, [*cards.numbers, DECLINED, FAILING]) == []
+    log = everywhere[str(payments.folder / "log")]
+    assert b"ValueError: no such card: " in log
+    assert b"sealed.1." in b"".join(everywhere.values())
