@@ -11,16 +11,16 @@ run: $(VENV)/installed
 	@exec $(BIN)/runner run pipeline.yaml
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 # The tests that use RabbitMQ, on a 4.x from Debian's forky (needs root and debootstrap).
 test-rabbitmq4: $(VENV)/installed-dev
 	@tests/rabbitmq4/install
-	RABBITMQ_SERVER=tests/rabbitmq4/rabbitmq-server $(BIN)/python -m pytest tests/brokers tests/system -k rabbitmq
+	RABBITMQ_SERVER=tests/rabbitmq4/rabbitmq-server $(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests/brokers tests/system -k rabbitmq
 
 # The brokers' tests on the next pika: amqp/ overrides what pika keeps private.
 test-pika-next: $(NEXT)/installed
-	$(NEXT)/bin/python -m pytest tests/brokers tests/test_call_counts.py
+	$(NEXT)/bin/python -m pytest --numprocesses 2 --dist worksteal tests/brokers tests/test_call_counts.py
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -15,7 +15,7 @@ import jsonschema_rs
 import orjson
 
 ROOT = Path(__file__).parents[1]
-PAYMENT_SCHEMA = ROOT / "schemas" / "payment.json"
+PAYMENT_SCHEMA = ROOT / "bench" / "schemas" / "payment.json"
 NOTIFICATION_SCHEMA = ROOT / "bench" / "schemas" / "notification.json"
 
 PAYMENT = b'{"user": "test-user@example.com", "paymentType": "Credit Card", "cardNo": "1234567890123456"}'

@@ -22,6 +22,7 @@ from runner.intake.status import OUTCOMES, status_document
 from runner.ledger.url import path_of, shown
 from runner.pipeline import Pipeline
 from runner.units import parse_duration
+from runner.wording import one_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -131,12 +132,13 @@ def rendered(journey: Journey, stages: dict[str, str]) -> str:
 def _table(journey: Journey, stages: dict[str, str]) -> Table:
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for heading in ("Published", "Stage", "Queue", "Outcome", "Attempts", "Changed", "Why"):
         table.add_column(heading, justify="right" if heading == "Attempts" else "left")
     for hop in journey.hops:
-        table.add_row(*_cells(hop, journey.id, stages))
+        table.add_row(*(Text(one_line(cell)) for cell in _cells(hop, journey.id, stages)))
     return table
 
 
@@ -163,4 +165,4 @@ def _value(text: str) -> Any:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return one_line(value if isinstance(value, str) else orjson.dumps(value).decode())

@@ -303,7 +303,7 @@ class _Reader:
                 once=self._value((*trail, "once")),
                 on_unknown=self._value((*trail, "on_unknown")),
                 key_lifetime=self._duration((*trail, "key_lifetime"), 1.0, LONGEST_KEEP),
-                record=self._value((*trail, "record")),
+                record=self._record((*trail, "record")),
             ),
         )
 
@@ -319,6 +319,15 @@ class _Reader:
         if self._value(trail) == OFF:
             return {"timeout": None}
         return _given(timeout=self._duration(trail, 0.1, LONGEST_WAIT))
+
+    def _record(self, trail: Trail) -> dict[str, str] | None:
+        """Those entries that can be read."""
+        written = self._value(trail)
+        return (
+            {name: text for name in written if isinstance(text := self._value((*trail, name)), str)}
+            if written
+            else None
+        )
 
     def _own_or_default(self, stage: Trail, key: str) -> int | None:
         own = self._parsed((*stage, key), _whole)

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -139,6 +140,28 @@ def live(child: Child, supervision: Supervision, configure: Callable[[str], None
         os._exit(status)  # a stuck handler must not keep the process alive
 
 
-def _raise_stop(_number: int, _frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Stop
+def _raise_stop(_number: int, frame: FrameType | None) -> None:
+    """In the middle of an import, of a thread's start, or of a library's callback, `Stop` would be
+    swallowed or leave something half done: then the signal comes again a moment later."""
+    if _may_be_interrupted(frame):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Stop
+    signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGTERM))
+    signal.setitimer(signal.ITIMER_REAL, AGAIN)
+
+
+def _may_be_interrupted(frame: FrameType | None) -> bool:
+    """Whether code of ours is at work or waits."""
+    if frame is None or not (frame.f_code.co_filename.startswith(_OURS) or frame.f_code is _WAIT):
+        return False
+    while frame is not None:
+        if frame.f_code is _START or frame.f_code.co_filename.startswith("<frozen importlib"):
+            return False
+        frame = frame.f_back
+    return True
+
+
+AGAIN = 0.02
+"""Seconds."""
+_OURS = str(Path(__file__).parents[1])
+_WAIT, _START = threading.Condition.wait.__code__, threading.Thread.start.__code__

@@ -47,3 +47,21 @@ def test_a_signal_that_comes_right_after_a_fork_stops_the_child_in_good_order(pr
         children = [Child('a', steady('a'))]
     """)
     assert running.end() == (0, "")
+
+
+def test_a_stop_in_the_middle_of_an_import_waits_for_its_end(program: Run) -> None:
+    """Python ignores what is raised in a callback of the import system, and a half-imported module stays so."""
+    running = program("""
+        code = 'import os, signal; os.kill(os.getpid(), signal.SIGTERM); done = True'
+        (folder / 'slow.py').write_text(code)
+        sys.path.insert(0, str(folder))
+        def importing(supervision):
+            supervision.up()
+            import slow
+            note('a', 'imported' if slow.done else 'half')
+            rest()
+        children = [Child('a', importing)]
+    """)
+    wait_until(lambda: "a imported" in running.events)
+    running.process.terminate()
+    assert running.end()[0] == 0
