@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from runner import Message
+from stages.cards import open_number
 from stages.gateways import Approved, Charge, Declined, Gateway, Pending, Refused, Result
 from stages.gateways.simulated import CHARGES, SimulatedGateway
 from stages.notification import card_of, notification
@@ -112,7 +113,7 @@ def _charge(payment_id: str, payment: Mapping[str, Any]) -> Charge:
     metadata = {"paymentId": payment_id, "card": card_of(payment), **told}
     return Charge(
         payment_id,
-        payment.get("cardNo"),
+        open_number(payment["cardNo"]) if "cardNo" in payment else None,
         payment["amount"],
         payment["currency"],
         payment.get("reference"),

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from runner import Message
-from stages.cards import is_expired, passes_luhn
+from stages.cards import is_expired, open_number, passes_luhn
 from stages.notification import notification
 
 _LAST_TO_TURN_THE_PAGE = timezone(timedelta(hours=-12))
@@ -60,7 +60,8 @@ class ValidatePayment:
         """A word for programs and a sentence for the payer, which never contains the number."""
         if _plain(payment["paymentType"]) not in self._payment_types:
             return "payment_type", self._types_taken
-        if not (passes_luhn(payment["cardNo"]) or payment["cardNo"] in self._test_cards):
+        number = open_number(payment["cardNo"])
+        if not (passes_luhn(number) or number in self._test_cards):
             return "card_number", "The card number is not right. Please check its digits."
         if "expiry" in payment and is_expired(payment["expiry"], datetime.now(_LAST_TO_TURN_THE_PAGE).date()):
             return "card_expired", "The card has expired."

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.cards import is_expired, last_four, passes_luhn
+from runner import Pause
+from stages.cards import is_expired, last_four, open_number, passes_luhn
 
 
 @pytest.mark.parametrize(
@@ -63,3 +64,9 @@ def test_a_card_is_good_to_the_last_day_of_its_month(expiry: str, today: date, e
 
 def test_only_the_last_four_digits_are_shown() -> None:
     assert last_four("1234567890123456") == "3456"
+
+
+def test_a_mask_is_no_number_and_the_file_is_to_blame() -> None:
+    assert open_number("4242424242424242") == "4242424242424242"
+    with pytest.raises(Pause, match=r"give it 'reveal: \[cardNo\]'"):
+        open_number("····4242")
