@@ -26,7 +26,7 @@ def test_every_name_in_the_file_is_declared_and_compose_takes_it_where_it_answer
         assert {name for name in volumes if "/" not in name} <= set(COMPOSE.get("volumes", ()))
     for client in (["docker", "compose"], ["docker-compose"]):
         if shutil.which(client[0]) and said(*client, "version")[0] == 0:
-            command = [*client, "--file", str(DEPLOY / "compose.yaml"), "--profile", "ledger", "config", "--quiet"]
+            command = [*client, "--file", str(DEPLOY / "compose.yaml"), "config", "--quiet"]
             assert said(*command, MAIL_SERVER="smtp.example.com") == (0, "")
 
 
@@ -49,7 +49,7 @@ def test_the_secrets_that_the_page_makes_fit_the_broker_of_the_compose_file(tmp_
     subprocess.run(["bash", "-euc", script], check=True, cwd=tmp_path, env={**os.environ, "PATH": path})
     made = {path.name: path for path in (tmp_path / "deploy/secrets").iterdir()}
     wanted = {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()}
-    assert set(made) == wanted - {"postgres_password"}
+    assert set(made) == wanted
     url = urlsplit(
         load(ROOT / "pipeline.yaml", environ={"BROKER_URL_FILE": str(made["broker_url"])}).pipeline.broker[0]
     )
@@ -57,9 +57,7 @@ def test_the_secrets_that_the_page_makes_fit_the_broker_of_the_compose_file(tmp_
         f"default_vhost = {url.path[1:]}\ndefault_user = {url.username}\ndefault_pass = {url.password}\n"
     )
     assert url.hostname in COMPOSE["services"]
+    ledger = urlsplit(made["database_url"].read_text())
+    assert ledger.hostname in COMPOSE["services"]
+    assert ledger.password == made["postgres_password"].read_text()
     assert all(path.stat().st_mode & 0o004 for path in made.values())
-
-
-def test_nothing_starts_postgresql_unasked() -> None:
-    profiles = {name: service.get("profiles") for name, service in COMPOSE["services"].items()}
-    assert {name for name, profile in profiles.items() if profile} == {"postgres"}

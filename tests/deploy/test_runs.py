@@ -53,7 +53,12 @@ def test_every_secret_is_a_file_that_is_mounted_and_that_the_page_says_how_to_ma
 
 @pytest.mark.parametrize("run", RUNS)
 def test_the_pipeline_loads_with_what_is_given(run: Run, tmp_path: Path) -> None:
-    secrets = {"broker_url": "amqp://u:hunter2@rabbitmq/v", "mail_password": "hunter2", "keys": "none"}
+    secrets = {
+        "broker_url": "amqp://u:hunter2@rabbitmq/v",
+        "database_url": "postgresql://u:hunter2@db/v",
+        "mail_password": "hunter2",
+        "keys": "none",
+    }
     for name in run.files.values():
         (tmp_path / name).write_text(secrets[name])
     environ = {
