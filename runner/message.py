@@ -65,7 +65,7 @@ def all_usable(ids: Sequence[str]) -> bool:
 def root_id(id: str) -> str:
     """The id of the message that this one came from: without the numbers that stages which return
     several bodies have added."""
-    return _NUMBERS.sub("", id) or id
+    return _NUMBERS.sub("", id) or id if "." in id else id
 
 
 def number(value: object, most: int = LARGEST_COUNT) -> int:

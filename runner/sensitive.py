@@ -129,7 +129,7 @@ class Outward:
     # -- copying
 
     def _copy(self, value: Any, place: Place | None, steps: Steps) -> Any:
-        if isinstance(value, Mapping):
+        if value.__class__ is dict or isinstance(value, Mapping):
             return self._copy_object(value, place, steps)
         copied: list[Any] = [None] * len(value)
         item = place.item if place is not None else None
@@ -150,13 +150,13 @@ class Outward:
 
     def _member(self, holder: Any, key: Any, value: Any, place: Place | None, steps: Steps) -> Any:
         """What stands for `value` in the copy."""
-        if isinstance(value, Masked | Revealed):
+        if value.__class__ is Masked or value.__class__ is Revealed:
             return self._sealed_before(holder, key, value, place, steps)
         if place is not None and place.show is not None and value is not None:
             return self._to_seal(holder, key, value, place, steps)
         if value.__class__ in _JSON_VALUES:
             return value
-        if isinstance(value, Mapping | list | tuple):
+        if value.__class__ is dict or isinstance(value, Mapping | list | tuple):
             return self._copy(value, place, steps)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return self._copy({f.name: getattr(value, f.name) for f in dataclasses.fields(value)}, place, steps)

@@ -15,7 +15,7 @@ import logging
 import os
 import threading
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import a2b_base64, b2a_base64
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,7 +85,7 @@ class Sealer:
 
         try:
             where = _belongs(token.key, id, path, token.mask)
-            return cipher.decrypt(_bytes(token.nonce), _bytes(token.ciphertext), where)
+            return cipher.decrypt(a2b_base64(token.nonce), a2b_base64(token.ciphertext), where)
         except (InvalidTag, ValueError):
             name = path or "the body"
             raise ForeignSealError(f"what is sealed at {name} was made for another place, or was changed") from None
@@ -125,8 +125,4 @@ def _belongs(key: str, id: str, path: str, mask: str) -> bytes:
 
 
 def _text(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _bytes(text: str) -> bytes:
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    return b2a_base64(raw, newline=False).decode()

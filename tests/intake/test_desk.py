@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from runner.intake.desk import Desk
+from runner.intake.problems import TurnedAway
 from tests.http_client import Client
 from tests.intake.served import CARD, FINE, assert_problem, stored
+from tests.pipelines import loaded
 
 
 @pytest.mark.parametrize(
@@ -72,3 +75,22 @@ def test_a_request_without_a_content_type_is_415(client: Client) -> None:
 def test_a_packed_body_is_415(client: Client) -> None:
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     assert_problem(client.request("POST", "/pay", json.dumps(FINE), headers), 415, "without the header Content-Enc")
+
+
+def test_without_its_keys_a_route_answers_503_and_keeps_nothing(tmp_path: Path) -> None:
+    sealed = {"properties": {"card": {"type": "string", "x-sensitive": {"show": "last4"}}}}
+    text = """
+        keys: file:no/keys
+        broker: BROKER
+        http: {routes: {POST /pay: {publish: payments}}}
+        queues: {payments: {schema: sealed.json}}
+    """
+    pipeline = loaded(tmp_path, text, {"sealed.json": sealed})
+    assert pipeline.pipeline.http is not None
+    with pytest.raises(TurnedAway) as turned_away:
+        Desk(pipeline.pipeline.http.routes[0], pipeline).messages(b'{"card": "4111111111111111"}')
+    problem = turned_away.value.problem
+    assert problem.status_code == 503
+    assert problem.headers["Retry-After"] == "5"
+    assert "keys" in problem.reason
+    assert b"no/keys" not in problem.get_data()
