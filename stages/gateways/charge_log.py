@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from stages.gateways.contract import Charge
 
 BUSY_TIMEOUT = 30.0
 """Seconds that a process waits for another one's transaction, which takes microseconds."""
+
+_AGAIN = 0.01
+"""Seconds."""
 
 _turn = threading.Lock()
 """Among the threads of a process: SQLite's own waiting sleeps for a millisecond and more."""
@@ -119,13 +123,27 @@ def last_four(charge: Charge) -> str | None:
     return charge.card[-4:] if charge.card else None
 
 
+def _write_ahead(database: sqlite3.Connection) -> None:
+    """While another process does the same, SQLite refuses it at once, whatever its timeout."""
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_AGAIN)
+        else:
+            return
+
+
 def _open(path: Path) -> sqlite3.Connection:
     """For this user alone; SQLite gives the files beside it the same mode."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     database = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
     try:
-        database.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(database)
         # Outlives every death of a process, and costs no write to the disk for each charge. A power
         # cut may take the last ones, which a test double may forget.
         database.execute("PRAGMA synchronous = NORMAL")
