@@ -71,6 +71,11 @@ class HttpRoute:
     verify: Verify | None = None
     """None: anybody may post."""
 
+    @property
+    def uses_ledger(self) -> bool:
+        """Whether the ledger, if there is one, has a part in its requests."""
+        return self.status is not None or self.idempotency != "off" or self.verify is not None
+
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
 

@@ -30,6 +30,7 @@ OF_NO_MODULE = {
     "brokers/rabbitmq/amqp/test_pika_privates.py": "names of pika's that it doesn't promise",
     "brokers/rabbitmq/test_messages.py": "whatever another program sends, through the whole broker",
     "brokers/test_contract.py": "one suite over all brokers",
+    "brokers/test_contract_returns.py": "the same: what comes again",
     "config/test_fuzz.py": "whatever a file holds, through the whole loader",
     "config/test_reference.py": "docs/pipeline-yaml.md, held against the grammar",
     "intake/test_fuzz.py": "whatever comes on a socket, through the whole intake",

@@ -112,7 +112,33 @@ class Depth:
     """Consumers that aren't workers: other programs, or workers that don't answer."""
 
 
-class Broker(Protocol):
+class Carrier(Protocol):
+    """What a stage needs of a broker: deliveries, and what becomes of them. Any thread may call
+    any method."""
+
+    def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
+        """Begin to take from the work queue `queue`; once for each queue and process."""
+
+    def cancel(self, queue: str, *, pausing: str = "") -> None:
+        """Take nothing more from `queue`. What is in hand stays so, to be settled. One that is
+        `pausing`, which says why, is known as paused until it consumes again, or is cancelled for good.
+        Returns when no further delivery will be handed over."""
+
+    def consuming(self, queue: str) -> bool:
+        """Whether this process is registered as a consumer of `queue` right now."""
+
+    def settle(self, delivery: Delivery, messages: Sequence[Outgoing]) -> None:
+        """Publish `messages` and, when all of them are confirmed, ack `delivery`.
+
+        Returns at once; `Consumer.settle_failed` reports a refusal. If the session
+        ends first, the delivery comes again.
+        """
+
+    def release(self, deliveries: Iterable[Delivery]) -> None:
+        """Give these back to their queue, uncounted. Returns at once."""
+
+
+class Broker(Carrier, Protocol):
     """One process's access to the broker. Any thread may call any method.
 
     The order of calls: `start` first, `close` last.
@@ -157,27 +183,6 @@ class Broker(Protocol):
         Call the returned function to skip what has not begun. Raises BrokerAwayError if the
         broker is known to be away; then `done` isn't called.
         """
-
-    def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
-        """Begin to take from the work queue `queue`; once for each queue and process."""
-
-    def cancel(self, queue: str, *, pausing: str = "") -> None:
-        """Take nothing more from `queue`. What is in hand stays so, to be settled. One that is
-        `pausing`, which says why, is known as paused until it consumes again, or is cancelled for good.
-        Returns when no further delivery will be handed over."""
-
-    def consuming(self, queue: str) -> bool:
-        """Whether this process is registered as a consumer of `queue` right now."""
-
-    def settle(self, delivery: Delivery, messages: Sequence[Outgoing]) -> None:
-        """Publish `messages` and, when all of them are confirmed, ack `delivery`.
-
-        Returns at once; `Consumer.settle_failed` reports a refusal. If the session
-        ends first, the delivery comes again.
-        """
-
-    def release(self, deliveries: Iterable[Delivery]) -> None:
-        """Give these back to their queue, uncounted. Returns at once."""
 
     def depths(self, queues: Iterable[str], *, timeout: float = ANSWER_TIMEOUT) -> Mapping[str, Depth]:
         """The depth of each of these work queues.

@@ -17,7 +17,7 @@ import orjson
 
 from runner.commands.loading import PIPELINE_OPTION
 from runner.config.loader import load
-from runner.errors import RunnerError
+from runner.errors import LedgerSetupError, RunnerError
 from runner.intake.status import OUTCOMES, status_document
 from runner.ledger.url import path_of, shown
 from runner.pipeline import Pipeline
@@ -109,6 +109,10 @@ def opened(pipeline: Pipeline) -> Iterator[Ledger]:
     found = Ledger(pipeline.ledger)
     try:
         yield found
+    except LedgerSetupError as error:
+        raise RunnerError(
+            f"the ledger can't be read: {error} (the first run of the pipeline makes its tables)"
+        ) from error
     finally:
         found.close()
 

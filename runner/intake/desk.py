@@ -36,7 +36,7 @@ class Desk:
         """None if anybody may post."""
         self.register: Register | None = None
         """None if the ledger has nothing to do with it."""
-        if ledger is not None and loaded.pipeline.http is not None:
+        if ledger is not None and route.uses_ledger and loaded.pipeline.http is not None:
             self.register = Register(route, ledger, loaded.pipeline, loaded.pipeline.http.confirm_timeout)
 
     @staticmethod

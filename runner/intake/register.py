@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from runner.errors import LedgerError
 from runner.intake import problems
@@ -93,7 +93,7 @@ class Register:
         published now, and Replayed for one that was answered before. Raises TurnedAway."""
         if self._ledger.away:
             raise ledger_away(self._ledger.away)
-        entered = _future(Entry)
+        entered: Future[Entry] = _future()
         new = Entry(messages[0].id, key)
         if key is None:
             self._ledger.accept(self._records(new.id, messages), lambda error: _tell(entered, new, error))
@@ -105,7 +105,7 @@ class Register:
         """The request was answered 202 with `answer`, or otherwise; None if nothing is remembered of that."""
         if entry.key is None:
             return None
-        remembered = _future(type(None))
+        remembered: Future[None] = _future()
 
         def closed(error: LedgerError | None) -> None:
             if error is None:
@@ -183,9 +183,9 @@ def ledger_away(reason: str, *, published: bool = False) -> TurnedAway:
     return TurnedAway(problems.problem(503, detail, headers=headers, reason=f"the ledger is away: {reason}"))
 
 
-def _future(_of: type[T]) -> Future[T]:
+def _future() -> Future[Any]:
     """One that its waiter can leave, but not cancel: the ledger's answer may come all the same."""
-    future: Future[T] = Future()
+    future: Future[Any] = Future()
     future.set_running_or_notify_cancel()
     return future
 

@@ -138,7 +138,7 @@ class Claim:
             self.claimed = Mismatch()
         elif row["answer"] is not None:
             self.claimed = Answered(row["answer"], row["message"])
-        elif row["busy_until"] > self._at or key in taken:
+        elif row["busy_until"] > self._at:
             self.claimed = InFlight(max(0.0, row["busy_until"] - self._at))
         else:
             self._grant(row, key, taken)

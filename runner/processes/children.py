@@ -151,7 +151,8 @@ def _load_app(loaded: LoadedPipeline, listener: socket.socket, connections: int,
     with _errors_reported(supervision):
         events = observers.attach()
         broker = connect(loaded.pipeline, "intake", events)
-        ledger = ledger_of(loaded.pipeline)
+        routes = loaded.pipeline.http.routes if loaded.pipeline.http else ()
+        ledger = ledger_of(loaded.pipeline) if any(route.uses_ledger for route in routes) else None
         start = partial(_start_intake, loaded, broker, ledger, supervision)
         return ServedApplication(loaded, broker, events, listener, connections, start, ledger)
 

@@ -7,16 +7,15 @@ work, and what is recorded again is the same. Left out: what is done only once (
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, cast
 
 import orjson
 
-from runner.brokers.base import ANSWER_TIMEOUT, Broker, Consumer, Depth, Done, GiveUp
+from runner.brokers.base import Carrier, Consumer
 from runner.errors import LedgerError
 from runner.ledger.hops import HopKey, Records, Settled
 from runner.ledger.journey import json_of
@@ -25,7 +24,7 @@ from runner.ledger.once import stored
 from runner.message import Delivery, Outgoing
 from runner.pipeline import Pipeline, Stage
 from runner.privacy.sealed import as_shown
-from runner.topology import Topology, plan
+from runner.topology import plan
 from runner.worker.memory import Memory
 from runner.worker.once import Gate, Refusing
 
@@ -34,10 +33,10 @@ log = logging.getLogger("runner.ledger")
 _MISSING = object()
 
 
-class RememberingBroker:
-    """A worker's broker that records each delivery in the ledger before it settles it."""
+class RememberingCarrier:
+    """What a stage needs of a broker, that records each delivery in the ledger before it settles it."""
 
-    def __init__(self, broker: Broker, memory: Memory, pipeline: Pipeline) -> None:
+    def __init__(self, broker: Carrier, memory: Memory, pipeline: Pipeline) -> None:
         self._broker = broker
         self._ledger, self._notes = memory
         self._topology = plan(pipeline)
@@ -99,28 +98,6 @@ class RememberingBroker:
                 if found is not _MISSING:
                     records.recorded(copy, name, json_of(as_shown(found)), now)
 
-    # -- as the broker does it ------------------------------------------------------------
-
-    @property
-    def available(self) -> bool:
-        return self._broker.available
-
-    def start(
-        self,
-        topology: Topology,
-        *,
-        timeout: float | None = None,
-        declare: bool = True,
-        loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        self._broker.start(topology, timeout=timeout, declare=declare, loop=loop)
-
-    def publish(self, messages: Sequence[Outgoing], *, timeout: float = ANSWER_TIMEOUT) -> None:
-        self._broker.publish(messages, timeout=timeout)
-
-    def submit(self, messages: Sequence[Outgoing], done: Done) -> GiveUp:
-        return self._broker.submit(messages, done)
-
     def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
         if queue in self._once:
             consumer = Gate(self._once[queue], self._ledger, self._broker, cast("Refusing", consumer))
@@ -131,12 +108,6 @@ class RememberingBroker:
 
     def consuming(self, queue: str) -> bool:
         return self._broker.consuming(queue)
-
-    def depths(self, queues: Iterable[str], *, timeout: float = ANSWER_TIMEOUT) -> Mapping[str, Depth]:
-        return self._broker.depths(queues, timeout=timeout)
-
-    def close(self, *, timeout: float = ANSWER_TIMEOUT) -> None:
-        self._broker.close(timeout=timeout)
 
 
 def pointed_at(payload: bytes, pointer: str) -> Any:

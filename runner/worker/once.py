@@ -14,7 +14,7 @@ from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
 
-from runner.brokers.base import Broker, Consumer
+from runner.brokers.base import Carrier, Consumer
 from runner.errors import LedgerError, Pause, PublishError, Reject
 from runner.handlers.factory import Handler, HandlerFactory
 from runner.ledger.hops import HopKey
@@ -47,7 +47,7 @@ def rule_of(stage: Stage) -> Rule:
 class Gate(Consumer):
     """Stands before the consumer of a stage that runs once."""
 
-    def __init__(self, stage: Stage, ledger: Ledger, broker: Broker, consumer: Refusing) -> None:
+    def __init__(self, stage: Stage, ledger: Ledger, broker: Carrier, consumer: Refusing) -> None:
         self._rule = rule_of(stage)
         self._ledger = ledger
         self._broker = broker

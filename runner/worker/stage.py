@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, ExitStack
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from runner.brokers.base import Broker, Consumer
+from runner.brokers.base import Carrier, Consumer
 from runner.errors import PublishError, Reject, StartError
 from runner.events import UNWATCHED, Events, Failure
 from runner.handlers.factory import Handler
@@ -57,7 +57,7 @@ class StageWorker(Consumer):
         stage: Stage,
         factory: Factory,
         decider: Decider,
-        broker: Broker,
+        broker: Carrier,
         events: Events = UNWATCHED,
         *,
         box: BlackBox | None = None,
@@ -261,7 +261,7 @@ class StageWorker(Consumer):
 
     def _settle(self, delivery: Delivery, outcome: Outcome, seconds: float = 0.0) -> None:
         if outcome.fate is Fate.PAUSE:
-            self._pause(outcome)
+            self.pause(outcome.reason, outcome.delay)
             self._broker.release([delivery])
             return
         stage = self._stage
@@ -341,27 +341,27 @@ class StageWorker(Consumer):
             return self._decider.spared(delivery, done, breaker.pause)
         return done
 
-    def pause(self, reason: str, delay: float) -> None:
-        """Take nothing for `delay` seconds, unless the stage is paused already. From any thread."""
-        self._pause(Outcome(Fate.PAUSE, 0, (), reason, delay))
-
-    def _pause(self, outcome: Outcome) -> None:
-        """Stop taking for a while. If several slots ask for it, the first decides."""
+    def pause(self, reason: str, delay: float) -> bool:
+        """Take nothing for `delay` seconds. False if the stage is paused already: whoever asked
+        first has decided. From any thread."""
         with self._lock:
             if self._stopping or self._resume is not None:
-                return
-            self._resume = threading.Timer(outcome.delay, self._end_pause)
-            self._resume.daemon = True
-        self._events.paused(self._stage.name, outcome.reason, outcome.delay)
-        self._broker.cancel(self._stage.consume, pausing=outcome.reason or "it asked for that")
+                return False
+            timer = self._resume = threading.Timer(delay, self.resume)
+            timer.daemon = True
+        self._events.paused(self._stage.name, reason, delay)
+        self._broker.cancel(self._stage.consume, pausing=reason or "it asked for that")
         self._give_back_waiting()
-        self._resume.start()
+        timer.start()
+        return True
 
-    def _end_pause(self) -> None:
+    def resume(self) -> None:
+        """End the pause. From any thread."""
         with self._lock:
-            self._resume = None
-            if self._stopping:
+            timer, self._resume = self._resume, None
+            if self._stopping or timer is None:
                 return
+        timer.cancel()
         self._events.resumed(self._stage.name)
         if self._breaker is not None:
             self._breaker.resumed()

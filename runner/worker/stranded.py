@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from runner.brokers.base import Broker
+from runner.brokers.base import Carrier
 from runner.message import Delivery, Outgoing
 
 STRANDED_DELAY = 1.0
@@ -19,7 +19,7 @@ STRANDED_DELAY = 1.0
 class Stranded:
     """Those of one stage. From any thread."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Carrier) -> None:
         self._broker = broker
         self._held: list[tuple[Delivery, Sequence[Outgoing]]] = []
         self._lock = threading.Lock()

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 
-from runner.brokers.base import Broker
+from runner.brokers.base import Broker, Carrier
 from runner.config.loader import LoadedPipeline
 from runner.errors import StartError
 from runner.events import UNWATCHED, Events
@@ -28,8 +28,8 @@ SHORTEST_LOOK, LONGEST_LOOK = 0.02, 1.0
 LOCK_GRACE = 10.0
 """Seconds beyond the longest `timeout` for which a handler may keep all threads of the process
 from running, before the process is ended."""
-LEDGER_PAUSE = 2.0
-"""Seconds for which a stage takes nothing while the ledger is away."""
+LEDGER_PAUSE = 60.0
+"""Seconds for which a stage takes nothing while the ledger is away, unless it is back sooner."""
 PACE_EVERY = 5.0
 """Seconds between checks whether a stage takes as much in advance as it can handle."""
 
@@ -53,11 +53,12 @@ class Worker:
         replaceable: bool = False,
         memory: Memory | None = None,
     ) -> None:
+        carrier: Carrier = broker
         if memory is not None:
-            from runner.worker.journal import RememberingBroker  # only where there is a ledger
+            from runner.worker.journal import RememberingCarrier  # only where there is a ledger
 
-            broker = RememberingBroker(broker, memory, loaded.pipeline)
-            memory.ledger.watch(self._pause_without_ledger)
+            carrier = RememberingCarrier(broker, memory, loaded.pipeline)
+            memory.ledger.watch(self._watch_ledger)
         wanted = set(loaded.pipeline.stages if names is None else names)
         stages = [stage for stage in loaded.pipeline.stages.values() if stage.name in wanted]
         self.hung = threading.Event()
@@ -68,8 +69,10 @@ class Worker:
         self._watch = threading.Thread(target=self._watch_handlers, name="watch", daemon=True)
         self._over = threading.Event()
         self._pacer = threading.Thread(target=self._pace, name="pace", daemon=True)
+        self._without_ledger: set[StageWorker] = set()
+        """Those that are paused because the ledger is away. Only on its thread."""
         hung = self.hung.set if replaceable else None
-        self._stages = _stage_workers(loaded, stages, broker, events, memory, box, hung)
+        self._stages = _stage_workers(loaded, stages, carrier, events, memory, box, hung)
 
     @property
     def ready(self) -> bool:
@@ -105,9 +108,15 @@ class Worker:
         self._ended.set()
         return all(finished)
 
-    def _pause_without_ledger(self, reason: str) -> None:
-        for stage in self._stages if reason else ():
-            stage.pause(f"the ledger is away: {reason}", LEDGER_PAUSE)
+    def _watch_ledger(self, away: str) -> None:
+        """Pause every stage while the ledger is away: one that is paused for another reason goes
+        on by itself, and is paused again then."""
+        if away:
+            self._without_ledger |= {s for s in self._stages if s.pause(f"the ledger is away: {away}", LEDGER_PAUSE)}
+            return
+        paused, self._without_ledger = self._without_ledger, set()
+        for stage in paused:
+            stage.resume()
 
     def _pace(self) -> None:
         while not self._over.wait(PACE_EVERY):
@@ -141,7 +150,7 @@ def _factory(stage: Stage, loaded: LoadedPipeline, memory: Memory | None) -> Fac
 def _stage_workers(
     loaded: LoadedPipeline,
     stages: Sequence[Stage],
-    broker: Broker,
+    broker: Carrier,
     events: Events,
     memory: Memory | None,
     box: BlackBox | None,

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from runner.brokers.base import Broker, Consumer, Depth
 from runner.errors import BrokerAwayError, PublishError
-from runner.message import Delivery, Destination, Outgoing, new_id
+from runner.message import ATTEMPT, Delivery, Destination, Outgoing, new_id
 from runner.pipeline import Binding, Exchange, Pipeline, Queue, Stage
 from runner.retry import RetryPolicy
 from runner.topology import Topology, plan
@@ -113,3 +113,8 @@ def turned_away(submit: Callable[[], T]) -> tuple[list[T], str]:
         except BrokerAwayError as error:
             return taken, str(error)
     raise AssertionError("it takes whatever comes")
+
+
+def retry_of(delivery: Delivery, attempts: int) -> Outgoing:
+    headers = {**delivery.headers, ATTEMPT: attempts}
+    return to(WORK, delivery.payload, id=delivery.id, headers=headers, delay=RETRY_DELAY, origin=delivery)

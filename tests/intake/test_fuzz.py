@@ -134,7 +134,8 @@ ODD_JSON = st.sampled_from(
     ]
 )
 BODIES = JSON.map(lambda value: json.dumps(value).encode()) | ODD_JSON | st.binary(max_size=300)
-PATHS = ["/work", "/work", "/work", "/work?n=1", "/work/", "//work", "/%77ork", "/health/live", "/nowhere", "/%ff%00"]
+ROUTE = "/work"
+PATHS = [*[ROUTE] * 3, f"{ROUTE}?n=1", f"{ROUTE}/", f"/{ROUTE}", "/%77ork", "/health/live", "/nowhere", "/%ff%00"]
 LINES = [
     b"Content-Type: application/json",
     b"Content-Type: application/json",

@@ -174,7 +174,6 @@ def test_a_pointer_that_leads_nowhere_is_no_fault(pointer: str) -> None:
 def test_while_the_ledger_is_away_stages_pause_and_then_go_on_and_nothing_is_lost(
     tmp_path: Path, postgres_node: PostgresNode, monkeypatch: pytest.MonkeyPatch, seen: Recorder
 ) -> None:
-    monkeypatch.setattr("runner.worker.worker.LEDGER_PAUSE", 0.2)
     monkeypatch.setattr("runner.ledger.writer.RETRY", 0.05)
     stages = "one: {consume: work, publish: out, once: true}\ntwo: {consume: out}"
     with engine(tmp_path, postgres_node.new_database(), stages) as running:
