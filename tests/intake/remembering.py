@@ -28,6 +28,7 @@ PIPELINE = """
         POST /pay: {publish: payments, idempotency: optional, status: "/payments/{id}"}
         POST /pay-once: {publish: payments, idempotency: required}
         POST /order: {publish: orders, idempotency: {mode: optional, keep: 1h}}
+        POST /note: {publish: audit}
         POST /both: {publish: [payments, audit], status: "/payments/{id}"}
     queues:
       payments: {schema: payment.json}

@@ -255,6 +255,7 @@ def test_without_its_ledger_the_intake_is_503_and_goes_on_by_itself(intake: Inta
         answer = intake.get("/health/ready")
         assert_problem(answer, 503, "the ledger is away")
         assert intake.get("/health/live").status == 200
+        assert intake.post(path="/note").status == 202, "this route has nothing to remember"
         assert ids(intake) == [first.json["id"]]
     finally:
         outage.end()
