@@ -20,36 +20,58 @@ from runner.errors import KeysError
 from runner.privacy.keyset import Key, KeySet, change_keys, make_keys, read_keys, rotated, with_new_key, without
 from runner.wording import counted, did_you_mean, listed
 
-ACTIONS = ("generate", "list", "rotate", "retire")
 SETTLED = timedelta(minutes=1)
 """How long after a rotation a key stays: every process seals with the new one by then."""
 
 
-@click.command()
-@PIPELINE_OPTION
-@click.argument("action", type=click.Choice(ACTIONS))
-@click.argument("key", default="")
-@click.option("--force", is_flag=True, help="Retire a key even if something may need it.")
-def keys(pipeline: Path, action: str, key: str, force: bool) -> None:
-    """Make, list or change the keys that seal sensitive fields.
+@click.group()
+def keys() -> None:
+    """Make, list or change the keys that seal sensitive fields."""
 
-    'generate' makes the file, or adds a key to it that doesn't seal yet. 'rotate' seals with
-    the newest key from now on. 'retire' removes KEY, which nothing may need any more.
+
+@keys.command("generate")
+@PIPELINE_OPTION
+def generate_command(pipeline: Path) -> None:
+    """Make the keys, or add one.
+
+    One that is added opens, and doesn't seal before it is rotated in.
     """
+    click.echo(generate(_file(load(pipeline))))
+
+
+@keys.command("list")
+@PIPELINE_OPTION
+def list_command(pipeline: Path) -> None:
+    """List the keys, without their secrets."""
+    print_keys(read_keys(_file(load(pipeline))))
+
+
+@keys.command("rotate")
+@PIPELINE_OPTION
+def rotate_command(pipeline: Path) -> None:
+    """Seal with the newest key from now on.
+
+    If that seals already, a new one is made.
+    """
+    changed = change_keys(_file(load(pipeline)), rotated)
+    click.echo(f"the key {changed.current} seals from now on; the others open what they have sealed")
+
+
+@keys.command("retire")
+@PIPELINE_OPTION
+@click.argument("key")
+@click.option("--force", is_flag=True, help="Retire it even if something may need it.")
+def retire_command(pipeline: Path, key: str, force: bool) -> None:
+    """Remove KEY, which nothing may need any more."""
     loaded = load(pipeline)
-    if (path := loaded.pipeline.keys) is None:
-        raise KeysError(f"{pipeline} names no keys; add 'keys: file:var/keys'")
-    if (action == "retire") != bool(key):
-        raise click.UsageError("'retire' needs the id of a key, and nothing else takes one; see 'runner keys list'")
-    if action == "generate":
-        click.echo(generate(path))
-    elif action == "list":
-        print_keys(read_keys(path))
-    elif action == "rotate":
-        changed = change_keys(path, rotated)
-        click.echo(f"the key {changed.current} seals from now on; the others open what they have sealed")
-    else:
-        click.echo(retire(loaded, path, key, force=force))
+    click.echo(retire(loaded, _file(loaded), key, force=force))
+
+
+def _file(loaded: LoadedPipeline) -> Path:
+    """The file of the keys. Raises KeysError if the pipeline names none."""
+    if loaded.pipeline.keys is None:
+        raise KeysError(f"{loaded.pipeline.file.name} names no keys; add 'keys: file:var/keys'")
+    return loaded.pipeline.keys
 
 
 def generate(path: Path) -> str:
@@ -117,8 +139,4 @@ def _messages(loaded: LoadedPipeline) -> Iterator[str]:
         if waiting:
             yield f"{queue} holds {counted(waiting, 'message')}"
         if depth.dead:
-            yield (
-                f"its dead letters are {depth.dead:,}"
-                if waiting
-                else f"{queue} has {counted(depth.dead, 'dead letter')}"
-            )
+            yield f"{queue} has {counted(depth.dead, 'dead letter')}"

@@ -56,7 +56,10 @@ def ledger() -> None:
 @FORMAT
 @click.argument("id")
 def show_message(pipeline: Path, form: str, id: str) -> None:
-    """Show the journey of the message ID, from the request to the last stage."""
+    """Show how a message stands.
+
+    That is its journey from the request to the last stage. ID is in the answer of the intake.
+    """
     loaded = load(pipeline).pipeline
     with opened(loaded) as found:
         journey = found.journey(id)
@@ -76,7 +79,10 @@ def show_message(pipeline: Path, form: str, id: str) -> None:
 @click.option("--since", type=Since(), default="30d", metavar="DURATION", help="How far to look back, such as 1h.")
 @click.option("--most", type=click.IntRange(min=1), default=100, show_default=True, help="How many to list.")
 def find(pipeline: Path, form: str, recorded: str, since: float, most: int) -> None:
-    """List the messages of which a stage has recorded NAME=VALUE; the newest first."""
+    """List messages by what stages have recorded.
+
+    The newest come first.
+    """
     name, equals, value = recorded.partition("=")
     if not equals:
         raise click.BadParameter(f"{recorded!r} has no '='; write NAME=VALUE, such as payment=declined")

@@ -33,6 +33,12 @@ NAP = 0.25
 """Seconds that a child rests at a time: a signal that comes just before a sleep shows only after it."""
 
 
+AGAIN = 0.02
+"""Seconds until a signal comes again that came at a bad moment."""
+_OURS = str(Path(__file__).parents[1])
+_WAIT, _START = threading.Condition.wait.__code__, threading.Thread.start.__code__
+
+
 def rest() -> NoReturn:
     """Until `Stop`."""
     while True:
@@ -159,9 +165,3 @@ def _may_be_interrupted(frame: FrameType | None) -> bool:
             return False
         frame = frame.f_back
     return True
-
-
-AGAIN = 0.02
-"""Seconds."""
-_OURS = str(Path(__file__).parents[1])
-_WAIT, _START = threading.Condition.wait.__code__, threading.Thread.start.__code__

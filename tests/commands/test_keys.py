@@ -32,7 +32,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def run(file: Path, *words: str) -> Result:
-    return CliRunner().invoke(main, ["keys", "-p", str(file), *words])
+    return CliRunner().invoke(main, ["keys", *words, "-p", str(file)])
 
 
 def known(file: Path) -> KeySet:

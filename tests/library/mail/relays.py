@@ -17,6 +17,8 @@ from typing import Any, Self
 
 from aiosmtpd.smtp import SMTP, AuthResult
 
+from tests.tcp_server import TcpServer
+
 HANG_UP = "hang up"
 SILENCE = "silence"
 
@@ -36,7 +38,7 @@ Answer = Said | Callable[[int], Said]
 how often it was asked, from 1."""
 
 
-class ScriptedRelay:
+class ScriptedRelay(TcpServer):
     """A mail server that answers as told, and remembers the conversation.
 
     `answers` goes by verb: `CONNECT`, `EHLO`, `MAIL`, `RCPT`, `DATA`, and `.` for the end
@@ -56,62 +58,24 @@ class ScriptedRelay:
         self.said: list[str] = []
         self.mails: list[bytes] = []
         """Every mail that came in whole, whatever was answered to it."""
-        self.connections = 0
         self.sent = 0
         """Bytes of answers without an end that a client has let in."""
         self._cut: tuple[bytes, ...] = ()
         self._asked: dict[str, int] = {}
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._open: list[socket.socket] = []
-        self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
+        super().__init__()
 
     def verbs(self) -> list[str]:
         return [line.split(" ", 1)[0].split(":", 1)[0].upper() for line in self.said]
 
     def wait(self, seconds: float) -> None:
         """Take so long over an answer; no longer than the server lives."""
-        self._over.wait(seconds)
+        self.over.wait(seconds)
 
     def cut_after(self, *answers: bytes) -> None:
         """Hang up after these answers."""
         self._cut = answers
 
-    def hang_up(self) -> None:
-        """Close every connection, as a server does that is restarted."""
-        for connection in self._open:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._over.set()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self.hang_up()
-        for thread in self._threads:
-            thread.join()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            self._open.append(connection)
-            thread = threading.Thread(target=self._talk, args=(connection,))
-            self._threads.append(thread)
-            thread.start()
-
-    def _talk(self, connection: socket.socket) -> None:
+    def talk(self, connection: socket.socket, number: int) -> None:
         with connection, connection.makefile("rb") as lines, contextlib.suppress(OSError):
             if not self._answer(connection, "CONNECT"):
                 return
@@ -133,14 +97,14 @@ class ScriptedRelay:
         text = answer(self._asked[verb]) if callable(answer) else answer
         if isinstance(text, Endless):
             connection.sendall(text.first)
-            while not self._over.wait(text.wait):
+            while not self.over.wait(text.wait):
                 connection.sendall(text.more)
                 self.sent += len(text.more)
         if isinstance(text, bytes):
             connection.sendall(text)
             return "" if text in self._cut else text.decode("latin-1") or " "
         if text == SILENCE:
-            self._over.wait()
+            self.over.wait()
         if text in (SILENCE, HANG_UP) or isinstance(text, Endless):
             return ""
         connection.sendall("".join(f"{line}\r\n" for line in text.splitlines()).encode())

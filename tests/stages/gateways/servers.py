@@ -6,11 +6,11 @@ import contextlib
 import json
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from tests.tcp_server import TcpServer
 
 Script = Callable[["ScriptedGateway", socket.socket], None]
 """What is done with a connection after the request has come in."""
@@ -80,7 +80,7 @@ class Request:
         return json.loads(self.body)
 
 
-class ScriptedGateway:
+class ScriptedGateway(TcpServer):
     """Follows `scripts`, one for each connection and the last of them from then on, and remembers
     the requests. With `tls`, it speaks TLS."""
 
@@ -88,46 +88,14 @@ class ScriptedGateway:
         self.scripts: Sequence[Script] = scripts
         self.requests: list[Request] = []
         self.flooded = 0
-        self.over = threading.Event()
         self._tls = tls
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._open: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
+        super().__init__()
 
     @property
     def url(self) -> str:
         return f"{'https' if self._tls else 'http'}://localhost:{self.port}/charges"
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.over.set()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for connection in self._open:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self._open.append(connection)
-            thread = threading.Thread(target=self._talk, args=(connection, len(self._open) - 1))
-            self._threads.append(thread)
-            thread.start()
-
-    def _talk(self, connection: socket.socket, number: int) -> None:
+    def talk(self, connection: socket.socket, number: int) -> None:
         with contextlib.suppress(OSError), connection:
             talking = self._tls.wrap_socket(connection, server_side=True) if self._tls else connection
             with talking, talking.makefile("rb") as lines:
