@@ -12,10 +12,12 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import select
 import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from granian.constants import HTTPModes, Interfaces
@@ -51,6 +53,30 @@ SILENT = {
 """What granian logs (its processes, its threads) is no news for our operators."""
 
 
+class Interrupt:
+    """What granian's main thread waits for, instead of an Event of threading's: a signal that comes
+    just when it begins to wait would wait for the event's lock, which this very thread holds."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
+        os.set_blocking(self._write, False)
+
+    def set(self) -> None:
+        with suppress(BlockingIOError):  # it is full: more than enough to wake up
+            os.write(self._write, b"!")
+
+    def wait(self) -> None:
+        awaited = select.poll()
+        awaited.register(self._read, select.POLLIN)
+        awaited.poll()
+
+    def clear(self) -> None:
+        with suppress(BlockingIOError):
+            while os.read(self._read, 4096):
+                pass
+
+
 class IntakeServer(MPServer):
     """Granian, with the app in a process that it forks, on a socket that already listens."""
 
@@ -67,6 +93,7 @@ class IntakeServer(MPServer):
             log_dictconfig=SILENT,
         )
         self._listener = listener
+        self.main_loop_interrupt = Interrupt()  # type: ignore[assignment]  # granian needs no more of one
 
     def _init_shared_socket(self) -> None:
         """Instead of a socket of granian's: that one shares its port with whoever asks, and has
@@ -74,12 +101,6 @@ class IntakeServer(MPServer):
         holder: Any = SocketHolder  # whose types leave its arguments out
         self._shd = holder(self._listener.detach(), False, BACKLOG)
         self._sso = None
-
-    def signal_handler_interrupt(self, *_: object) -> None:
-        """On another thread than granian does it: a signal that comes just when the main thread
-        begins to wait for the event would wait for the event's lock, and both would wait forever."""
-        self.interrupt_signal = True
-        threading.Thread(target=self.main_loop_interrupt.set, name="interrupt").start()
 
 
 class ServedApplication(Application):

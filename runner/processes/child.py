@@ -36,6 +36,8 @@ NAP = 0.25
 AGAIN = 0.02
 """Seconds until a signal comes again that came at a bad moment."""
 _OURS = str(Path(__file__).parents[1])
+_WAITING = {"enter", "open", "rest", "run_worker", "wait"}
+"""Our functions in which the main thread of a child waits: for the broker, the ledger, the handlers, the end."""
 _WAIT, _START = threading.Condition.wait.__code__, threading.Thread.start.__code__
 
 
@@ -147,18 +149,29 @@ def live(child: Child, supervision: Supervision, configure: Callable[[str], None
 
 
 def _raise_stop(_number: int, frame: FrameType | None) -> None:
-    """In the middle of an import, of a thread's start, or of a library's callback, `Stop` would be
-    swallowed or leave something half done: then the signal comes again a moment later."""
-    if _may_be_interrupted(frame):
+    """Only where the main thread waits. In the middle of an import, of a thread's start, or of a
+    library's callback, `Stop` would be swallowed or leave something half done: then the signal
+    comes again a moment later."""
+    if _waits(frame):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise Stop
-    signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGTERM))
+    signal.signal(signal.SIGALRM, _stop_again)
     signal.setitimer(signal.ITIMER_REAL, AGAIN)
 
 
-def _may_be_interrupted(frame: FrameType | None) -> bool:
-    """Whether code of ours is at work or waits."""
-    if frame is None or not (frame.f_code.co_filename.startswith(_OURS) or frame.f_code is _WAIT):
+def _stop_again(_number: int, frame: FrameType | None) -> None:
+    """To whoever takes SIGTERM by now, which in the intake is granian, with what was interrupted."""
+    handler = signal.getsignal(signal.SIGTERM)
+    if callable(handler):
+        handler(signal.SIGTERM, frame)
+
+
+def _waits(frame: FrameType | None) -> bool:
+    """Whether a function that waits was interrupted, and nothing around it may not be."""
+    if frame is None:
+        return False
+    code = frame.f_code
+    if code is not _WAIT and not (code.co_filename.startswith(_OURS) and code.co_name in _WAITING):
         return False
     while frame is not None:
         if frame.f_code is _START or frame.f_code.co_filename.startswith("<frozen importlib"):

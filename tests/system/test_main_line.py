@@ -61,7 +61,7 @@ def test_a_run_that_is_stopped_while_it_starts_ends_well(prepare: Start) -> None
         program.start(up=False)
         time.sleep(hundredth / 100)  # any moment is to do
         assert program.stop() in (0, -signal.SIGTERM), program.log
-    assert "error" not in program.log
+    assert "error" not in program.log, program.log
     assert "Traceback" not in program.log
 
 
