@@ -140,6 +140,17 @@ def test_a_field_is_sealed_on_every_route_and_a_route_sees_its_mask(
     assert read_token(orjson.loads(message.payload)["cardNo"])
 
 
+def test_what_one_of_several_queues_marks_is_sealed_for_all(sealing: Router, tmp_path: Path) -> None:
+    other = Schema({"properties": {"account": {"type": "string", "x-sensitive": {"show": "hidden"}}}})
+    both = Router([Route((EVENT, PAID))], TOPOLOGY, {"audit": other, "paid": CARD}, Sealer(tmp_path / "keys"))
+    routed = both.route_text(orjson.dumps({"cardNo": NUMBER, "account": "x"}), "1")
+    assert not isinstance(routed, Refusal)
+    for message in routed:
+        body = orjson.loads(message.payload)
+        assert read_token(body["cardNo"])
+        assert read_token(body["account"])
+
+
 @pytest.mark.parametrize("text", [b'{"a": "sealed.1.x"}', b'{"a": ["\\u0073ealed.1.x"]}', b'"sealed.2.x"'])
 def test_a_sender_may_not_write_what_looks_sealed(sealing: Router, text: bytes) -> None:
     refused = refusal(sealing, text)
