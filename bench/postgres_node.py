@@ -40,18 +40,18 @@ class PostgresNode:
             raise FileNotFoundError(HOW_TO_GET_IT)
         self._programs = programs
         self._user = None if os.getuid() else pwd.getpwnam("postgres").pw_uid  # it refuses to run as root
-        self._folder = Path(tempfile.mkdtemp(prefix="runner-postgres-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="runner-postgres-"))
         if self._user is not None:
-            os.chown(self._folder, self._user, -1)
+            os.chown(self.folder, self._user, -1)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = free.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
         command = [programs / "initdb", "--auth=trust", "--username=runner", "--no-sync", "-D", self._data]
-        subprocess.run(command, check=True, user=self._user, stdout=subprocess.DEVNULL, cwd=self._folder)
+        subprocess.run(command, check=True, user=self._user, stdout=subprocess.DEVNULL, cwd=self.folder)
 
     @property
     def _data(self) -> Path:
-        return self._folder / "data"
+        return self.folder / "data"
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://runner@127.0.0.1:{self._port}/{database}"
@@ -67,15 +67,15 @@ class PostgresNode:
             "-p",
             str(self._port),
         ]
-        with (self._folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, "-k", self._folder], user=self._user, stdout=log, stderr=log, cwd=self._folder
+                [*command, "-k", self.folder], user=self._user, stdout=log, stderr=log, cwd=self.folder
             )
         deadline = time.monotonic() + BOOT_TIMEOUT
         ready: list[str | Path] = [self._programs / "pg_isready", "-h", "127.0.0.1", "-p", str(self._port)]
         while subprocess.run(ready, check=False, stdout=subprocess.DEVNULL).returncode:
             if time.monotonic() > deadline or self._process.poll() is not None:
-                raise RuntimeError(f"PostgreSQL doesn't start: {(self._folder / 'log').read_text()[-2000:]}")
+                raise RuntimeError(f"PostgreSQL doesn't start: {(self.folder / 'log').read_text()[-2000:]}")
             time.sleep(_POLL)
 
     def new_database(self) -> str:
@@ -103,7 +103,7 @@ class PostgresNode:
 
     def close(self) -> None:
         self.kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
         self.start()

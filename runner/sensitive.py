@@ -33,6 +33,8 @@ from runner.validation.violations import Violation
 
 _LENGTH = len(PREFIX)
 _JSON_VALUES = frozenset([str, int, float, bool, type(None)])
+DEEPEST = 250
+"""Levels of a body that is sealed: orjson reads 1024, and writes 254."""
 
 Steps = tuple[str | int, ...]
 """Names and indexes that lead to a value in a body."""
@@ -73,7 +75,8 @@ class Outward:
     """A copy of `body` for the message `id`, in which a sensitive value can be its mask, its token or
     itself in turn. `place` has the marks of all queues that it may go to.
 
-    Raises TypeError or ValueError for what JSON can't hold.
+    Raises TypeError or ValueError for what JSON can't hold, and RecursionError for more than
+    `DEEPEST` levels.
     """
 
     def __init__(self, body: Any, place: Place | None, id: str) -> None:
@@ -129,6 +132,8 @@ class Outward:
     # -- copying
 
     def _copy(self, value: Any, place: Place | None, steps: Steps) -> Any:
+        if len(steps) >= DEEPEST:
+            raise RecursionError
         if value.__class__ is dict or isinstance(value, Mapping):
             return self._copy_object(value, place, steps)
         copied: list[Any] = [None] * len(value)
@@ -198,13 +203,18 @@ def _is_marked(schema: Schema, spot: Spot) -> bool:
     return place is not None and place.show is not None
 
 
-def holds_tokens(value: Any) -> bool:
+def holds_tokens(body: Any) -> bool:
     """Whether some text in a body begins as a token does: what a stranger sends may not."""
-    if isinstance(value, dict):
-        return any(map(holds_tokens, value.values()))
-    if isinstance(value, list):
-        return any(map(holds_tokens, value))
-    return isinstance(value, str) and looks_sealed(value)
+    waiting = [body]  # no recursion: it may be nested as deeply as JSON can be read
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, str) and looks_sealed(value):
+            return True
+    return False
 
 
 # -- On the way from a queue --------------------------------------------------------------------
@@ -278,24 +288,40 @@ def sealed_whole(payload: bytes, place: Place, id: str, sealer: Sealer) -> bytes
 
 
 def without_forbidden(payload: bytes, place: Place) -> bytes:
-    """A body without the members that may not be kept; unchanged if it has none, or isn't JSON."""
+    """A body without the members that may not be kept; unchanged if it has none, or isn't JSON.
+    `null` for one that has some, and is nested too deeply to be written again."""
     try:
         body = orjson.loads(payload)
     except orjson.JSONDecodeError:
         return payload
-    return orjson.dumps(body) if _remove_forbidden(body, place) else payload
+    if not _remove_forbidden(body, place):
+        return payload
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        return b"null"
 
 
-def _remove_forbidden(value: Any, place: Place | None) -> bool:
+def _remove_forbidden(body: Any, place: Place) -> bool:
     """Whether something was removed."""
-    if place is None or not isinstance(value, dict | list):
-        return False
     removed = False
-    for name in list(value) if isinstance(value, dict) else range(len(value)):
-        below = place.member(name) if isinstance(name, str) else place.item
-        if below is not None and below.forbidden:
-            del value[name]
-            removed = True
-        elif _remove_forbidden(value[name], below):
-            removed = True
+    waiting = [(body, place)]
+    while waiting:
+        value, place = waiting.pop()
+        for key, below in _members(value, place):
+            if below.forbidden:
+                del value[key]
+                removed = True
+            else:
+                waiting.append((value[key], below))
     return removed
+
+
+def _members(value: Any, place: Place) -> list[tuple[str | int, Place]]:
+    """The members and items of `value` where something may be marked; the last item first, so that
+    removing one moves none that is still to come."""
+    if isinstance(value, dict):
+        return [(name, below) for name in value if (below := place.member(name)) is not None]
+    if isinstance(value, list) and place.item is not None:
+        return [(index, place.item) for index in reversed(range(len(value)))]
+    return []

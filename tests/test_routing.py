@@ -11,6 +11,9 @@ import pytest
 
 from runner.message import Destination
 from runner.pipeline import Binding, Exchange, Pipeline, Queue, Route
+from runner.privacy.keyset import make_keys
+from runner.privacy.sealed import read_token
+from runner.privacy.sealing import Sealer
 from runner.routing import Reason, Refusal, Router
 from runner.topology import plan
 from runner.validation.schema import Schema
@@ -110,3 +113,53 @@ def test_a_body_that_is_only_json_once_it_is_written_is_checked_as_it_is_written
     routed = routing.route(body, text, "1")
     assert not isinstance(routed, Refusal)
     assert [message.destination for message in routed] == [PAID]
+
+
+# -- sealed fields ------------------------------------------------------------------------------
+
+CARD = Schema({"properties": {"cardNo": {"type": "string", "x-sensitive": {"show": "last4"}}}})
+NUMBER = "4111111111111111"
+
+
+@pytest.fixture
+def sealing(tmp_path: Path) -> Router:
+    """To `paid`, whose schema marks a field, for the last four digits 1111; else to `audit`, whose schema doesn't."""
+    make_keys(tmp_path / "keys")
+    marked = Route((PAID,), {"properties": {"cardNo": {"const": "····1111"}}})
+    return Router([marked, Route((EVENT,))], TOPOLOGY, {"paid": CARD}, Sealer(tmp_path / "keys"))
+
+
+@pytest.mark.parametrize(("number", "to"), [(NUMBER, PAID), ("4222222222222222", EVENT)])
+def test_a_field_is_sealed_on_every_route_and_a_route_sees_its_mask(
+    sealing: Router, number: str, to: Destination
+) -> None:
+    routed = sealing.route_text(orjson.dumps({"cardNo": number}), "1")
+    assert not isinstance(routed, Refusal)
+    [message] = routed
+    assert message.destination == to
+    assert read_token(orjson.loads(message.payload)["cardNo"])
+
+
+def test_what_one_of_several_queues_marks_is_sealed_for_all(sealing: Router, tmp_path: Path) -> None:
+    other = Schema({"properties": {"account": {"type": "string", "x-sensitive": {"show": "hidden"}}}})
+    both = Router([Route((EVENT, PAID))], TOPOLOGY, {"audit": other, "paid": CARD}, Sealer(tmp_path / "keys"))
+    routed = both.route_text(orjson.dumps({"cardNo": NUMBER, "account": "x"}), "1")
+    assert not isinstance(routed, Refusal)
+    for message in routed:
+        body = orjson.loads(message.payload)
+        assert read_token(body["cardNo"])
+        assert read_token(body["account"])
+
+
+@pytest.mark.parametrize("text", [b'{"a": "sealed.1.x"}', b'{"a": ["\\u0073ealed.1.x"]}', b'"sealed.2.x"'])
+def test_a_sender_may_not_write_what_looks_sealed(sealing: Router, text: bytes) -> None:
+    refused = refusal(sealing, text)
+    assert refused.reason is Reason.INVALID
+    assert "begins like a sealed value" in str(refused.violations)
+
+
+@pytest.mark.parametrize("levels", [254, 500, 1000])
+@pytest.mark.parametrize("inside", [b"1", b'"sealed."'])
+def test_a_body_that_is_nested_too_deeply_to_be_sealed_is_refused(sealing: Router, levels: int, inside: bytes) -> None:
+    refused = refusal(sealing, b'{"a":' + b"[" * levels + inside + b"]" * levels + b"}")
+    assert refused.violations == (Violation("", "is nested too deeply"),)

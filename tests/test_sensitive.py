@@ -226,6 +226,7 @@ def test_a_mask_that_shows_more_than_the_schema_allows_is_a_fault() -> None:
 def test_tokens_are_recognized_in_what_a_stranger_sends_wherever_they_are() -> None:
     for body in ("sealed.1.x", ["sealed.2.x"], {"a": {"b": ["sealed.1.x"]}}):
         assert holds_tokens(body)
+    assert holds_tokens(orjson.loads(b"[" * 1000 + b'"sealed.1.x"' + b"]" * 1000))
     assert not holds_tokens({"sealed.1.x": 1, "a": ["sealed.", 1, None]})
 
 
@@ -249,3 +250,17 @@ def test_forbidden_members_are_removed_and_the_rest_is_kept() -> None:
     assert left == {"cards": [{"number": "x"}], "note": body["note"]}
     assert without_forbidden(b'{ "a": 1 }', SCHEMA.marks) == b'{ "a": 1 }'
     assert without_forbidden(b"not json", SCHEMA.marks) == b"not json"
+
+
+def test_every_forbidden_item_of_a_list_is_removed() -> None:
+    marks = Schema({"properties": {"pins": {"items": {"x-forbidden": True}}}}).marks
+    assert marks is not None
+    assert without_forbidden(b'{"pins": [1, 2, 3], "a": 1}', marks) == b'{"pins":[],"a":1}'
+
+
+@pytest.mark.parametrize(("levels", "left"), [(100, b'{"next":' * 100 + b"{}" + b"}" * 100), (1000, b"null")])
+def test_what_is_forbidden_is_removed_however_deep_it_is(levels: int, left: bytes) -> None:
+    marks = Schema({"properties": {"next": {"$ref": "#"}, "cvv": {"x-forbidden": True}}}).marks
+    assert marks is not None
+    payload = b'{"next":' * levels + b'{"cvv":"123"}' + b"}" * levels
+    assert without_forbidden(payload, marks) == left

@@ -5,7 +5,7 @@ Left out: the file and what may be done with it (see `runner.privacy.keyset`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from runner.commands.loading import PIPELINE_OPTION
 from runner.config.loader import LoadedPipeline, load
 from runner.errors import KeysError
 from runner.privacy.keyset import Key, KeySet, change_keys, make_keys, read_keys, rotated, with_new_key, without
-from runner.wording import counted, did_you_mean, listed
+from runner.wording import counted
 
 SETTLED = timedelta(minutes=1)
 """How long after a rotation a key stays: every process seals with the new one by then."""
@@ -98,36 +98,26 @@ def print_keys(keys: KeySet) -> None:
 def retire(loaded: LoadedPipeline, path: Path, id: str, *, force: bool) -> str:
     """Remove a key. Returns what was done.
 
-    Raises KeysError if it seals, or if something may need it and `force` isn't set; BrokerError.
+    Raises KeysError if there is none of this id, if it seals, or if something may need it and
+    `force` isn't set; BrokerError.
     """
     keys = read_keys(path)
-    key = keys.key(id)
-    if key is None:
-        ids = [one.id for one in keys.keys]
-        raise KeysError(f"{path} has no key '{id}'{did_you_mean(id, ids)}; it has {listed(ids)}")
-    if id == keys.current:
-        raise KeysError(f"the key {id} seals; 'runner keys rotate' first")
-    needs = [] if force else list(_too_soon(key)) or list(_messages(loaded))
-    if needs:
-        advice = "wait until they are handled, or use --force: what is sealed with a retired key opens nowhere"
-        raise KeysError(f"the key {id} may still be needed: {'; '.join(needs)}; {advice}")
-    change_keys(path, _removing(id))
+    without(keys, id)  # refused before the broker is asked
+    if not force:
+        _check_unneeded(loaded, next(key for key in keys.keys if key.id == id))
+    change_keys(path, lambda keys: without(keys, id))
     return f"retired the key {id}: what is sealed with it opens nowhere any more"
 
 
-def _removing(id: str) -> Callable[[KeySet], KeySet]:
-    def change(keys: KeySet) -> KeySet:
-        if id == keys.current:  # somebody else has rotated meanwhile
-            raise KeysError(f"the key {id} seals; 'runner keys rotate' first")
-        return without(keys, id)
-
-    return change
-
-
-def _too_soon(key: Key) -> Iterator[str]:
-    since = datetime.fromisoformat(key.replaced) if key.replaced else datetime.min.replace(tzinfo=UTC)
-    if datetime.now(UTC) - since < SETTLED:
-        yield f"it was replaced at {key.replaced}, less than a minute ago, and some process may still seal with it"
+def _check_unneeded(loaded: LoadedPipeline, key: Key) -> None:
+    """Raises KeysError if something may need the key."""
+    force = "or use --force: what is sealed with a retired key opens nowhere"
+    if key.replaced and datetime.now(UTC) - datetime.fromisoformat(key.replaced) < SETTLED:
+        reason = f"was replaced at {key.replaced}, less than a minute ago, and some process may still seal with it"
+        raise KeysError(f"the key {key.id} {reason}; wait a minute, {force}")
+    if needs := "; ".join(_messages(loaded)):
+        advice = "wait until these queues and their dead letters are empty"
+        raise KeysError(f"the key {key.id} may still be needed: {needs}; {advice}, {force}")
 
 
 def _messages(loaded: LoadedPipeline) -> Iterator[str]:

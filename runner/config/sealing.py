@@ -14,6 +14,8 @@ from runner.validation.marks import is_sensitive, sensitive_fields
 from runner.validation.schema import Schema
 from runner.wording import did_you_mean, listed, quoted
 
+ADD_KEYS = "add 'keys: file:var/keys'"
+
 
 def sealing_problems(draft: Draft, schemas: Mapping[str, Schema]) -> Iterator[Problem]:
     """What is wrong with keys, marks and reveals; `schemas` are those that could be read."""
@@ -25,7 +27,9 @@ def sealing_problems(draft: Draft, schemas: Mapping[str, Schema]) -> Iterator[Pr
     if draft.document.node(("keys",)) is None:
         yield from _without_keys(draft, fields)
     elif not any(fields.values()) and all(queue.name in schemas for queue in draft.pipeline.queues.values()):
-        message = "keys are named, but no schema marks a field x-sensitive: nothing is sealed"
+        message = (
+            "keys are named, but no schema marks a field x-sensitive: nothing is sealed; mark a field, or remove keys"
+        )
         yield draft.document.problem(("keys",), message, key=True, severity="warning")
     for stage in draft.pipeline.stages.values():
         queue = draft.pipeline.queues.get(stage.consume)
@@ -37,11 +41,11 @@ def _without_keys(draft: Draft, fields: Mapping[str, list[str]]) -> Iterator[Pro
     for queue, names in fields.items():
         if names:
             message = f"queue {queue}: its schema marks {listed(names)} x-sensitive, but the file names no keys"
-            yield draft.document.problem(("queues", queue, "schema"), f"{message}; add 'keys: file:var/keys'")
+            yield draft.document.problem(("queues", queue, "schema"), f"{message}; {ADD_KEYS}")
     for stage in draft.pipeline.stages.values():
         if stage.reveal:
-            message = f"stage {stage.name} reveals {listed(stage.reveal)}, but the file names no keys to seal with"
-            yield draft.document.problem(("stages", stage.name, "reveal"), message)
+            message = f"stage {stage.name} reveals {listed(stage.reveal)}, but the file names no keys"
+            yield draft.document.problem(("stages", stage.name, "reveal"), f"{message}; {ADD_KEYS}")
 
 
 def _reveals(draft: Draft, stage: Stage, schema: Schema | None, fields: list[str]) -> Iterator[Problem]:

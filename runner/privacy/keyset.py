@@ -25,6 +25,7 @@ import orjson
 from runner.errors import KeysError
 from runner.paths import FileReadError, check_path, read_file
 from runner.privacy.files import make_file, make_folder
+from runner.wording import did_you_mean, listed
 
 LARGEST = 1 << 20
 """Bytes of the file."""
@@ -91,6 +92,12 @@ def rotated(keys: KeySet) -> KeySet:
 
 
 def without(keys: KeySet, id: str) -> KeySet:
+    """Without one key. Raises KeysError if there is none of this id, or if it seals."""
+    if keys.key(id) is None:
+        ids = [key.id for key in keys.keys]
+        raise KeysError(f"there is no key '{id}'{did_you_mean(id, ids)}; there is {listed(ids)}")
+    if id == keys.current:
+        raise KeysError(f"the key {id} seals; 'runner keys rotate' first")
     return KeySet(keys.current, tuple(key for key in keys.keys if key.id != id))
 
 
@@ -146,7 +153,16 @@ def _read_key(entry: Any) -> Key:
     name, created, replaced = (str(entry.get(field, "")) for field in ("id", "created", "replaced"))
     if not re.fullmatch(r"[a-z0-9]{1,32}", name):
         raise ValueError("the file has a key without an id of up to 32 small letters and digits")
+    if replaced and not _is_time(replaced):
+        raise ValueError(f"the file has a key that was replaced at {replaced!r}, which isn't a time with its zone")
     return Key(name, secret, created, replaced, development=entry.get("development") is True)
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _written(keys: KeySet) -> bytes:
@@ -201,8 +217,9 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _write(path: Path, keys: KeySet) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part = path.with_name(f".{path.name}.part")
     try:
+        part.unlink(missing_ok=True)  # of one that was killed: nobody else writes now
         with os.fdopen(make_file(part, os.O_EXCL), "wb") as file:
             file.write(_written(keys))
             file.flush()

@@ -7,6 +7,7 @@ every text for people. Left out: copies that were changed (a half, a hash, base6
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Iterable
@@ -55,7 +56,7 @@ class Openings:
 
 def _pattern(value: str) -> str:
     """Linear in the text: what may stand between two characters can't be one of them."""
-    forms = {value, repr(value)[1:-1], ascii(value)[1:-1]} - {""}
+    forms = {value, repr(value)[1:-1], ascii(value)[1:-1], json.dumps(value)[1:-1]} - {""}
     patterns = [re.escape(form) for form in sorted(forms, key=len, reverse=True)]
     letters = "".join(filter(str.isalnum, value))
     if letters.isdigit():

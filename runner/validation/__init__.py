@@ -4,6 +4,7 @@
     violations.py   what is wrong with a body, in the words of a 422's errors
     diagnosis.py    finds it: a second validator, imported only for a body that was refused
     marks.py        which values of a body a schema marks as sensitive or forbidden
+    subschemas.py   its subschemas, and where their $refs lead
     resting.py      a schema for bodies whose sensitive values are sealed
     misspelling.py  keywords and formats in a schema that nothing checks
 

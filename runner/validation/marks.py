@@ -1,129 +1,34 @@
 """What the schemas of a body mark: `x-sensitive` (sealed) and `x-forbidden` (not taken at all).
 
 A place in a body is marked if any subschema marks it that may apply there, whichever branch
-of an `anyOf` or an `if` it is in, and whatever `$ref` leads to it. Left out: judging a
-sealed body (see `runner.validation.resting`).
+of an `anyOf` or an `if` it is in, and whatever `$ref` leads to it. Left out: where a
+`$ref` leads (see `runner.validation.subschemas`), and judging a sealed body (see
+`runner.validation.resting`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
-from urllib.parse import unquote, urldefrag, urljoin
+from typing import Any
 
 import jsonschema_rs
 
 from runner.privacy.sealed import SHOWS, Show
-from runner.validation.misspelling import HOLD_MANY, HOLD_NAMED, HOLD_ONE
+from runner.validation.misspelling import HOLD_NAMED
+from runner.validation.subschemas import Documents, Part, Subschema, reach, walk
 from runner.wording import did_you_mean, listed, shown
 
 SENSITIVE, FORBIDDEN = "x-sensitive", "x-forbidden"
 
 _SAME_PLACE_MANY = ("allOf", "anyOf", "oneOf")
 _SAME_PLACE_ONE = ("if", "then", "else", "not")
-_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _ITEMS = ("items", "prefixItems", "additionalItems", "unevaluatedItems", "contains")
 _OTHERS = ("additionalProperties", "unevaluatedProperties")
-
-Subschema = dict[str, Any]
 
 
 class MarkError(ValueError):
     """A mark isn't written as it has to be; the text is a predicate for the schema."""
-
-
-class Part(NamedTuple):
-    """A subschema, the URI that a `$ref` in it starts at, and the documents that it may lead to."""
-
-    schema: Subschema
-    base: str
-    documents: Documents
-
-    def of(self, *values: Any) -> Iterator[Part]:
-        """The objects among values of its keywords, as parts."""
-        base = rebased(self.schema, self.base)
-        return (Part(value, base, self.documents) for value in values if isinstance(value, dict))
-
-    def referred(self) -> Iterator[Part]:
-        """What its `$ref`s lead to."""
-        base = rebased(self.schema, self.base)
-        found = (self.documents.target(self.schema[name], base) for name in _REFERENCES if name in self.schema)
-        return (part for part in found if part is not None)
-
-    def below(self) -> Iterator[Part]:
-        """The subschemas directly in it, and those that it refers to."""
-        yield from self.referred()
-        for keyword, value in self.schema.items():
-            if keyword in HOLD_ONE:
-                yield from self.of(value)
-            if keyword in HOLD_MANY and isinstance(value, list):
-                yield from self.of(*value)
-            elif keyword in HOLD_NAMED and keyword not in ("$defs", "definitions") and isinstance(value, dict):
-                yield from self.of(*value.values())
-
-
-def reach(parts: Iterable[Part], found: Callable[[Subschema], bool]) -> bool:
-    """Whether some subschema in or behind `parts` is one that is looked for."""
-    waiting, seen = list(parts), set[int]()
-    while waiting:
-        part = waiting.pop()
-        if id(part.schema) in seen:
-            continue
-        seen.add(id(part.schema))
-        if found(part.schema):
-            return True
-        waiting += part.below()
-    return False
-
-
-class Documents:
-    """The documents that a schema is made of, by URI, and what each `$ref` in them leads to."""
-
-    def __init__(self, document: Subschema, base: str, others: Mapping[str, Any]) -> None:
-        self.root = Part(document, base, self)
-        self._all: dict[str, Any] = {**others, base: document}
-        for uri, one in list(self._all.items()):
-            for schema, at in _objects(one, uri):
-                for anchor in ("$anchor", "$dynamicAnchor"):
-                    if isinstance(name := schema.get(anchor), str):
-                        self._all[f"{at}#{name}"] = schema
-                if "$id" in schema:
-                    self._all.setdefault(at, schema)
-
-    def target(self, reference: Any, base: str) -> Part | None:
-        """What a `$ref` leads to, if it is an object."""
-        uri, fragment = urldefrag(urljoin(base, str(reference)))
-        if fragment and f"{uri}#{fragment}" in self._all:
-            return Part(self._all[f"{uri}#{fragment}"], uri, self)
-        found = self._all.get(uri)
-        for step in unquote(fragment).split("/")[1:]:
-            name = step.replace("~1", "/").replace("~0", "~")
-            if isinstance(found, dict):
-                uri, found = rebased(found, uri), found.get(name)
-            elif isinstance(found, list) and name.isdigit() and int(name) < len(found):
-                found = found[int(name)]
-            else:
-                return None
-        return Part(found, uri, self) if isinstance(found, dict) else None
-
-
-def _objects(document: Any, base: str) -> Iterator[tuple[Subschema, str]]:
-    """Every object in a document, subschema or not, with the base inside of it."""
-    waiting = [(document, base)]
-    while waiting:
-        value, base = waiting.pop()
-        if isinstance(value, dict):
-            base = rebased(value, base)
-            yield value, base
-            waiting += [(member, base) for member in value.values()]
-        elif isinstance(value, list):
-            waiting += [(item, base) for item in value]
-
-
-def rebased(schema: Subschema, base: str) -> str:
-    """The base inside of a subschema."""
-    return urljoin(base, schema["$id"]) if isinstance(schema.get("$id"), str) else base
 
 
 class Place:
@@ -136,7 +41,7 @@ class Place:
         self._places[_key(entries)] = self
         self.entries = entries
         """The subschemas for a value here, without those that they consist of."""
-        self._parts = list(_applying(entries))
+        self._parts = list(walk(entries, _same_place))
         shows = [_read_show(part.schema[SENSITIVE]) for part in self._parts if SENSITIVE in part.schema]
         self.show: Show | None = min(shows, key=SHOWS.index, default=None)
         """How the value here is sealed: by the mark that shows the least. None: it isn't."""
@@ -195,22 +100,15 @@ def _key(parts: Iterable[Part]) -> frozenset[int]:
     return frozenset(id(part.schema) for part in parts)
 
 
-def _applying(parts: Iterable[Part]) -> Iterator[Part]:
-    """`parts` and all that they consist of, for the same place."""
-    waiting, seen = list(parts), set[int]()
-    while waiting:
-        part = waiting.pop()
-        if id(part.schema) in seen:
-            continue
-        seen.add(id(part.schema))
-        yield part
-        schema = part.schema
-        waiting += part.of(*(schema.get(keyword) for keyword in _SAME_PLACE_ONE))
-        for keyword in _SAME_PLACE_MANY:
-            waiting += part.of(*schema.get(keyword, ()))
-        for keyword in ("dependentSchemas", "dependencies"):
-            waiting += part.of(*schema.get(keyword, {}).values())
-        waiting += part.referred()
+def _same_place(part: Part) -> Iterator[Part]:
+    """What a subschema consists of, for the same place."""
+    schema = part.schema
+    yield from part.of(*(schema.get(keyword) for keyword in _SAME_PLACE_ONE))
+    for keyword in _SAME_PLACE_MANY:
+        yield from part.of(*schema.get(keyword, ()))
+    for keyword in ("dependentSchemas", "dependencies"):
+        yield from part.of(*schema.get(keyword, {}).values())
+    yield from part.referred()
 
 
 def find_marks(documents: Documents) -> Place | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from runner.validation.marks import FORBIDDEN, SENSITIVE, Documents, Part, Place, marked_places, reach, rebased
+from runner.validation.marks import FORBIDDEN, SENSITIVE, Place, marked_places
+from runner.validation.subschemas import Documents, Part, reach, rebased
 
 
 def without_forbidden(schema: Any) -> Any:

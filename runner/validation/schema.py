@@ -114,8 +114,9 @@ class Schema(Judge):
         return cls(read_schema(path), base=path)
 
     def _read_marks(self, base_uri: str, files: _Files) -> None:
-        from runner.validation.marks import Documents, MarkError, find_marks
+        from runner.validation.marks import MarkError, find_marks
         from runner.validation.resting import Relaxing, without_forbidden
+        from runner.validation.subschemas import Documents
 
         read = {uri: without_forbidden(document) for uri, document in files.documents.items()}
         assert isinstance(self.document, dict)

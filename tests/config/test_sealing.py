@@ -32,7 +32,7 @@ def test_a_stage_may_reveal_what_the_schema_of_its_queue_marks(folder: Path) -> 
 def test_a_field_that_is_marked_needs_keys(folder: Path) -> None:
     assert problems(folder, pipeline(keys="")) == [
         "queue a: its schema marks cardNo x-sensitive, but the file names no keys; add 'keys: file:var/keys'",
-        "stage s reveals cardNo, but the file names no keys to seal with",
+        "stage s reveals cardNo, but the file names no keys; add 'keys: file:var/keys'",
     ]
 
 
@@ -43,7 +43,7 @@ def test_what_is_revealed_has_to_be_marked(folder: Path) -> None:
 
 
 def test_keys_that_seal_nothing_are_a_warning(folder: Path) -> None:
-    message = "keys are named, but no schema marks a field x-sensitive: nothing is sealed"
+    message = "keys are named, but no schema marks a field x-sensitive: nothing is sealed; mark a field, or remove keys"
     assert problems(folder, pipeline(reveal="[]", schema="plain.json")) == [message]
 
 

@@ -87,6 +87,18 @@ def test_a_key_can_be_removed(path: Path) -> None:
     assert [key.id for key in left.keys] == [keys.current]
 
 
+def test_the_key_that_seals_can_not_be_removed(path: Path) -> None:
+    with pytest.raises(KeysError, match="seals; 'runner keys rotate' first"):
+        change_keys(path, lambda keys: without(keys, keys.current))
+
+
+def test_what_a_killed_one_has_left_half_written_is_no_obstacle(path: Path) -> None:
+    path.with_name(".keys.part").write_text("half")
+    change_keys(path, with_new_key)
+    assert len(read_keys(path).keys) == 2
+    assert list(path.parent.iterdir()) == [path]
+
+
 def changed(path: Path, **changes: Any) -> None:
     document = json.loads(path.read_bytes())
     document["keys"][0] |= changes.pop("key", {})
@@ -102,6 +114,8 @@ def changed(path: Path, **changes: Any) -> None:
         ({"key": {"key": "AAAA"}}, "the file has a key of 3 bytes; a key has 32"),
         ({"key": {"key": "!"}}, "the file isn't one of 'runner keys', or is damaged"),
         ({"key": {"id": "a.b"}, "current": "a.b"}, "the file has a key without an id"),
+        ({"key": {"replaced": "yesterday"}}, "replaced at 'yesterday', which isn't a time with its zone"),
+        ({"key": {"replaced": "2026-11-26T14:00:00"}}, "which isn't a time with its zone"),
         ({"keys": 1}, "the file isn't one of 'runner keys', or is damaged"),
     ],
 )

@@ -44,6 +44,7 @@ def test_a_number_is_found_however_it_is_spaced(written: str) -> None:
         ("Jürgen@example.com", "JÜRGEN@example.com"),
         ("a\tb\\c d", r"'a\tb\\c d'"),
         ("Jürgen@example.com", r"J\xfcrgen@example.com"),
+        ("Jürgen@example.com", r'{"user": "J\u00fcrgen@example.com"}'),
         ("000123456789", "int 123456789"),
         ("ab", "is ab."),
     ],

@@ -12,6 +12,7 @@ from runner.validation.marks import is_sensitive, sensitive_fields, union
 from runner.validation.schema import Schema, SchemaError
 
 LAST4 = {"type": "string", "x-sensitive": {"show": "last4"}}
+DRAFT_2019, DRAFT_7 = "https://json-schema.org/draft/2019-09/schema", "http://json-schema.org/draft-07/schema#"
 CARD = {"properties": {"number": LAST4}}
 
 
@@ -42,6 +43,9 @@ def test_a_schema_without_marks_has_none() -> None:
         ({"dependentSchemas": {"b": {"properties": {"a": LAST4}}}}, ["a"]),
         ({"properties": {"a": {"$ref": "#/$defs/card"}}, "$defs": {"card": LAST4}}, ["a"]),
         ({"properties": {"a": {"$ref": "#card"}}, "$defs": {"card": {"$anchor": "card", **LAST4}}}, ["a"]),
+        ({"properties": {"a": {"$dynamicRef": "#x"}}, "$defs": {"c": {"$dynamicAnchor": "x", **LAST4}}}, ["a"]),
+        ({"$schema": DRAFT_2019, "properties": {"a": LAST4, "next": {"$recursiveRef": "#"}}}, ["next", "a"]),
+        ({"$schema": DRAFT_7, "dependencies": {"b": {"properties": {"a": LAST4}}}}, ["a"]),
         ({"properties": {"a": {"$ref": "c"}}, "$defs": {"x": {"$id": "c", **LAST4}}}, ["a"]),
         ({"properties": {"a": LAST4, "next": {"$ref": "#"}}}, ["next", "next", "a"]),
         ({"properties": {"a~/b": {"$ref": "#/$defs/a~0~1b"}}, "$defs": {"a~/b": LAST4}}, ["a~/b"]),

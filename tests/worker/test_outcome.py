@@ -354,6 +354,11 @@ def test_a_forbidden_member_is_not_even_kept_sealed(sealer: Sealer) -> None:
     assert b"123" not in json.dumps({**json.loads(body), "cardNo": ""}).encode()
 
 
+def test_a_forbidden_member_is_not_kept_without_keys_either() -> None:
+    letter = the_only(decider(schemas={"in": SEALED}).failed(delivery({"cvv": "123", "n": 1}), Reject("x")).messages)
+    assert json.loads(letter.payload) == {"n": 1}
+
+
 def test_a_token_of_another_message_is_dead_lettered_as_it_is(sealer: Sealer) -> None:
     taken = delivery(at_rest(sealer, id="id-2"))
     with pytest.raises(Reject, match="made for another place") as refused:
@@ -390,6 +395,13 @@ def test_a_result_that_repeats_a_revealed_value_in_the_clear_is_refused(sealer: 
     body = decided.message(taken).body
     with pytest.raises(Reject, match="in the clear, within another text"):
         decided.done(taken, {**body, "note": f"card {body['cardNo']}"})
+    decided.let_go(taken)
+
+
+def test_a_short_revealed_value_may_be_in_a_result_by_chance(sealer: Sealer) -> None:
+    decided, taken = sealing(sealer, "cardNo", out=Schema(True)), delivery(at_rest(sealer, "12345"))
+    [message] = decided.done(taken, {**decided.message(taken).body, "amount": 12345})
+    assert json.loads(message.payload)["amount"] == 12345
     decided.let_go(taken)
 
 
