@@ -14,7 +14,7 @@ from runner.brokers.base import Depth
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.brokers.rabbitmq.declaring import ROLL_CALLS
 from runner.brokers.rabbitmq.roll_call import LONGEST, Held, read_answer, written
-from tests.brokers.plans import WORK, Collector
+from tests.brokers.plans import WORK, Collector, depth
 from tests.waiting import wait_until
 
 NONSENSE = {
@@ -58,7 +58,7 @@ def test_a_nonsensical_answer_is_not_counted_and_does_no_harm(
 ) -> None:
     broker = rabbit()
     broker.consume(WORK, 1, Collector())
-    wait_until(lambda: broker.depths([WORK])[WORK] == Depth(consumers=1))
+    wait_until(lambda: depth(broker) == Depth(consumers=1))
     answered = threading.Event()
     with closing(pika.BlockingConnection(pika.URLParameters(vhost_url))) as connection:
         channel = connection.channel()
@@ -73,9 +73,9 @@ def test_a_nonsensical_answer_is_not_counted_and_does_no_harm(
         channel.basic_consume(queue, answer, auto_ack=True)
         answers = threading.Thread(target=channel.start_consuming)
         answers.start()
-        assert broker.depths([WORK])[WORK] == Depth(consumers=1)
+        assert depth(broker) == Depth(consumers=1)
         assert answered.wait(30)
         assert broker.available
-        assert broker.depths([WORK])[WORK] == Depth(consumers=1)
+        assert depth(broker) == Depth(consumers=1)
         connection.add_callback_threadsafe(channel.stop_consuming)
         answers.join()
