@@ -90,7 +90,12 @@ def _live(house: House, below: Ground, chance: random.Random, seconds: float, di
     payers.stop()
     diary.say(f"it is over; the payers were answered {dict(payers.answers)}")
     house.resume()
-    wait_until(lambda: payers.pay(0), timeout=SETTLING)
+
+    def is_taken() -> bool:
+        house.start()  # the last trouble may have been a stop that took its time
+        return payers.pay(0)
+
+    wait_until(is_taken, timeout=SETTLING)
     diary.say("a payment is taken again")
     return _account(house, payers.accepted, diary)
 
