@@ -10,7 +10,7 @@ import re
 _MILLISECONDS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|d|h|m|s)")
 _DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
-_RATE = re.compile(r"([1-9]\d{0,8})/(s|m|h|d)")
+_RATE = re.compile(r"([1-9][0-9]{0,8})/(s|m|h|d)")
 _BYTES = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "B": 1}
 _SIZE = re.compile(r"(\d{1,15}) ?(GiB|MiB|KiB|B)")
 

@@ -52,7 +52,7 @@ def apikeys() -> None:
 @apikeys.command("add")
 @PIPELINE_OPTION
 @click.argument("caller")
-@click.option("--expires", type=Lifetime(), metavar="DURATION", help="Make it valid only for so long, such as 90d.")
+@click.option("--expires", type=Lifetime(), default=None, metavar="DURATION", help="How long it is valid, such as 90d.")
 def add_command(pipeline: Path, caller: str, expires: float | None) -> None:
     """Make a key for CALLER, and print it.
 

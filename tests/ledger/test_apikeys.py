@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
 from runner.errors import LedgerAwayError
@@ -53,7 +51,7 @@ def test_a_key_expires(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     wait_until(lambda: ring.caller(key) == "shop")
     assert added.expires_at is not None
     later = added.expires_at
-    monkeypatch.setattr(apikeys.time, "time", lambda: later)
+    monkeypatch.setattr("runner.ledger.apikeys.time.time", lambda: later)
     assert ring.caller(key) is None
 
 
@@ -70,21 +68,18 @@ def test_when_a_key_was_used_last_is_known(ledger: Ledger) -> None:
 
 
 def test_without_the_ledger_what_was_heard_of_holds_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    ring, over = _heard_once(monkeypatch), threading.Event()
-    ring.follow(lambda _: over.is_set() or over.set() is not None)
+    class Once(ApiKeys):
+        asked = 0
+
+        def all(self) -> list[apikeys.ApiKey]:
+            self.asked += 1
+            if self.asked > 1:
+                raise LedgerAwayError("no connection")
+            return []
+
+    once = Once(Database("sqlite:unused.db"))
+    ring = KeyRing(once)
+    ring.follow(lambda _: once.asked == 2)
     assert ring.away == ""
     monkeypatch.setattr(apikeys, "STALE", 0.0)
     assert ring.away == "no connection"
-
-
-def _heard_once(monkeypatch: pytest.MonkeyPatch) -> KeyRing:
-    answers = [None]
-
-    class Once(ApiKeys):
-        def all(self) -> list[apikeys.ApiKey]:
-            if not answers:
-                raise LedgerAwayError("no connection")
-            answers.clear()
-            return []
-
-    return KeyRing(Once(Database("sqlite:unused.db")))
