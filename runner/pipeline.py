@@ -22,6 +22,8 @@ QueueType = Literal["quorum", "classic"]
 
 Idempotency = Literal["required", "optional", "off"]
 """Whether a request has to bring an Idempotency-Key, may, or is not asked for one."""
+Auth = Literal["api_key", "off"]
+"""How a route knows who posts: by an API key, or not at all."""
 OnUnknown = Literal["retry", "park"]
 """What becomes of a message that a handler may have handled: it is tried again with the same
 id, or goes to the dead letters for a person to decide."""
@@ -57,6 +59,14 @@ class Verify:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimit:
+    """The most `requests` of one caller in any `seconds`."""
+
+    requests: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class HttpRoute:
     """One method and path of the intake, and where its bodies are published."""
 
@@ -69,12 +79,20 @@ class HttpRoute:
     status: str | None = None
     """The path that tells how a message stands, with `{id}` where its id belongs."""
     verify: Verify | None = None
-    """None: anybody may post."""
+    """None: requests need no signature."""
+    auth: Auth = "off"
+    rate_limit: RateLimit | None = None
 
     @property
     def uses_ledger(self) -> bool:
         """Whether the ledger, if there is one, has a part in its requests."""
-        return self.status is not None or self.idempotency != "off" or self.verify is not None
+        remembers = self.status is not None or self.idempotency != "off" or self.rate_limit is not None
+        return remembers or self.knows_callers
+
+    @property
+    def knows_callers(self) -> bool:
+        """Whether it takes nothing from strangers."""
+        return self.auth != "off" or self.verify is not None
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"

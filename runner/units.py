@@ -1,4 +1,4 @@
-"""Durations (`2s`, `15m`, `1h30m`) and sizes (`64KiB`, `1MiB`), as people write them.
+"""Durations (`2s`, `15m`, `1h30m`), rates (`100/s`) and sizes (`64KiB`, `1MiB`), as people write them.
 
 Only parses and formats; how long anything waits, and how large it may be, is decided elsewhere.
 """
@@ -10,6 +10,7 @@ import re
 _MILLISECONDS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|d|h|m|s)")
 _DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
+_RATE = re.compile(r"([1-9][0-9]{0,8})/(s|m|h|d)")
 _BYTES = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "B": 1}
 _SIZE = re.compile(r"(\d{1,15}) ?(GiB|MiB|KiB|B)")
 
@@ -38,6 +39,19 @@ def format_duration(seconds: float) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts)
+
+
+def parse_rate(text: str) -> tuple[int, int]:
+    """How many in how many seconds: `100/s` → 100, 1. Raises ValueError with a sentence for the user."""
+    match = _RATE.fullmatch(text.replace(" ", ""))
+    if match is None:
+        raise ValueError(f"{text!r} is not a rate; write 100/s, 60/m, 1000/h or 5000/d")
+    return int(match[1]), _MILLISECONDS[match[2]] // 1000
+
+
+def format_rate(count: int, seconds: int) -> str:
+    """100, 1 → `100/s`."""
+    return f"{count}/{next(unit for unit, size in _MILLISECONDS.items() if size == seconds * 1000)}"
 
 
 def parse_size(text: str | float) -> int:

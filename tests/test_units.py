@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.units import format_duration, format_size, parse_duration, parse_size
+from runner.units import format_duration, format_rate, format_size, parse_duration, parse_rate, parse_size
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,20 @@ def test_a_size_is_written_as_short_as_it_can_be(count: int, text: str) -> None:
 @given(st.integers(0, 10**12))
 def test_a_size_that_is_written_reads_back(count: int) -> None:
     assert parse_size(format_size(count)) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [("100/s", (100, 1)), ("60 / m", (60, 60)), ("1000/h", (1000, 3600)), ("5000/d", (5000, 86_400))],
+)
+def test_a_rate_is_a_number_in_a_span(text: str, rate: tuple[int, int]) -> None:
+    assert parse_rate(text) == rate
+    assert format_rate(*rate) == text.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0/s", "100", "/s", "1.5/s", "-1/s", "1/ms", "1/2s", "1/week", "1000000000/s", "١/s"]
+)
+def test_other_rates_are_refused_with_examples(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a rate; write 100/s"):
+        parse_rate(text)

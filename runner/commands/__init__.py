@@ -9,6 +9,7 @@
                    shows the progress
     status.py      counts the messages on the queues
     ledger.py      how a message stands, and which messages something was recorded of
+    apikeys.py     makes, lists and revokes the keys by which callers are known
     keys.py        makes, lists and changes the keys that seal
     mail.py        reads the development mailbox
     new.py         writes a pipeline to start from

@@ -25,7 +25,7 @@ from runner.message import Destination
 from runner.pipeline import Http, Pipeline, Queue, Route, Stage
 from runner.privacy.redaction import HIDDEN, hide_password, is_secret
 from runner.retry import RetryPolicy
-from runner.units import format_duration, format_size
+from runner.units import format_duration, format_rate, format_size
 
 Lines = Iterator[str]
 
@@ -116,6 +116,10 @@ def _http(http: Http) -> Lines:
             yield f"      idempotency: {inline({'mode': route.idempotency, 'keep': keep})}"
         if route.status is not None:
             yield f"      status: {scalar(route.status)}"
+        if route.auth != "off":
+            yield f"      auth: {route.auth}"
+        if (rate := route.rate_limit) is not None:
+            yield f"      rate_limit: {format_rate(rate.requests, rate.seconds)}"
         if route.verify is not None:
             verify = {"secrets": [HIDDEN] * len(route.verify.secrets)}
             yield f"      verify: {inline({**verify, 'tolerance': format_duration(route.verify.tolerance)})}"

@@ -133,6 +133,10 @@ def _ledger_users(pipeline: Pipeline) -> Iterator[tuple[Trail, str]]:
             yield (*trail, "status"), f"route {route}: status"
         if route.idempotency != "off":
             yield (*trail, "idempotency"), f"route {route}: idempotency"
+        if route.auth != "off":
+            yield (*trail, "auth"), f"route {route}: auth"
+        if route.rate_limit is not None:
+            yield (*trail, "rate_limit"), f"route {route}: rate_limit"
     for stage in pipeline.stages.values():
         if stage.once:
             yield ("stages", stage.name, "once"), f"stage {stage.name}: once"

@@ -34,12 +34,13 @@ from runner.pipeline import (
     Mailbox,
     Pipeline,
     Queue,
+    RateLimit,
     Route,
     Stage,
     Verify,
 )
 from runner.privacy.keyset import keys_file
-from runner.units import format_duration, format_size, parse_duration, parse_size
+from runner.units import format_duration, format_size, parse_duration, parse_rate, parse_size
 from runner.validation.schema import file_uri
 
 T = TypeVar("T")
@@ -237,7 +238,13 @@ class _Reader:
         written = self._value((*trail, "idempotency"))
         mode = self._value((*trail, "idempotency", "mode")) or "optional" if isinstance(written, dict) else written
         keep = self._duration((*trail, "idempotency", "keep"), 60.0, LONGEST_KEEP)
-        given = _given(idempotency=mode, idempotency_keep=keep, status=self._value((*trail, "status")))
+        given = _given(
+            idempotency=mode,
+            idempotency_keep=keep,
+            status=self._value((*trail, "status")),
+            auth=self._value((*trail, "auth")),
+            rate_limit=self._parsed((*trail, "rate_limit"), lambda text: RateLimit(*parse_rate(text))),
+        )
         return HttpRoute(method, path, self._publish(trail), verify=self._verify((*trail, "verify")), **given)
 
     def _verify(self, trail: Trail) -> Verify | None:

@@ -1,4 +1,5 @@
-"""What `production: true` refuses: that which is only for development.
+"""What `production: true` refuses: that which is only for development. An intake that anybody may
+post to is worth a warning even there.
 
 Left out: what is wrong in development, too (see `runner.config.checks`).
 """
@@ -8,31 +9,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runner.config.draft import Draft
-from runner.errors import KeysError, Problem
+from runner.errors import KeysError, Problem, Severity, Trail
 from runner.hosts import is_loopback
-from runner.pipeline import Http
 from runner.privacy.keyset import read_keys
 
 
 def production_problems(draft: Draft) -> Iterator[Problem]:
-    """What must not be in production, if the file says that this is it."""
+    """What must not be in production, if the file says that this is it; else the warnings."""
+    yield from _open_to_all(draft)
     if not draft.pipeline.production:
         return
     if draft.pipeline.mailbox is not None:
         message = "mailbox keeps mails and delivers none, and this is production; remove it"
         yield draft.document.problem(("mailbox",), message, key=True)
-    if (http := draft.pipeline.http) is not None and is_open_to_all(http):
-        message = (
-            f"http.listen {http.listen} can be reached from other machines, nothing asks who posts, and this is "
-            "production; listen on 127.0.0.1, behind a proxy that asks"
-        )
-        yield draft.document.problem(("http", "listen"), message)
     yield from _made_up_keys(draft)
 
 
-def is_open_to_all(http: Http) -> bool:
-    """Whether other machines may post without saying who they are: so far, nothing asks them."""
-    return not is_loopback(http.listen.host)
+def _open_to_all(draft: Draft) -> Iterator[Problem]:
+    """Each route that other machines may post to without saying who they are."""
+    http = draft.pipeline.http
+    if http is None or is_loopback(http.listen.host):
+        return
+    for route in http.routes:
+        trail: Trail = ("http", "routes", str(route))
+        if route.knows_callers or any(draft.document.node((*trail, key)) for key in ("auth", "verify")):
+            continue
+        message = (
+            f"route {route}: other machines reach {http.listen}, and nothing asks them who they are; "
+            "add 'auth: api_key' or 'verify', or listen on 127.0.0.1, behind a proxy that asks"
+        )
+        severity: Severity = "error" if draft.pipeline.production else "warning"
+        yield draft.document.problem(trail, message, key=True, severity=severity)
 
 
 def _made_up_keys(draft: Draft) -> Iterator[Problem]:

@@ -4,6 +4,7 @@
     rsgi.py        the same on granian's event loop: a short way for the routes
     arrivals.py    how a body comes in: its size, its time, and what a stop drops
     signatures.py  signed requests, as Standard Webhooks has them
+    gate.py        who posts, and whether that is too often
     desk.py        the bodies of one route: checked, and turned into messages
     register.py    what the ledger remembers of a request, and whether it was answered before
     status.py      how a message stands: the resource that a 202 points to

@@ -20,6 +20,7 @@ from runner.errors import BrokerError
 from runner.events import UNWATCHED, Events
 from runner.intake import problems
 from runner.intake.desk import Desk
+from runner.intake.gate import Admitted
 from runner.intake.health import HealthViews, published_to, troubles_of
 from runner.intake.problems import ProblemResponse, TurnedAway
 from runner.intake.register import Register, Replayed
@@ -28,6 +29,7 @@ from runner.message import Outgoing
 from runner.pipeline import Http
 
 if TYPE_CHECKING:
+    from runner.ledger.apikeys import KeyRing
     from runner.ledger.ledger import Ledger
 
 T = TypeVar("T")
@@ -39,26 +41,36 @@ def create_app(
     events: Events = UNWATCHED,
     health: HealthViews | None = None,
     ledger: Ledger | None = None,
+    ring: KeyRing | None = None,
 ) -> Flask:
-    """The intake of `loaded` as a WSGI app; `broker` and `ledger` are started already. `health` is
-    told where others answer with it as well."""
+    """The intake of `loaded` as a WSGI app; `broker` and `ledger` are started already. `health` and
+    `ring` are told where others use them as well."""
     http = loaded.pipeline.http
     assert http is not None, "the pipeline has no http section"
     app = Flask("runner.intake", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = http.max_body
     app.url_map.merge_slashes = False
     app.register_error_handler(Exception, partial(_error, http, events))
+    ring = ring or key_ring(http, ledger)
     for route in http.routes:
-        view = RouteView(Desk(route, loaded, ledger), broker, http.confirm_timeout, events)
+        view = RouteView(Desk(route, loaded, ledger, ring), broker, http.confirm_timeout, events)
         app.add_url_rule(route.path, str(route), view, methods=[route.method])
     if ledger is not None:
         stages = {stage.consume: stage.name for stage in loaded.pipeline.stages.values()}
         for status in {route.status for route in http.routes if route.status is not None}:
-            app.add_url_rule(status.replace("{id}", "<id>"), f"GET {status}", StatusView(ledger, stages))
+            told = [route for route in http.routes if route.status == status]
+            tell = StatusView(ledger, stages, told, ring)
+            app.add_url_rule(status.replace("{id}", "<id>"), f"GET {status}", tell)
     health = health or HealthViews(loaded, broker, published_to(http), troubles_of(ledger))
     for path, answer in health.views.items():
         app.add_url_rule(path, f"GET {path}", answer)
     return app
+
+
+def key_ring(http: Http, ledger: Ledger | None) -> KeyRing | None:
+    """The API keys of those who may post; None if no route asks for one."""
+    asked = any(route.auth != "off" for route in http.routes)
+    return ledger.key_ring() if ledger is not None and asked else None
 
 
 class RouteView:
@@ -72,22 +84,32 @@ class RouteView:
 
     def __call__(self) -> Response:
         began = time.perf_counter()
+        admitted = Admitted("", {})
         try:
+            admitted = self._admitted()
             self._desk.check_type(request.headers.get("Content-Type", ""), request.headers.get("Content-Encoding", ""))
             payload = request.stream.read()
             request.stream.read(1)  # Werkzeug refuses a chunked body only when it reads beyond the limit
-            messages, headers = self._publish(payload)
+            messages, headers = self._publish(payload, admitted.caller)
         except Replayed as replayed:
-            return Response(replayed.answer, 202, replayed.headers, mimetype="application/json")
+            headers = replayed.headers | admitted.headers
+            return Response(replayed.answer, 202, headers, mimetype="application/json")
         except TurnedAway as turned_away:
+            turned_away.problem.headers.extend(admitted.headers)
             return self._refuse(turned_away.problem)
         except BrokerError as error:
             return self._refuse(problems.unavailable(error))
         if (tell := self._events.accepted) is not None:
             tell(self._desk.route, messages, time.perf_counter() - began)
-        return Response(problems.accepted(messages), 202, headers, mimetype="application/json")
+        return Response(problems.accepted(messages), 202, headers | admitted.headers, mimetype="application/json")
 
-    def _publish(self, body: bytes) -> tuple[Sequence[Outgoing], dict[str, str]]:
+    def _admitted(self) -> Admitted:
+        gate, register = self._desk.gate, self._desk.register
+        if gate is None or register is None:
+            return Admitted("", {})
+        return _remembered(register, gate.admit(request.headers.get("Authorization"), request.remote_addr or ""))
+
+    def _publish(self, body: bytes, caller: str) -> tuple[Sequence[Outgoing], dict[str, str]]:
         """The messages of a body, published, and the headers of its 202."""
         signatures, register = self._desk.signatures, self._desk.register
         signed = None if signatures is None else signatures.verified(request.headers, body)
@@ -96,7 +118,7 @@ class RouteView:
             self._broker.publish(messages, timeout=self._timeout)
             return messages, {}
         key = register.key(request.headers.get("Idempotency-Key"), signed)
-        entry = _remembered(register, register.enter(key, body, messages))
+        entry = _remembered(register, register.enter(key, body, messages, caller))
         if entry.id != messages[0].id:
             messages = self._desk.messages(body, entry.id)
         try:

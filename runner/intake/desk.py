@@ -13,6 +13,7 @@ from werkzeug.http import parse_options_header
 from runner.config.loader import LoadedPipeline
 from runner.errors import KeysError
 from runner.intake import problems
+from runner.intake.gate import Gate
 from runner.intake.problems import TurnedAway
 from runner.intake.register import Register
 from runner.intake.signatures import Signatures
@@ -22,21 +23,28 @@ from runner.routing import Refusal, Router
 from runner.topology import plan
 
 if TYPE_CHECKING:
+    from runner.ledger.apikeys import KeyRing
     from runner.ledger.ledger import Ledger
 
 
 class Desk:
     """One method and path of the intake."""
 
-    def __init__(self, route: HttpRoute, loaded: LoadedPipeline, ledger: Ledger | None = None) -> None:
+    def __init__(
+        self, route: HttpRoute, loaded: LoadedPipeline, ledger: Ledger | None = None, ring: KeyRing | None = None
+    ) -> None:
         self.route = str(route)
         """As in the file: `POST /make-payment`."""
         self._router = Router(route.publish, plan(loaded.pipeline), loaded.schemas, loaded.sealer)
         self.signatures = None if route.verify is None else Signatures(route, route.verify)
-        """None if anybody may post."""
+        """None if requests need no signature."""
+        self.gate: Gate | None = None
+        """None if anybody may post, however often."""
         self.register: Register | None = None
         """None if the ledger has nothing to do with it."""
         if ledger is not None and route.uses_ledger and loaded.pipeline.http is not None:
+            if route.auth != "off" or route.rate_limit is not None:
+                self.gate = Gate(route, ledger, ring if route.auth != "off" else None)
             self.register = Register(route, ledger, loaded.pipeline, loaded.pipeline.http.confirm_timeout)
 
     @staticmethod

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from runner.errors import LedgerError
 from runner.intake import problems
-from runner.intake.problems import TurnedAway
+from runner.intake.problems import TurnedAway, ledger_away
 from runner.intake.signatures import Signed
 from runner.message import Outgoing
 from runner.pipeline import HttpRoute, Pipeline
@@ -54,6 +54,8 @@ class Entry(NamedTuple):
     id: str
     """Of the message that it publishes."""
     key: str | None
+    owner: str
+    """The route and its caller, as `owner` has them."""
 
 
 class Register:
@@ -88,17 +90,17 @@ class Register:
             raise _turned_away(400, detail)
         return key
 
-    def enter(self, key: str | None, body: bytes, messages: Sequence[Outgoing]) -> Future[Entry]:
-        """Remember what a request publishes. The future raises TurnedAway for one that may not be
+    def enter(self, key: str | None, body: bytes, messages: Sequence[Outgoing], caller: str = "") -> Future[Entry]:
+        """Remember what a request of `caller` publishes. The future raises TurnedAway for one that may not be
         published now, and Replayed for one that was answered before. Raises TurnedAway."""
         if self._ledger.away:
             raise ledger_away(self._ledger.away)
         entered: Future[Entry] = _future()
-        new = Entry(messages[0].id, key)
+        new = Entry(messages[0].id, key, owner(self._route, caller))
         if key is None:
-            self._ledger.accept(self._records(new.id, messages), lambda error: _tell(entered, new, error))
+            self._ledger.accept(self._records(new, messages), lambda error: _tell(entered, new, error))
         else:
-            self._claim(key, body, new.id, messages, entered)
+            self._claim(new, key, body, messages, entered)
         return entered
 
     def answered(self, entry: Entry, answer: bytes | None) -> Future[None] | None:
@@ -113,7 +115,7 @@ class Register:
             else:
                 remembered.set_exception(ledger_away(str(error), published=True))
 
-        self._ledger.answered(str(self._route), entry.key, entry.id, answer, closed)
+        self._ledger.answered(entry.owner, entry.key, entry.id, answer, closed)
         return remembered
 
     def silent(self, *, published: bool = False) -> TurnedAway:
@@ -125,7 +127,7 @@ class Register:
         found = {} if self._route.status is None else {"Location": self._route.status.replace("{id}", id)}
         return found | ({"Idempotent-Replayed": "true"} if replayed else {})
 
-    def _claim(self, key: str, body: bytes, id: str, messages: Sequence[Outgoing], entered: Future[Entry]) -> None:
+    def _claim(self, new: Entry, key: str, body: bytes, messages: Sequence[Outgoing], entered: Future[Entry]) -> None:
         from runner.ledger.requests import Requested
 
         fingerprint = hmac.new(self._ledger.secret, body, hashlib.sha256).hexdigest()
@@ -134,22 +136,22 @@ class Register:
             if error is not None or found is None:
                 entered.set_exception(ledger_away(str(error)))
             else:
-                self._decide(found, key, entered)
+                self._decide(found, new, entered)
 
         self._ledger.claim(
-            Requested(str(self._route), key, fingerprint, id),
-            lambda granted: self._records(granted, messages),
+            Requested(new.owner, key, fingerprint, new.id),
+            lambda granted: self._records(new._replace(id=granted), messages),
             busy=self.timeout + MARGIN,
             keep=self._route.idempotency_keep,
             then=claimed,
         )
 
-    def _decide(self, found: Claimed, key: str, entered: Future[Entry]) -> None:
+    def _decide(self, found: Claimed, new: Entry, entered: Future[Entry]) -> None:
         from runner.ledger.requests import Answered, Granted, InFlight, Mismatch
 
         match found:
             case Granted(id):
-                entered.set_result(Entry(id, key))
+                entered.set_result(new._replace(id=id))
             case Answered(answer, id):
                 entered.set_exception(Replayed(answer, self.headers(id, replayed=True)))
             case InFlight(seconds):
@@ -159,28 +161,23 @@ class Register:
                 detail = "this Idempotency-Key was used with another body; use a fresh key for another request"
                 entered.set_exception(_turned_away(422, detail))
 
-    def _records(self, id: str, messages: Sequence[Outgoing]) -> Records:
+    def _records(self, entry: Entry, messages: Sequence[Outgoing]) -> Records:
         from runner.ledger.hops import HopKey, Records
 
         records, now = Records(), time.time()
         for queue in {queue for message in messages for queue in self._topology.queues_of(message.destination)}:
-            records.published(HopKey(id, queue), str(self._route), now, leaves=queue not in self._consumed)
+            records.published(HopKey(entry.id, queue), entry.owner, now, leaves=queue not in self._consumed)
         return records
+
+
+def owner(route: HttpRoute, caller: str) -> str:
+    """Whose a message is: what one caller's keys mean, and how his messages stand, is nothing to another."""
+    return f"{route} by {caller}" if caller else str(route)
 
 
 def _turned_away(status: int, detail: str, *, retry_after: int | None = None) -> TurnedAway:
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
     return TurnedAway(problems.problem(status, detail, headers=headers))
-
-
-def ledger_away(reason: str, *, published: bool = False) -> TurnedAway:
-    """The refusal of a request that the ledger would have to remember. `published`: the broker has
-    its message, and only that is not remembered."""
-    detail = "the message was not taken; send it again later"
-    if published:
-        detail = "it may still have been stored; send it again later with the same Idempotency-Key"
-    headers = {"Retry-After": str(problems.RETRY_AFTER)}
-    return TurnedAway(problems.problem(503, detail, headers=headers, reason=f"the ledger is away: {reason}"))
 
 
 def _future() -> Future[Any]:

@@ -26,9 +26,10 @@ from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.errors import BrokerError, BrokerUnavailableError
 from runner.events import UNWATCHED, Events
-from runner.intake.app import create_app
+from runner.intake.app import create_app, key_ring
 from runner.intake.arrivals import Arrivals
 from runner.intake.desk import Desk
+from runner.intake.gate import Admitted
 from runner.intake.health import HealthViews, published_to, troubles_of
 from runner.intake.problems import ProblemResponse, TurnedAway, accepted, internal_error, unavailable
 from runner.intake.register import Register, Replayed
@@ -55,7 +56,7 @@ LOOP_TIMEOUT = 1.0
 BUSY_POLL = 0.01
 """Seconds between checks whether everything is answered, when we stop."""
 _JSON = [("content-type", "application/json")]
-_KEY = "idempotency-key"
+_STRANGER = Admitted("", {})
 
 
 class Application:
@@ -67,11 +68,12 @@ class Application:
     ) -> None:
         assert loaded.pipeline.http is not None, "the pipeline has no http section"
         self._http = loaded.pipeline.http
-        self._desks = {(route.method, route.path): Desk(route, loaded, ledger) for route in self._http.routes}
+        ring = key_ring(self._http, ledger)
+        self._desks = {(route.method, route.path): Desk(route, loaded, ledger, ring) for route in self._http.routes}
         self._broker = broker
         self._events = events
         self.health = HealthViews(loaded, broker, published_to(self._http), troubles_of(ledger))
-        self._flask = create_app(loaded, broker, events, self.health, ledger)
+        self._flask = create_app(loaded, broker, events, self.health, ledger, ring)
         self._threads = ThreadPoolExecutor(FLASK_THREADS, thread_name_prefix="flask")
         self._probes = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
         self.busy = 0
@@ -93,10 +95,14 @@ class Application:
         tell = self._events.accepted
         began = time.perf_counter() if tell is not None else 0.0
         arrived = False
+        admitted = _STRANGER
         self.busy += 1
         try:
             headers = scope.headers
             if desk is not None:
+                if desk.gate is not None and desk.register is not None:
+                    asked = desk.gate.admit(_listed(headers, "authorization"), scope.client)
+                    admitted = await self._remembered(desk.register, asked)
                 desk.check_type(headers.get("content-type", ""), headers.get("content-encoding", ""))
             body = await self._arrivals.body(headers.get("content-length", ""), protocol)
             arrived = True
@@ -109,15 +115,17 @@ class Application:
                 messages = desk.messages(body) if signed is None else desk.messages(body, signed.message)
                 await self._publish(messages)
             else:
-                key = desk.register.key(_key(headers), signed)
-                messages = await self._publish_once(desk, desk.register, key, body, signed)
-                answer_headers = [*_JSON, *desk.register.headers(messages[0].id).items()]
+                key = desk.register.key(_listed(headers, "idempotency-key"), signed)
+                messages = await self._publish_once(desk, desk.register, key, body, signed, admitted.caller)
+                answer_headers = [*_JSON, *desk.register.headers(messages[0].id).items(), *admitted.headers.items()]
             if tell is not None:
                 tell(desk.route, messages, time.perf_counter() - began)
             protocol.response_bytes(202, answer_headers, accepted(messages))
         except Replayed as replayed:
-            protocol.response_bytes(202, [*_JSON, *replayed.headers.items()], replayed.answer)
+            answer_headers = [*_JSON, *replayed.headers.items(), *admitted.headers.items()]
+            protocol.response_bytes(202, answer_headers, replayed.answer)
         except TurnedAway as turned_away:
+            turned_away.problem.headers.extend(admitted.headers)
             self._refuse(protocol, desk, turned_away.problem)
             if not arrived and "expect" not in headers:  # a client that expects a 100 sends no body before it
                 await self._arrivals.discard(protocol, turned_away.problem)
@@ -164,12 +172,12 @@ class Application:
             timer.cancel()
 
     async def _publish_once(
-        self, desk: Desk, register: Register, key: str | None, body: bytes, signed: Signed | None
+        self, desk: Desk, register: Register, key: str | None, body: bytes, signed: Signed | None, caller: str
     ) -> Sequence[Outgoing]:
         """Publish a body, and remember it; returns its messages. Raises Replayed, TurnedAway, and
         as `Broker.publish` does."""
         messages = desk.messages(body, signed.message if signed is not None else "")
-        entry = await self._remembered(register, register.enter(key, body, messages))
+        entry = await self._remembered(register, register.enter(key, body, messages, caller))
         if entry.id != messages[0].id:
             messages = desk.messages(body, entry.id)
         try:
@@ -211,9 +219,9 @@ class Application:
         return Response.from_app(self._flask.wsgi_app, environ, buffered=True)
 
 
-def _key(headers: RSGIHeaders) -> str | None:
-    """The Idempotency-Key as WSGI has it: several are a list. (Bytes that are no text are nothing to granian.)"""
-    return ", ".join(value for name, value in headers.items() if name == _KEY) if _KEY in headers else None
+def _listed(headers: RSGIHeaders, wanted: str) -> str | None:
+    """A header as WSGI has it: several are a list. (Bytes that are no text are nothing to granian.)"""
+    return ", ".join(value for name, value in headers.items() if name == wanted) if wanted in headers else None
 
 
 def settle(future: asyncio.Future[None], error: BrokerError | None) -> None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flask import Response, request
 
 from runner.errors import LedgerError
-from runner.intake.problems import RETRY_AFTER, answer, problem
+from runner.intake.gate import known_caller
+from runner.intake.problems import RETRY_AFTER, TurnedAway, answer, problem
+from runner.intake.register import owner
 from runner.message import is_usable
+from runner.pipeline import HttpRoute
 
 if TYPE_CHECKING:
+    from runner.ledger.apikeys import KeyRing
     from runner.ledger.journey import Hop, Journey
     from runner.ledger.ledger import Ledger
 
@@ -29,19 +34,28 @@ OUTCOMES = {
 
 
 class StatusView:
-    """One of Flask's view functions. `stages` are the stages of queues, by name."""
+    """One of Flask's view functions. `stages` are the stages of queues, by name; `ring` knows the
+    callers where `routes`, whose messages it tells of, ask for an API key. Each caller is told of his own."""
 
-    def __init__(self, ledger: Ledger, stages: dict[str, str]) -> None:
+    def __init__(
+        self, ledger: Ledger, stages: dict[str, str], routes: Sequence[HttpRoute] = (), ring: KeyRing | None = None
+    ) -> None:
         self._ledger = ledger
         self._stages = stages
+        self._routes = routes
+        self._ring = ring if any(route.auth != "off" for route in routes) else None
 
     def __call__(self, id: str) -> Response:
+        try:
+            caller = "" if self._ring is None else known_caller(self._ring, request.headers.get("Authorization"))
+        except TurnedAway as turned_away:
+            return turned_away.problem
         try:
             journey = self._ledger.journey(id) if is_usable(id) else None
         except LedgerError as error:
             headers = {"Retry-After": str(RETRY_AFTER)}
             return problem(503, "how it stands can't be told now; ask again later", headers=headers, reason=str(error))
-        if journey is None:
+        if journey is None or not self._is_told(journey, caller):
             return problem(404, "nothing is known of a message with this id")
         found = answer(200, status_document(journey, self._stages))
         found.add_etag()
@@ -50,6 +64,10 @@ class StatusView:
             found.headers["Retry-After"] = str(_ask_again_after(journey))
         found.make_conditional(request)
         return found
+
+    def _is_told(self, journey: Journey, caller: str) -> bool:
+        owners = {owner(route, caller) for route in self._routes}
+        return self._ring is None or journey.hops[0].publisher in owners
 
 
 def status_document(journey: Journey, stages: dict[str, str]) -> dict[str, Any]:

@@ -12,15 +12,18 @@ from typing import Any, Self
 from sqlalchemy import Connection, select
 
 from runner.errors import LedgerAwayError, LedgerError
+from runner.ledger.apikeys import ApiKeys, KeyRing
 from runner.ledger.database import Database
 from runner.ledger.holders import holders_of
 from runner.ledger.hops import HopKey, HopStatements, Records
 from runner.ledger.journey import Journey, find_recorded, read_journey
 from runner.ledger.once import Judged, JudgeJob, Rule
 from runner.ledger.purge import EVERY, purge_step
+from runner.ledger.rates import Spend, Told
 from runner.ledger.requests import Claim, Claimed, Close, Requested
 from runner.ledger.tables import SETTING
 from runner.ledger.writer import Writer
+from runner.pipeline import RateLimit
 
 log = logging.getLogger("runner.ledger")
 
@@ -47,6 +50,8 @@ class Ledger:
         self._writer = Writer(self._database, away=self._tell_away, back=self._tell_back)
         self._over = threading.Event()
         self._purger = threading.Thread(target=self._purge, name="purge", daemon=True)
+        self._readers: list[threading.Thread] = []
+        self.api_keys = ApiKeys(self._database)
         self.secret = b""
         """A random key of this ledger, the same for all that use it."""
 
@@ -88,8 +93,9 @@ class Ledger:
         work, and what it has in hand belongs to this process until it ends."""
         self._over.set()
         self._writer.close(timeout)
-        if self._purger.is_alive():
-            self._purger.join(timeout)
+        for thread in (self._purger, *self._readers):
+            if thread.is_alive():
+                thread.join(timeout)
         if not busy:
             self._holders.vanish()
         self._database.close()
@@ -135,6 +141,10 @@ class Ledger:
         """The request that published `message` was answered 202 with `answer`, or (None) otherwise."""
         self._writer.submit(Close(caller, key, message, answer, then))
 
+    def spend(self, route: str, caller: str, limit: RateLimit, told: Told) -> None:
+        """Whether one more request of `caller` is within `limit`, counted over all processes."""
+        self._writer.submit(Spend(route, caller, limit, told))
+
     # -- reading ------------------------------------------------------------------------
 
     def journey(self, id: str) -> Journey | None:
@@ -146,6 +156,12 @@ class Ledger:
         """See `journey.find_recorded`. Raises LedgerError."""
         with self._database.connection() as connection:
             return find_recorded(connection, name, value, since, most)
+
+    def key_ring(self) -> KeyRing:
+        """The API keys, followed until this is closed. It may be opened later."""
+        ring = KeyRing(self.api_keys)
+        self._readers.append(ring.start(self._over.wait))
+        return ring
 
     # -- in the background ----------------------------------------------------------------
 

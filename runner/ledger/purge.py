@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, case, delete, func, select, tuple_
 
-from runner.ledger.tables import FACT, HOP, REQUEST
+from runner.ledger.tables import FACT, HOP, REQUEST, SPENT
 
 STEP = 500
 """Rows that are looked at in one transaction."""
@@ -20,11 +20,13 @@ EVERY = 1.0
 
 def purge_step(connection: Connection, after: str, *, before: float, now: float) -> str:
     """Look at the next rows, of journeys after `after`: forget the journeys that last changed before
-    `before`, and the idempotency keys that expired before `now`. Returns where to go on; empty: at the top."""
-    expired = select(REQUEST.c.caller, REQUEST.c.key).where(REQUEST.c.expires_at <= now).limit(STEP)
-    keys = [tuple(row) for row in connection.execute(expired)]
-    if keys:
-        connection.execute(delete(REQUEST).where(tuple_(REQUEST.c.caller, REQUEST.c.key).in_(keys)))
+    `before`, and the idempotency keys and rates that expired before `now`. Returns where to go on;
+    empty: at the top."""
+    for table in (REQUEST, SPENT):
+        key = list(table.primary_key)
+        expired = [tuple(row) for row in connection.execute(select(*key).where(table.c.expires_at <= now).limit(STEP))]
+        if expired:
+            connection.execute(delete(table).where(tuple_(*key).in_(expired), table.c.expires_at <= now))
     ids = select(HOP.c.journey).where(HOP.c.journey > after).order_by(HOP.c.journey).limit(STEP)
     found = list(connection.execute(ids).scalars())
     if not found:

@@ -6,6 +6,7 @@ Times are seconds since 1970 (UTC). Bodies stand here only as results of stages 
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Connection,
     Double,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 
 from runner.errors import LedgerSetupError
 
-VERSION = 2
+VERSION = 3
 """Of the tables below. To change them, raise it and add a step to `upgrade`."""
 
 METADATA = MetaData()
@@ -87,6 +88,32 @@ REQUEST = Table(
 """An idempotency key. `answer` is the body of its 202, once it was given."""
 
 
+API_KEY = Table(
+    "api_key",
+    METADATA,
+    Column("hash", Text, primary_key=True),
+    Column("caller", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
+    Column("used_at", Double),
+    sqlite_with_rowid=False,
+)
+"""A key by which a caller is known. A caller may have several."""
+
+SPENT = Table(
+    "spent",
+    METADATA,
+    Column("route", Text, primary_key=True),
+    Column("caller", Text, primary_key=True),
+    Column("part", BigInteger, nullable=False),
+    Column("counts", LargeBinary, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+"""How many requests of a caller a rate limit has let through lately: see `rates`."""
+
+
 def upgrade(connection: Connection) -> None:
     """Make what is missing. Only one process may be at it at a time.
 
@@ -103,10 +130,14 @@ def upgrade(connection: Connection) -> None:
         raise LedgerSetupError(
             f"the ledger has version {found}, and this runner knows versions up to {VERSION}: update the runner"
         )
+    if int(found) == VERSION:
+        return
+    METADATA.create_all(connection)
     for number in range(int(found) + 1, VERSION + 1):
-        connection.exec_driver_sql(_STEPS[number])
+        if step := _STEPS.get(number):
+            connection.exec_driver_sql(step)
     connection.execute(update(SETTING).where(SETTING.c.name == "version").values(value=str(VERSION)))
 
 
-_STEPS = {2: "ALTER TABLE hop ADD COLUMN holder TEXT NOT NULL DEFAULT ''"}
-"""What makes the version of this number of the one before it."""
+_STEPS = {3: "ALTER TABLE hop ADD COLUMN holder TEXT NOT NULL DEFAULT ''"}
+"""What makes the version of this number of the one before it, besides new tables."""

@@ -136,9 +136,12 @@ def run_intake(loaded: LoadedPipeline, http: Http, supervision: Supervision) -> 
         message = "serving %d connections at once, and not %d (http: max_connections): the limit of open files is %d"
         log.warning(message, connections, http.max_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     multiprocessing.set_start_method("fork", force=True)
-    # Until granian's process has a running loop, SIGTERM has to wait: otherwise the parent's
-    # handler would record it, or a loop that doesn't look, and the process would never end.
-    os.register_at_fork(after_in_child=partial(signal.pthread_sigmask, signal.SIG_BLOCK, [signal.SIGTERM]))
+    # Until granian's process has a running loop, SIGTERM has to wait, from the fork on: otherwise
+    # Python would forget it, or the parent's handler record it, and the process would never end.
+    os.register_at_fork(
+        before=partial(signal.pthread_sigmask, signal.SIG_BLOCK, [signal.SIGTERM]),
+        after_in_parent=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, [signal.SIGTERM]),
+    )
     load = partial(_load_app, loaded, listener.dup(), connections, supervision)
     IntakeServer(http, listener, connections).serve(target_loader=load, wrap_loader=False)
 

@@ -139,7 +139,7 @@ def test_what_a_file_leaves_out_is_shown_with_the_models_defaults() -> None:
     shown_in_use = (
         {"http.routes.*.verify.tolerance"}
         | {f"http.routes.*.idempotency{key}" for key in ("", ".mode", ".keep")}
-        | {"stages.*.on_unknown"}
+        | {"stages.*.on_unknown", "http.routes.*.auth"}
     )
     for key, default in DEFAULTS.items():
         trail = key.replace("queues.*", "queues.a").replace("stages.*", "stages.s").replace("retry", "stages.s.retry")
@@ -154,6 +154,16 @@ def test_how_a_route_is_verified_is_shown_without_its_secrets() -> None:
     shown = show.full(loaded(text))
     assert 'verify: {"secrets": ["********", "********"], "tolerance": "1m30s"}' in shown or "tolerance: 1m30s" in shown
     assert "QUJD" not in shown
+
+
+def test_who_may_post_and_how_often_is_shown() -> None:
+    text = """
+ledger: sqlite:l.db
+queues: {a: {}}
+http: {routes: {POST /a: {publish: a, auth: api_key, rate_limit: 1000 / h}}}
+"""
+    shown = show.full(loaded(text))
+    assert "      auth: api_key\n      rate_limit: 1000/h\n" in shown
 
 
 def test_secrets_are_hidden_wherever_they_stand() -> None:

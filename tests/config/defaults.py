@@ -19,6 +19,7 @@ DEFAULTS: dict[str, Any] = {
     "http.routes.*.idempotency": _ROUTE.idempotency,
     "http.routes.*.idempotency.mode": "optional",
     "http.routes.*.idempotency.keep": format_duration(_ROUTE.idempotency_keep),
+    "http.routes.*.auth": _ROUTE.auth,
     "stages.*.once": _STAGE.once,
     "stages.*.on_unknown": _STAGE.on_unknown,
     "stages.*.record": dict(_STAGE.record),

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from runner.config.production import is_open_to_all
-from runner.pipeline import Address, Http
 from runner.privacy.keyset import make_keys
 from tests.config.files import problems_of
 
@@ -17,9 +15,15 @@ STAGES = "stages: {s: {consume: a, handler: 'tests.config.handlers:take'}}\n"
 QUEUES = "queues: {a: {schema: sealed.json}}\nkeys: file:var/keys\n"
 
 
-def problems(folder: Path, more: str = "", listen: str = "127.0.0.1:5000", production: str = "true") -> list[str]:
+def problems(
+    folder: Path,
+    more: str = "",
+    listen: str = "127.0.0.1:5000",
+    production: str = "true",
+    route: str = "publish: a",
+) -> list[str]:
     (folder / "sealed.json").write_text(json.dumps(SCHEMA))
-    http = f"http: {{listen: '{listen}', routes: {{POST /a: {{publish: a}}}}}}\n"
+    http = f"http: {{listen: '{listen}', routes: {{POST /a: {{{route}}}}}}}\n"
     text = f"production: {production}\n{QUEUES}{http}{STAGES}{more}"
     return [problem.message for problem in problems_of(text) if problem.severity == "error"]
 
@@ -52,21 +56,30 @@ def test_the_mailbox_is_refused(folder: Path) -> None:
     ]
 
 
-def test_an_intake_that_other_machines_reach_is_refused(folder: Path) -> None:
+def test_an_intake_that_other_machines_reach_has_to_ask_who_posts(folder: Path) -> None:
     [problem] = problems(folder, listen="0.0.0.0:5000")
-    assert "http.listen 0.0.0.0:5000 can be reached from other machines, nothing asks who posts" in problem
+    assert "route POST /a: other machines reach 0.0.0.0:5000, and nothing asks them who they are" in problem
+
+
+@pytest.mark.parametrize("who", ["auth: api_key", f"verify: {{secrets: [whsec_{'A' * 32}]}}"])
+def test_an_intake_that_asks_who_posts_may_be_reached_by_other_machines(folder: Path, who: str) -> None:
+    ledger = "ledger: sqlite:ledger.db\n"
+    assert problems(folder, ledger, listen="0.0.0.0:5000", route=f"publish: a, {who}") == []
 
 
 @pytest.mark.parametrize(
     ("host", "is_open"),
     [
         ("127.0.0.1", False),
-        ("::1", False),
+        ("[::1]", False),
         ("localhost", False),
-        ("::", True),
+        ("[::]", True),
         ("10.0.0.1", True),
         ("shop.example", True),
     ],
 )
-def test_only_this_machine_reaches_its_loopback(host: str, is_open: bool) -> None:
-    assert is_open_to_all(Http(Address(host, 5000))) is is_open
+def test_development_is_warned_where_other_machines_may_post(host: str, is_open: bool) -> None:
+    text = f"{QUEUES}http: {{listen: '{host}:5000', routes: {{POST /a: {{publish: a}}}}}}\n{STAGES}"
+    text = text.replace("{schema: sealed.json}", "{}")
+    found = [problem for problem in problems_of(text) if "who they are" in problem.message]
+    assert [problem.severity for problem in found] == (["warning"] if is_open else [])
