@@ -59,7 +59,12 @@ class HopStatements:
 
     def __init__(self, database: Database) -> None:
         settle = database.insert(HOP)
-        self.publish = database.add_missing(HOP)
+        publish = database.insert(HOP)
+        self.publish = publish.on_conflict_do_update(
+            index_elements=_KEY,
+            set_={"published_at": publish.excluded.published_at},
+            where=(HOP.c.state == "published") & (HOP.c.publisher == publish.excluded.publisher),
+        )
         begin = database.insert(HOP)
         self.begin = begin.on_conflict_do_update(
             index_elements=_KEY,

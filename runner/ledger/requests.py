@@ -18,6 +18,11 @@ from runner.ledger.hops import HopStatements, Records
 from runner.ledger.tables import REQUEST
 
 
+CLOCKS_DIFFER = 600.0
+"""Seconds by which the clocks of two machines may differ. A key that seems in flight for longer than
+that beyond its time dates from before a clock was set back."""
+
+
 class Requested(NamedTuple):
     """A request with a key."""
 
@@ -138,8 +143,8 @@ class Claim:
             self.claimed = Mismatch()
         elif row["answer"] is not None:
             self.claimed = Answered(row["answer"], row["message"])
-        elif row["busy_until"] > self._at:
-            self.claimed = InFlight(max(0.0, row["busy_until"] - self._at))
+        elif 0.0 < (left := row["busy_until"] - self._at) <= self._busy + CLOCKS_DIFFER:
+            self.claimed = InFlight(left)
         else:
             self._grant(row, key, taken)
 

@@ -70,6 +70,8 @@ def run_worker(
     box.enter(number)
     memory = memory_of(loaded.pipeline)
     events = observers.attach([memory.notes] if memory else [])
+    if memory:
+        memory.ledger.events = events
     broker = connect(loaded.pipeline, name, events)
     worker = Worker(loaded, broker, stages, events, box=box, replaceable=True, memory=memory)
     finished = True
@@ -157,6 +159,8 @@ def _load_app(loaded: LoadedPipeline, listener: socket.socket, connections: int,
         broker = connect(loaded.pipeline, "intake", events)
         routes = loaded.pipeline.http.routes if loaded.pipeline.http else ()
         ledger = ledger_of(loaded.pipeline) if any(route.uses_ledger for route in routes) else None
+        if ledger is not None:
+            ledger.events = events
         start = partial(_start_intake, loaded, broker, ledger, supervision)
         return ServedApplication(loaded, broker, events, listener, connections, start, ledger)
 
