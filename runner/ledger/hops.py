@@ -65,6 +65,7 @@ class HopStatements:
             index_elements=_KEY,
             set_={
                 "state": "begun",
+                "holder": begin.excluded.holder,
                 "changed_at": begin.excluded.changed_at,
                 "key_born_at": case((HOP.c.key_born_at.is_(None), begin.excluded.key_born_at), else_=HOP.c.key_born_at),
             },
@@ -75,7 +76,9 @@ class HopStatements:
             index_elements=_KEY, set_={**changed, "result": func.coalesce(new.result, HOP.c.result)}
         )
         the_hop = update(HOP).where(*(HOP.c[name] == bindparam(f"the_{name}") for name in _KEY))
-        self.release = the_hop.where(HOP.c.state == "begun").values(state="published")
+        self.release = the_hop.where(HOP.c.state == "begun", HOP.c.holder == bindparam("whose")).values(
+            state="published"
+        )
         self.finish = the_hop.values(state="handled", changed_at=bindparam("now"), next_at=None, error="")
         fact = database.insert(FACT)
         self.record = fact.on_conflict_do_update(
@@ -99,8 +102,8 @@ class Records:
         """`publisher` is a stage or an HTTP route. `leaves`: no stage consumes the queue."""
         self.rows["publish"].append(_row(key, "left" if leaves else "published", publisher, at))
 
-    def begun(self, key: HopKey, at: float) -> None:
-        self.rows["begin"].append({**_row(key, "begun", "", at), "key_born_at": at})
+    def begun(self, key: HopKey, at: float, holder: str) -> None:
+        self.rows["begin"].append({**_row(key, "begun", "", at), "key_born_at": at, "holder": holder})
 
     def settled(self, settled: Settled) -> None:
         row = _row(settled.key, settled.state, "", settled.at)
@@ -113,8 +116,9 @@ class Records:
         )
         self.rows["settle"].append(row)
 
-    def released(self, key: HopKey) -> None:
-        self.rows["release"].append(_named(key))
+    def released(self, key: HopKey, holder: str) -> None:
+        """It counts as not begun, unless another holder has taken it over."""
+        self.rows["release"].append({**_named(key), "whose": holder})
 
     def finished(self, key: HopKey, at: float) -> None:
         """It has a result, whatever was recorded of it since."""
@@ -161,6 +165,7 @@ def _row(key: HopKey, state: State, publisher: str, at: float) -> Row:
         "next_at": None,
         "error": "",
         "key_born_at": None,
+        "holder": "",
         "result": None,
     }
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 from runner.errors import LedgerAwayError, LedgerError
 from runner.ledger.apikeys import ApiKeys, KeyRing
 from runner.ledger.database import Database
+from runner.ledger.holders import holders_of
 from runner.ledger.hops import HopKey, HopStatements, Records
 from runner.ledger.journey import Journey, find_recorded, read_journey
 from runner.ledger.once import Judged, JudgeJob, Rule
@@ -44,6 +45,7 @@ class Ledger:
         self._database = Database(url)
         self._statements = HopStatements(self._database)
         self._keep = keep
+        self._holders = holders_of(url)
         self._watchers: list[Callable[[str], None]] = []
         self._writer = Writer(self._database, away=self._tell_away, back=self._tell_back)
         self._over = threading.Event()
@@ -52,6 +54,11 @@ class Ledger:
         self.api_keys = ApiKeys(self._database)
         self.secret = b""
         """A random key of this ledger, the same for all that use it."""
+
+    @property
+    def holder(self) -> str:
+        """Names this process in what it has begun."""
+        return self._holders.token
 
     @property
     def away(self) -> str:
@@ -81,13 +88,16 @@ class Ledger:
             self._purger.start()
         return self
 
-    def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
-        """Write what is still to be written, for up to `timeout` seconds."""
+    def close(self, timeout: float = CLOSE_TIMEOUT, *, busy: bool = False) -> None:
+        """Write what is still to be written, for up to `timeout` seconds. `busy`: a handler is still at
+        work, and what it has in hand belongs to this process until it ends."""
         self._over.set()
         self._writer.close(timeout)
         for thread in (self._purger, *self._readers):
             if thread.is_alive():
                 thread.join(timeout)
+        if not busy:
+            self._holders.vanish()
         self._database.close()
 
     def watch(self, watcher: Callable[[str], None]) -> None:
@@ -108,7 +118,7 @@ class Ledger:
     def judge(self, keys: Sequence[HopKey], rule: Rule, judged: Judged) -> Callable[[], None]:
         """What is known of these copies (at least one), all on one queue; what may be handled by
         `rule` counts as begun from now on. Call the returned function when nobody waits any more."""
-        job = JudgeJob(keys, rule, time.time(), self._statements, judged)
+        job = JudgeJob(keys, rule, time.time(), self._statements, self._holders, judged)
         self._writer.submit(job)
         return job.give_up
 

@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Self
 
 import orjson
-from sqlalchemy import Connection, Row, bindparam, false, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from runner.errors import LedgerError
 from runner.ledger.database import Database
+from runner.ledger.holders import Holders
 from runner.ledger.hops import HopKey, HopStatements, Records
 from runner.ledger.lineage import VIA, via_of
 from runner.ledger.tables import HOP
 from runner.message import Destination, Outgoing
 
-Standing = Literal["new", "failed", "unknown", "finished"]
-"""*failed*: earlier attempts came to an end that is known. *unknown*: one didn't."""
+Standing = Literal["new", "failed", "held", "unknown", "finished"]
+"""*failed*: earlier attempts came to an end that is known. *held*: one is under way. *unknown*: one
+was, and who was at it has died."""
 
 
 class Judgement(NamedTuple):
@@ -48,7 +50,7 @@ class Rule:
     """Whether what may be handled is recorded as begun at once."""
 
     def allows(self, judgement: Judgement) -> bool:
-        if judgement.standing == "finished" or (judgement.standing == "unknown" and not self.retries_unknown):
+        if judgement.standing in ("held", "finished") or (judgement.standing == "unknown" and not self.retries_unknown):
             return False
         return self.key_lifetime is None or judgement.key_age <= self.key_lifetime
 
@@ -60,19 +62,27 @@ class JudgeJob:
     after_others = True
 
     def __init__(
-        self, keys: Sequence[HopKey], rule: Rule, at: float, statements: HopStatements, judged: Judged
+        self,
+        keys: Sequence[HopKey],
+        rule: Rule,
+        at: float,
+        statements: HopStatements,
+        holders: Holders,
+        judged: Judged,
     ) -> None:
         self._keys = keys
         self._rule = rule
         self._at = at
         self._statements = statements
+        self.holders = holders
         self._judged = judged
         self._judgements: list[Judgement] = []
 
     @classmethod
-    def run(cls, jobs: Sequence[Self], connection: Connection, database: Database) -> None:  # noqa: ARG003 - a Job
+    def run(cls, jobs: Sequence[Self], connection: Connection, database: Database) -> None:
+        jobs[0].holders.appear()
         for job in jobs:
-            job.judge(connection)
+            job.judge(connection, locks_rows=not database.is_sqlite)
 
     def done(self, error: LedgerError | None) -> None:
         self._judged(None if error else self._judgements, error)
@@ -81,38 +91,57 @@ class JudgeJob:
         """Nobody waits any more: if it was not carried out yet, nothing begins. From any thread."""
         self._keys = ()
 
-    def judge(self, connection: Connection) -> None:
+    def judge(self, connection: Connection, *, locks_rows: bool) -> None:
+        """`locks_rows`: two transactions at once could both begin the same copy."""
         keys = self._keys
-        query = _QUERY.where(HOP.c.queue == keys[0].queue if keys else false())
-        rows = connection.execute(query, {"journeys": sorted({key.journey for key in keys})})
-        found = {(row.copy, row.via): row for row in rows}
+        if not keys:
+            self._judgements = []
+            return
+        found = self._found(connection, keys)
+        if locks_rows and self._rule.begins and (missing := [key for key in keys if (key.copy, key.via) not in found]):
+            placeholders = Records()
+            for key in missing:
+                placeholders.published(key, "", self._at)
+            placeholders.write(connection, self._statements)
+            found |= self._found(connection, missing)
         records = Records()
-        self._judgements = [self._judged_of(key, found.get((key.copy, key.via)), records) for key in keys]
+        self._judgements = [self._judged_of(key, found.get((key.copy, key.via)), records, connection) for key in keys]
         records.write(connection, self._statements)
 
-    def _judged_of(self, key: HopKey, row: Row[Any, Any, Any, Any, Any, Any] | None, records: Records) -> Judgement:
+    def _found(self, connection: Connection, keys: Sequence[HopKey]) -> dict[tuple[str, str], _HopRow]:
+        """What is recorded of these, locked for whoever wants to begin one of them."""
+        query = _LOCKING if self._rule.begins else _QUERY
+        values = {"queue": keys[0].queue, "journeys": sorted({key.journey for key in keys})}
+        return {(row.copy, row.via): row for row in connection.execute(query, values)}
+
+    def _judged_of(self, key: HopKey, row: _HopRow | None, records: Records, connection: Connection) -> Judgement:
         """What is known of a copy; `records` gets what is recorded of it."""
-        judgement = _NEW if row is None else self._judgement(row)
+        judgement = _NEW if row is None else self._judgement(row, connection)
         if row is not None and judgement.standing == "finished" and row.state != "handled":
             records.finished(key, self._at)  # its result could not be published before, and is now
         elif self._rule.begins and self._rule.allows(judgement):
-            records.begun(key, self._at)
+            records.begun(key, self._at, self.holders.token)
         return judgement
 
-    def _judgement(self, row: Row[Any, Any, Any, Any, Any, Any]) -> Judgement:
+    def _judgement(self, row: _HopRow, connection: Connection) -> Judgement:
         if row.result is not None:
             return Judgement("finished", result=row.result)
-        if row.key_born_at is None or row.key_born_at == self._at:
-            return _NEW
         # A commit whose answer was lost is tried again: then it has begun just now.
-        unknown = row.state == "begun" and row.changed_at != self._at
-        return Judgement("unknown" if unknown else "failed", self._at - row.key_born_at)
+        begun_now = row.changed_at == self._at and row.holder == self.holders.token
+        if row.key_born_at is None or (begun_now and row.key_born_at == self._at):
+            return _NEW
+        age = self._at - row.key_born_at
+        if row.state != "begun" or begun_now:
+            return Judgement("failed", age)
+        return Judgement("held" if self.holders.alive(row.holder, connection) else "unknown", age)
 
 
+_HopRow = Row[Any, Any, Any, Any, Any, Any, Any]
 _NEW = Judgement("new")
-_QUERY = select(HOP.c.copy, HOP.c.via, HOP.c.state, HOP.c.key_born_at, HOP.c.changed_at, HOP.c.result).where(
-    HOP.c.journey.in_(bindparam("journeys", expanding=True))
-)
+_QUERY = select(
+    HOP.c.copy, HOP.c.via, HOP.c.state, HOP.c.key_born_at, HOP.c.changed_at, HOP.c.holder, HOP.c.result
+).where(HOP.c.journey.in_(bindparam("journeys", expanding=True)), HOP.c.queue == bindparam("queue"))
+_LOCKING = _QUERY.order_by(HOP.c.journey, HOP.c.copy, HOP.c.queue, HOP.c.via).with_for_update()
 
 
 def stored(messages: Sequence[Outgoing]) -> bytes:

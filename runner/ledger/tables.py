@@ -51,13 +51,14 @@ HOP = Table(
     Column("next_at", Double),
     Column("error", Text, nullable=False),
     Column("key_born_at", Double),
+    Column("holder", Text, nullable=False, server_default=""),
     Column("result", LargeBinary),
     sqlite_with_rowid=False,
 )
 """One copy of a message on one queue. `journey` is the id that the intake gave it, `copy` its own;
 `via` tells apart copies that reached the queue in several ways. `key_born_at` is when a handler
-that runs once was first allowed to run; `result` is what it led to, and stays whatever
-becomes of it then (its publication may be refused)."""
+that runs once was first allowed to run, `holder` who allowed it last; `result` is what it led to,
+and stays whatever becomes of it then (its publication may be refused)."""
 
 FACT = Table(
     "fact",
@@ -124,10 +125,16 @@ def upgrade(connection: Connection) -> None:
     if found is None:
         METADATA.create_all(connection)
         connection.execute(insert(SETTING).values(name="version", value=str(VERSION)))
-    elif int(found) > VERSION:
+        return
+    if int(found) > VERSION:
         raise LedgerSetupError(
             f"the ledger has version {found}, and this runner knows versions up to {VERSION}: update the runner"
         )
-    elif int(found) < VERSION:
-        METADATA.create_all(connection)  # so far, newer versions only have more tables
-        connection.execute(update(SETTING).where(SETTING.c.name == "version").values(value=str(VERSION)))
+    METADATA.create_all(connection)  # the tables that are new as a whole
+    for number in range(int(found) + 1, VERSION + 1):
+        connection.exec_driver_sql(_STEPS[number])
+    connection.execute(update(SETTING).where(SETTING.c.name == "version").values(value=str(VERSION)))
+
+
+_STEPS = {2: "ALTER TABLE hop ADD COLUMN holder TEXT NOT NULL DEFAULT ''"}
+"""What makes the version of this number of the one before it."""

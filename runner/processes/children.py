@@ -72,6 +72,7 @@ def run_worker(
     events = observers.attach([memory.notes] if memory else [])
     broker = connect(loaded.pipeline, name, events)
     worker = Worker(loaded, broker, stages, events, box=box, replaceable=True, memory=memory)
+    finished = True
     try:
         if memory:
             memory.ledger.open()
@@ -86,10 +87,10 @@ def run_worker(
             log.warning("%s is replaced, for it can't get rid of a handler that hangs", name)
             supervision.replace()
         finally:
-            worker.stop(loaded.pipeline.shutdown_timeout)
+            finished = worker.stop(loaded.pipeline.shutdown_timeout)
     finally:
         if memory:
-            memory.ledger.close()
+            memory.ledger.close(busy=not finished)
         broker.close()
         box.leave()
 

@@ -69,7 +69,7 @@ class RememberingCarrier:
             return
         records = Records()
         for hop in begun:
-            records.released(hop)
+            records.released(hop, self._ledger.holder)
         self._ledger.record(records, lambda _error: self._broker.release(given_back))
 
     def _settle(self, delivery: Delivery, messages: Sequence[Outgoing], error: LedgerError | None) -> None:
@@ -100,7 +100,7 @@ class RememberingCarrier:
 
     def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
         if queue in self._once:
-            consumer = Gate(self._once[queue], self._ledger, self._broker, cast("Refusing", consumer))
+            consumer = Gate(self._once[queue], self._ledger, self._broker, cast("Refusing", consumer), self.release)
         self._broker.consume(queue, prefetch, consumer)
 
     def cancel(self, queue: str, *, pausing: str = "") -> None:

@@ -1,14 +1,17 @@
 """A stage that runs once: what its handler may see, asked of the ledger first.
 
 A delivery that was handled before isn't handled again: the recorded result is published, for
-the first time or once more. One whose earlier attempt has no known end is tried again with the
+the first time or once more. One that another worker is at work on is given back until that
+one has done with it or has died. One whose earlier attempt has no known end is tried again with the
 same id, or parked: moved to the dead letters, for a person to decide.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from types import TracebackType
@@ -25,10 +28,18 @@ from runner.message import Delivery, Message
 from runner.pipeline import Stage
 from runner.units import format_duration
 
+log = logging.getLogger("runner.worker")
+
+MOST_NAMED = 5
+"""Messages in one line of the log."""
+LOG_EVERY = 30.0
+"""Seconds between such lines."""
 ANSWER_TIMEOUT = 10.0
 """Seconds that a slot waits for the ledger before its message is given back."""
 PAUSE = 2.0
 """Seconds for which its stage then takes nothing."""
+HELD = 1.0
+"""Seconds until a message is given back that somebody else is at work on."""
 
 
 class Refusing(Consumer, Protocol):
@@ -45,9 +56,19 @@ def rule_of(stage: Stage) -> Rule:
 
 
 class Gate(Consumer):
-    """Stands before the consumer of a stage that runs once."""
+    """Stands before the consumer of a stage that runs once. `given_back` takes what has begun, and
+    can't be handled here any more."""
 
-    def __init__(self, stage: Stage, ledger: Ledger, broker: Carrier, consumer: Refusing) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        ledger: Ledger,
+        broker: Carrier,
+        consumer: Refusing,
+        given_back: Callable[[Sequence[Delivery]], None],
+    ) -> None:
+        self._given_back = given_back
+        self._log_again = 0.0
         self._rule = rule_of(stage)
         self._ledger = ledger
         self._broker = broker
@@ -76,18 +97,32 @@ class Gate(Consumer):
             for delivery in deliveries:
                 self._consumer.refuse(delivery, f"parked, for the ledger can't tell whether it was handled: {error}")
             return
-        allowed = []
+        allowed, held, gone = list[Delivery](), list[Delivery](), list[Delivery]()
         for delivery, judgement in zip(deliveries, judgements, strict=True):
-            if not delivery.session.open:
-                continue
             if self._rule.allows(judgement):
-                allowed.append(delivery)
+                (allowed if delivery.session.open else gone).append(delivery)
+            elif judgement.standing == "held":
+                held.append(delivery)
             elif judgement.standing == "finished":
                 self._settle_again(delivery, judgement.result)
             else:
                 self._consumer.refuse(delivery, why_parked(judgement, self._rule))
         if allowed:
             self._consumer.deliver(allowed)
+        if held:
+            self._give_back_later(held)
+        if gone:
+            self._given_back(gone)
+
+    def _give_back_later(self, held: Sequence[Delivery]) -> None:
+        """Somebody is at work on them, who has lost them. They come again, uncounted."""
+        if (now := time.monotonic()) > self._log_again:
+            self._log_again = now + LOG_EVERY
+            names = ", ".join(delivery.id for delivery in held[:MOST_NAMED])
+            log.info("given back, since another worker is still at work on it: %s", names)
+        timer = threading.Timer(HELD, self._broker.release, [held])
+        timer.daemon = True
+        timer.start()
 
     def _settle_again(self, delivery: Delivery, result: bytes) -> None:
         try:
@@ -158,6 +193,8 @@ class _Intended:
             raise Pause(f"the ledger can't be used: {reason}", delay=PAUSE)
         if found[0].standing == "finished":  # by a worker that had lost it; the gate publishes its result
             raise Pause("it was handled while it waited, and comes again", delay=0.0)
+        if found[0].standing == "held":
+            raise Pause("another worker is at work on it", delay=HELD)
         if not self._rule.allows(found[0]):
             raise Reject(why_parked(found[0], self._rule))
         return self._handler(message)

@@ -186,9 +186,11 @@ class StageWorker(Consumer):
                 return
             entered(None)
             for delivery in iter(self.waiting.get, None):
-                # If its session is over, the broker has given it to somebody else.
+                if not delivery.session.open:
+                    self._broker.release([delivery])  # the broker gives it to somebody else
+                    continue
                 handle = self._handle_suspect if delivery.deaths else self.handle
-                if delivery.session.open and not handle(handler, delivery, number):
+                if not handle(handler, delivery, number):
                     return
 
     def _handle_suspect(self, handler: Callable[[Message], object], delivery: Delivery, number: int) -> bool:

@@ -58,7 +58,7 @@ def test_what_is_given_back_has_not_begun(ledger: Ledger) -> None:
     judge(ledger, KEY)
     assert hop(ledger).state == "begun"
     records = Records()
-    records.released(KEY)
+    records.released(KEY, ledger.holder)
     record(ledger, records)
     assert hop(ledger).state == "published"
     record(ledger, settled(KEY))

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from runner.errors import LedgerAwayError
 from runner.ledger.database import Database
+from runner.ledger.holders import holders_of
 from runner.ledger.hops import HopKey, HopStatements, Records
 from runner.ledger.ledger import Ledger
 from runner.ledger.lineage import VIA
@@ -18,6 +19,7 @@ from runner.ledger.once import JudgeJob, Judgement, Rule, restored, stored
 from runner.ledger.writer import Writer
 from runner.message import Destination, Outgoing
 from tests.ledger.ledgers import PARK, RETRY, Asked, judge, published, record, settled
+from tests.waiting import wait_until
 
 KEY = HopKey("m1", "in")
 LOOKING = Rule(retries_unknown=False, key_lifetime=None, begins=False)
@@ -45,7 +47,43 @@ def test_what_nobody_has_begun_is_new(ledger: Ledger) -> None:
 def test_what_may_be_handled_has_begun_from_then_on(ledger: Ledger) -> None:
     assert standing(ledger, rule=RETRY) == "new"
     assert state(ledger) == "begun"
-    assert standing(ledger) == "unknown"
+    assert standing(ledger) == "held"
+
+
+def test_what_another_process_has_begun_is_held_as_long_as_that_lives(ledger: Ledger, ledger_url: str) -> None:
+    other = Ledger(ledger_url).open(timeout=30.0)
+    assert standing(other, rule=RETRY) == "new"
+    assert standing(ledger, rule=RETRY) == "held"
+    other.close()
+    wait_until(lambda: standing(ledger, rule=RETRY) == "unknown")
+    assert standing(ledger, rule=RETRY) == "held", "now it is ours"
+
+
+def test_what_two_processes_want_to_begin_at_once_is_begun_by_one(ledger: Ledger, ledger_url: str) -> None:
+    other = Ledger(ledger_url).open(timeout=30.0)
+    for turn in range(20):
+        first, second = Asked(), Asked()
+        keys = [HopKey(f"m{turn}-{n}", "in") for n in range(50)]
+        record(ledger, published(*keys[::2]))
+        ledger.judge(keys, RETRY, first)
+        other.judge(list(reversed(keys)), RETRY, second)
+        (ours, _), (theirs, _) = first.wait(), second.wait()
+        by_us = [judgement.standing for judgement in ours]
+        by_them = [judgement.standing for judgement in reversed(theirs)]
+        assert all(sorted(pair) == ["held", "new"] for pair in zip(by_us, by_them, strict=True))
+    other.close()
+
+
+def test_what_was_taken_over_is_not_given_back_by_who_had_it_before(ledger: Ledger, ledger_url: str) -> None:
+    other = Ledger(ledger_url).open(timeout=30.0)
+    judge(other, KEY)
+    other._holders.vanish()
+    wait_until(lambda: judge(ledger, KEY)[0].standing == "unknown")  # PostgreSQL notices the end of a session
+    records = Records()
+    records.released(KEY, other.holder)
+    record(other, records)
+    assert state(ledger) == "begun"
+    other.close()
 
 
 def test_an_attempt_that_came_to_an_end_is_known_to_have_failed(ledger: Ledger) -> None:
@@ -74,7 +112,7 @@ def test_a_result_that_could_not_be_published_is_not_forgotten(ledger: Ledger) -
 def test_what_was_only_given_back_is_as_it_was(ledger: Ledger) -> None:
     standing(ledger, rule=RETRY)
     records = Records()
-    records.released(KEY)
+    records.released(KEY, ledger.holder)
     record(ledger, records)
     assert standing(ledger) == "failed"
 
@@ -112,6 +150,7 @@ def test_many_are_judged_at_once(ledger: Ledger) -> None:
         (Judgement("new"), True, True),
         (Judgement("failed", 10.0), True, True),
         (Judgement("unknown", 10.0), True, False),
+        (Judgement("held", 10.0), False, False),
         (Judgement("finished"), False, False),
         (Judgement("failed", 3_601.0), False, False),
         (Judgement("unknown", 3_601.0), False, False),
@@ -141,23 +180,24 @@ def test_what_began_by_a_commit_whose_answer_was_lost_is_not_taken_for_unknown(
     ledger_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("runner.ledger.writer.RETRY", 0.02)
-    database, asked = Forgetful(ledger_url), Asked()
+    database, holders, asked = Forgetful(ledger_url), holders_of(ledger_url), Asked()
     with suppress(LedgerAwayError):
         database.upgrade()
     database.lost = False
     writer = Writer(database, away=lambda *_: None, back=lambda: None)
     writer.is_away = ""
-    writer.submit(JudgeJob([KEY], PARK, time.time(), HopStatements(database), asked))
+    writer.submit(JudgeJob([KEY], PARK, time.time(), HopStatements(database), holders, asked))
     writer.start()
     [judgement], error = asked.wait()
     assert (judgement.standing, error) == ("new", None)
     writer.close(timeout=5.0)
+    holders.vanish()
     database.close()
 
 
 def test_what_nobody_waits_for_any_more_does_not_begin(ledger: Ledger) -> None:
     asked, statements = Asked(), HopStatements(ledger._database)
-    job = JudgeJob([KEY], RETRY, time.time(), statements, asked)
+    job = JudgeJob([KEY], RETRY, time.time(), statements, ledger._holders, asked)
     job.give_up()
     ledger._writer.submit(job)
     asked.wait()

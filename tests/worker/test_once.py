@@ -98,6 +98,62 @@ def test_a_failed_attempt_is_tried_again_with_the_same_id(
     assert handled(seen) == ["m1", "m1"]
 
 
+@pytest.mark.parametrize("stages", [ONCE, PARKING], ids=["retry", "park"])
+def test_one_that_comes_again_while_its_handler_is_at_work_waits_and_its_result_is_published(
+    tmp_path: Path,
+    ledger_url: str,
+    seen: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    stages: str,
+) -> None:
+    """As after a lost channel: the broker gives it to somebody else, or to the same worker."""
+    monkeypatch.setattr("runner.worker.once.HELD", 0.05)
+    caplog.set_level("INFO")
+    entered, released = threading.Event(), threading.Event()
+
+    def hang(message: Message) -> Any:
+        entered.set()
+        released.wait(60)
+        return {"call": len(handled(seen))}
+
+    Scripted.do = hang
+    with engine(tmp_path, ledger_url, stages.replace("once: true", "once: true, concurrency: 2")) as running:
+        send(running, "m1")
+        assert entered.wait(60)
+        Scripted.do = lambda message: message.body
+        send(running, "m1")
+        wait_until(lambda: "another worker is still at work on it: m1" in caplog.text)
+        assert handled(seen) == ["m1"]
+        released.set()
+        wait_until(lambda: len(handled(seen, "out")) == 2)
+    assert handled(seen) == ["m1"]
+    assert [message.body for message in seen.messages if message.queue == "out"] == [{"call": 1}] * 2
+
+
+def test_what_was_taken_and_not_begun_when_the_connection_was_lost_is_handled_when_it_comes_again(
+    tmp_path: Path, ledger_url: str, seen: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.worker.once.HELD", 0.05)
+    entered, released = threading.Event(), threading.Event()
+
+    def hang(message: Message) -> Any:
+        entered.set()
+        released.wait(60)
+        return message.body
+
+    Scripted.do = hang
+    with engine(tmp_path, ledger_url, ONCE) as running:
+        send(running, "m1", "m2")
+        assert entered.wait(60)
+        wait_until(lambda: standing(running, "m2") == "in progress")
+        for lock in (tmp_path / "broker.db.run").glob("*-*.lock"):
+            lock.unlink()  # the broker takes this process for dead
+        wait_until(lambda: running.broker.depths(["work"])["work"].in_hand == 2)
+        released.set()
+        wait_until(lambda: standing(running, "m2") == "done")
+
+
 def test_one_whose_outcome_is_unknown_is_tried_again_with_the_same_id(
     tmp_path: Path, ledger_url: str, seen: Recorder
 ) -> None:
