@@ -79,7 +79,7 @@ def test_a_rate_is_a_number_in_a_span(text: str, rate: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0/s", "100", "/s", "1.5/s", "-1/s", "1/ms", "1/2s", "1/week", "1000000000/s", "١/s"]
+    "text", ["", "0/s", "100", "/s", "1.5/s", "-1/s", "1/ms", "1/2s", "1/w", "1000000000/s", "١/s"]
 )
 def test_other_rates_are_refused_with_examples(text: str) -> None:
     with pytest.raises(ValueError, match="is not a rate; write 100/s"):

@@ -70,4 +70,6 @@ def _curl(loaded: LoadedPipeline, listen: Address, route: HttpRoute) -> str:
     if schema is not None and isinstance(schema.document, dict) and (examples := schema.document.get("examples")):
         body = json.dumps(examples[0], ensure_ascii=False, separators=(",", ":"))  # orjson takes no large numbers
     method = "" if route.method == "POST" else f"-X {route.method} "
-    return f"curl -i {method}{url(listen)}{route.path} -H 'Content-Type: application/json' -d {shlex.quote(body)}"
+    key = "" if route.auth == "off" else "-H 'Authorization: Bearer KEY' "
+    headers = f"{key}-H 'Content-Type: application/json'"
+    return f"curl -i {method}{url(listen)}{route.path} {headers} -d {shlex.quote(body)}"

@@ -172,7 +172,7 @@ class Register:
 
 def owner(route: HttpRoute, caller: str) -> str:
     """Whose a message is: what one caller's keys mean, and how his messages stand, is nothing to another."""
-    return f"{route} by {caller}" if caller else str(route)
+    return f"{route} ({caller})" if caller else str(route)
 
 
 def _turned_away(status: int, detail: str, *, retry_after: int | None = None) -> TurnedAway:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from runner.errors import LedgerSetupError
 
-VERSION = 3
+VERSION = 2
 """Of the tables below. To change them, raise it and add a step to `upgrade`."""
 
 METADATA = MetaData()
@@ -57,8 +57,8 @@ HOP = Table(
 )
 """One copy of a message on one queue. `journey` is the id that the intake gave it, `copy` its own;
 `via` tells apart copies that reached the queue in several ways. `key_born_at` is when a handler
-that runs once was first allowed to run, `holder` who allowed it last; `result` is what it led to, and stays whatever
-becomes of it then (its publication may be refused)."""
+that runs once was first allowed to run, `holder` who allowed it last; `result` is what it led to,
+and stays whatever becomes of it then (its publication may be refused)."""
 
 FACT = Table(
     "fact",
@@ -130,14 +130,11 @@ def upgrade(connection: Connection) -> None:
         raise LedgerSetupError(
             f"the ledger has version {found}, and this runner knows versions up to {VERSION}: update the runner"
         )
-    if int(found) == VERSION:
-        return
-    METADATA.create_all(connection)
+    METADATA.create_all(connection)  # the tables that are new as a whole
     for number in range(int(found) + 1, VERSION + 1):
-        if step := _STEPS.get(number):
-            connection.exec_driver_sql(step)
+        connection.exec_driver_sql(_STEPS[number])
     connection.execute(update(SETTING).where(SETTING.c.name == "version").values(value=str(VERSION)))
 
 
-_STEPS = {3: "ALTER TABLE hop ADD COLUMN holder TEXT NOT NULL DEFAULT ''"}
-"""What makes the version of this number of the one before it, besides new tables."""
+_STEPS = {2: "ALTER TABLE hop ADD COLUMN holder TEXT NOT NULL DEFAULT ''"}
+"""What makes the version of this number of the one before it."""

@@ -60,6 +60,12 @@ def test_without_an_example_an_empty_body_is_tried_with_the_routes_method(tmp_pa
     assert "  try      curl -i -X PUT http://localhost:5000/pay -H 'Content-Type: application/json' -d '{}'" in lines
 
 
+def test_where_a_key_is_asked_for_the_request_to_try_has_a_place_for_it(tmp_path: Path) -> None:
+    text = FIXED.replace("POST /pay: {", "POST /pay: {auth: api_key, ") + "    ledger: sqlite:l.db\n"
+    lines = said(loaded(tmp_path, text, {"payment.json": SCHEMA}))
+    assert any("/pay -H 'Authorization: Bearer KEY' -H 'Content-Type" in line for line in lines)
+
+
 def test_a_broker_is_shown_without_its_password(tmp_path: Path) -> None:
     text = PIPELINE.replace("BROKER", "[amqp://user:hunter2@one/v, amqp://user:hunter2@two/v]")
     lines = said(loaded(tmp_path, text, {"payment.json": SCHEMA}))

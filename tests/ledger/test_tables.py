@@ -22,6 +22,25 @@ def test_a_ledger_that_is_opened_again_keeps_what_it_has(ledger_url: str) -> Non
     again.close()
 
 
+def test_a_ledger_of_an_older_runner_is_upgraded_with_what_it_has(ledger_url: str) -> None:
+    first = Ledger(ledger_url).open(timeout=30.0)
+    assert record(first, published(HopKey("m1", "in"))) is None
+    first.close()
+    database = Database(ledger_url)
+    with database.transaction() as connection:
+        for step in ("DROP TABLE api_key", "DROP TABLE spent", "ALTER TABLE hop DROP COLUMN holder"):
+            connection.exec_driver_sql(step)
+        connection.execute(update(SETTING).where(SETTING.c.name == "version").values(value="1"))
+    database.close()
+    several = [Ledger(ledger_url).open(timeout=30.0) for _ in range(2)]
+    assert several[0].journey("m1") is not None
+    several[0].api_keys.add("shop", None)
+    assert [key.caller for key in several[1].api_keys.all()] == ["shop"]
+    assert judge(several[1], HopKey("m1", "in"))[0].standing == "new"
+    for ledger in several:
+        ledger.close()
+
+
 def test_a_ledger_of_a_newer_runner_is_refused_with_what_to_do(ledger_url: str) -> None:
     database = Database(ledger_url)
     database.upgrade()
