@@ -142,9 +142,12 @@ class Ledger:
             Claim(requested, records, at=time.time(), busy=busy, keep=keep, statements=self._statements, then=then)
         )
 
-    def answered(self, caller: str, key: str, message: str, answer: bytes | None, then: Then) -> None:
-        """The request that published `message` was answered 202 with `answer`, or (None) otherwise."""
-        self._writer.submit(Close(caller, key, message, answer, then))
+    def answered(
+        self, caller: str, key: str, message: str, answer: bytes | None, then: Then, records: Records | None = None
+    ) -> None:
+        """The request that published `message` was answered 202 with `answer`, or (None) otherwise;
+        `records` is recorded with that."""
+        self._writer.submit(Close(caller, key, message, answer, then, records or Records(), self._statements))
 
     def spend(self, route: str, caller: str, limit: RateLimit, told: Told) -> None:
         """Whether one more request of `caller` is within `limit`, counted over all processes."""
