@@ -1,4 +1,4 @@
-"""What benchmarks need: a folder, a RabbitMQ node, compiled C programs. Each is made when it
+"""What benchmarks need: a folder, a RabbitMQ node, a PostgreSQL server, compiled C programs. Each is made when it
 is first used, and removed afterwards."""
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Self
 
 from bench import needs
+from bench.postgres_node import HOW_TO_GET_IT as HOW_TO_GET_POSTGRESQL
+from bench.postgres_node import PostgresNode, server_programs
 from bench.rabbitmq import private_node
 from bench.rabbitmq_node import HOW_TO_GET_IT, RabbitNode, server_script
 
@@ -24,6 +26,7 @@ class Ground:
 
     def __init__(self, node: RabbitNode | None = None) -> None:
         self._node = node
+        self._postgres: PostgresNode | None = None
         self._stack = ExitStack()
         self._compiled: dict[str, Path] = {}
         self.root = Path(tempfile.mkdtemp(prefix="runner-bench-"))
@@ -42,6 +45,15 @@ class Ground:
             needs.check([needs.Need("rabbitmq-server", lambda: server_script() is not None, HOW_TO_GET_IT)])
             self._node = self._stack.enter_context(private_node())
         return self._node
+
+    @property
+    def postgres(self) -> PostgresNode:
+        """The PostgreSQL server of this run. Raises MissingError if there is none."""
+        if self._postgres is None:
+            found = needs.Need("postgres", lambda: server_programs() is not None, HOW_TO_GET_POSTGRESQL)
+            needs.check([found])
+            self._postgres = self._stack.enter_context(PostgresNode())
+        return self._postgres
 
     @contextmanager
     def folder(self) -> Iterator[Path]:

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from bench.benchmarks import backlog, hops_embedded, hops_rabbitmq, idle, intake, latency, mail, scaling, start
+from bench.benchmarks import (
+    backlog,
+    hops_embedded,
+    hops_ledger,
+    hops_rabbitmq,
+    idle,
+    intake,
+    latency,
+    mail,
+    scaling,
+    start,
+)
 
 ALL = (
     hops_rabbitmq.BENCHMARK,
+    hops_ledger.BENCHMARK,
     scaling.BENCHMARK,
     hops_embedded.BENCHMARK,
     intake.RABBITMQ,

@@ -134,7 +134,7 @@ def _limit(ground: Ground, vhost: VirtualHost) -> Sequence[str]:
     return [str(ground.compiled("limit")), *map(str, arguments)]
 
 
-def _ours(*arguments: str) -> Command:
+def our_command(*arguments: str) -> Command:
     return lambda _ground, _vhost: [sys.executable, "-m", "runner", "run", *arguments]
 
 
@@ -156,7 +156,7 @@ CELERY = (
     " --without-gossip --without-mingle --without-heartbeat --loglevel ERROR"
 )
 LIMIT = Hops(_limit)
-OURS = Hops(_ours(), pipeline=PIPELINE)
+OURS = Hops(our_command(), pipeline=PIPELINE)
 RASCAL = ROOT / "bench" / "peers" / "rascal"
 
 CONTENDERS = (
@@ -167,7 +167,7 @@ CONTENDERS = (
         note="one thread, prefetch 2000, hundreds of confirms outstanding; no JSON, no schemas, no handlers",
     ),
     Contender("runner, 1 process", OURS.measure, note="as it comes: prefetch 500"),
-    Contender("runner, 2 processes", Hops(_ours("--processes", "2"), pipeline=PIPELINE).measure),
+    Contender("runner, 2 processes", Hops(our_command("--processes", "2"), pipeline=PIPELINE).measure),
     Contender(
         "pika BlockingConnection",
         Hops(_peer("pika_blocking")).measure,
@@ -203,7 +203,7 @@ CONTENDERS = (
     ),
     Contender(
         "runner, 1 process, classic",
-        Hops(_ours(), "classic", pipeline=PIPELINE).measure,
+        Hops(our_command(), "classic", pipeline=PIPELINE).measure,
         note="classic queues",
     ),
     Contender(
