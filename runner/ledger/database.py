@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Insert, QueuePool, Table, create_engine
+from sqlalchemy import Connection, Dialect, Insert, QueuePool, Table, create_engine
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -92,6 +92,10 @@ class Database:
     def add_missing(self, table: Table) -> Insert:
         """An INSERT that leaves alone what is there."""
         return self._insert(table).on_conflict_do_nothing()
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._engine.dialect
 
     def close(self) -> None:
         self._engine.dispose()

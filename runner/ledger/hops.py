@@ -8,7 +8,9 @@ after a crash, changes nothing.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, bindparam, case, delete, func, update
 
@@ -93,6 +95,25 @@ class HopStatements:
             index_elements=("journey", "name", "copy"),
             set_={"value": fact.excluded.value, "recorded_at": fact.excluded.recorded_at},
         )
+        self.prepared = {name: Prepared(getattr(self, name), database) for name in Records.ORDER}
+
+
+class Prepared:
+    """A statement that is compiled once: for each row, SQLAlchemy would do more than the database does."""
+
+    def __init__(self, statement: Any, database: Database) -> None:
+        compiled = statement.compile(dialect=database.dialect)
+        self._text = str(compiled)
+        self._defaults = dict(compiled.params)
+        self._names: Sequence[str] | None = compiled.positiontup
+
+    def execute(self, connection: Connection, rows: Sequence[Row]) -> None:
+        if not self._defaults.keys() <= rows[0].keys():  # a constant in the statement is a parameter, too
+            rows = [self._defaults | row for row in rows]
+        values: Any = rows
+        if self._names is not None:
+            values = list(map(itemgetter(*self._names), rows))
+        connection.exec_driver_sql(self._text, values)
 
 
 class Records:
@@ -151,7 +172,7 @@ class Records:
             if rows:
                 # In one order everywhere, so that two processes that write the same rows don't deadlock.
                 rows.sort(key=_sort_key)
-                connection.execute(getattr(statements, name), rows)
+                statements.prepared[name].execute(connection, rows)
 
 
 def _sort_key(row: Row) -> tuple[str, ...]:
