@@ -99,7 +99,9 @@ class RouteView:
             turned_away.problem.headers.extend(admitted.headers)
             return self._refuse(turned_away.problem)
         except BrokerError as error:
-            return self._refuse(problems.unavailable(error))
+            problem = problems.unavailable(error)
+            problem.headers.extend(admitted.headers)
+            return self._refuse(problem)
         if (tell := self._events.accepted) is not None:
             tell(self._desk.route, messages, time.perf_counter() - began)
         return Response(problems.accepted(messages), 202, headers | admitted.headers, mimetype="application/json")
