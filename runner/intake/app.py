@@ -18,7 +18,7 @@ from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.errors import BrokerError
 from runner.events import UNWATCHED, Events
-from runner.intake import problems
+from runner.intake import openapi, problems
 from runner.intake.desk import Desk
 from runner.intake.gate import Admitted
 from runner.intake.health import HealthViews, published_to, troubles_of
@@ -62,6 +62,7 @@ def create_app(
             tell = StatusView(ledger, stages, told, ring)
             app.add_url_rule(status.replace("{id}", "<id>"), f"GET {status}", tell)
     health = health or HealthViews(loaded, broker, published_to(http), troubles_of(ledger))
+    app.add_url_rule(openapi.PATH, f"GET {openapi.PATH}", openapi.OpenApiView(loaded))
     for path, answer in health.views.items():
         app.add_url_rule(path, f"GET {path}", answer)
     return app
