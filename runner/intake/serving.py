@@ -17,8 +17,10 @@ import select
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
@@ -55,6 +57,10 @@ CONNECT_TIMEOUT = 10.0
 """Seconds that it waits for the broker before it serves anyway."""
 LOOK_EVERY = 1.0
 """Seconds between looks at the files of a certificate."""
+LEAVE = signal.SIGUSR1
+"""Tells a process that serves that it has a successor."""
+LEAVING_POLL = 0.1
+"""Seconds between looks at whether the predecessor is gone."""
 ANSWERS_LEAVE = 0.25
 """Seconds for the last answers when the intake stops; then it drops connections that have sent
 half a header."""
@@ -114,6 +120,8 @@ class IntakeServer(MPServer):
         self._listener = listener
         self.ready: int | None = None
         """Where the successor of a process that serves tells that it can; None: it has no predecessor."""
+        self._patience = 3 * http.request_timeout + http.confirm_timeout
+        """Seconds that a predecessor may take: idle connections, then a header, a body, and an answer."""
         self._rotation = None if http.tls is None else rotation_of(http.tls)
         look = None if self._rotation is None else self._look
         self.main_loop_interrupt = Interrupt(look)  # type: ignore[assignment]  # granian needs no more of one
@@ -137,12 +145,20 @@ class IntakeServer(MPServer):
         os.close(read)
         leaving = old if serves else new
         self.wrks[:] = [new if serves else old]
-        leaving.terminate()
-        leaving.join()
-        if serves:
-            log.info("http: tls: the new certificate is in use")
-        else:
+        leaving.interrupt_by_parent = True
+        if not serves:
+            leaving.kill()
             log.error("http: tls: no process could serve with the new files, and the certificate stays the old one")
+            return
+        log.info("http: tls: the new certificate is in use")
+        with suppress(ProcessLookupError):
+            os.kill(leaving.inner.pid, LEAVE)
+        deadline = time.monotonic() + self._patience
+        while leaving.is_alive() and not self.interrupt_signal and time.monotonic() < deadline:
+            leaving.join(LEAVING_POLL)
+        if leaving.is_alive():
+            leaving.terminate()
+            leaving.join()
 
     def _init_shared_socket(self) -> None:
         """Instead of a socket of granian's: that one shares its port with whoever asks, and has
@@ -173,7 +189,8 @@ class ServedApplication(Application):
         super().__init__(loaded, broker, events, ledger)
         self._ready = ready
         self._following: asyncio.Future[None] | None = None
-        self._tls = loaded.pipeline.http.tls if loaded.pipeline.http else None
+        http = loaded.pipeline.http or Http()
+        self._tls, self._idle = http.tls, http.request_timeout
         self._listener = listener
         self._connections = connections
         self._start_broker = start_broker
@@ -184,6 +201,8 @@ class ServedApplication(Application):
         super().__rsgi_init__(loop)
         loop.add_signal_handler(signal.SIGTERM, self._begin_to_end)
         loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, [signal.SIGTERM])
+        if self._tls is not None:
+            loop.add_signal_handler(LEAVE, self._begin_to_leave)
         keep_reserve(self, self._listener, self._connections, self._tls)
         if self._ready is None:
             threading.Thread(target=self._start_broker, args=(loop,), name="broker-start", daemon=True).start()
@@ -203,6 +222,12 @@ class ServedApplication(Application):
         if self._ending is None:
             signal.raise_signal(signal.SIGINT)  # this signal is granian's: it takes no more connections
             self._ending = self._loop.create_task(self._end())
+
+    def _begin_to_leave(self) -> None:
+        """A successor serves. Granian would break off handshakes, so it has to find no new connection
+        before it is told; by then those that were idle have ended as well."""
+        leave_socket(self._listener)
+        self._loop.call_later(self._idle, signal.raise_signal, signal.SIGINT)
 
     async def _end(self) -> None:
         await self.stop()
@@ -233,6 +258,19 @@ def keep_reserve(application: Application, listener: socket.socket, connections:
 
     context = None if tls is None else encrypted_by(tls)
     Reserve(listener, answer, lambda: open_files() - others >= connections, context).start()
+
+
+def leave_socket(listener: socket.socket) -> None:
+    """Take nothing more from it in this process, whoever in it may have it: others still do."""
+    shared = os.fstat(listener.fileno())
+    with socket.socket(listener.family, socket.SOCK_STREAM) as nobodys:
+        nobodys.bind(("localhost", 0))
+        nobodys.listen(1)
+        nobodys.setblocking(False)
+        for path in Path("/dev/fd").iterdir():
+            with suppress(OSError):  # the folder itself
+                if os.path.samestat(os.fstat(int(path.name)), shared):
+                    os.dup2(nobodys.fileno(), int(path.name))
 
 
 def _encrypted(tls: Tls | None) -> dict[str, Any]:
