@@ -19,7 +19,7 @@ from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.errors import BrokerError
 from runner.events import UNWATCHED, Events
-from runner.intake import problems
+from runner.intake import openapi, problems
 from runner.intake.desk import Desk
 from runner.intake.gate import Admitted
 from runner.intake.health import HealthViews, published_to, troubles_of
@@ -67,6 +67,7 @@ def create_app(
             tell = StatusView(ledger, stages, told, ring)
             app.add_url_rule(status.replace("{id}", "<id>"), f"GET {status}", tell)
     health = health or HealthViews(loaded, broker, published_to(http), troubles_of(ledger))
+    app.add_url_rule(openapi.PATH, f"GET {openapi.PATH}", openapi.OpenApiView(loaded))
     for path, answer in health.views.items():
         app.add_url_rule(path, f"GET {path}", answer)
     return app
@@ -106,7 +107,9 @@ class RouteView:
             turned_away.problem.headers.extend(admitted.headers)
             return self._refuse(turned_away.problem)
         except BrokerError as error:
-            return self._refuse(problems.unavailable(error))
+            problem = problems.unavailable(error)
+            problem.headers.extend(admitted.headers)
+            return self._refuse(problem)
         if (tell := self._events.accepted) is not None:
             tell(self._desk.route, messages, time.perf_counter() - began)
         return self._stored(messages[0].id, problems.accepted(messages), headers | admitted.headers)

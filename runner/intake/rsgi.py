@@ -138,7 +138,9 @@ class Application:
             if not arrived and "expect" not in headers:  # a client that expects a 100 sends no body before it
                 await self._arrivals.discard(protocol, turned_away.problem)
         except BrokerError as error:
-            self._refuse(protocol, desk, unavailable(error))
+            problem = unavailable(error)
+            problem.headers.extend(admitted.headers)
+            self._refuse(protocol, desk, problem)
         except ProtocolClosed:
             log.debug("a client hung up on %s %s", scope.method, scope.path)
         except Exception as error:  # noqa: BLE001 - as Flask's error handlers do

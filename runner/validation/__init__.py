@@ -5,6 +5,7 @@
     diagnosis.py    finds it: a second validator, imported only for a body that was refused
     marks.py        which values of a body a schema marks as sensitive or forbidden
     subschemas.py   its subschemas, and where their $refs lead
+    bundling.py     schemas as the components of one document
     resting.py      a schema for bodies whose sensitive values are sealed
     misspelling.py  keywords and formats in a schema that nothing checks
 

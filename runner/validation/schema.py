@@ -82,6 +82,11 @@ class Judge:
         """The places of values that are refused by themselves, as names and indexes."""
         return {tuple(error.instance_path) for error in self._compiled.iter_errors(body)}
 
+    @property
+    def documents(self) -> Mapping[str, Any]:
+        """Its document and those that it refers to, by the URIs where their `$ref`s start; its own first."""
+        return {self._base_uri: self._document, **self._files.documents}
+
     @cached_property
     def _diagnostic(self) -> Validator:
         from runner.validation.diagnosis import diagnostic_validator
