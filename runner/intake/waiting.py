@@ -26,13 +26,13 @@ EVERY = 0.1
 MOST = 1_000
 """Requests of one process that wait at the same time; others get their 202 at once."""
 
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _QUOTED = r'"(?:[\t \x21\x23-\x5b\x5d-\x7e]|\\[\t -~])*+"'
-_WORD = rf"{_TOKEN}(?:[ \t]*+=[ \t]*+(?:{_TOKEN}|{_QUOTED}))?+"
+_WORD = rf"{_NAME}(?:[ \t]*+=[ \t]*+(?:{_NAME}|{_QUOTED}))?+"
 _PREFERENCE = rf"{_WORD}(?:[ \t]*+;[ \t]*+(?:{_WORD})?+)*+"
 _LIST = re.compile(rf"[ \t]*+(?:{_PREFERENCE})?+(?:[ \t]*+,[ \t]*+(?:{_PREFERENCE})?+)*+[ \t]*+")
 _ONE = re.compile(_PREFERENCE)
-_NAMED = re.compile(r"wait(?=[ \t=;]|$)", re.IGNORECASE)
+_IS_WAIT = re.compile(r"wait(?=[ \t=;]|$)", re.IGNORECASE)
 _WAIT = re.compile(r'wait[ \t]*+=[ \t]*+("?)([0-9]{1,10})\1[ \t]*+(?:;.*)?', re.IGNORECASE)
 
 
@@ -41,7 +41,7 @@ def preferred_wait(header: str) -> int:
     or can't be read. Of several preferences with one name the first counts (section 2)."""
     if not _LIST.fullmatch(header):
         return 0
-    first = next((one[0] for one in _ONE.finditer(header) if _NAMED.match(one[0])), "")
+    first = next((one[0] for one in _ONE.finditer(header) if _IS_WAIT.match(one[0])), "")
     wait = _WAIT.fullmatch(first)
     return min(int(wait[2]), LONGEST) if wait is not None else 0
 
@@ -95,7 +95,7 @@ class Waiters:
             self._waiting.append(wait)
             if not self._asking:
                 self._asking = True
-                threading.Thread(target=self._ask, name="waiters", daemon=True).start()
+                self._ledger.keep_reading(self._ask, "waiters")
         return wait
 
     def leave(self, wait: Wait) -> None:

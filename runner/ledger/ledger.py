@@ -100,6 +100,12 @@ class Ledger:
             self._holders.vanish()
         self._database.close()
 
+    def keep_reading(self, read: Callable[[], None], name: str) -> None:
+        """Call `read` on a thread that `close` waits for."""
+        thread = threading.Thread(target=read, name=name, daemon=True)
+        self._readers = [*(other for other in self._readers if other.is_alive()), thread]
+        thread.start()
+
     def closes_within(self, seconds: float) -> bool:
         """Sleep for so long, unless it is closed before."""
         return self._over.wait(seconds)
