@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -139,7 +139,8 @@ def _reason(error: BaseException | None) -> str:
 
 def _connect_sqlite(path: Path) -> sqlite3.Connection:
     make_folder(path.parent)
-    os.close(make_file(path))
+    with suppress(FileExistsError):  # to open and close that would drop the locks that SQLite has on it
+        os.close(make_file(path, os.O_EXCL))
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "journal_size_limit=67108864"):
         connection.execute(f"PRAGMA {pragma}")

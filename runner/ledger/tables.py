@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from runner.errors import LedgerSetupError
 
-VERSION = 2
+VERSION = 3
 """Of the tables below. To change them, raise it and add a step to `upgrade`."""
 
 METADATA = MetaData()
@@ -130,11 +130,14 @@ def upgrade(connection: Connection) -> None:
         raise LedgerSetupError(
             f"the ledger has version {found}, and this runner knows versions up to {VERSION}: update the runner"
         )
-    METADATA.create_all(connection)  # the tables that are new as a whole
+    if int(found) == VERSION:
+        return
+    METADATA.create_all(connection)
     for number in range(int(found) + 1, VERSION + 1):
-        connection.exec_driver_sql(_STEPS[number])
+        if step := _STEPS.get(number):
+            connection.exec_driver_sql(step)
     connection.execute(update(SETTING).where(SETTING.c.name == "version").values(value=str(VERSION)))
 
 
-_STEPS = {2: "ALTER TABLE hop ADD COLUMN holder TEXT NOT NULL DEFAULT ''"}
-"""What makes the version of this number of the one before it."""
+_STEPS = {3: "ALTER TABLE hop ADD COLUMN holder TEXT NOT NULL DEFAULT ''"}
+"""What makes the version of this number of the one before it, besides new tables."""

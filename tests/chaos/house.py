@@ -1,4 +1,4 @@
-"""The shipped pipeline in a folder of its own: started, hit, and asked where each payment is."""
+"""The shipped pipeline in a folder of its own: started, hit, and asked what it has done."""
 
 from __future__ import annotations
 
@@ -7,31 +7,40 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from bench.ports import free_port
+from tests.chaos.accounting import Books, Mail
 from tests.dead_letters import dead_letters
 
 ROOT = Path(__file__).parents[2]
 QUEUES = ("payment_queue", "validated_payment_queue", "notification_queue")
 PATIENT = "retry: {attempts: 19, delay: 200ms, max_delay: 2s}"
 """Whoever is hit is not to blame: no payment may run out of attempts by that alone."""
-_MAIL = re.compile(rb"^Message-ID: <([0-9a-f]{32})\.", re.MULTILINE)
+_ID = re.compile(r"^Message-ID: <([0-9a-f]{32})\.([a-z]+)@", re.MULTILINE | re.IGNORECASE)
+_TO = re.compile(r"^To: .*?([^\s<>]+@[^\s<>]+)", re.MULTILINE | re.IGNORECASE)
 
 
 class House:
-    """`runner run` in `folder`, on the broker `url`, whose dead letters are looked at by `outside`."""
+    """`runner run` in `folder`, on the broker `url`, whose dead letters are looked at by `outside`,
+    with the ledger `ledger`."""
 
-    def __init__(self, folder: Path, url: str, outside: str) -> None:
+    def __init__(self, folder: Path, url: str, outside: str, ledger: str) -> None:
         self.folder, self.url, self.outside, self.port = folder, url, outside, free_port()
+        self._ledger = ledger
         self._mailbox = free_port()
         self._log = folder / "log"
         self._program: subprocess.Popen[bytes] | None = None
-        shutil.copytree(ROOT / "schemas", folder / "schemas")
+        self._read: dict[str, Mail] = {}
+        """The mails that were read already, by their files' names."""
+        for name in ("schemas", "stages"):  # the charges lie beside the stages
+            shutil.copytree(ROOT / name, folder / name)
         text = re.sub(r"retry: \{.*\}", PATIENT, (ROOT / "pipeline.yaml").read_text())
         text = text.replace("listen: 127.0.0.1:1025", f"listen: 127.0.0.1:{self._mailbox}")
         text += f"defaults: {{{PATIENT}}}\n"
@@ -48,6 +57,7 @@ class House:
         environment = os.environ | {
             "PYTHONPATH": str(ROOT),
             "BROKER_URL": self.url,
+            "DATABASE_URL": self._ledger,
             "LISTEN": f"127.0.0.1:{self.port}",
             "MAIL_PORT": str(self._mailbox),
         }
@@ -98,23 +108,45 @@ class House:
         parents = {int(pid): int(parent) for pid, parent in map(str.split, lines.splitlines())}
         return sorted(pid for pid in parents if program.pid in _ancestors(pid, parents))
 
-    # -- where the payments are -----------------------------------------------------------
+    def relay(self) -> int | None:
+        """The process that takes the mails; None while there is none."""
+        return next((pid for pid in self.children() if self._mailbox in _listening(pid)), None)
 
-    def mailed(self) -> set[str]:
-        """The payments whose payer has got a mail."""
-        found: set[str] = set()
-        for mail in (self.folder / "var/mailbox/new").glob("*"):
-            match = _MAIL.search(mail.read_bytes())
-            if match is not None:
-                found.add(match[1].decode())
-        return found
+    # -- what it has done ---------------------------------------------------------------
 
-    def dead(self) -> set[str]:
-        """The payments in the dead letters."""
-        return {letter.id for queue in QUEUES for letter in dead_letters(self.outside, queue)}
+    def books(self) -> Books:
+        """The gateway's charges, and all mails; the dead letters as well, which takes a while."""
+        dead = frozenset(letter.id for queue in QUEUES for letter in dead_letters(self.outside, queue))
+        return Books(self._charges(), self._mails(), dead)
+
+    def _charges(self) -> dict[str, int]:
+        file = self.folder / "var/charges.db"
+        if not file.exists():
+            return {}
+        with closing(sqlite3.connect(file, timeout=30)) as charges:
+            return dict(charges.execute("SELECT key, count(*) FROM charge GROUP BY key"))
+
+    def _mails(self) -> list[Mail]:
+        for file in (self.folder / "var/mailbox/new").glob("*"):
+            if file.name not in self._read:
+                text = file.read_text(errors="replace")
+                found, to = _ID.search(text), _TO.search(text)
+                self._read[file.name] = Mail(found[1] if found else "", found[2] if found else "", to[1] if to else "")
+        return list(self._read.values())
 
     def log(self) -> str:
         return self._log.read_text(errors="replace")
+
+
+def _listening(pid: int) -> set[int]:
+    """The TCP ports on which a process listens."""
+    try:
+        links = {str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+        lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+    except OSError:
+        return set()
+    rows = (line.split() for line in lines)
+    return {int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in links}
 
 
 def _ancestors(pid: int, parents: dict[int, int]) -> Iterator[int]:

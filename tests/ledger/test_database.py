@@ -151,3 +151,20 @@ def test_a_folder_that_cannot_be_made_is_an_outage_in_words(tmp_path: Path) -> N
     with pytest.raises(LedgerAwayError, match="var"):
         database.upgrade()
     database.close()
+
+
+def test_what_is_written_stays_though_another_process_has_opened_and_closed_the_file_meanwhile(tmp_path: Path) -> None:
+    """SQLite's locks on a file are the process's. Whoever drops them by mistake is taken for gone,
+    and the last one to close the file then removes the log that the others still write to."""
+    path = tmp_path / "ledger.db"
+    database = Database(f"sqlite:{path}")
+    database.upgrade()
+    with database.connection() as first, database.connection() as second:
+        assert first.connection.dbapi_connection is not second.connection.dbapi_connection
+    names = f"sqlite3.connect({str(path)!r}).execute('SELECT name FROM setting ORDER BY name')"
+    look = [sys.executable, "-c", f"import sqlite3; print(*(name for name, in {names}))"]
+    subprocess.run(look, check=True)
+    with database.transaction() as connection:
+        connection.execute(insert(SETTING).values(name="kept", value="1"))
+    assert subprocess.run(look, check=True, capture_output=True, text=True).stdout == "kept version\n"
+    database.close()

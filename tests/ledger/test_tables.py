@@ -51,3 +51,22 @@ def test_a_ledger_of_a_newer_runner_is_refused_with_what_to_do(ledger_url: str) 
     with pytest.raises(LedgerSetupError, match=f"the ledger has version {VERSION + 1}.*update the runner"):
         ledger.open(timeout=30.0)
     ledger.close()
+
+
+def test_a_ledger_of_the_first_version_is_upgraded_with_what_it_has(ledger_url: str) -> None:
+    first = Ledger(ledger_url).open(timeout=30.0)
+    record(first, published(HopKey("m1", "in")))
+    first.close()
+    database = Database(ledger_url)
+    with database.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE hop DROP COLUMN holder")
+        connection.exec_driver_sql("DROP TABLE api_key")
+        connection.execute(update(SETTING).where(SETTING.c.name == "version").values(value="1"))
+    database.close()
+    for _ in range(2):
+        again = Ledger(ledger_url).open(timeout=30.0)
+        assert again.journey("m1") is not None
+        again.close()
+    again = Ledger(ledger_url).open(timeout=30.0)
+    assert [judge(again, HopKey("m1", "in"))[0].standing for _ in range(2)] == ["new", "held"]
+    again.close()

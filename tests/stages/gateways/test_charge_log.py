@@ -66,6 +66,19 @@ def test_a_first_request_is_the_first_of_its_key(file: Path) -> None:
     log.close()
 
 
+def test_charges_stay_though_another_process_has_opened_and_closed_the_file_meanwhile(file: Path) -> None:
+    """Each slot of a worker opens the file, and none may drop the locks of the others."""
+    first, second = ChargeLog(file), ChargeLog(file)
+    assert [log.count("key") for log in (first, second)] == [0, 0]
+    look = f"import sqlite3; d = sqlite3.connect({str(file)!r}); print(*d.execute('SELECT key FROM charge')); d.close()"
+    subprocess.run([sys.executable, "-c", look], check=True)
+    first.make(Charge("key", CARD, 1), "one")
+    seen = subprocess.run([sys.executable, "-c", look], check=True, capture_output=True, text=True).stdout
+    assert seen == "('key',)\n"
+    first.close()
+    second.close()
+
+
 def test_a_file_of_the_users_keeps_its_mode(file: Path) -> None:
     file.touch()
     file.chmod(0o640)
