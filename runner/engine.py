@@ -49,6 +49,8 @@ class Engine:
         self._timeout = timeout
         self._memory = memory_of(loaded.pipeline)
         self._events = attach([*observers, *([self._memory.notes] if self._memory else [])])
+        if self._memory is not None:
+            self._memory.ledger.events = self._events
         self._parts = ExitStack()
         self.url = ""
         """Where the intake answers: `http://127.0.0.1:5000`; empty without one."""

@@ -84,6 +84,8 @@ class HttpRoute:
     """None: requests need no signature."""
     auth: Auth = "off"
     rate_limit: RateLimit | None = None
+    headers: tuple[str, ...] = ()
+    """Names of those headers of a request that travel with its messages."""
 
     @property
     def uses_ledger(self) -> bool:

@@ -123,6 +123,8 @@ def _http(http: Http, pipeline: Pipeline) -> Lines:
             yield f"      auth: {route.auth}"
         if (rate := route.rate_limit) is not None:
             yield f"      rate_limit: {format_rate(rate.requests, rate.seconds)}"
+        if route.headers:
+            yield f"      headers: {inline(list(route.headers))}"
         if route.verify is not None:
             verify = {"secrets": [HIDDEN] * len(route.verify.secrets)}
             yield f"      verify: {inline({**verify, 'tolerance': format_duration(route.verify.tolerance)})}"

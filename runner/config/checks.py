@@ -20,7 +20,7 @@ from runner.config.grammar import subject
 from runner.config.sending import EVERY_HOST, unused_mailbox
 from runner.errors import Problem, Trail
 from runner.message import Destination
-from runner.pipeline import Address, Pipeline, Stage
+from runner.pipeline import Address, HttpRoute, Pipeline, Stage
 from runner.retry import RetryPolicy
 from runner.topology import dead_letter_queue, quarantine_queue
 from runner.units import format_duration
@@ -107,6 +107,19 @@ def _http_paths(draft: Draft) -> Iterator[Problem]:
         if first != str(route):
             message = f"route {route} is the same as {first}, but for the '/' at the end; remove one"
             yield draft.document.problem(trail, message, key=True)
+
+
+def _shared_status(draft: Draft) -> Iterator[Problem]:
+    """Who may ask how a message stands has to be plain from the path."""
+    first: dict[str, HttpRoute] = {}
+    for route in draft.pipeline.http.routes if draft.pipeline.http else ():
+        other = first.setdefault(route.status or "", route)
+        if route.status is not None and other.auth != route.auth:
+            message = (
+                f"route {route}: status {route.status} is also that of {other}, and only one of them asks for an "
+                "API key; give them different paths"
+            )
+            yield draft.document.problem(("http", "routes", str(route), "status"), message)
 
 
 # -- The ledger -------------------------------------------------------------------
@@ -339,6 +352,7 @@ def _clash(one: Address, other: Address) -> bool:
 _CHECKS: tuple[Check, ...] = (
     _companions,
     _http_paths,
+    _shared_status,
     _route_order,
     _same_destination_twice,
     _keys,

@@ -17,6 +17,7 @@ from runner.brokers import registry
 from runner.config import grammar
 from runner.config.yaml.document import Document
 from runner.errors import Problem, Trail
+from runner.headers import check_name
 from runner.hosts import read_host
 from runner.ledger import url as ledger_url
 from runner.message import Destination
@@ -247,6 +248,7 @@ class _Reader:
             status=self._value((*trail, "status")),
             auth=self._value((*trail, "auth")),
             rate_limit=self._parsed((*trail, "rate_limit"), lambda text: RateLimit(*parse_rate(text))),
+            headers=tuple(self._header_names((*trail, "headers"))),
         )
         return HttpRoute(method, path, self._publish(trail), verify=self._verify((*trail, "verify")), **given)
 
@@ -257,6 +259,16 @@ class _Reader:
     def _file_at(self, text: str) -> Path:
         check_path(self._path(text), "file")
         return self._path(text)
+
+    def _header_names(self, trail: Trail) -> Iterator[str]:
+        seen: set[str] = set()
+        for index in range(len(self._value(trail) or ())):
+            name = self._parsed((*trail, index), check_name)
+            if name is not None and name.lower() in seen:
+                self._problem((*trail, index), f"{grammar.subject(trail)} names {name} twice; remove one")
+            elif name is not None:
+                seen.add(name.lower())
+                yield name
 
     def _verify(self, trail: Trail) -> Verify | None:
         if self._value(trail) is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, func, update
+from sqlalchemy import Connection, bindparam, case, delete, func, update
 
 from runner.ledger.database import Database, Row
 from runner.ledger.tables import FACT, HOP
@@ -61,7 +61,12 @@ class HopStatements:
 
     def __init__(self, database: Database) -> None:
         settle = database.insert(HOP)
-        self.publish = database.add_missing(HOP)
+        publish = database.insert(HOP)
+        self.publish = publish.on_conflict_do_update(
+            index_elements=_KEY,
+            set_={"published_at": publish.excluded.published_at},
+            where=(HOP.c.state == "published") & (HOP.c.publisher == publish.excluded.publisher),
+        )
         begin = database.insert(HOP)
         self.begin = begin.on_conflict_do_update(
             index_elements=_KEY,
@@ -77,10 +82,13 @@ class HopStatements:
         self.settle = settle.on_conflict_do_update(
             index_elements=_KEY, set_={**changed, "result": func.coalesce(new.result, HOP.c.result)}
         )
-        the_hop = update(HOP).where(*(HOP.c[name] == bindparam(f"the_{name}") for name in _KEY))
+        the_hop_is = [HOP.c[name] == bindparam(f"the_{name}") for name in _KEY]
+        the_hop = update(HOP).where(*the_hop_is)
         self.release = the_hop.where(HOP.c.state == "begun", HOP.c.holder == bindparam("whose")).values(
             state="published"
         )
+        mine = HOP.c.publisher == bindparam("whose")
+        self.withdraw = delete(HOP).where(*the_hop_is, HOP.c.state == "published", mine)
         self.finish = the_hop.values(state="handled", changed_at=bindparam("now"), next_at=None, error="")
         self.answer = (
             update(HOP)
@@ -99,7 +107,7 @@ class Records:
 
     __slots__ = ("rows",)
 
-    ORDER = ("publish", "begin", "settle", "release", "finish", "answer", "record")
+    ORDER = ("withdraw", "publish", "begin", "settle", "release", "finish", "answer", "record")
     """The order in which a hop lives."""
 
     def __init__(self) -> None:
@@ -108,6 +116,10 @@ class Records:
     def published(self, key: HopKey, publisher: str, at: float, *, leaves: bool = False) -> None:
         """`publisher` is a stage or an HTTP route. `leaves`: no stage consumes the queue."""
         self.rows["publish"].append(_row(key, "left" if leaves else "published", publisher, at))
+
+    def withdrawn(self, key: HopKey, publisher: str) -> None:
+        """`publisher` couldn't publish it, and nobody knows its id."""
+        self.rows["withdraw"].append({**_named(key), "whose": publisher})
 
     def begun(self, key: HopKey, at: float, holder: str) -> None:
         self.rows["begin"].append({**_row(key, "begun", "", at), "key_born_at": at, "holder": holder})

@@ -71,6 +71,8 @@ def run_worker(
     box.enter(number)
     memory = memory_of(loaded.pipeline)
     events = observers.attach([memory.notes] if memory else [])
+    if memory:
+        memory.ledger.events = events
     broker = connect(loaded.pipeline, name, events)
     worker = Worker(loaded, broker, stages, events, box=box, replaceable=True, memory=memory)
     finished = True
@@ -166,6 +168,8 @@ def _load_app(
         broker = connect(loaded.pipeline, "intake", events)
         routes = loaded.pipeline.http.routes if loaded.pipeline.http else ()
         ledger = ledger_of(loaded.pipeline) if any(route.uses_ledger for route in routes) else None
+        if ledger is not None:
+            ledger.events = events
         up = supervision.up if server.ready is None else None  # else the intake was up before
         start = partial(_start_intake, loaded, broker, ledger, supervision, up)
         return ServedApplication(loaded, broker, events, listener, connections, start, ledger, ready=server.ready)

@@ -10,12 +10,12 @@ import traceback
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
 
 from runner.errors import ForeignSealError, KeysError, Pause, PublishError, Reject, Retry, UnknownKeyError, text
+from runner.headers import Headers
 from runner.json_text import parse_json
 from runner.message import (
     ATTEMPT,
@@ -118,7 +118,7 @@ class Decider:
                 raise Reject(f"the body is not JSON: {error}") from None
             if self._schema is not None and not self._schema.is_valid(body):
                 raise Reject(f"the body breaks the schema of {delivery.queue}: {word(self._schema.violations(body))}")
-        headers = MappingProxyType(delivery.headers) if delivery.headers else NO_HEADERS
+        headers = Headers(delivery.headers) if delivery.headers else NO_HEADERS
         return Message(delivery.id, body, delivery.queue, delivery.attempt, headers)
 
     def _opened(self, delivery: Delivery, sealer: Sealer) -> Any:

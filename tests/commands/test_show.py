@@ -170,6 +170,12 @@ http: {routes: {POST /a: {publish: a, auth: api_key, rate_limit: 1000 / h}}}
     assert "      auth: api_key\n      rate_limit: 1000/h\n" in shown
 
 
+def test_which_headers_travel_is_shown() -> None:
+    text = "queues: {a: {}}\nhttp: {routes: {POST /a: {publish: a, headers: [X-Request-ID, traceparent]}}}\n"
+    shown = yaml.safe_load(show.full(loaded(text)))
+    assert shown["http"]["routes"]["POST /a"]["headers"] == ["X-Request-ID", "traceparent"]
+
+
 def test_secrets_are_hidden_wherever_they_stand() -> None:
     text = """
 broker: ["amqp://user:hunter2@a/v", "amqp://user:hunter2@b/v"]
