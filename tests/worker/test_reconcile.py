@@ -212,7 +212,7 @@ def test_what_stays_pending_is_parked_and_a_replay_looks_it_up_and_never_handles
     Bank.tells = lambda _message: PENDING
     with engine(tmp_path, ledger_url, "reconcile: [30ms, 50ms]") as running:
         send(running, "m1")
-        wait_until(lambda: standing(running, "m1") == "dead")
+        wait_until(lambda: letters(tmp_path))
         [reason] = letters(tmp_path)
         assert reason.startswith("it is still pending; it was looked up for the last time after 80ms")
         Bank.tells = lambda _message: PAID
