@@ -133,7 +133,7 @@ def _needs_ledger(draft: Draft) -> Iterator[Problem]:
                 trail, f"{message} needs a ledger; add 'ledger: sqlite:var/ledger.db'", key=True
             )
     for stage in draft.pipeline.stages.values():
-        for key in ("on_unknown", "key_lifetime"):
+        for key in ("on_unknown", "key_lifetime", "reconcile"):
             if not stage.once and draft.document.node(("stages", stage.name, key)) is not None:
                 message = f"stage {stage.name}: {key} says nothing without 'once: true'"
                 yield draft.document.problem(("stages", stage.name, key), message, key=True)
@@ -153,6 +153,8 @@ def _ledger_users(pipeline: Pipeline) -> Iterator[tuple[Trail, str]]:
     for stage in pipeline.stages.values():
         if stage.once:
             yield ("stages", stage.name, "once"), f"stage {stage.name}: once"
+        if stage.settles is not None:
+            yield ("stages", stage.name, "settles"), f"stage {stage.name}: settles"
         if stage.record:
             yield ("stages", stage.name, "record"), f"stage {stage.name}: record"
 
@@ -160,6 +162,9 @@ def _ledger_users(pipeline: Pipeline) -> Iterator[tuple[Trail, str]]:
 def _records(draft: Draft) -> Iterator[Problem]:
     """A stage that publishes nothing has no result to point into."""
     for stage in draft.pipeline.stages.values():
+        if stage.settles is not None and not stage.publish:
+            message = f"stage {stage.name}: settles points into the result, but the stage publishes none"
+            yield draft.document.problem(("stages", stage.name, "settles"), message, key=True)
         for name, value in stage.record.items():
             trail: Trail = ("stages", stage.name, "record", name)
             if value.startswith("/") and not stage.publish:

@@ -13,6 +13,7 @@
     problems.py    the answers and their words: 202, 400, 413, 422, 503 … (problems, RFC 9457)
     health.py      /health/live, /health/ready and /health/pipeline
     survey.py      what the broker last reported about its queues
+    rotation.py    new certificates of a listener, judged
     reserve.py     a small HTTP server for health, where nothing else answers
     serving.py     granian, with limits on what a client may hold
 

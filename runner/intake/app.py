@@ -152,8 +152,8 @@ class RouteView:
             messages = under(entry.id)
         try:
             self._broker.publish(messages, timeout=self._timeout)
-        except BrokerError:
-            register.answered(entry, None)
+        except BrokerError as error:
+            register.failed(entry, error)
             raise
         if (answered := register.answered(entry, problems.accepted(messages))) is not None:
             _remembered(register, answered, published=True)

@@ -200,8 +200,8 @@ class Application:
             messages = under(entry.id)
         try:
             await self._publish(messages)
-        except BrokerError:
-            register.answered(entry, None)
+        except BrokerError as error:
+            register.failed(entry, error)
             raise
         if (answered := register.answered(entry, accepted(messages))) is not None:
             await self._remembered(register, answered, published=True)

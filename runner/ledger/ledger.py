@@ -12,6 +12,7 @@ from typing import Any, Self
 from sqlalchemy import Connection, select
 
 from runner.errors import LedgerAwayError, LedgerError
+from runner.events import UNWATCHED
 from runner.ledger.apikeys import ApiKeys, KeyRing
 from runner.ledger.database import Database
 from runner.ledger.holders import holders_of
@@ -22,7 +23,7 @@ from runner.ledger.purge import EVERY, purge_step
 from runner.ledger.rates import Spend, Told
 from runner.ledger.requests import Claim, Claimed, Close, Requested
 from runner.ledger.tables import SETTING
-from runner.ledger.writer import Writer
+from runner.ledger.writer import NOT_OPEN, Writer
 from runner.pipeline import RateLimit
 
 log = logging.getLogger("runner.ledger")
@@ -52,6 +53,8 @@ class Ledger:
         self._purger = threading.Thread(target=self._purge, name="purge", daemon=True)
         self._readers: list[threading.Thread] = []
         self.api_keys = ApiKeys(self._database)
+        self.events = UNWATCHED
+        """Where it reports that it is away, and back."""
         self.secret = b""
         """A random key of this ledger, the same for all that use it."""
 
@@ -79,9 +82,11 @@ class Ledger:
                 if deadline is not None and time.monotonic() >= deadline:
                     raise
                 if self._writer.is_away != str(error):
-                    log.warning("the ledger is away, and is waited for: %s", error)
+                    self.events.ledger_away(str(error))
                 self._writer.is_away = str(error)
                 time.sleep(OPEN_RETRY)
+        if self._writer.is_away != NOT_OPEN:
+            self.events.ledger_back()
         self._writer.is_away = ""
         self._writer.start()
         if self._keep is not None:
@@ -147,9 +152,12 @@ class Ledger:
             Claim(requested, records, at=time.time(), busy=busy, keep=keep, statements=self._statements, then=then)
         )
 
-    def answered(self, caller: str, key: str, message: str, answer: bytes | None, then: Then) -> None:
-        """The request that published `message` was answered 202 with `answer`, or (None) otherwise."""
-        self._writer.submit(Close(caller, key, message, answer, then))
+    def answered(
+        self, caller: str, key: str, message: str, answer: bytes | None, then: Then, records: Records | None = None
+    ) -> None:
+        """The request that published `message` was answered 202 with `answer`, or (None) otherwise;
+        `records` is recorded with that."""
+        self._writer.submit(Close(caller, key, message, answer, then, records or Records(), self._statements))
 
     def spend(self, route: str, caller: str, limit: RateLimit, told: Told) -> None:
         """Whether one more request of `caller` is within `limit`, counted over all processes."""
@@ -182,12 +190,12 @@ class Ledger:
 
     def _tell_away(self, reason: str, first: bool) -> None:
         if first:
-            log.warning("the ledger is away, and is waited for: %s", reason)
+            self.events.ledger_away(reason)
         for watcher in self._watchers:
             watcher(reason)
 
     def _tell_back(self) -> None:
-        log.info("the ledger is back")
+        self.events.ledger_back()
         for watcher in self._watchers:
             watcher("")
 
