@@ -94,7 +94,8 @@ class Message(NamedTuple):
     crashes and restarts: use it as the idempotency key of side effects. (A stage
     that returns several bodies gives them `<id>.1`, `<id>.2`, …)
     `attempt` counts from 1. `body` is the parsed JSON, already checked against
-    the schema of `queue`. `headers` are those of the message's sender, read-only.
+    the schema of `queue`. `headers` are those of the message's sender, and of the
+    request that brought it, read-only (see `runner.headers`).
     """
 
     id: str

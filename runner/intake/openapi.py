@@ -207,7 +207,7 @@ class _Posted:
     def _answers(self) -> Iterator[tuple[str, Document]]:
         route, http = self._route, self._http
         if route.status is not None:
-            yield "200", _in_the_end()
+            yield "200", self._final()
         yield "202", self._accepted()
         yield "400", _problem("The body isn't JSON, or a header can't be read.")
         if route.knows_callers:
@@ -236,20 +236,18 @@ class _Posted:
             headers |= _header("Idempotent-Replayed", {"const": "true"})
         return found | ({"headers": headers} if headers else {})
 
+    def _final(self) -> Document:
+        """The answer to who prefers to wait."""
+        return self._accepted() | {
+            "description": "The message is stored, and has reached its end while its sender waited.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Status"}}},
+        }
+
     def _limited(self, answer: Document) -> Document:
         if self._route.rate_limit is None:
             return answer
         headers = _header("RateLimit", _TEXT) | _header("RateLimit-Policy", _TEXT)
         return answer | {"headers": answer.get("headers", {}) | headers}
-
-
-def _in_the_end() -> Document:
-    """The answer to who prefers to wait."""
-    return {
-        "description": "The message is stored, and has reached its end while its sender waited.",
-        "headers": _header("Location", _TEXT) | _header("Preference-Applied", _TEXT),
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Status"}}},
-    }
 
 
 def _status(name: str, routes: Sequence[HttpRoute]) -> Document:

@@ -25,6 +25,7 @@ PIPELINE = """
       routes:
         POST /plain: {publish: any}
         PUT /sorted:
+          headers: [X-Request-ID]
           publish:
             - {when: {required: [refusal]}, to: [refused, any]}
             - {to: orders}
@@ -52,24 +53,27 @@ def test_it_is_valid(document: Any) -> None:
 def test_each_route_has_its_answers_and_no_others(document: Any) -> None:
     always = {"202", "400", "408", "413", "415", "422", "503"}
     assert statuses(document, "/plain") == statuses(document, "/sorted", "put") == always
-    assert statuses(document, "/asked") == always | {"401", "409", "429"}
+    assert statuses(document, "/asked") == always | {"200", "401", "409", "429"}
     assert statuses(document, "/signed") == always | {"401", "409"}
     assert statuses(document, "/orders/{id}", "get") == {"200", "304", "401", "404", "503"}
 
 
 def test_what_a_request_needs_is_named(document: Any) -> None:
     asked, signed = (document["paths"][path]["post"] for path in ("/asked", "/signed"))
-    assert [(one["name"], one["required"]) for one in asked["parameters"]] == [("Idempotency-Key", True)]
+    names = [(one["name"], one.get("required")) for one in asked["parameters"]]
+    assert names == [("Idempotency-Key", True), ("Prefer", None)]
     assert asked["security"] == document["paths"]["/orders/{id}"]["get"]["security"] == [{"apiKey": []}]
     assert [one["name"] for one in signed["parameters"]] == ["webhook-id", "webhook-timestamp", "webhook-signature"]
     assert "parameters" not in document["paths"]["/plain"]["post"]
+    assert [one["name"] for one in document["paths"]["/sorted"]["put"]["parameters"]] == ["X-Request-ID"]
 
 
 def test_an_answer_leads_to_how_the_message_stands(document: Any) -> None:
     accepted = document["paths"]["/asked"]["post"]["responses"]["202"]
     link = accepted["links"]["status"]
     assert link["operationId"] == document["paths"]["/orders/{id}"]["get"]["operationId"]
-    assert set(accepted["headers"]) == {"Location", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy"}
+    limited = {"RateLimit", "RateLimit-Policy"}
+    assert set(accepted["headers"]) == {"Location", "Preference-Applied", "Idempotent-Replayed"} | limited
 
 
 @pytest.mark.parametrize(
