@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
 import orjson
 from flask import Response
 
-from runner import __version__
 from runner.config.loader import LoadedPipeline
+from runner.headers import LONGEST_VALUE
 from runner.intake.register import LONGEST_KEY
 from runner.intake.signatures import ID, SIGNATURE, TIMESTAMP
+from runner.intake.waiting import LONGEST
 from runner.pipeline import HttpRoute, Route
 from runner.topology import plan
 from runner.units import format_duration, format_size
@@ -123,8 +125,9 @@ def openapi(loaded: LoadedPipeline) -> Document:
     components: Document = {"schemas": bundle.schemas}
     if any(route.auth != "off" for route in http.routes):
         components["securitySchemes"] = {"apiKey": {"type": "http", "scheme": "bearer"}}
-    info = {"title": loaded.pipeline.name, "version": __version__}
-    return {"openapi": "3.1.0", "info": info, "paths": paths, "components": components}
+    described: Document = {"paths": paths, "components": components}
+    version = sha256(orjson.dumps(described)).hexdigest()[:12]  # another one whenever the intake takes anything else
+    return {"openapi": "3.1.0", "info": {"title": loaded.pipeline.name, "version": version}, **described}
 
 
 class _Names:
@@ -191,12 +194,20 @@ class _Posted:
             schema = {"type": "string", "pattern": _KEY_TEXT}
             required = self._route.idempotency == "required"
             yield {"name": "Idempotency-Key", "in": "header", "required": required, "schema": schema}
+        if self._route.status is not None:
+            text = f"wait=5 waits so many seconds for the end of the message, at most {LONGEST} (RFC 7240)."
+            yield {"name": "Prefer", "in": "header", "description": text, "schema": _TEXT}
+        for name in self._route.headers:
+            travels = {"type": "string", "pattern": "^[ -~]*$", "maxLength": LONGEST_VALUE}
+            yield {"name": name, "in": "header", "description": "Travels with the message.", "schema": travels}
         if self._route.verify is not None:
             for name in (ID, TIMESTAMP, SIGNATURE):
                 yield {"name": name, "in": "header", "required": True, "schema": _TEXT}
 
     def _answers(self) -> Iterator[tuple[str, Document]]:
         route, http = self._route, self._http
+        if route.status is not None:
+            yield "200", self._final()
         yield "202", self._accepted()
         yield "400", _problem("The body isn't JSON, or a header can't be read.")
         if route.knows_callers:
@@ -218,12 +229,19 @@ class _Posted:
         }
         headers: Document = {}
         if self._told is not None:
-            headers |= _header("Location", _TEXT)
+            headers |= _header("Location", _TEXT) | _header("Preference-Applied", _TEXT)
             parameters = {"id": "$response.body#/id"}
             found["links"] = {"status": {"operationId": self._told, "parameters": parameters}}
         if self._route.idempotency != "off" or self._route.verify is not None:
             headers |= _header("Idempotent-Replayed", {"const": "true"})
         return found | ({"headers": headers} if headers else {})
+
+    def _final(self) -> Document:
+        """The answer to who prefers to wait."""
+        return self._accepted() | {
+            "description": "The message is stored, and has reached its end while its sender waited.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Status"}}},
+        }
 
     def _limited(self, answer: Document) -> Document:
         if self._route.rate_limit is None:

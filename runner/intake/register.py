@@ -40,10 +40,11 @@ _BARE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e]+")
 
 
 class Replayed(Exception):
-    """A request that was answered 202 before: that answer again, with these headers."""
+    """A request that was answered 202 before, for the message `id`: that answer again, with these headers."""
 
-    def __init__(self, answer: bytes, headers: dict[str, str]) -> None:
+    def __init__(self, id: str, answer: bytes, headers: dict[str, str]) -> None:
         super().__init__("answered before")
+        self.id = id
         self.answer = answer
         self.headers = headers
 
@@ -170,7 +171,7 @@ class Register:
             case Granted(id):
                 entered.set_result(new._replace(id=id))
             case Answered(answer, id):
-                entered.set_exception(Replayed(answer, self.headers(id, replayed=True)))
+                entered.set_exception(Replayed(id, answer, self.headers(id, replayed=True)))
             case InFlight(seconds):
                 detail = "a request with this Idempotency-Key is being answered; send it again later"
                 entered.set_exception(_turned_away(409, detail, retry_after=max(1, math.ceil(seconds))))

@@ -16,11 +16,13 @@ from sqlalchemy import Connection, bindparam, case, delete, func, update
 
 from runner.ledger.database import Database, Row
 from runner.ledger.tables import FACT, HOP
-from runner.message import root_id
+from runner.message import LATE, root_id
 
 State = Literal["published", "begun", "waiting", "handled", "left", "dead"]
 
 _KEY = ("journey", "copy", "queue", "via")
+NOTHING = b"[]"
+"""A result that publishes nothing."""
 LONGEST_ERROR = 1_000
 """Characters."""
 LONGEST_FACT = 2_000
@@ -90,6 +92,11 @@ class HopStatements:
         mine = HOP.c.publisher == bindparam("whose")
         self.withdraw = delete(HOP).where(*the_hop_is, HOP.c.state == "published", mine)
         self.finish = the_hop.values(state="handled", changed_at=bindparam("now"), next_at=None, error="")
+        self.answer = (
+            update(HOP)
+            .where(HOP.c.journey == bindparam("of"), HOP.c.copy == bindparam("late"), HOP.c.result.is_(None))
+            .values(state="handled", result=NOTHING, changed_at=bindparam("now"), next_at=None, error="")
+        )
         fact = database.insert(FACT)
         self.record = fact.on_conflict_do_update(
             index_elements=("journey", "name", "copy"),
@@ -121,7 +128,7 @@ class Records:
 
     __slots__ = ("rows",)
 
-    ORDER = ("withdraw", "publish", "begin", "settle", "release", "finish", "record")
+    ORDER = ("withdraw", "publish", "begin", "settle", "release", "finish", "answer", "record")
     """The order in which a hop lives."""
 
     def __init__(self) -> None:
@@ -157,6 +164,10 @@ class Records:
         """It has a result, whatever was recorded of it since."""
         self.rows["finish"].append({**_named(key), "now": at})
 
+    def answered(self, id: str, at: float) -> None:
+        """A late answer to the message `id` has come: its copy that waits for one is done."""
+        self.rows["answer"].append({"of": root_id(id), "late": id + LATE, "now": at})
+
     def recorded(self, copy: str, name: str, value: str, at: float) -> None:
         """`value` is JSON."""
         self.rows["record"].append(
@@ -179,7 +190,7 @@ def _sort_key(row: Row) -> tuple[str, ...]:
     return tuple(value for name, value in row.items() if name in _SORTED)
 
 
-_SORTED = {*_KEY, *(f"the_{name}" for name in _KEY), "name"}
+_SORTED = {"late", *_KEY, *(f"the_{name}" for name in _KEY), "name"}
 
 
 def _named(key: HopKey) -> Row:

@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, case, func, or_, select
 
 from runner.ledger.hops import State, kept_of_fact
 from runner.ledger.tables import FACT, HOP
 
 Standing = Literal["accepted", "in progress", "waiting", "done", "dead"]
+ENDS = ("handled", "left")
+"""The states of a copy that nothing more becomes of, and that isn't dead."""
+AT_ONCE = 500
+"""Messages that one query is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class Journey:
         states = {hop.state for hop in self.hops}
         if "dead" in states:
             return "dead"
-        if states <= {"handled", "left"}:
+        if states.issubset(ENDS):
             return "done"
         if "waiting" in states:
             return "waiting"
@@ -94,6 +98,17 @@ def _is_phantom(hop: Hop, hops: Sequence[Hop], again: Sequence[Hop]) -> bool:
     parents = [o for o in hops if o.stage and o.stage == hop.publisher and f"{hop.copy}.".startswith(f"{o.copy}.")]
     repeated = all(parent in again and parent.changed_at > hop.published_at for parent in parents)
     return hop.state == "published" and bool(parents) and repeated
+
+
+def read_ended(connection: Connection, ids: Sequence[str]) -> list[Journey]:
+    """The journeys of those messages that are done or dead."""
+    dead = func.sum(case((HOP.c.state == "dead", 1), else_=0))
+    under_way = func.sum(case((HOP.c.state.in_(ENDS), 0), else_=1))
+    ended: list[str] = []
+    for start in range(0, len(ids), AT_ONCE):
+        query = select(HOP.c.journey).where(HOP.c.journey.in_(ids[start : start + AT_ONCE])).group_by(HOP.c.journey)
+        ended += connection.execute(query.having(or_(dead > 0, under_way == 0))).scalars()
+    return [journey for one in ended if (journey := read_journey(connection, one)) is not None]
 
 
 def find_recorded(connection: Connection, name: str, value: Any, since: float, most: int) -> list[tuple[str, float]]:

@@ -17,7 +17,7 @@ from runner.ledger.apikeys import ApiKeys, KeyRing
 from runner.ledger.database import Database
 from runner.ledger.holders import holders_of
 from runner.ledger.hops import HopKey, HopStatements, Records
-from runner.ledger.journey import Journey, find_recorded, read_journey
+from runner.ledger.journey import Journey, find_recorded, read_ended, read_journey
 from runner.ledger.once import Judged, JudgeJob, Rule
 from runner.ledger.purge import EVERY, purge_step
 from runner.ledger.rates import Spend, Told
@@ -105,6 +105,16 @@ class Ledger:
             self._holders.vanish()
         self._database.close()
 
+    def keep_reading(self, read: Callable[[], None], name: str) -> None:
+        """Call `read` on a thread that `close` waits for."""
+        thread = threading.Thread(target=read, name=name, daemon=True)
+        self._readers = [*(other for other in self._readers if other.is_alive()), thread]
+        thread.start()
+
+    def closes_within(self, seconds: float) -> bool:
+        """Sleep for so long, unless it is closed before."""
+        return self._over.wait(seconds)
+
     def watch(self, watcher: Callable[[str], None]) -> None:
         """From now on `watcher(reason)` is called, on the ledger's thread, whenever it is away, again
         and again, and with an empty reason when it is back."""
@@ -159,6 +169,11 @@ class Ledger:
         """The journey of a message; None if nothing is known of it. Raises LedgerError."""
         with self._database.connection() as connection:
             return read_journey(connection, id)
+
+    def ended(self, ids: Sequence[str]) -> list[Journey]:
+        """The journeys of those messages that have reached their end. Raises LedgerError."""
+        with self._database.connection() as connection:
+            return read_ended(connection, ids)
 
     def find(self, name: str, value: Any, *, since: float = 0.0, most: int = 100) -> list[tuple[str, float]]:
         """See `journey.find_recorded`. Raises LedgerError."""

@@ -204,6 +204,7 @@ def test_bodies_travel_unharmed(broker: Broker) -> None:
 
 HEADERS: dict[str, Any] = {
     "text": "Žofia 💳",
+    "http-x-request-id": "r-1",
     "empty": "",
     "whole": -7,
     "large": 2**53 + 1,

@@ -260,6 +260,14 @@ stages: {s: {consume: a, handler: tests.config.handlers:take, concurrency: 4.0, 
         ),
         ('broker: ¦"embedded:a\\0b"\n', "broker names a path with a NUL in it, which no system takes"),
         (
+            "queues: {a: }\nhttp: {routes: {POST /a: {publish: a, headers: [X-A, ¦x-a]}}}\n",
+            "route POST /a: headers names x-a twice; remove one",
+        ),
+        (
+            "queues: {a: }\nhttp: {routes: {POST /a: {publish: a, headers: [¦Cookie]}}}\n",
+            "route POST /a: headers[0] names Cookie, which is a secret of its sender and must not be stored; remove it",
+        ),
+        (
             f"exchanges: {{e: {{type: topic}}}}\nqueues: {{a: {{}}, b: {{bind: [{{exchange: e, key: ¦{'é' * 130}}}]}}}}\n",
             "queue b: bind[0].key is 260 bytes long, and a key has at most 255",
         ),

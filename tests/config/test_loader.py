@@ -350,3 +350,23 @@ def lines(text: str) -> int:
     finally:
         sys.settrace(before)
     return count
+
+
+@pytest.mark.usefixtures("any_schema")
+def test_a_stage_that_reconciles_needs_a_handler_that_can_look_up() -> None:
+    stage = "{consume: a, handler: tests.config.handlers:take, once: true, reconcile: true}"
+    problems = problems_of(f"ledger: sqlite:l.db\nqueues: {{a: {{schema: any.json}}}}\nstages: {{s: {stage}}}\n")
+    message = "stage s: reconcile asks the handler's look_up, and tests.config.handlers:take has no such method"
+    assert message in [problem.message for problem in problems]
+
+
+@pytest.mark.usefixtures("any_schema")
+def test_reconcile_is_true_or_waits_and_needs_once() -> None:
+    def waits(written: str) -> tuple[float, ...]:
+        stage = f"{{consume: a, handler: tests.worker.test_reconcile:Bank, once: true, reconcile: {written}}}"
+        text = f"ledger: sqlite:l.db\nqueues: {{a: {{schema: any.json}}}}\nstages: {{s: {stage}}}\n"
+        return loaded(text).pipeline.stages["s"].reconcile
+
+    assert waits("true") == (300.0, 3600.0, 86400.0)
+    assert waits("[1m, 2h]") == (60.0, 7200.0)
+    assert waits("false") == ()

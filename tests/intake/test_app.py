@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from runner.brokers.base import Broker
 from tests.brokers.places import EmbeddedPlace
-from tests.http_client import Client
-from tests.intake.served import FINE, assert_problem, stored
+from tests.http_client import Answer, Client
+from tests.intake.remembering import Intake
+from tests.intake.served import CARD, FINE, assert_problem, stored
 
 
 def test_a_good_body_is_on_its_queue_when_202_is_answered(client: Client, tmp_path: Path) -> None:
@@ -53,3 +55,32 @@ def test_a_broker_that_is_gone_is_503_and_not_ready(client: Client, broker: Brok
     assert int(answer.headers["Retry-After"]) > 0
     assert_problem(client.get("/health/ready"), 503, "the broker is away")
     assert client.get("/health/live").status == 200
+
+
+def test_the_headers_that_a_route_names_travel_with_its_message_and_no_others(intake: Intake) -> None:
+    given = {"X-Request-ID": "r-1", "Traceparent": "00-4bf92f35-00f0-01", "X-Other": "stays", "Cookie": "a=b"}
+    assert sent(intake, given).status == 202
+    assert kept_headers(intake) == [{"http-x-request-id": "r-1", "http-traceparent": "00-4bf92f35-00f0-01"}]
+
+
+def test_a_card_number_in_a_header_is_masked_before_it_is_stored(intake: Intake) -> None:
+    assert sent(intake, {"X-Request-ID": f"for {CARD}"}).status == 202
+    assert kept_headers(intake) == [{"http-x-request-id": "for ****1111"}]
+
+
+def test_a_header_that_is_too_long_is_400_and_nothing_is_stored(intake: Intake) -> None:
+    assert_problem(sent(intake, {"X-Request-ID": "a" * 1_025}), 400, "the header X-Request-ID has 1,025 characters")
+    assert kept_headers(intake) == []
+
+
+def test_a_request_without_them_is_stored_without_headers(intake: Intake) -> None:
+    assert sent(intake, {}).status == 202
+    assert kept_headers(intake) == [{}]
+
+
+def sent(intake: Intake, headers: dict[str, str]) -> Answer:
+    return intake.client.request("POST", "/pay", json.dumps(FINE), {"Content-Type": "application/json", **headers})
+
+
+def kept_headers(intake: Intake) -> list[dict[str, Any]]:
+    return [message.headers for message in EmbeddedPlace(intake.folder / "broker.db").contents("payments")]

@@ -224,3 +224,14 @@ def test_a_result_of_nothing_is_a_result(ledger: Ledger) -> None:
 def test_what_is_no_result_is_said_to_be_none(result: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         restored(result, {})
+
+
+def test_a_copy_that_waits_is_kept_without_its_body_and_waits_again() -> None:
+    home = Destination("", "in")
+    late = Outgoing(home, "m1.00", b'{"card": 1}', {"looks": 1}, delay=300.0)
+    kept = stored([Outgoing(Destination("", "out"), "m1", b"{}"), late])
+    assert b"card" not in kept
+    told, again = restored(kept, {"a": "b"}, b'{"card": 1}')
+    assert (told.id, told.delay, told.headers) == ("m1", 0, {"a": "b"})
+    assert (again.id, again.payload, again.delay) == ("m1.00", b'{"card": 1}', 300.0)
+    assert again.headers == {"a": "b", "looks": 1}

@@ -45,7 +45,11 @@ def payments(tmp_path: Path) -> Iterator[Payments]:
 
 def findings(program: Program, *arguments: str) -> str:
     """What Schemathesis says where it finds something; else nothing."""
-    command = [Path(sys.executable).with_name("schemathesis"), "run", f"http://127.0.0.1:{program.port}/openapi.json"]
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")),
+        "run",
+        f"http://127.0.0.1:{program.port}/openapi.json",
+    ]
     settings = [f"--max-examples={EXAMPLES}", "--seed=1", "--generation-deterministic", "--request-timeout=60"]
     hooks = {"SCHEMATHESIS_HOOKS": "tests.system.fresh_keys", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(

@@ -78,6 +78,15 @@ def test_a_body_goes_on_under_its_own_id_with_its_senders_headers() -> None:
     assert message.headers == {"trace": "abc"}
 
 
+def test_a_handler_finds_a_requests_headers_in_any_case_and_they_go_on_as_they_came() -> None:
+    taken = delivery(headers={"http-x-request-id": "r-1", "trace": "abc"})
+    message = decider(to("out")).message(taken)
+    assert (message.headers["X-Request-ID"], message.headers["trace"]) == ("r-1", "abc")
+    with pytest.raises(TypeError):
+        message.headers["trace"] = "other"  # type: ignore[index]
+    assert the_only(decider(to("out")).done(taken, {})).headers == taken.headers
+
+
 def test_a_body_goes_to_every_queue_of_its_route() -> None:
     messages = decider(to("out", "other")).done(delivery(), {})
     assert [message.destination.key for message in messages] == ["out", "other"]
