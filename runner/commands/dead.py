@@ -54,10 +54,12 @@ class When(click.ParamType[datetime]):
 def filters(command: Any) -> Any:
     """The options that say which dead letters are meant."""
     for option in (
-        click.option("--until", type=When(), help="Dead-lettered before this time, or so long ago."),
-        click.option("--since", type=When(), help="Dead-lettered since this time, such as 1h or 2026-01-31T12:00Z."),
-        click.option("--error", default="", metavar="TEXT", help="A part of the error, or of its kind."),
-        click.option("--stage", default="", help="The stage that gave it up."),
+        click.option("--until", type=When(), default=None, help="Dead-lettered before this time, or so long ago."),
+        click.option(
+            "--since", type=When(), default=None, help="Dead-lettered since this time, such as 1h or 2026-01-31T12:00Z."
+        ),
+        click.option("--error", default=None, metavar="TEXT", help="A part of the error, or of its kind."),
+        click.option("--stage", default=None, help="The stage that gave it up."),
         click.option("--queue", multiple=True, help="The queue that it failed on; may be given again."),
         click.option("--id", "ids", multiple=True, help="Its id; may be given again."),
         PIPELINE_OPTION,
@@ -112,25 +114,25 @@ def export(pipeline: Path, queue: Sequence[str], **which: Any) -> None:
 @dead.command()
 @filters
 @click.option("--all", "everything", is_flag=True, help="Needed where no filter is given.")
-@click.option("--to", default="", metavar="QUEUE", help="Another queue than the one it failed on.")
+@click.option("--to", default=None, metavar="QUEUE", help="Another queue than the one it failed on.")
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="At most so many a second.")
-@click.option("--reason", default="", help="Why; for the audit trail.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=None, help="At most so many a second.")
+@click.option("--reason", default=None, help="Why; for the audit trail.")
 def replay(
     pipeline: Path,
     queue: Sequence[str],
     everything: bool,
-    to: str,
+    to: str | None,
     dry_run: bool,
     rate: float | None,
-    reason: str,
+    reason: str | None,
     **which: Any,
 ) -> None:
     """Send dead letters again to where they failed, as new: attempts are counted from 1."""
     loaded = load(pipeline)
     _check_scope(everything, queue, which)
     routers = {name: router_to(loaded, to or name) for name in loaded.pipeline.queues}
-    trail = Trail(loaded.pipeline.folder, "replay", reason)
+    trail = Trail(loaded.pipeline.folder, "replay", reason or "")
     sent, refused = 0, 0
     for on, letter in found(loaded, queue, wanted(which)):
         messages = replayed(letter, routers[letter.queue])
@@ -179,7 +181,7 @@ def _settled(on: Shelf, letter: DeadLetter, messages: Sequence[Any], trail: Trai
 def wanted(which: dict[str, Any]) -> Filter:
     """The options of `filters` but the queues, as a filter."""
     ids, stage, error, since, until = (which[name] for name in ("ids", "stage", "error", "since", "until"))
-    return Filter(frozenset(ids), stage, error, since, until)
+    return Filter(frozenset(ids), stage or "", error or "", since, until)
 
 
 def found(loaded: LoadedPipeline, queues: Sequence[str], which: Filter) -> Iterator[tuple[Shelf, DeadLetter]]:
