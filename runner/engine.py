@@ -9,6 +9,7 @@ no extra processes), and a part that dies is not restarted.
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Collection, Iterable
@@ -21,7 +22,7 @@ from runner.config.loader import LoadedPipeline
 from runner.errors import StartError
 from runner.events import Observer
 from runner.observability.observers import attach
-from runner.pipeline import Address
+from runner.pipeline import Address, Http
 from runner.processes.parts import READY_POLL, parts_of, prepare_keys
 from runner.topology import plan
 from runner.worker.memory import memory_of
@@ -48,6 +49,8 @@ class Engine:
         self._timeout = timeout
         self._memory = memory_of(loaded.pipeline)
         self._events = attach([*observers, *([self._memory.notes] if self._memory else [])])
+        if self._memory is not None:
+            self._memory.ledger.events = self._events
         self._parts = ExitStack()
         self.url = ""
         """Where the intake answers: `http://127.0.0.1:5000`; empty without one."""
@@ -103,12 +106,24 @@ class Engine:
             def log_request(self, code: int | str = "-", size: int | str = "-") -> None: ...
 
         ledger = self._memory.ledger if self._memory else None
+        context = _context(self._loaded.pipeline.http)
         app = create_app(self._loaded, self.broker, self._events, ledger=ledger)
         try:
-            server = make_server(listen.host, listen.port, app, threaded=True, request_handler=Quiet)
+            server = make_server(
+                listen.host, listen.port, app, threaded=True, request_handler=Quiet, ssl_context=context
+            )
         except (OSError, SystemExit) as error:  # Werkzeug exits if the port is taken
             raise StartError(f"can't listen on {listen}: {error}") from error
         parts.callback(server.server_close)
         parts.callback(server.shutdown)
         threading.Thread(target=server.serve_forever, args=(0.05,), name="intake", daemon=True).start()
-        self.url = f"http://{listen.host}:{server.port}"
+        self.url = f"{'http' if context is None else 'https'}://{listen.host}:{server.port}"
+
+
+def _context(http: Http | None) -> ssl.SSLContext | None:
+    """What TLS the intake speaks; None: none."""
+    if http is None or http.tls is None:
+        return None
+    from runner.certificates import server_context
+
+    return server_context(http.tls)

@@ -7,6 +7,7 @@ process; an `Observer` overrides the methods of the events that interest it.
     published, confirmed                         a broker, about messages
     waiting, connected, disconnected             a broker, about itself
     blocked, unblocked, interrupted              a broker, about itself
+    ledger_away, ledger_back                     the ledger, about itself
     taken, handled, retried, dead                a worker, about deliveries
     held, unfinished                             a worker, about deliveries that stay where they are
     paused, resumed                              a worker, about a stage
@@ -89,6 +90,15 @@ class Observer:
         """It is still connected, but something of ours is gone there: a queue, a binding, a channel.
         All is declared again, and work goes on."""
 
+    # -- the ledger ---------------------------------------------------------------------
+
+    def ledger_away(self, reason: str) -> None:
+        """The ledger can't be used, and is tried until it can be. Called once, and again when it
+        had been back."""
+
+    def ledger_back(self) -> None:
+        """It can be used again."""
+
     # -- a worker -----------------------------------------------------------------------
 
     def taken(self, stage: str, deliveries: Sequence[Delivery]) -> None:
@@ -166,6 +176,8 @@ class Events:
         self.blocked = _seldom(Observer.blocked, watching)
         self.unblocked = _seldom(Observer.unblocked, watching)
         self.interrupted = _seldom(Observer.interrupted, watching)
+        self.ledger_away = _seldom(Observer.ledger_away, watching)
+        self.ledger_back = _seldom(Observer.ledger_back, watching)
         self.started = _seldom(Observer.started, watching)
         self.cannot_start = _seldom(Observer.cannot_start, watching)
         self.killed = _seldom(Observer.killed, watching)

@@ -33,6 +33,13 @@ SEALED = "runner-sealed"
 STRIPPED = "runner-stripped"
 """Why a message was moved on without the headers and properties that its sender wrote."""
 
+LOOKS = "looks"
+"""Of what waits to be looked up: how many waits are over (int). It begins as a sender's headers do, since
+it has to stay with the message."""
+LATE = ".00"
+"""Ends the id of the copy of a message that waits for a late answer: `root_id` removes it, and no
+stage that returns several bodies numbers one so."""
+
 NO_HEADERS: Mapping[str, Any] = MappingProxyType({})
 
 

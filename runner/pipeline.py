@@ -28,6 +28,8 @@ OnUnknown = Literal["retry", "park"]
 """What becomes of a message that a handler may have handled: it is tried again with the same
 id, or goes to the dead letters for a person to decide."""
 
+RECONCILE = (300.0, 3_600.0, 86_400.0)
+"""The waits of `reconcile: true`, in seconds."""
 DEFAULT_RETRY = RetryPolicy(attempts=5, delay=2.0, factor=3.0, max_delay=300.0)
 
 
@@ -82,6 +84,8 @@ class HttpRoute:
     """None: requests need no signature."""
     auth: Auth = "off"
     rate_limit: RateLimit | None = None
+    headers: tuple[str, ...] = ()
+    """Names of those headers of a request that travel with its messages."""
 
     @property
     def uses_ledger(self) -> bool:
@@ -99,9 +103,19 @@ class HttpRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """Files in PEM form: the certificate with those of its issuers after it, and its private key."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Http:
     listen: Address = Address("127.0.0.1", 5000)
     routes: tuple[HttpRoute, ...] = ()
+    tls: Tls | None = None
+    """None: HTTP without TLS."""
     max_body: int = 65_536
     """Bytes."""
     confirm_timeout: float = 5.0
@@ -111,6 +125,10 @@ class Http:
     up to the end of its body. A connection that is kept open may wait as long for the next."""
     max_connections: int = 4096
     """Connections that are served at once; others get 503, except for health."""
+
+    @property
+    def scheme(self) -> str:
+        return "http" if self.tls is None else "https"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +200,10 @@ class Stage:
     key_lifetime: float | None = None
     """Seconds after the first attempt for which a message may be handled at all, for its id is
     no longer known where it is used as idempotency key; None: for ever."""
+    reconcile: tuple[float, ...] = ()
+    """Seconds before each look-up of what is in doubt or pending; none: nothing is looked up by itself."""
+    settles: str | None = None
+    """A JSON Pointer into the result, to the id of an earlier message: this is its late answer."""
     record: Mapping[str, str] = field(default_factory=dict)
     """What the ledger records of a handled message: by name, a JSON Pointer into the result, or
     a text."""

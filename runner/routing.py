@@ -80,17 +80,19 @@ class Router:
         self.seals = self._marks is not None
         """Whether some schema of its queues marks what has to be sealed."""
 
-    def route_text(self, text: bytes, id: str) -> list[Outgoing] | Refusal:
+    def route_text(self, text: bytes, id: str, headers: Mapping[str, Any] = NO_HEADERS) -> list[Outgoing] | Refusal:
         """What is published, under the id `id`, for the JSON `text` of a sender. Raises KeysError."""
         try:
             body = parse_json(text)
         except ValueError as error:
             return Refusal(Reason.NOT_JSON, str(error))
         if self._sealer is None:
-            return self.route(body, text, id)
+            return self.route(body, text, id, headers)
         if (b"sealed." in text or b"\\" in text) and holds_tokens(body):
             return Refusal(Reason.INVALID, violations=(_FORGED,))
-        return self.route(body, text, id) if self._marks is None else self.route_sealed(body, id)
+        if self._marks is None:
+            return self.route(body, text, id, headers)
+        return self.route_sealed(body, id, headers)
 
     def route(
         self, body: Any, text: bytes, id: str, headers: Mapping[str, Any] = NO_HEADERS

@@ -85,6 +85,15 @@ class ProcessPayment:
         payment = self._with_defaults(message.body)
         return told(self.gateway.charge(_charge(message.id, payment)), message.id, payment)
 
+    def look_up(self, message: Message) -> dict[str, object] | None:
+        """The result for a payment that may have been charged, without charging it; None: it was not."""
+        result = self.gateway.look_up(message.id)
+        return None if result is None else told(result, message.id, self._with_defaults(message.body))
+
+    def is_pending(self, result: Mapping[str, object]) -> bool:
+        """Whether the gateway decides later."""
+        return result["kind"] == "pending"
+
     def _with_defaults(self, payment: Mapping[str, Any]) -> dict[str, Any]:
         """A payment without an amount gets that of the settings, if any: none is invented."""
         amount = payment.get("amount", self._amount)

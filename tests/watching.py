@@ -92,5 +92,11 @@ class Journal(Observer):
     def unblocked(self, broker: str) -> None:
         self.note("unblocked", broker)
 
+    def ledger_away(self, reason: str) -> None:
+        self.note("ledger_away", "", "", reason)
+
+    def ledger_back(self) -> None:
+        self.note("ledger_back", "")
+
     def interrupted(self, broker: str, reason: str) -> None:
         self.note("interrupted", broker, "", reason)

@@ -12,7 +12,7 @@ from pathlib import Path
 from runner.brokers import registry
 from runner.config.loader import LoadedPipeline
 from runner.ledger import url as ledger_url
-from runner.pipeline import Address, HttpRoute
+from runner.pipeline import Address, Http, HttpRoute
 from runner.processes.parts import Parts
 
 
@@ -27,7 +27,7 @@ def lines(loaded: LoadedPipeline, parts: Parts, *, processes: int) -> Iterator[s
     for route in http.routes if http else ():
         assert http is not None
         targets = dict.fromkeys(str(to) for one in route.publish for to in one.to)
-        yield f"  intake   {route.method} {url(http.listen)}{route.path} → {', '.join(targets)}"
+        yield f"  intake   {route.method} {url(http.listen, http.scheme)}{route.path} → {', '.join(targets)}"
     yield f"  broker   {registry.described(loaded.pipeline)}"
     if loaded.pipeline.ledger is not None:
         yield f"  ledger   {ledger_url.shown(loaded.pipeline.ledger, loaded.pipeline.folder)}"
@@ -39,14 +39,14 @@ def lines(loaded: LoadedPipeline, parts: Parts, *, processes: int) -> Iterator[s
     if parts.health is not None:
         yield f"  health   {url(parts.health.listen)}/health/ready"
     if http and http.routes:
-        yield f"  try      {_curl(loaded, http.listen, http.routes[0])}"
+        yield f"  try      {_curl(loaded, http, http.routes[0])}"
     yield "  stop     Ctrl-C"
 
 
-def url(address: Address) -> str:
+def url(address: Address, scheme: str = "http") -> str:
     """How a browser or curl on this machine reaches `address`."""
     local = {"127.0.0.1", "0.0.0.0", "::", "::1"}  # noqa: S104 - compared, not bound
-    return f"http://localhost:{address.port}" if address.host in local else f"http://{address}"
+    return f"{scheme}://localhost:{address.port}" if address.host in local else f"{scheme}://{address}"
 
 
 def _program() -> str:
@@ -62,7 +62,7 @@ def _near(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _curl(loaded: LoadedPipeline, listen: Address, route: HttpRoute) -> str:
+def _curl(loaded: LoadedPipeline, http: Http, route: HttpRoute) -> str:
     """A request to copy, with the schema's first example if it has one."""
     body = "{}"
     first = route.publish[0].to[0]
@@ -72,4 +72,4 @@ def _curl(loaded: LoadedPipeline, listen: Address, route: HttpRoute) -> str:
     method = "" if route.method == "POST" else f"-X {route.method} "
     key = "" if route.auth == "off" else "-H 'Authorization: Bearer KEY' "
     headers = f"{key}-H 'Content-Type: application/json'"
-    return f"curl -i {method}{url(listen)}{route.path} {headers} -d {shlex.quote(body)}"
+    return f"curl -i {method}{url(http.listen, http.scheme)}{route.path} {headers} -d {shlex.quote(body)}"

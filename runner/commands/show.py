@@ -57,7 +57,7 @@ def _pipeline(loaded: LoadedPipeline) -> Lines:
         yield f"  url: {scalar(ledger_url.shown(pipeline.ledger, pipeline.folder))}"
         yield f"  keep: {format_duration(pipeline.ledger_keep)}"
     if pipeline.http is not None:
-        yield from _http(pipeline.http)
+        yield from _http(pipeline.http, pipeline)
     if pipeline.mailbox is not None:
         yield from ("", "mailbox:", f"  listen: {scalar(str(pipeline.mailbox.listen))}")
         yield f"  folder: {scalar(_relative(pipeline.mailbox.folder, pipeline))}"
@@ -101,10 +101,13 @@ def _sealing(pipeline: Pipeline) -> Lines:
         yield "production: true"
 
 
-def _http(http: Http) -> Lines:
+def _http(http: Http, pipeline: Pipeline) -> Lines:
     yield from ("", "http:", f"  listen: {scalar(str(http.listen))}")
     yield f"  max_body: {format_size(http.max_body)}"
     yield f"  confirm_timeout: {format_duration(http.confirm_timeout)}"
+    if http.tls is not None:
+        files = {name: str(_relative(getattr(http.tls, name), pipeline)) for name in ("certificate", "key")}
+        yield f"  tls: {inline(files)}"
     yield f"  request_timeout: {format_duration(http.request_timeout)}"
     yield f"  max_connections: {http.max_connections}"
     yield "  routes:"
@@ -120,6 +123,8 @@ def _http(http: Http) -> Lines:
             yield f"      auth: {route.auth}"
         if (rate := route.rate_limit) is not None:
             yield f"      rate_limit: {format_rate(rate.requests, rate.seconds)}"
+        if route.headers:
+            yield f"      headers: {inline(list(route.headers))}"
         if route.verify is not None:
             verify = {"secrets": [HIDDEN] * len(route.verify.secrets)}
             yield f"      verify: {inline({**verify, 'tolerance': format_duration(route.verify.tolerance)})}"
@@ -161,6 +166,10 @@ def _stage(stage: Stage, handler: HandlerFactory, pipeline: Pipeline) -> Lines:
         yield from ("    once: true", f"    on_unknown: {stage.on_unknown}")
     if stage.key_lifetime is not None:
         yield f"    key_lifetime: {format_duration(stage.key_lifetime)}"
+    if stage.reconcile:
+        yield f"    reconcile: {inline([format_duration(wait) for wait in stage.reconcile])}"
+    if stage.settles is not None:
+        yield f"    settles: {inline(stage.settles)}"
     if stage.record:
         yield f"    record: {inline(dict(stage.record))}"
 

@@ -20,7 +20,7 @@ from runner.config.grammar import subject
 from runner.config.sending import EVERY_HOST, unused_mailbox
 from runner.errors import Problem, Trail
 from runner.message import Destination
-from runner.pipeline import Address, Pipeline, Stage
+from runner.pipeline import Address, HttpRoute, Pipeline, Stage
 from runner.retry import RetryPolicy
 from runner.topology import dead_letter_queue, quarantine_queue
 from runner.units import format_duration
@@ -109,6 +109,19 @@ def _http_paths(draft: Draft) -> Iterator[Problem]:
             yield draft.document.problem(trail, message, key=True)
 
 
+def _shared_status(draft: Draft) -> Iterator[Problem]:
+    """Who may ask how a message stands has to be plain from the path."""
+    first: dict[str, HttpRoute] = {}
+    for route in draft.pipeline.http.routes if draft.pipeline.http else ():
+        other = first.setdefault(route.status or "", route)
+        if route.status is not None and other.auth != route.auth:
+            message = (
+                f"route {route}: status {route.status} is also that of {other}, and only one of them asks for an "
+                "API key; give them different paths"
+            )
+            yield draft.document.problem(("http", "routes", str(route), "status"), message)
+
+
 # -- The ledger -------------------------------------------------------------------
 
 
@@ -120,7 +133,7 @@ def _needs_ledger(draft: Draft) -> Iterator[Problem]:
                 trail, f"{message} needs a ledger; add 'ledger: sqlite:var/ledger.db'", key=True
             )
     for stage in draft.pipeline.stages.values():
-        for key in ("on_unknown", "key_lifetime"):
+        for key in ("on_unknown", "key_lifetime", "reconcile"):
             if not stage.once and draft.document.node(("stages", stage.name, key)) is not None:
                 message = f"stage {stage.name}: {key} says nothing without 'once: true'"
                 yield draft.document.problem(("stages", stage.name, key), message, key=True)
@@ -140,6 +153,8 @@ def _ledger_users(pipeline: Pipeline) -> Iterator[tuple[Trail, str]]:
     for stage in pipeline.stages.values():
         if stage.once:
             yield ("stages", stage.name, "once"), f"stage {stage.name}: once"
+        if stage.settles is not None:
+            yield ("stages", stage.name, "settles"), f"stage {stage.name}: settles"
         if stage.record:
             yield ("stages", stage.name, "record"), f"stage {stage.name}: record"
 
@@ -147,6 +162,9 @@ def _ledger_users(pipeline: Pipeline) -> Iterator[tuple[Trail, str]]:
 def _records(draft: Draft) -> Iterator[Problem]:
     """A stage that publishes nothing has no result to point into."""
     for stage in draft.pipeline.stages.values():
+        if stage.settles is not None and not stage.publish:
+            message = f"stage {stage.name}: settles points into the result, but the stage publishes none"
+            yield draft.document.problem(("stages", stage.name, "settles"), message, key=True)
         for name, value in stage.record.items():
             trail: Trail = ("stages", stage.name, "record", name)
             if value.startswith("/") and not stage.publish:
@@ -334,6 +352,7 @@ def _clash(one: Address, other: Address) -> bool:
 _CHECKS: tuple[Check, ...] = (
     _companions,
     _http_paths,
+    _shared_status,
     _route_order,
     _same_destination_twice,
     _keys,

@@ -17,12 +17,14 @@ from runner.brokers import registry
 from runner.config import grammar
 from runner.config.yaml.document import Document
 from runner.errors import Problem, Trail
+from runner.headers import check_name
 from runner.hosts import read_host
 from runner.ledger import url as ledger_url
 from runner.message import Destination
 from runner.paths import check_path
 from runner.pipeline import (
     DEFAULT_RETRY,
+    RECONCILE,
     Address,
     Binding,
     Breaker,
@@ -37,6 +39,7 @@ from runner.pipeline import (
     RateLimit,
     Route,
     Stage,
+    Tls,
     Verify,
 )
 from runner.privacy.keyset import keys_file
@@ -223,6 +226,7 @@ class _Reader:
         routes = self._entries(("http", "routes"))
         return Http(
             routes=tuple(self._http_route(route) for route in routes),
+            tls=self._tls(("http", "tls")),
             **_given(
                 listen=self._listen("http"),
                 max_body=self._parsed(("http", "max_body"), _body_size),
@@ -244,8 +248,27 @@ class _Reader:
             status=self._value((*trail, "status")),
             auth=self._value((*trail, "auth")),
             rate_limit=self._parsed((*trail, "rate_limit"), lambda text: RateLimit(*parse_rate(text))),
+            headers=tuple(self._header_names((*trail, "headers"))),
         )
         return HttpRoute(method, path, self._publish(trail), verify=self._verify((*trail, "verify")), **given)
+
+    def _tls(self, trail: Trail) -> Tls | None:
+        certificate, key = (self._parsed((*trail, name), self._file_at) for name in ("certificate", "key"))
+        return None if certificate is None or key is None else Tls(certificate, key)
+
+    def _file_at(self, text: str) -> Path:
+        check_path(self._path(text), "file")
+        return self._path(text)
+
+    def _header_names(self, trail: Trail) -> Iterator[str]:
+        seen: set[str] = set()
+        for index in range(len(self._value(trail) or ())):
+            name = self._parsed((*trail, index), check_name)
+            if name is not None and name.lower() in seen:
+                self._problem((*trail, index), f"{grammar.subject(trail)} names {name} twice; remove one")
+            elif name is not None:
+                seen.add(name.lower())
+                yield name
 
     def _verify(self, trail: Trail) -> Verify | None:
         if self._value(trail) is None:
@@ -310,6 +333,8 @@ class _Reader:
                 once=self._value((*trail, "once")),
                 on_unknown=self._value((*trail, "on_unknown")),
                 key_lifetime=self._duration((*trail, "key_lifetime"), 1.0, LONGEST_KEEP),
+                reconcile=self._reconcile((*trail, "reconcile")),
+                settles=self._value((*trail, "settles")),
                 record=self._record((*trail, "record")),
             ),
         )
@@ -335,6 +360,13 @@ class _Reader:
             if written
             else None
         )
+
+    def _reconcile(self, trail: Trail) -> tuple[float, ...] | None:
+        written = self._value(trail)
+        if not isinstance(written, list):
+            return RECONCILE if written else None
+        waits = (self._duration((*trail, index), 0.001, LONGEST_WAIT) for index in range(len(written)))
+        return tuple(wait for wait in waits if wait is not None)
 
     def _own_or_default(self, stage: Trail, key: str) -> int | None:
         own = self._parsed((*stage, key), _whole)

@@ -145,6 +145,7 @@ class _References:
         yield from self._schemas()
         yield from self._whens()
         yield from self._handlers()
+        yield from self._certificate()
 
     def pipeline(self) -> Pipeline:
         """The draft's pipeline, with settings as their handlers take them."""
@@ -222,6 +223,22 @@ class _References:
                     yield self._document.problem(place, message, key=problem.is_name)
         else:
             self.handlers[stage.name] = factory
+            if stage.reconcile and not factory.offers("look_up"):
+                message = (
+                    f"stage {stage.name}: reconcile asks the handler's look_up, and {stage.handler} has no such method"
+                )
+                yield self._document.problem((*trail, "reconcile"), message, key=True)
+
+    def _certificate(self) -> Iterator[Problem]:
+        http = self._pipeline.http
+        if http is None or http.tls is None:
+            return
+        from runner.certificates import faults_of  # which no other pipeline needs
+
+        for fault in faults_of(http.tls):
+            severity: Severity = "error" if fault.serious else "warning"
+            message = f"http: tls: {fault.message}"
+            yield self._document.problem(("http", "tls", fault.where), message, severity=severity)
 
     def _is_reported(self, trail: Trail) -> bool:
         """Whether something else is wrong there (a variable that isn't set)."""

@@ -56,6 +56,10 @@ class HandlerFactory:
             return typing.cast(Handler, self._target(**settings))
         return partial(self._target, **settings) if settings else self._target
 
+    def offers(self, method: str) -> bool:
+        """Whether its handlers have a method of that name."""
+        return inspect.isclass(self._target) and callable(getattr(self._target, method, None))
+
     def try_build(self) -> None:
         """Build one and discard it: the class may refuse its settings. Raises HandlerError."""
         try:

@@ -7,11 +7,13 @@
     gate.py        who posts, and whether that is too often
     desk.py        the bodies of one route: checked, and turned into messages
     register.py    what the ledger remembers of a request, and whether it was answered before
+    waiting.py     requests that wait for the end of their message
     status.py      how a message stands: the resource that a 202 points to
     openapi.py     the intake as an OpenAPI document
     problems.py    the answers and their words: 202, 400, 413, 422, 503 … (problems, RFC 9457)
     health.py      /health/live, /health/ready and /health/pipeline
     survey.py      what the broker last reported about its queues
+    rotation.py    new certificates of a listener, judged
     reserve.py     a small HTTP server for health, where nothing else answers
     serving.py     granian, with limits on what a client may hold
 

@@ -5,8 +5,9 @@ server, `runner run` with granian and a short way for the routes (`rsgi`).
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -25,7 +26,8 @@ from runner.intake.health import HealthViews, published_to, troubles_of
 from runner.intake.problems import ProblemResponse, TurnedAway
 from runner.intake.register import Register, Replayed
 from runner.intake.status import StatusView
-from runner.message import Outgoing
+from runner.intake.waiting import Waiters, waiters_of
+from runner.message import NO_HEADERS, Outgoing
 from runner.pipeline import Http
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from runner.ledger.ledger import Ledger
 
 T = TypeVar("T")
+
+log = logging.getLogger("runner.intake")
 
 
 def create_app(
@@ -52,8 +56,9 @@ def create_app(
     app.url_map.merge_slashes = False
     app.register_error_handler(Exception, partial(_error, http, events))
     ring = ring or key_ring(http, ledger)
+    waiters = waiters_of(loaded.pipeline, ledger)
     for route in http.routes:
-        view = RouteView(Desk(route, loaded, ledger, ring), broker, http.confirm_timeout, events)
+        view = RouteView(Desk(route, loaded, ledger, ring), broker, http.confirm_timeout, events, waiters)
         app.add_url_rule(route.path, str(route), view, methods=[route.method])
     if ledger is not None:
         stages = {stage.consume: stage.name for stage in loaded.pipeline.stages.values()}
@@ -77,11 +82,14 @@ def key_ring(http: Http, ledger: Ledger | None) -> KeyRing | None:
 class RouteView:
     """One of Flask's view functions: takes a body and waits for the broker's confirm."""
 
-    def __init__(self, desk: Desk, broker: Broker, confirm_timeout: float, events: Events) -> None:
+    def __init__(
+        self, desk: Desk, broker: Broker, confirm_timeout: float, events: Events, waiters: Waiters | None = None
+    ) -> None:
         self._desk = desk
         self._events = events
         self._broker = broker
         self._timeout = confirm_timeout
+        self._waiters = waiters if desk.tells else None
 
     def __call__(self) -> Response:
         began = time.perf_counter()
@@ -89,20 +97,38 @@ class RouteView:
         try:
             admitted = self._admitted()
             self._desk.check_type(request.headers.get("Content-Type", ""), request.headers.get("Content-Encoding", ""))
+            carried = self._desk.carried(request.headers.get) if self._desk.carries else NO_HEADERS
             payload = request.stream.read()
             request.stream.read(1)  # Werkzeug refuses a chunked body only when it reads beyond the limit
-            messages, headers = self._publish(payload, admitted.caller)
+            messages, headers = self._publish(payload, partial(self._desk.messages, payload, headers=carried), admitted)
         except Replayed as replayed:
-            headers = replayed.headers | admitted.headers
-            return Response(replayed.answer, 202, headers, mimetype="application/json")
+            return self._stored(replayed.id, replayed.answer, replayed.headers | admitted.headers)
         except TurnedAway as turned_away:
             turned_away.problem.headers.extend(admitted.headers)
             return self._refuse(turned_away.problem)
         except BrokerError as error:
-            return self._refuse(problems.unavailable(error))
+            problem = problems.unavailable(error)
+            problem.headers.extend(admitted.headers)
+            return self._refuse(problem)
         if (tell := self._events.accepted) is not None:
             tell(self._desk.route, messages, time.perf_counter() - began)
-        return Response(problems.accepted(messages), 202, headers | admitted.headers, mimetype="application/json")
+        return self._stored(messages[0].id, problems.accepted(messages), headers | admitted.headers)
+
+    def _stored(self, id: str, answer: bytes, headers: dict[str, str]) -> Response:
+        """The 202 of a request whose message is stored; or a 200, where its sender waits for the end, and that
+        comes in time."""
+        status = 202
+        wait = self._waiters.enter(id, request.headers.get("Prefer")) if self._waiters is not None else None
+        if wait is not None and self._waiters is not None:
+            headers = headers | wait.headers
+            try:
+                end = wait.future.result(wait.seconds)
+                status, answer = (202, answer) if end is None else (200, end)
+            except TimeoutError:
+                log.debug("message %s has not reached its end within %d s", id, wait.seconds)
+            finally:
+                self._waiters.leave(wait)
+        return Response(answer, status, headers, mimetype="application/json")
 
     def _admitted(self) -> Admitted:
         gate, register = self._desk.gate, self._desk.register
@@ -110,22 +136,24 @@ class RouteView:
             return Admitted("", {})
         return _remembered(register, gate.admit(request.headers.get("Authorization"), request.remote_addr or ""))
 
-    def _publish(self, body: bytes, caller: str) -> tuple[Sequence[Outgoing], dict[str, str]]:
-        """The messages of a body, published, and the headers of its 202."""
+    def _publish(
+        self, body: bytes, under: Callable[[str], Sequence[Outgoing]], admitted: Admitted
+    ) -> tuple[Sequence[Outgoing], dict[str, str]]:
+        """The messages of a body, published, and the headers of its 202; `under` makes them under an id."""
         signatures, register = self._desk.signatures, self._desk.register
         signed = None if signatures is None else signatures.verified(request.headers, body)
-        messages = self._desk.messages(body, "" if signed is None else signed.message)
+        messages = under("" if signed is None else signed.message)
         if register is None:
             self._broker.publish(messages, timeout=self._timeout)
             return messages, {}
         key = register.key(request.headers.get("Idempotency-Key"), signed)
-        entry = _remembered(register, register.enter(key, body, messages, caller))
+        entry = _remembered(register, register.enter(key, body, messages, admitted.caller))
         if entry.id != messages[0].id:
-            messages = self._desk.messages(body, entry.id)
+            messages = under(entry.id)
         try:
             self._broker.publish(messages, timeout=self._timeout)
-        except BrokerError:
-            register.answered(entry, None)
+        except BrokerError as error:
+            register.failed(entry, error)
             raise
         if (answered := register.answered(entry, problems.accepted(messages))) is not None:
             _remembered(register, answered, published=True)

@@ -5,19 +5,20 @@ Left out: reading a request, and answering it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from werkzeug.http import parse_options_header
 
 from runner.config.loader import LoadedPipeline
 from runner.errors import KeysError
+from runner.headers import on_the_wire
 from runner.intake import problems
 from runner.intake.gate import Gate
 from runner.intake.problems import TurnedAway
 from runner.intake.register import Register
 from runner.intake.signatures import Signatures
-from runner.message import Outgoing, new_id
+from runner.message import NO_HEADERS, Outgoing, new_id
 from runner.pipeline import HttpRoute
 from runner.routing import Refusal, Router
 from runner.topology import plan
@@ -42,6 +43,10 @@ class Desk:
         """None if anybody may post, however often."""
         self.register: Register | None = None
         """None if the ledger has nothing to do with it."""
+        self.tells = ledger is not None and route.status is not None
+        """Whether a client may wait for the end of its message."""
+        self.carries = route.headers
+        """Names of the headers that travel with a request's messages."""
         if ledger is not None and route.uses_ledger and loaded.pipeline.http is not None:
             if route.auth != "off" or route.rate_limit is not None:
                 self.gate = Gate(route, ledger, ring if route.auth != "off" else None)
@@ -55,10 +60,19 @@ class Desk:
         if encoding not in ("", "identity"):
             raise TurnedAway(problems.problem(415, "send the body as it is, without the header Content-Encoding"))
 
-    def messages(self, body: bytes, id: str = "") -> Sequence[Outgoing]:
+    def carried(self, read: Callable[[str], str | None]) -> Mapping[str, str]:
+        """The headers that travel, as their messages have them; `read` gives the value of the one with
+        a name in lower case. Raises TurnedAway."""
+        found = ((name, read(name.lower())) for name in self.carries)
+        try:
+            return dict(on_the_wire(name, value) for name, value in found if value is not None)
+        except ValueError as error:
+            raise TurnedAway(problems.problem(400, str(error))) from None
+
+    def messages(self, body: bytes, id: str = "", headers: Mapping[str, str] = NO_HEADERS) -> Sequence[Outgoing]:
         """The messages to publish for a body, under `id` or a fresh one. Raises TurnedAway."""
         try:
-            routed = self._router.route_text(body, id or new_id())
+            routed = self._router.route_text(body, id or new_id(), headers)
         except KeysError as error:
             raise TurnedAway(problems.without_keys(error)) from None
         if isinstance(routed, Refusal):

@@ -16,8 +16,10 @@ import orjson
 from flask import Response
 
 from runner.config.loader import LoadedPipeline
+from runner.headers import LONGEST_VALUE
 from runner.intake.register import LONGEST_KEY
 from runner.intake.signatures import ID, SIGNATURE, TIMESTAMP
+from runner.intake.waiting import LONGEST
 from runner.pipeline import HttpRoute, Route
 from runner.topology import plan
 from runner.units import format_duration, format_size
@@ -192,12 +194,20 @@ class _Posted:
             schema = {"type": "string", "pattern": _KEY_TEXT}
             required = self._route.idempotency == "required"
             yield {"name": "Idempotency-Key", "in": "header", "required": required, "schema": schema}
+        if self._route.status is not None:
+            text = f"wait=5 waits so many seconds for the end of the message, at most {LONGEST} (RFC 7240)."
+            yield {"name": "Prefer", "in": "header", "description": text, "schema": _TEXT}
+        for name in self._route.headers:
+            travels = {"type": "string", "pattern": "^[ -~]*$", "maxLength": LONGEST_VALUE}
+            yield {"name": name, "in": "header", "description": "Travels with the message.", "schema": travels}
         if self._route.verify is not None:
             for name in (ID, TIMESTAMP, SIGNATURE):
                 yield {"name": name, "in": "header", "required": True, "schema": _TEXT}
 
     def _answers(self) -> Iterator[tuple[str, Document]]:
         route, http = self._route, self._http
+        if route.status is not None:
+            yield "200", _in_the_end()
         yield "202", self._accepted()
         yield "400", _problem("The body isn't JSON, or a header can't be read.")
         if route.knows_callers:
@@ -219,7 +229,7 @@ class _Posted:
         }
         headers: Document = {}
         if self._told is not None:
-            headers |= _header("Location", _TEXT)
+            headers |= _header("Location", _TEXT) | _header("Preference-Applied", _TEXT)
             parameters = {"id": "$response.body#/id"}
             found["links"] = {"status": {"operationId": self._told, "parameters": parameters}}
         if self._route.idempotency != "off" or self._route.verify is not None:
@@ -231,6 +241,15 @@ class _Posted:
             return answer
         headers = _header("RateLimit", _TEXT) | _header("RateLimit-Policy", _TEXT)
         return answer | {"headers": answer.get("headers", {}) | headers}
+
+
+def _in_the_end() -> Document:
+    """The answer to who prefers to wait."""
+    return {
+        "description": "The message is stored, and has reached its end while its sender waited.",
+        "headers": _header("Location", _TEXT) | _header("Preference-Applied", _TEXT),
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Status"}}},
+    }
 
 
 def _status(name: str, routes: Sequence[HttpRoute]) -> Document:

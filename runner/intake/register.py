@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from runner.errors import LedgerError
+from runner.errors import BrokerAwayError, BrokerError, LedgerError, PublishError
 from runner.intake import problems
 from runner.intake.problems import TurnedAway, ledger_away
 from runner.intake.signatures import Signed
@@ -40,10 +40,11 @@ _BARE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e]+")
 
 
 class Replayed(Exception):
-    """A request that was answered 202 before: that answer again, with these headers."""
+    """A request that was answered 202 before, for the message `id`: that answer again, with these headers."""
 
-    def __init__(self, answer: bytes, headers: dict[str, str]) -> None:
+    def __init__(self, id: str, answer: bytes, headers: dict[str, str]) -> None:
         super().__init__("answered before")
+        self.id = id
         self.answer = answer
         self.headers = headers
 
@@ -56,6 +57,8 @@ class Entry(NamedTuple):
     key: str | None
     owner: str
     """The route and its caller, as `owner` has them."""
+    queues: frozenset[str]
+    """Those that it is published to."""
 
 
 class Register:
@@ -96,15 +99,30 @@ class Register:
         if self._ledger.away:
             raise ledger_away(self._ledger.away)
         entered: Future[Entry] = _future()
-        new = Entry(messages[0].id, key, owner(self._route, caller))
+        queues = frozenset(q for message in messages for q in self._topology.queues_of(message.destination))
+        new = Entry(messages[0].id, key, owner(self._route, caller), queues)
         if key is None:
-            self._ledger.accept(self._records(new, messages), lambda error: _tell(entered, new, error))
+            self._ledger.accept(self._records(new), lambda error: _tell(entered, new, error))
         else:
-            self._claim(new, key, body, messages, entered)
+            self._claim(new, key, body, entered)
         return entered
 
-    def answered(self, entry: Entry, answer: bytes | None) -> Future[None] | None:
-        """The request was answered 202 with `answer`, or otherwise; None if nothing is remembered of that."""
+    def failed(self, entry: Entry, error: BrokerError) -> None:
+        """The request could not be published, and may come again. What was certainly not published
+        is not remembered, either."""
+        from runner.ledger.hops import HopKey, Records
+
+        withdrawn = Records()
+        if isinstance(error, (BrokerAwayError, PublishError)) and len(entry.queues) == 1:
+            for queue in entry.queues:
+                withdrawn.withdrawn(HopKey(entry.id, queue), entry.owner)
+        if entry.key is None:
+            self._ledger.accept(withdrawn, lambda _error: None)
+        else:
+            self._ledger.answered(entry.owner, entry.key, entry.id, None, lambda _error: None, withdrawn)
+
+    def answered(self, entry: Entry, answer: bytes) -> Future[None] | None:
+        """The request was answered 202 with `answer`; None if nothing is remembered of that."""
         if entry.key is None:
             return None
         remembered: Future[None] = _future()
@@ -127,7 +145,7 @@ class Register:
         found = {} if self._route.status is None else {"Location": self._route.status.replace("{id}", id)}
         return found | ({"Idempotent-Replayed": "true"} if replayed else {})
 
-    def _claim(self, new: Entry, key: str, body: bytes, messages: Sequence[Outgoing], entered: Future[Entry]) -> None:
+    def _claim(self, new: Entry, key: str, body: bytes, entered: Future[Entry]) -> None:
         from runner.ledger.requests import Requested
 
         fingerprint = hmac.new(self._ledger.secret, body, hashlib.sha256).hexdigest()
@@ -140,7 +158,7 @@ class Register:
 
         self._ledger.claim(
             Requested(new.owner, key, fingerprint, new.id),
-            lambda granted: self._records(new._replace(id=granted), messages),
+            lambda granted: self._records(new._replace(id=granted)),
             busy=self.timeout + MARGIN,
             keep=self._route.idempotency_keep,
             then=claimed,
@@ -153,7 +171,7 @@ class Register:
             case Granted(id):
                 entered.set_result(new._replace(id=id))
             case Answered(answer, id):
-                entered.set_exception(Replayed(answer, self.headers(id, replayed=True)))
+                entered.set_exception(Replayed(id, answer, self.headers(id, replayed=True)))
             case InFlight(seconds):
                 detail = "a request with this Idempotency-Key is being answered; send it again later"
                 entered.set_exception(_turned_away(409, detail, retry_after=max(1, math.ceil(seconds))))
@@ -161,11 +179,11 @@ class Register:
                 detail = "this Idempotency-Key was used with another body; use a fresh key for another request"
                 entered.set_exception(_turned_away(422, detail))
 
-    def _records(self, entry: Entry, messages: Sequence[Outgoing]) -> Records:
+    def _records(self, entry: Entry) -> Records:
         from runner.ledger.hops import HopKey, Records
 
         records, now = Records(), time.time()
-        for queue in {queue for message in messages for queue in self._topology.queues_of(message.destination)}:
+        for queue in entry.queues:
             records.published(HopKey(entry.id, queue), entry.owner, now, leaves=queue not in self._consumed)
         return records
 

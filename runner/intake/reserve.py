@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -48,10 +49,17 @@ class Reserve:
     """Answers on `listener`, on its own thread, as long as that is open.
 
     `needed` tells whether it is wanted now: if another server has the same socket, it takes
-    only what that server leaves.
+    only what that server leaves. `context`: it speaks TLS.
     """
 
-    def __init__(self, listener: socket.socket, answer: Answer, needed: Callable[[], bool] | None = None) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        answer: Answer,
+        needed: Callable[[], bool] | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._context = context
         self._listener = listener
         self._answer = answer
         self._needed = needed
@@ -98,17 +106,35 @@ class Reserve:
         return False
 
     async def _talk(self, connection: socket.socket) -> None:
-        reader, writer = await asyncio.open_connection(sock=connection, limit=LONGEST_HEADER)
         with contextlib.suppress(OSError, EOFError, asyncio.LimitOverrunError):  # TimeoutError is an OSError
+            reader, writer = await self._opened(connection)
             try:
                 async with asyncio.timeout(TIMEOUT):
                     head = await reader.readuntil(b"\r\n\r\n")
                     writer.write(await self._response(head))
+                    if not writer.can_write_eof():  # TLS, whose end is a message, too
+                        await writer.drain()
+                        return
                     writer.write_eof()
                     while await reader.read(65536):  # closed at once, it would be reset before it is read
                         pass
             finally:
                 writer.close()
+
+    async def _opened(self, connection: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Raises OSError if the client speaks no TLS where it should."""
+        if self._context is None:
+            return await asyncio.open_connection(sock=connection, limit=LONGEST_HEADER)
+        loop, reader = asyncio.get_running_loop(), asyncio.StreamReader(limit=LONGEST_HEADER)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await loop.connect_accepted_socket(
+            lambda: protocol,
+            connection,
+            ssl=self._context,
+            ssl_handshake_timeout=TIMEOUT,
+            ssl_shutdown_timeout=TIMEOUT,
+        )
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
     async def _response(self, head: bytes) -> bytes:
         method, path, _ = (head.split(b"\r\n", 1)[0].decode("latin-1") + "  ").split(" ", 2)

@@ -13,7 +13,7 @@ import io
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -34,7 +34,8 @@ from runner.intake.health import HealthViews, published_to, troubles_of
 from runner.intake.problems import ProblemResponse, TurnedAway, accepted, internal_error, unavailable
 from runner.intake.register import Register, Replayed
 from runner.intake.signatures import Signed
-from runner.message import Outgoing
+from runner.intake.waiting import waiters_of
+from runner.message import NO_HEADERS, Outgoing
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -73,6 +74,7 @@ class Application:
         self._broker = broker
         self._events = events
         self.health = HealthViews(loaded, broker, published_to(self._http), troubles_of(ledger))
+        self._waiters = waiters_of(loaded.pipeline, ledger)
         self._flask = create_app(loaded, broker, events, self.health, ledger, ring)
         self._threads = ThreadPoolExecutor(FLASK_THREADS, thread_name_prefix="flask")
         self._probes = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
@@ -95,7 +97,7 @@ class Application:
         tell = self._events.accepted
         began = time.perf_counter() if tell is not None else 0.0
         arrived = False
-        admitted = _STRANGER
+        admitted, carried = _STRANGER, NO_HEADERS
         self.busy += 1
         try:
             headers = scope.headers
@@ -104,6 +106,8 @@ class Application:
                     asked = desk.gate.admit(_listed(headers, "authorization"), scope.client)
                     admitted = await self._remembered(desk.register, asked)
                 desk.check_type(headers.get("content-type", ""), headers.get("content-encoding", ""))
+                if desk.carries:
+                    carried = desk.carried(partial(_listed, headers))
             body = await self._arrivals.body(headers.get("content-length", ""), protocol)
             arrived = True
             if desk is None:
@@ -112,25 +116,31 @@ class Application:
             answer_headers = _JSON
             signed = desk.signatures.verified(headers, body) if desk.signatures is not None else None
             if desk.register is None:
-                messages = desk.messages(body) if signed is None else desk.messages(body, signed.message)
+                messages = desk.messages(body, "" if signed is None else signed.message, carried)
                 await self._publish(messages)
             else:
                 key = desk.register.key(_listed(headers, "idempotency-key"), signed)
-                messages = await self._publish_once(desk, desk.register, key, body, signed, admitted.caller)
+                under = partial(desk.messages, body, headers=carried)
+                messages = await self._publish_once(desk.register, key, body, under, signed, admitted.caller)
                 answer_headers = [*_JSON, *desk.register.headers(messages[0].id).items(), *admitted.headers.items()]
             if tell is not None:
                 tell(desk.route, messages, time.perf_counter() - began)
-            protocol.response_bytes(202, answer_headers, accepted(messages))
+            if desk.register is None:
+                protocol.response_bytes(202, answer_headers, accepted(messages))
+            else:
+                await self._respond_stored(scope, protocol, messages[0].id, answer_headers, accepted(messages))
         except Replayed as replayed:
             answer_headers = [*_JSON, *replayed.headers.items(), *admitted.headers.items()]
-            protocol.response_bytes(202, answer_headers, replayed.answer)
+            await self._respond_stored(scope, protocol, replayed.id, answer_headers, replayed.answer)
         except TurnedAway as turned_away:
             turned_away.problem.headers.extend(admitted.headers)
             self._refuse(protocol, desk, turned_away.problem)
             if not arrived and "expect" not in headers:  # a client that expects a 100 sends no body before it
                 await self._arrivals.discard(protocol, turned_away.problem)
         except BrokerError as error:
-            self._refuse(protocol, desk, unavailable(error))
+            problem = unavailable(error)
+            problem.headers.extend(admitted.headers)
+            self._refuse(protocol, desk, problem)
         except ProtocolClosed:
             log.debug("a client hung up on %s %s", scope.method, scope.path)
         except Exception as error:  # noqa: BLE001 - as Flask's error handlers do
@@ -149,8 +159,10 @@ class Application:
         return turned.wait(timeout)
 
     async def stop(self) -> None:
-        """Drop what hasn't arrived. Returns when what has arrived is answered."""
+        """Drop what hasn't arrived, and wait for no message's end. Returns when what has arrived is answered."""
         self._arrivals.drop()
+        if self._waiters is not None:
+            self._waiters.stop()
         while self.busy:
             await asyncio.sleep(BUSY_POLL)
 
@@ -172,22 +184,50 @@ class Application:
             timer.cancel()
 
     async def _publish_once(
-        self, desk: Desk, register: Register, key: str | None, body: bytes, signed: Signed | None, caller: str
+        self,
+        register: Register,
+        key: str | None,
+        body: bytes,
+        under: Callable[[str], Sequence[Outgoing]],
+        signed: Signed | None,
+        caller: str,
     ) -> Sequence[Outgoing]:
-        """Publish a body, and remember it; returns its messages. Raises Replayed, TurnedAway, and
-        as `Broker.publish` does."""
-        messages = desk.messages(body, signed.message if signed is not None else "")
+        """Publish a body, and remember it; returns its messages, which `under` makes under an id. Raises
+        Replayed, TurnedAway, and as `Broker.publish` does."""
+        messages = under(signed.message if signed is not None else "")
         entry = await self._remembered(register, register.enter(key, body, messages, caller))
         if entry.id != messages[0].id:
-            messages = desk.messages(body, entry.id)
+            messages = under(entry.id)
         try:
             await self._publish(messages)
-        except BrokerError:
-            register.answered(entry, None)
+        except BrokerError as error:
+            register.failed(entry, error)
             raise
         if (answered := register.answered(entry, accepted(messages))) is not None:
             await self._remembered(register, answered, published=True)
         return messages
+
+    async def _respond_stored(
+        self, scope: Scope, protocol: HTTPProtocol, id: str, headers: list[tuple[str, str]], answer: bytes
+    ) -> None:
+        """The 202 of a request whose message is stored; or a 200, where its sender waits for the end, and that
+        comes in time."""
+        status, wait, waiters = 202, None, self._waiters
+        if waiters is not None and "prefer" in scope.headers and self._desks[scope.method, scope.path].tells:
+            wait = waiters.enter(id, _listed(scope.headers, "prefer"))
+        if wait is not None and waiters is not None:
+            headers = [*headers, *wait.headers.items()]
+            try:
+                end = await asyncio.wait_for(asyncio.wrap_future(wait.future), wait.seconds)
+                status, answer = (202, answer) if end is None else (200, end)
+            except TimeoutError:
+                log.debug("message %s has not reached its end within %d s", id, wait.seconds)
+            finally:
+                waiters.leave(wait)
+        try:
+            protocol.response_bytes(status, headers, answer)
+        except ProtocolClosed:
+            log.debug("a client hung up on %s %s", scope.method, scope.path)
 
     async def _remembered(self, register: Register, future: Future[T], *, published: bool = False) -> T:
         try:

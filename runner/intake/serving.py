@@ -10,17 +10,20 @@ Left out: bodies (see `arrivals`), and the answers when all connections are take
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import resource
 import select
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.net import SocketHolder
 from granian.server import MPServer
@@ -32,10 +35,15 @@ from runner.events import Events
 from runner.intake.problems import crowded, stuck
 from runner.intake.reserve import RESERVED, Reserve, open_files
 from runner.intake.rsgi import Application
-from runner.pipeline import Http
+from runner.pipeline import Http, Tls
 
 if TYPE_CHECKING:
+    import ssl
+
+    from runner.intake.rotation import Rotation
     from runner.ledger.ledger import Ledger
+
+log = logging.getLogger("runner.intake")
 
 BACKLOG = 1024
 """Connections that may wait to be accepted."""
@@ -43,6 +51,16 @@ LONGEST_HEADER = 16_384
 """Bytes of a request's line and header; the answer to a longer one is 431."""
 OTHER_FILES = 128
 """Open files of the process other than clients' connections."""
+SUCCESSOR_TIMEOUT = 30.0
+"""Seconds that a process with a new certificate may take until it serves."""
+CONNECT_TIMEOUT = 10.0
+"""Seconds that it waits for the broker before it serves anyway."""
+LOOK_EVERY = 1.0
+"""Seconds between looks at the files of a certificate."""
+LEAVE = signal.SIGUSR1
+"""Tells a process that serves that it has a successor."""
+LEAVING_POLL = 0.1
+"""Seconds between looks at whether the predecessor is gone."""
 ANSWERS_LEAVE = 0.25
 """Seconds for the last answers when the intake stops; then it drops connections that have sent
 half a header."""
@@ -57,7 +75,9 @@ class Interrupt:
     """What granian's main thread waits for, instead of an Event of threading's: a signal that comes
     just when it begins to wait would wait for the event's lock, which this very thread holds."""
 
-    def __init__(self) -> None:
+    def __init__(self, look: Callable[[], bool] | None = None) -> None:
+        """`look`, if there is one, is called from time to time: whether to wait no longer."""
+        self._look = look
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
@@ -69,7 +89,11 @@ class Interrupt:
     def wait(self) -> None:
         awaited = select.poll()
         awaited.register(self._read, select.POLLIN)
-        awaited.poll()
+        if self._look is None:
+            awaited.poll()
+            return
+        while not awaited.poll(LOOK_EVERY * 1000) and not self._look():
+            pass
 
     def clear(self) -> None:
         with suppress(BlockingIOError):
@@ -90,10 +114,51 @@ class IntakeServer(MPServer):
             ),
             backpressure=connections,
             websockets=False,
+            **_encrypted(http.tls),
             log_dictconfig=SILENT,
         )
         self._listener = listener
-        self.main_loop_interrupt = Interrupt()  # type: ignore[assignment]  # granian needs no more of one
+        self.ready: int | None = None
+        """Where the successor of a process that serves tells that it can; None: it has no predecessor."""
+        self._patience = 3 * http.request_timeout + http.confirm_timeout
+        """Seconds that a predecessor may take: idle connections, then a header, a body, and an answer."""
+        self._rotation = None if http.tls is None else rotation_of(http.tls)
+        look = None if self._rotation is None else self._look
+        self.main_loop_interrupt = Interrupt(look)  # type: ignore[assignment]  # granian needs no more of one
+
+    def _look(self) -> bool:
+        if self._rotation is not None and self._rotation.due():
+            self.reload_signal = True
+        return self.reload_signal
+
+    def _reload(self, spawn_target: Any, target_loader: Any) -> None:
+        """Granian's, but the old process goes when the new one serves, and only then."""
+        self.reload_signal = False
+        self.main_loop_interrupt.clear()
+        read, self.ready = os.pipe()
+        old: Any = self.wrks[0]
+        new: Any = self._spawn_worker(idx=0, target=spawn_target, callback_loader=target_loader)
+        new.start()
+        os.close(self.ready)
+        self.ready = None
+        serves = _told(read, SUCCESSOR_TIMEOUT)
+        os.close(read)
+        leaving = old if serves else new
+        self.wrks[:] = [new if serves else old]
+        leaving.interrupt_by_parent = True
+        if not serves:
+            leaving.kill()
+            log.error("http: tls: no process could serve with the new files, and the certificate stays the old one")
+            return
+        log.info("http: tls: the new certificate is in use")
+        with suppress(ProcessLookupError):
+            os.kill(leaving.inner.pid, LEAVE)
+        deadline = time.monotonic() + self._patience
+        while leaving.is_alive() and not self.interrupt_signal and time.monotonic() < deadline:
+            leaving.join(LEAVING_POLL)
+        if leaving.is_alive():
+            leaving.terminate()
+            leaving.join()
 
     def _init_shared_socket(self) -> None:
         """Instead of a socket of granian's: that one shares its port with whoever asks, and has
@@ -118,8 +183,14 @@ class ServedApplication(Application):
         connections: int,
         start_broker: Callable[[asyncio.AbstractEventLoop], None],
         ledger: Ledger | None = None,
+        *,
+        ready: int | None = None,
     ) -> None:
         super().__init__(loaded, broker, events, ledger)
+        self._ready = ready
+        self._following: asyncio.Future[None] | None = None
+        http = loaded.pipeline.http or Http()
+        self._tls, self._idle = http.tls, http.request_timeout
         self._listener = listener
         self._connections = connections
         self._start_broker = start_broker
@@ -130,14 +201,33 @@ class ServedApplication(Application):
         super().__rsgi_init__(loop)
         loop.add_signal_handler(signal.SIGTERM, self._begin_to_end)
         loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, [signal.SIGTERM])
-        keep_reserve(self, self._listener, self._connections)
-        threading.Thread(target=self._start_broker, args=(loop,), name="broker-start", daemon=True).start()
+        if self._tls is not None:
+            loop.add_signal_handler(LEAVE, self._begin_to_leave)
+        keep_reserve(self, self._listener, self._connections, self._tls)
+        if self._ready is None:
+            threading.Thread(target=self._start_broker, args=(loop,), name="broker-start", daemon=True).start()
+        else:
+            loop.run_until_complete(self._follow(loop, self._ready))
+
+    async def _follow(self, loop: asyncio.AbstractEventLoop, ready: int) -> None:
+        """Serve only when requests can be accepted, for the predecessor still can. Later than
+        that, while the broker is away, neither can."""
+        starting = asyncio.ensure_future(asyncio.to_thread(self._start_broker, loop))
+        await asyncio.wait([starting], timeout=CONNECT_TIMEOUT)
+        self._following = starting
+        os.write(ready, b"!")
 
     def _begin_to_end(self) -> None:
         """On SIGTERM, instead of granian, which would wait for what clients have begun to send."""
         if self._ending is None:
             signal.raise_signal(signal.SIGINT)  # this signal is granian's: it takes no more connections
             self._ending = self._loop.create_task(self._end())
+
+    def _begin_to_leave(self) -> None:
+        """A successor serves. Granian would break off handshakes, so it has to find no new connection
+        before it is told; by then those that were idle have ended as well."""
+        leave_socket(self._listener)
+        self._loop.call_later(self._idle, signal.raise_signal, signal.SIGINT)
 
     async def _end(self) -> None:
         await self.stop()
@@ -156,7 +246,7 @@ class ServedApplication(Application):
         loop.run_until_complete(self._leave())
 
 
-def keep_reserve(application: Application, listener: socket.socket, connections: int) -> None:
+def keep_reserve(application: Application, listener: socket.socket, connections: int, tls: Tls | None = None) -> None:
     """Answer on `listener` while granian already serves as many `connections` as it may."""
     others = open_files()
 
@@ -166,7 +256,47 @@ def keep_reserve(application: Application, listener: socket.socket, connections:
             return crowded(connections)
         return view() if application.turns() else stuck()
 
-    Reserve(listener, answer, lambda: open_files() - others >= connections).start()
+    context = None if tls is None else encrypted_by(tls)
+    Reserve(listener, answer, lambda: open_files() - others >= connections, context).start()
+
+
+def leave_socket(listener: socket.socket) -> None:
+    """Take nothing more from it in this process, whoever in it may have it: others still do."""
+    shared = os.fstat(listener.fileno())
+    with socket.socket(listener.family, socket.SOCK_STREAM) as nobodys:
+        nobodys.bind(("localhost", 0))
+        nobodys.listen(1)
+        nobodys.setblocking(False)
+        for path in Path("/dev/fd").iterdir():
+            with suppress(OSError):  # the folder itself
+                if os.path.samestat(os.fstat(int(path.name)), shared):
+                    os.dup2(nobodys.fileno(), int(path.name))
+
+
+def _encrypted(tls: Tls | None) -> dict[str, Any]:
+    """Granian's settings for a certificate."""
+    if tls is None:
+        return {}
+    return {"ssl_cert": tls.certificate, "ssl_key": tls.key, "ssl_protocol_min": SSLProtocols.tls12}
+
+
+def rotation_of(tls: Tls) -> Rotation:
+    from runner.intake.rotation import Rotation  # which HTTP without TLS doesn't need
+
+    return Rotation(tls)
+
+
+def encrypted_by(tls: Tls) -> ssl.SSLContext:
+    from runner.certificates import server_context  # as above
+
+    return server_context(tls)
+
+
+def _told(read: int, timeout: float) -> bool:
+    """Whether anything is written there; not if all who could have ended before."""
+    awaited = select.poll()
+    awaited.register(read, select.POLLIN)
+    return bool(awaited.poll(timeout * 1000)) and bool(os.read(read, 1))
 
 
 def connections_for(wanted: int) -> int:

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, func, update
+from sqlalchemy import Connection, bindparam, case, delete, func, update
 
 from runner.ledger.database import Database, Row
 from runner.ledger.tables import FACT, HOP
-from runner.message import root_id
+from runner.message import LATE, root_id
 
 State = Literal["published", "begun", "waiting", "handled", "left", "dead"]
 
 _KEY = ("journey", "copy", "queue", "via")
+NOTHING = b"[]"
+"""A result that publishes nothing."""
 LONGEST_ERROR = 1_000
 """Characters."""
 LONGEST_FACT = 2_000
@@ -59,7 +61,12 @@ class HopStatements:
 
     def __init__(self, database: Database) -> None:
         settle = database.insert(HOP)
-        self.publish = database.add_missing(HOP)
+        publish = database.insert(HOP)
+        self.publish = publish.on_conflict_do_update(
+            index_elements=_KEY,
+            set_={"published_at": publish.excluded.published_at},
+            where=(HOP.c.state == "published") & (HOP.c.publisher == publish.excluded.publisher),
+        )
         begin = database.insert(HOP)
         self.begin = begin.on_conflict_do_update(
             index_elements=_KEY,
@@ -75,11 +82,19 @@ class HopStatements:
         self.settle = settle.on_conflict_do_update(
             index_elements=_KEY, set_={**changed, "result": func.coalesce(new.result, HOP.c.result)}
         )
-        the_hop = update(HOP).where(*(HOP.c[name] == bindparam(f"the_{name}") for name in _KEY))
+        the_hop_is = [HOP.c[name] == bindparam(f"the_{name}") for name in _KEY]
+        the_hop = update(HOP).where(*the_hop_is)
         self.release = the_hop.where(HOP.c.state == "begun", HOP.c.holder == bindparam("whose")).values(
             state="published"
         )
+        mine = HOP.c.publisher == bindparam("whose")
+        self.withdraw = delete(HOP).where(*the_hop_is, HOP.c.state == "published", mine)
         self.finish = the_hop.values(state="handled", changed_at=bindparam("now"), next_at=None, error="")
+        self.answer = (
+            update(HOP)
+            .where(HOP.c.journey == bindparam("of"), HOP.c.copy == bindparam("late"), HOP.c.result.is_(None))
+            .values(state="handled", result=NOTHING, changed_at=bindparam("now"), next_at=None, error="")
+        )
         fact = database.insert(FACT)
         self.record = fact.on_conflict_do_update(
             index_elements=("journey", "name", "copy"),
@@ -92,7 +107,7 @@ class Records:
 
     __slots__ = ("rows",)
 
-    ORDER = ("publish", "begin", "settle", "release", "finish", "record")
+    ORDER = ("withdraw", "publish", "begin", "settle", "release", "finish", "answer", "record")
     """The order in which a hop lives."""
 
     def __init__(self) -> None:
@@ -101,6 +116,10 @@ class Records:
     def published(self, key: HopKey, publisher: str, at: float, *, leaves: bool = False) -> None:
         """`publisher` is a stage or an HTTP route. `leaves`: no stage consumes the queue."""
         self.rows["publish"].append(_row(key, "left" if leaves else "published", publisher, at))
+
+    def withdrawn(self, key: HopKey, publisher: str) -> None:
+        """`publisher` couldn't publish it, and nobody knows its id."""
+        self.rows["withdraw"].append({**_named(key), "whose": publisher})
 
     def begun(self, key: HopKey, at: float, holder: str) -> None:
         self.rows["begin"].append({**_row(key, "begun", "", at), "key_born_at": at, "holder": holder})
@@ -124,6 +143,10 @@ class Records:
         """It has a result, whatever was recorded of it since."""
         self.rows["finish"].append({**_named(key), "now": at})
 
+    def answered(self, id: str, at: float) -> None:
+        """A late answer to the message `id` has come: its copy that waits for one is done."""
+        self.rows["answer"].append({"of": root_id(id), "late": id + LATE, "now": at})
+
     def recorded(self, copy: str, name: str, value: str, at: float) -> None:
         """`value` is JSON."""
         self.rows["record"].append(
@@ -146,7 +169,7 @@ def _sort_key(row: Row) -> tuple[str, ...]:
     return tuple(value for name, value in row.items() if name in _SORTED)
 
 
-_SORTED = {*_KEY, *(f"the_{name}" for name in _KEY), "name"}
+_SORTED = {"late", *_KEY, *(f"the_{name}" for name in _KEY), "name"}
 
 
 def _named(key: HopKey) -> Row:

@@ -6,16 +6,21 @@ that a redelivery changes nothing in the count.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, case, func, or_, select
 
 from runner.ledger.hops import State, kept_of_fact
 from runner.ledger.tables import FACT, HOP
 
 Standing = Literal["accepted", "in progress", "waiting", "done", "dead"]
+ENDS = ("handled", "left")
+"""The states of a copy that nothing more becomes of, and that isn't dead."""
+AT_ONCE = 500
+"""Messages that one query is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ class Journey:
         states = {hop.state for hop in self.hops}
         if "dead" in states:
             return "dead"
-        if states <= {"handled", "left"}:
+        if states.issubset(ENDS):
             return "done"
         if "waiting" in states:
             return "waiting"
@@ -74,12 +79,36 @@ def read_journey(connection: Connection, id: str) -> Journey | None:
     """The journey of the message `id`; None if nothing is known of it."""
     columns = [HOP.c[name] for name in Hop.__dataclass_fields__]
     query = (
-        select(*columns)
+        select(*columns, HOP.c.key_born_at)
         .where(HOP.c.journey == id)
         .order_by(HOP.c.published_at, HOP.c.publisher, HOP.c.copy, HOP.c.queue)
     )
-    hops = tuple(Hop(*row) for row in connection.execute(query))
-    return Journey(id, hops, _facts(connection, id)) if hops else None
+    rows = [(Hop(*row[:-1]), row.key_born_at is not None) for row in connection.execute(query)]
+    hops = [hop for hop, _ in rows]
+    again = [hop for hop, once in rows if hop.state == "handled" and not once]
+    phantoms = {hop.copy for hop in hops if _is_phantom(hop, hops, again)}
+    alive = tuple(hop for hop in hops if not _is_phantom(hop, hops, again))
+    return Journey(id, alive, _facts(connection, id, phantoms - {hop.copy for hop in alive})) if hops else None
+
+
+def _is_phantom(hop: Hop, hops: Sequence[Hop], again: Sequence[Hop]) -> bool:
+    """Whether a copy was only announced: a worker died before it published it, and the handler
+    returned something else when it was called again. (A copy that was published all the same
+    is known once it is handled.) `again` are those that a handler may have handled twice."""
+    parents = [o for o in hops if o.stage and o.stage == hop.publisher and f"{hop.copy}.".startswith(f"{o.copy}.")]
+    repeated = all(parent in again and parent.changed_at > hop.published_at for parent in parents)
+    return hop.state == "published" and bool(parents) and repeated
+
+
+def read_ended(connection: Connection, ids: Sequence[str]) -> list[Journey]:
+    """The journeys of those messages that are done or dead."""
+    dead = func.sum(case((HOP.c.state == "dead", 1), else_=0))
+    under_way = func.sum(case((HOP.c.state.in_(ENDS), 0), else_=1))
+    ended: list[str] = []
+    for start in range(0, len(ids), AT_ONCE):
+        query = select(HOP.c.journey).where(HOP.c.journey.in_(ids[start : start + AT_ONCE])).group_by(HOP.c.journey)
+        ended += connection.execute(query.having(or_(dead > 0, under_way == 0))).scalars()
+    return [journey for one in ended if (journey := read_journey(connection, one)) is not None]
 
 
 def find_recorded(connection: Connection, name: str, value: Any, since: float, most: int) -> list[tuple[str, float]]:
@@ -99,11 +128,12 @@ def json_of(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _facts(connection: Connection, id: str) -> dict[str, Any]:
-    query = select(FACT.c.name, FACT.c.value).where(FACT.c.journey == id).order_by(FACT.c.name, FACT.c.copy)
+def _facts(connection: Connection, id: str, without: Collection[str]) -> dict[str, Any]:
+    query = select(FACT.c.name, FACT.c.value, FACT.c.copy).where(FACT.c.journey == id)
     values: dict[str, list[Any]] = {}
-    for name, value in connection.execute(query):
-        values.setdefault(name, []).append(_parsed(value))
+    for name, value, copy in connection.execute(query.order_by(FACT.c.name, FACT.c.copy)):
+        if copy not in without:
+            values.setdefault(name, []).append(_parsed(value))
     return {name: found[0] if len(found) == 1 else found for name, found in values.items()}
 
 

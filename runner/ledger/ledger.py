@@ -12,17 +12,18 @@ from typing import Any, Self
 from sqlalchemy import Connection, select
 
 from runner.errors import LedgerAwayError, LedgerError
+from runner.events import UNWATCHED
 from runner.ledger.apikeys import ApiKeys, KeyRing
 from runner.ledger.database import Database
 from runner.ledger.holders import holders_of
 from runner.ledger.hops import HopKey, HopStatements, Records
-from runner.ledger.journey import Journey, find_recorded, read_journey
+from runner.ledger.journey import Journey, find_recorded, read_ended, read_journey
 from runner.ledger.once import Judged, JudgeJob, Rule
 from runner.ledger.purge import EVERY, purge_step
 from runner.ledger.rates import Spend, Told
 from runner.ledger.requests import Claim, Claimed, Close, Requested
 from runner.ledger.tables import SETTING
-from runner.ledger.writer import Writer
+from runner.ledger.writer import NOT_OPEN, Writer
 from runner.pipeline import RateLimit
 
 log = logging.getLogger("runner.ledger")
@@ -52,6 +53,8 @@ class Ledger:
         self._purger = threading.Thread(target=self._purge, name="purge", daemon=True)
         self._readers: list[threading.Thread] = []
         self.api_keys = ApiKeys(self._database)
+        self.events = UNWATCHED
+        """Where it reports that it is away, and back."""
         self.secret = b""
         """A random key of this ledger, the same for all that use it."""
 
@@ -79,9 +82,11 @@ class Ledger:
                 if deadline is not None and time.monotonic() >= deadline:
                     raise
                 if self._writer.is_away != str(error):
-                    log.warning("the ledger is away, and is waited for: %s", error)
+                    self.events.ledger_away(str(error))
                 self._writer.is_away = str(error)
                 time.sleep(OPEN_RETRY)
+        if self._writer.is_away != NOT_OPEN:
+            self.events.ledger_back()
         self._writer.is_away = ""
         self._writer.start()
         if self._keep is not None:
@@ -99,6 +104,16 @@ class Ledger:
         if not busy:
             self._holders.vanish()
         self._database.close()
+
+    def keep_reading(self, read: Callable[[], None], name: str) -> None:
+        """Call `read` on a thread that `close` waits for."""
+        thread = threading.Thread(target=read, name=name, daemon=True)
+        self._readers = [*(other for other in self._readers if other.is_alive()), thread]
+        thread.start()
+
+    def closes_within(self, seconds: float) -> bool:
+        """Sleep for so long, unless it is closed before."""
+        return self._over.wait(seconds)
 
     def watch(self, watcher: Callable[[str], None]) -> None:
         """From now on `watcher(reason)` is called, on the ledger's thread, whenever it is away, again
@@ -137,9 +152,12 @@ class Ledger:
             Claim(requested, records, at=time.time(), busy=busy, keep=keep, statements=self._statements, then=then)
         )
 
-    def answered(self, caller: str, key: str, message: str, answer: bytes | None, then: Then) -> None:
-        """The request that published `message` was answered 202 with `answer`, or (None) otherwise."""
-        self._writer.submit(Close(caller, key, message, answer, then))
+    def answered(
+        self, caller: str, key: str, message: str, answer: bytes | None, then: Then, records: Records | None = None
+    ) -> None:
+        """The request that published `message` was answered 202 with `answer`, or (None) otherwise;
+        `records` is recorded with that."""
+        self._writer.submit(Close(caller, key, message, answer, then, records or Records(), self._statements))
 
     def spend(self, route: str, caller: str, limit: RateLimit, told: Told) -> None:
         """Whether one more request of `caller` is within `limit`, counted over all processes."""
@@ -151,6 +169,11 @@ class Ledger:
         """The journey of a message; None if nothing is known of it. Raises LedgerError."""
         with self._database.connection() as connection:
             return read_journey(connection, id)
+
+    def ended(self, ids: Sequence[str]) -> list[Journey]:
+        """The journeys of those messages that have reached their end. Raises LedgerError."""
+        with self._database.connection() as connection:
+            return read_ended(connection, ids)
 
     def find(self, name: str, value: Any, *, since: float = 0.0, most: int = 100) -> list[tuple[str, float]]:
         """See `journey.find_recorded`. Raises LedgerError."""
@@ -167,12 +190,12 @@ class Ledger:
 
     def _tell_away(self, reason: str, first: bool) -> None:
         if first:
-            log.warning("the ledger is away, and is waited for: %s", reason)
+            self.events.ledger_away(reason)
         for watcher in self._watchers:
             watcher(reason)
 
     def _tell_back(self) -> None:
-        log.info("the ledger is back")
+        self.events.ledger_back()
         for watcher in self._watchers:
             watcher("")
 

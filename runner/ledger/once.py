@@ -19,7 +19,7 @@ from runner.ledger.holders import Holders
 from runner.ledger.hops import HopKey, HopStatements, Records
 from runner.ledger.lineage import VIA, via_of
 from runner.ledger.tables import HOP
-from runner.message import Destination, Outgoing
+from runner.message import LOOKS, Destination, Outgoing
 
 Standing = Literal["new", "failed", "held", "unknown", "finished"]
 """*failed*: earlier attempts came to an end that is known. *held*: one is under way. *unknown*: one
@@ -146,17 +146,29 @@ _LOCKING = _QUERY.order_by(HOP.c.journey, HOP.c.copy, HOP.c.queue, HOP.c.via).wi
 
 def stored(messages: Sequence[Outgoing]) -> bytes:
     """The messages that a handler's result led to, as the ledger keeps them. Their headers are
-    those of the delivery, except for the way that they have come."""
-    return orjson.dumps([[*m.destination, m.id, m.payload.decode(), via_of(m.headers)] for m in messages])
+    those of the delivery, except for the way that they have come. One that waits is the delivery once more."""
+    return orjson.dumps([_stored(message) for message in messages])
 
 
-def restored(result: bytes, headers: Mapping[str, Any]) -> list[Outgoing]:
-    """The messages again. Raises ValueError if it is no such result."""
-    others = {name: value for name, value in headers.items() if name != VIA}
+def _stored(message: Outgoing) -> list[Any]:
+    row = [*message.destination, message.id, message.payload.decode(), via_of(message.headers)]
+    return [*row[:3], "", row[4], message.delay] if message.delay else row
+
+
+def restored(result: bytes, headers: Mapping[str, Any], delivered: bytes = b"") -> list[Outgoing]:
+    """The messages again; `headers` and `delivered` are those of the delivery, and its payload. Raises
+    ValueError if it is no such result."""
+    others = {name: value for name, value in headers.items() if name not in (VIA, LOOKS)}
     try:
         return [
-            Outgoing(Destination(exchange, key), message_id, payload.encode(), {**others, VIA: via} if via else others)
-            for exchange, key, message_id, payload, via in orjson.loads(result)
+            Outgoing(
+                Destination(exchange, key),
+                message_id,
+                delivered if delay else payload.encode(),
+                {**others, **({VIA: via} if via else {}), **({LOOKS: 1} if delay else {})},
+                delay=sum(delay),
+            )
+            for exchange, key, message_id, payload, via, *delay in orjson.loads(result)
         ]
     except (TypeError, AttributeError) as error:
         raise ValueError(str(error)) from None

@@ -17,6 +17,10 @@ from runner.ledger.database import Database, Row
 from runner.ledger.hops import HopStatements, Records
 from runner.ledger.tables import REQUEST
 
+CLOCKS_DIFFER = 600.0
+"""Seconds by which the clocks of two machines may differ. A key that seems in flight for longer than
+that beyond its time dates from before a clock was set back."""
+
 
 class Requested(NamedTuple):
     """A request with a key."""
@@ -138,8 +142,8 @@ class Claim:
             self.claimed = Mismatch()
         elif row["answer"] is not None:
             self.claimed = Answered(row["answer"], row["message"])
-        elif row["busy_until"] > self._at:
-            self.claimed = InFlight(max(0.0, row["busy_until"] - self._at))
+        elif 0.0 < (left := row["busy_until"] - self._at) <= self._busy + CLOCKS_DIFFER:
+            self.claimed = InFlight(left)
         else:
             self._grant(row, key, taken)
 
@@ -158,8 +162,17 @@ class Close:
     after_others = False
 
     def __init__(
-        self, caller: str, key: str, message: str, answer: bytes | None, then: Callable[[LedgerError | None], None]
+        self,
+        caller: str,
+        key: str,
+        message: str,
+        answer: bytes | None,
+        then: Callable[[LedgerError | None], None],
+        records: Records,
+        statements: HopStatements,
     ) -> None:
+        self.records = records
+        self.statements = statements
         self.row = {"the_caller": caller, "the_key": key, "the_message": message, "the_answer": answer}
         self._then = then
 
@@ -167,6 +180,10 @@ class Close:
     def run(cls, jobs: Sequence[Self], connection: Connection, database: Database) -> None:  # noqa: ARG003 - a Job
         rows = sorted((job.row for job in jobs), key=lambda row: (row["the_caller"], row["the_key"]))
         connection.execute(_CLOSE, rows)
+        records = Records()
+        for job in jobs:
+            records.add(job.records)
+        records.write(connection, jobs[0].statements)
 
     def done(self, error: LedgerError | None) -> None:
         self._then(error)

@@ -26,6 +26,7 @@ RETRY = 0.5
 """Seconds between attempts while the database is away."""
 STALLED = 5.0
 """Seconds after which a transaction that has not ended is no longer waited for by those that needn't."""
+NOT_OPEN = "it is not open yet"
 MOST_JOBS = 2_000
 """In one transaction: the first of them waits for the last."""
 
@@ -59,7 +60,7 @@ class Writer:
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._deadline = 0.0
-        self.is_away = "it is not open yet"
+        self.is_away = NOT_OPEN
         """Why the database can't be used now; empty if it can."""
         self._began: float | None = None
         """When the transaction that is at work began (monotonic)."""

@@ -30,6 +30,7 @@ LONGEST_REASON = 1_000
 _intake = logging.getLogger("runner.intake")
 _worker = logging.getLogger("runner.worker")
 _broker = logging.getLogger("runner.broker")
+_ledger = logging.getLogger("runner.ledger")
 _supervisor = logging.getLogger("runner.supervisor")
 
 
@@ -65,6 +66,12 @@ class LogLines(Observer):
 
     def interrupted(self, broker: str, reason: str) -> None:  # noqa: ARG002 - there is one
         _broker.warning("%s; declaring again", reason)
+
+    def ledger_away(self, reason: str) -> None:
+        _ledger.warning("the ledger is away, and is waited for: %s", reason)
+
+    def ledger_back(self) -> None:
+        _ledger.info("the ledger is back")
 
     def retried(self, stage: str, delivery: Delivery, failure: Failure, delay: float) -> None:
         what = f"{_described(delivery, failure)}; again in {format_duration(delay)}"

@@ -14,7 +14,7 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ from runner.worker.blackbox import BlackBox
 from runner.worker.memory import ledger_of, memory_of
 
 if TYPE_CHECKING:
+    from runner.intake.serving import IntakeServer
     from runner.ledger.ledger import Ledger
 
 log = logging.getLogger("runner.children")
@@ -70,6 +71,8 @@ def run_worker(
     box.enter(number)
     memory = memory_of(loaded.pipeline)
     events = observers.attach([memory.notes] if memory else [])
+    if memory:
+        memory.ledger.events = events
     broker = connect(loaded.pipeline, name, events)
     worker = Worker(loaded, broker, stages, events, box=box, replaceable=True, memory=memory)
     finished = True
@@ -142,11 +145,19 @@ def run_intake(loaded: LoadedPipeline, http: Http, supervision: Supervision) -> 
         before=partial(signal.pthread_sigmask, signal.SIG_BLOCK, [signal.SIGTERM]),
         after_in_parent=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, [signal.SIGTERM]),
     )
-    load = partial(_load_app, loaded, listener.dup(), connections, supervision)
-    IntakeServer(http, listener, connections).serve(target_loader=load, wrap_loader=False)
+    shared = listener.dup()
+    server = IntakeServer(http, listener, connections)
+    load = partial(_load_app, loaded, shared, connections, supervision, server)
+    server.serve(target_loader=load, wrap_loader=False)
 
 
-def _load_app(loaded: LoadedPipeline, listener: socket.socket, connections: int, supervision: Supervision) -> Any:
+def _load_app(
+    loaded: LoadedPipeline,
+    listener: socket.socket,
+    connections: int,
+    supervision: Supervision,
+    server: IntakeServer,
+) -> Any:
     """In granian's own process: the app, whose broker connects meanwhile on granian's loop.
     It serves at once, and answers 503 until the broker is connected."""
     from runner.intake.serving import ServedApplication
@@ -157,8 +168,11 @@ def _load_app(loaded: LoadedPipeline, listener: socket.socket, connections: int,
         broker = connect(loaded.pipeline, "intake", events)
         routes = loaded.pipeline.http.routes if loaded.pipeline.http else ()
         ledger = ledger_of(loaded.pipeline) if any(route.uses_ledger for route in routes) else None
-        start = partial(_start_intake, loaded, broker, ledger, supervision)
-        return ServedApplication(loaded, broker, events, listener, connections, start, ledger)
+        if ledger is not None:
+            ledger.events = events
+        up = supervision.up if server.ready is None else None  # else the intake was up before
+        start = partial(_start_intake, loaded, broker, ledger, supervision, up)
+        return ServedApplication(loaded, broker, events, listener, connections, start, ledger, ready=server.ready)
 
 
 def _start_intake(
@@ -166,13 +180,15 @@ def _start_intake(
     broker: Broker,
     ledger: Ledger | None,
     supervision: Supervision,
+    up: Callable[[], None] | None,
     loop: asyncio.AbstractEventLoop,
 ) -> None:
     with _errors_reported(supervision):
         if ledger is not None:
             ledger.open()
         broker.start(plan(loaded.pipeline), loop=loop)
-    supervision.up()
+    if up is not None:
+        up()
 
 
 @contextmanager

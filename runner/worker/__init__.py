@@ -12,6 +12,8 @@
     memory.py    what a worker has for its pipeline's ledger
     journal.py   writes what became of a delivery into the ledger, before it is settled
     once.py      a stage that runs once: what its handler may see
+    reconcile.py asks what became of an attempt that is in doubt
+    unsettled.py the words for what is in doubt
 
 Left out: processes (`runner.processes`), and what a handler does.
 """

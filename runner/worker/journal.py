@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -21,7 +21,7 @@ from runner.ledger.hops import HopKey, Records, Settled
 from runner.ledger.journey import json_of
 from runner.ledger.lineage import VIA, converging, hop_of, via_after, via_of
 from runner.ledger.once import stored
-from runner.message import Delivery, Outgoing
+from runner.message import LATE, LOOKS, Delivery, Outgoing, is_usable
 from runner.pipeline import Pipeline, Stage
 from runner.privacy.sealed import as_shown
 from runner.topology import plan
@@ -34,13 +34,17 @@ _MISSING = object()
 
 
 class RememberingCarrier:
-    """What a stage needs of a broker, that records each delivery in the ledger before it settles it."""
+    """What a stage needs of a broker, that records each delivery in the ledger before it settles it.
 
-    def __init__(self, broker: Carrier, memory: Memory, pipeline: Pipeline) -> None:
+    `looking_up` are the stages whose handlers can look up what is in doubt.
+    """
+
+    def __init__(self, broker: Carrier, memory: Memory, pipeline: Pipeline, looking_up: Collection[str] = ()) -> None:
         self._broker = broker
         self._ledger, self._notes = memory
         self._topology = plan(pipeline)
         self._stages = {stage.name: stage for stage in pipeline.stages.values()}
+        self._looking_up = looking_up
         self._once = {stage.consume: stage for stage in pipeline.stages.values() if stage.once}
         self._consumed = {stage.consume for stage in pipeline.stages.values()}
         self._converging = converging(pipeline, self._topology)
@@ -53,8 +57,12 @@ class RememberingCarrier:
         hop, now, stage = hop_of(delivery), time.time(), self._stages[note.stage]
         records = Records()
         if note.state == "handled":
+            if LOOKS in delivery.headers:
+                _looked_up(messages)
             self._mark(hop, messages)
             self._record_result(records, hop, stage, messages, now)
+            if stage.settles is not None:
+                _record_late_answers(records, stage.settles, messages, now)
         next_at = now + note.delay if note.state == "waiting" else None
         result = stored(messages) if stage.once and note.state == "handled" else None
         records.settled(Settled(hop, note.state, stage.name, note.attempts, now, next_at, note.error, result))
@@ -79,6 +87,8 @@ class RememberingCarrier:
 
     def _mark(self, hop: HopKey, messages: Sequence[Outgoing]) -> None:
         for message in messages:
+            if message.delay:
+                continue  # its id tells it apart
             if self._converging and not self._converging.isdisjoint(self._topology.queues_of(message.destination)):
                 message.headers = {**message.headers, VIA: via_after(hop)}
 
@@ -86,21 +96,29 @@ class RememberingCarrier:
         self, records: Records, hop: HopKey, stage: Stage, messages: Sequence[Outgoing], now: float
     ) -> None:
         for message in messages:
+            if message.delay:
+                key, due = HopKey(message.id, hop.queue, hop.via), now + message.delay
+                records.settled(Settled(key, "waiting", stage.name, 0, now, due, "pending: it is looked up later"))
+                continue
             for queue in self._topology.queues_of(message.destination):
                 key = HopKey(message.id, queue, via_of(message.headers))
                 records.published(key, stage.name, now, leaves=queue not in self._consumed)
         for name, value in stage.record.items():
             if not value.startswith("/"):
-                records.recorded(hop.copy, name, json_of(value), now)
+                records.recorded(hop.copy.removesuffix(LATE), name, json_of(value), now)
                 continue
-            for copy, payload in {message.id: message.payload for message in messages}.items():
+            results = {m.id.removesuffix(LATE): m.payload for m in messages if not m.delay}
+            for copy, payload in results.items():
                 found = pointed_at(payload, value)
                 if found is not _MISSING:
                     records.recorded(copy, name, json_of(as_shown(found)), now)
 
     def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
         if queue in self._once:
-            consumer = Gate(self._once[queue], self._ledger, self._broker, cast("Refusing", consumer), self.release)
+            stage = self._once[queue]
+            looks_up = stage.name in self._looking_up
+            refusing = cast("Refusing", consumer)
+            consumer = Gate(stage, self._ledger, self._broker, refusing, self.release, looks_up=looks_up)
         self._broker.consume(queue, prefetch, consumer)
 
     def cancel(self, queue: str, *, pausing: str = "") -> None:
@@ -108,6 +126,21 @@ class RememberingCarrier:
 
     def consuming(self, queue: str) -> bool:
         return self._broker.consuming(queue)
+
+
+def _record_late_answers(records: Records, pointer: str, messages: Sequence[Outgoing], now: float) -> None:
+    """Those messages whose ids `pointer` leads to are no longer looked up."""
+    for message in messages:
+        earlier = _MISSING if message.delay else pointed_at(message.payload, pointer)
+        if isinstance(earlier, str) and is_usable(earlier):
+            records.answered(earlier, now)
+
+
+def _looked_up(messages: Sequence[Outgoing]) -> None:
+    """The mark of what was looked up ends with its result."""
+    for message in messages:
+        if not message.delay:
+            message.headers = {name: value for name, value in message.headers.items() if name != LOOKS}
 
 
 def pointed_at(payload: bytes, pointer: str) -> Any:

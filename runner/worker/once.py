@@ -24,12 +24,15 @@ from runner.ledger.hops import HopKey
 from runner.ledger.ledger import Ledger
 from runner.ledger.lineage import hop_of, via_of
 from runner.ledger.once import Judgement, Rule, restored
-from runner.message import Delivery, Message
+from runner.message import LATE, LOOKS, Delivery, Message
 from runner.pipeline import Stage
 from runner.units import format_duration
 
 log = logging.getLogger("runner.worker")
 
+MARKED = Rule(retries_unknown=True, key_lifetime=None, begins=False)
+"""For what comes to be looked up: its slot judges it."""
+DIED = "a worker died while it was handled, so that it may have taken effect"
 MOST_NAMED = 5
 """Messages in one line of the log."""
 LOG_EVERY = 30.0
@@ -57,7 +60,7 @@ def rule_of(stage: Stage) -> Rule:
 
 class Gate(Consumer):
     """Stands before the consumer of a stage that runs once. `given_back` takes what has begun, and
-    can't be handled here any more."""
+    can't be handled here any more. `looks_up`: what is in doubt is handed on, marked, to be looked up."""
 
     def __init__(
         self,
@@ -66,7 +69,11 @@ class Gate(Consumer):
         broker: Carrier,
         consumer: Refusing,
         given_back: Callable[[Sequence[Delivery]], None],
+        *,
+        looks_up: bool = False,
     ) -> None:
+        self._reconciles = looks_up and bool(stage.reconcile)
+        self._looks_up = looks_up
         self._given_back = given_back
         self._log_again = 0.0
         self._rule = rule_of(stage)
@@ -75,8 +82,18 @@ class Gate(Consumer):
         self._consumer = consumer
 
     def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        rest = deliveries
+        if self._looks_up:
+            marked = [d for d in deliveries if LOOKS in d.headers or d.id.endswith(LATE)]
+            if marked:
+                rest = [delivery for delivery in deliveries if delivery not in marked]
+                self._judge(marked, MARKED)
+        if rest:
+            self._judge(rest, self._rule)
+
+    def _judge(self, deliveries: Sequence[Delivery], rule: Rule) -> None:
         keys = [hop_of(delivery) for delivery in deliveries]
-        self._ledger.judge(keys, self._rule, partial(self._judged, deliveries))
+        self._ledger.judge(keys, rule, partial(self._judged, deliveries, rule))
 
     def settle_failed(self, delivery: Delivery, error: PublishError) -> None:
         self._consumer.settle_failed(delivery, error)
@@ -91,7 +108,11 @@ class Gate(Consumer):
         return self._consumer.acquittals(id, attempts)
 
     def _judged(
-        self, deliveries: Sequence[Delivery], judgements: Sequence[Judgement] | None, error: LedgerError | None
+        self,
+        deliveries: Sequence[Delivery],
+        rule: Rule,
+        judgements: Sequence[Judgement] | None,
+        error: LedgerError | None,
     ) -> None:
         if judgements is None:
             for delivery in deliveries:
@@ -99,7 +120,7 @@ class Gate(Consumer):
             return
         allowed, held, gone = list[Delivery](), list[Delivery](), list[Delivery]()
         for delivery, judgement in zip(deliveries, judgements, strict=True):
-            if self._rule.allows(judgement):
+            if rule.allows(judgement) or self._in_doubt(delivery, judgement):
                 (allowed if delivery.session.open else gone).append(delivery)
             elif judgement.standing == "held":
                 held.append(delivery)
@@ -114,6 +135,16 @@ class Gate(Consumer):
         if gone:
             self._given_back(gone)
 
+    def _in_doubt(self, delivery: Delivery, judgement: Judgement) -> bool:
+        """Whether it is to be looked up; then it is marked."""
+        if not self._looks_up or judgement.standing in ("held", "finished"):
+            return False
+        lifetime = self._rule.key_lifetime
+        if not self._reconciles and (lifetime is None or judgement.key_age <= lifetime):
+            return False
+        delivery.headers = {**delivery.headers, LOOKS: 0}
+        return True
+
     def _give_back_later(self, held: Sequence[Delivery]) -> None:
         """Somebody is at work on them, who has lost them. They come again, uncounted."""
         if (now := time.monotonic()) > self._log_again:
@@ -126,7 +157,7 @@ class Gate(Consumer):
 
     def _settle_again(self, delivery: Delivery, result: bytes) -> None:
         try:
-            messages = restored(result, delivery.headers) if result else []
+            messages = restored(result, delivery.headers, delivery.payload) if result else []
         except ValueError as error:
             self._consumer.refuse(delivery, f"it was handled, but its recorded result can't be read: {error}")
             return
@@ -135,10 +166,7 @@ class Gate(Consumer):
 
 def why_parked(judgement: Judgement, rule: Rule) -> str:
     if judgement.standing == "unknown" and not rule.retries_unknown:
-        return (
-            "parked: a worker died while it was handled, so that it may have taken effect (on_unknown: park);"
-            " find out, then replay it or drop it"
-        )
+        return f"parked: {DIED} (on_unknown: park); find out, then replay it or drop it"
     age, most = format_duration(round(judgement.key_age)), format_duration(rule.key_lifetime or 0.0)
     return (
         f"parked: its first attempt was {age} ago, and its id holds as idempotency key for {most} (key_lifetime);"
@@ -155,10 +183,10 @@ class Intending:
         self._ledger = ledger
 
     def build(self) -> Handler:
-        return _Intended(self._factory.build(), self._rule, self._ledger)
+        return Intended(self._factory.build(), self._rule, self._ledger)
 
 
-class _Intended:
+class Intended:
     """One handler, entered and left with its own."""
 
     def __init__(self, handler: Handler, rule: Rule, ledger: Ledger) -> None:
@@ -178,6 +206,13 @@ class _Intended:
         self._left.__exit__(kind, error, traceback)
 
     def __call__(self, message: Message) -> object:
+        judgement = self._judgement(message)
+        if not self._rule.allows(judgement):
+            raise Reject(why_parked(judgement, self._rule))
+        return self._handler(message)
+
+    def _judgement(self, message: Message) -> Judgement:
+        """What is known of it; what the rule allows has begun. Raises Pause if it can't be handled now."""
         answered, found, reasons = threading.Event(), list[Judgement](), list[str]()
 
         def judged(judgements: Sequence[Judgement] | None, error: LedgerError | None) -> None:
@@ -195,6 +230,4 @@ class _Intended:
             raise Pause("it was handled while it waited, and comes again", delay=0.0)
         if found[0].standing == "held":
             raise Pause("another worker is at work on it", delay=HELD)
-        if not self._rule.allows(found[0]):
-            raise Reject(why_parked(found[0], self._rule))
-        return self._handler(message)
+        return found[0]

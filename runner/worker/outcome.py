@@ -10,17 +10,19 @@ import traceback
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
 
 from runner.errors import ForeignSealError, KeysError, Pause, PublishError, Reject, Retry, UnknownKeyError, text
+from runner.headers import Headers
 from runner.json_text import parse_json
 from runner.message import (
     ATTEMPT,
     ERROR,
+    LATE,
     LONGEST_ERROR,
+    LOOKS,
     NO_HEADERS,
     QUEUE,
     SEALED,
@@ -31,6 +33,7 @@ from runner.message import (
     Destination,
     Message,
     Outgoing,
+    number,
 )
 from runner.pipeline import Stage
 from runner.privacy.masking import mask
@@ -44,6 +47,7 @@ from runner.units import format_duration
 from runner.validation.schema import Schema
 from runner.validation.violations import Violation
 from runner.wording import encodable
+from runner.worker.unsettled import Provisional, Unsettled
 
 LONGEST_TRACEBACK = 8_000
 """Characters. AMQP headers have to fit into one frame (128 KiB by default)."""
@@ -114,7 +118,7 @@ class Decider:
                 raise Reject(f"the body is not JSON: {error}") from None
             if self._schema is not None and not self._schema.is_valid(body):
                 raise Reject(f"the body breaks the schema of {delivery.queue}: {word(self._schema.violations(body))}")
-        headers = MappingProxyType(delivery.headers) if delivery.headers else NO_HEADERS
+        headers = Headers(delivery.headers) if delivery.headers else NO_HEADERS
         return Message(delivery.id, body, delivery.queue, delivery.attempt, headers)
 
     def _opened(self, delivery: Delivery, sealer: Sealer) -> Any:
@@ -156,6 +160,8 @@ class Decider:
     def done(self, delivery: Delivery, result: Any) -> Sequence[Outgoing]:
         """What is published after the handler returned `result`. Raises Reject if that can't be
         passed on."""
+        if self._stage.reconcile and isinstance(result, Provisional):
+            return [*self.done(delivery, result.result), self._looked_up_later(delivery)]
         if not self.publishes:
             return ()
         if isinstance(result, (list, tuple)) and not isinstance(result, Message):
@@ -173,11 +179,32 @@ class Decider:
             return self._retry(delivery, error.reason, error.delay)._replace(fault=Fault.PASSING)
         if isinstance(error, UnknownKeyError):
             return self._retry(delivery, str(error))
+        if isinstance(error, Unsettled):
+            return self._put_off(delivery, error.reason)
         if isinstance(error, KeysError):
             return _paused(delivery, error)
         trace = "".join(traceback.format_exception(error))
         failed = self._retry(delivery, f"{type(error).__name__}: {text(error)}", trace=trace)
         return failed._replace(fault=Fault.UNEXPECTED)
+
+    def _put_off(self, delivery: Delivery, reason: str) -> Outcome:
+        """Until the next look-up, with this attempt uncounted; after the last wait, for a person."""
+        waits, looks = self._stage.reconcile, number(delivery.headers.get(LOOKS))
+        if looks >= len(waits):
+            delivery.headers = {**delivery.headers, LOOKS: len(waits) + 1}
+            waited = f"it was looked up for the last time after {format_duration(sum(waits))}" if waits else "it waits"
+            return self._dead(delivery, f"{reason}; {waited}: replay it to look it up again, or drop it")
+        counted = {ATTEMPT: delivery.attempt - 1} if delivery.attempt > 1 else {}
+        reason = _shown(f"{reason}; it is looked up then")
+        headers = {**delivery.headers, **counted, LOOKS: looks + 1, ERROR: reason[:LONGEST_ERROR]}
+        home = Destination("", delivery.queue)
+        message = Outgoing(home, delivery.id, delivery.payload, headers, delay=waits[looks], origin=delivery)
+        return Outcome(Fate.RETRY, delivery.attempt, [message], reason, waits[looks])
+
+    def _looked_up_later(self, delivery: Delivery) -> Outgoing:
+        """The copy of a delivery whose result isn't the last word."""
+        headers, home = {**delivery.headers, LOOKS: 1}, Destination("", delivery.queue)
+        return Outgoing(home, delivery.id + LATE, delivery.payload, headers, delay=self._stage.reconcile[0])
 
     def spared(self, delivery: Delivery, outcome: Outcome, pause: float) -> Outcome:
         """Instead of `outcome`: to the end of its queue, with this attempt uncounted. The stage
@@ -190,6 +217,8 @@ class Decider:
     def overdue(self, delivery: Delivery, timeout: float, trace: str) -> Outcome:
         """The handler hasn't returned in `timeout` seconds, and `trace` shows where it is."""
         reason = f"the handler has not returned within {format_duration(timeout)}"
+        if self._stage.reconcile and self._stage.on_unknown == "park":
+            return self._put_off(delivery, f"{reason}, so that it may have taken effect")
         if self._stage.once and self._stage.on_unknown == "park":
             return self._dead(delivery, f"parked: {reason}, so that it may have taken effect", trace=trace)
         return self._retry(delivery, reason, trace=trace)._replace(fault=Fault.UNEXPECTED)

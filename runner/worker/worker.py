@@ -57,7 +57,7 @@ class Worker:
         if memory is not None:
             from runner.worker.journal import RememberingCarrier  # only where there is a ledger
 
-            carrier = RememberingCarrier(broker, memory, loaded.pipeline)
+            carrier = RememberingCarrier(broker, memory, loaded.pipeline, _looking_up(loaded))
             memory.ledger.watch(self._watch_ledger)
         wanted = set(loaded.pipeline.stages if names is None else names)
         stages = [stage for stage in loaded.pipeline.stages.values() if stage.name in wanted]
@@ -140,11 +140,23 @@ class Worker:
 def _factory(stage: Stage, loaded: LoadedPipeline, memory: Memory | None) -> Factory:
     """What makes the handlers of a stage."""
     factory = loaded.handlers[stage.name]
-    if memory is None or not stage.once or stage.on_unknown != "park":
+    if memory is None or not stage.once:
+        return factory
+    if stage.name in _looking_up(loaded):
+        from runner.worker.reconcile import Reconciling
+
+        return Reconciling(factory, stage, memory.ledger)
+    if stage.on_unknown != "park":
         return factory
     from runner.worker.once import Intending
 
     return Intending(factory, stage, memory.ledger)
+
+
+def _looking_up(loaded: LoadedPipeline) -> set[str]:
+    """The stages that have something to look up, and a handler that can."""
+    doubting = [s for s in loaded.pipeline.stages.values() if s.once and (s.reconcile or s.key_lifetime is not None)]
+    return {stage.name for stage in doubting if loaded.handlers[stage.name].offers("look_up")}
 
 
 def _stage_workers(

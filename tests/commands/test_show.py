@@ -12,6 +12,7 @@ import yaml
 
 from runner.commands import show
 from runner.config.loader import LoadedPipeline, load
+from tests.certificates import Certificate
 from tests.commands.prompt import run
 from tests.config.defaults import DEFAULTS
 
@@ -28,6 +29,7 @@ http:
   confirm_timeout: 500ms
   request_timeout: 1m
   max_connections: 100
+  tls: {certificate: CERTIFICATE, key: KEY}
   routes:
     POST /orders: {publish: orders}
     PUT /orders: {publish: [orders, audit]}
@@ -43,6 +45,7 @@ queues:
   orders: {schema: any.json, max_length: 10}
   audit: {type: classic, schema: any.json, bind: [{exchange: events, key: "order.*"}, {exchange: all}]}
   late: {schema: any.json, delivery_limit: 50}
+ledger: sqlite:ledger.db
 stages:
   ship:
     consume: orders
@@ -62,8 +65,9 @@ stages:
       - to: audit
     retry: {attempts: 4, factor: 1.5}
     concurrency: 8
+    settles: /earlier
   sort: {consume: late, handler: "tests.config.handlers:take", retry: {attempts: 1}}
-  keep: {consume: audit, handler: "tests.config.handlers:take"}
+  keep: {consume: audit, handler: "tests.worker.test_reconcile:Bank", once: true, reconcile: [1m, 2h], key_lifetime: 1d}
 """
 
 
@@ -79,8 +83,8 @@ def loaded(text: str, file: str = "pipeline.yaml") -> LoadedPipeline:
     return load(Path(file), environ={})
 
 
-def test_what_is_shown_loads_as_the_same_pipeline() -> None:
-    before = loaded(EVERYTHING)
+def test_what_is_shown_loads_as_the_same_pipeline(certificate: Certificate) -> None:
+    before = loaded(EVERYTHING.replace("CERTIFICATE", str(certificate.file)).replace("KEY", str(certificate.key)))
     after = loaded(show.full(before), "shown.yaml")
     assert dataclasses.replace(after.pipeline, file=before.pipeline.file) == before.pipeline
     assert show.full(after) == show.full(before)
@@ -164,6 +168,12 @@ http: {routes: {POST /a: {publish: a, auth: api_key, rate_limit: 1000 / h}}}
 """
     shown = show.full(loaded(text))
     assert "      auth: api_key\n      rate_limit: 1000/h\n" in shown
+
+
+def test_which_headers_travel_is_shown() -> None:
+    text = "queues: {a: {}}\nhttp: {routes: {POST /a: {publish: a, headers: [X-Request-ID, traceparent]}}}\n"
+    shown = yaml.safe_load(show.full(loaded(text)))
+    assert shown["http"]["routes"]["POST /a"]["headers"] == ["X-Request-ID", "traceparent"]
 
 
 def test_secrets_are_hidden_wherever_they_stand() -> None:

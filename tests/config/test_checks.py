@@ -34,6 +34,7 @@ def test_a_line_of_queues_and_stages_has_no_problems() -> None:
         (changed("POST /in: {publish: a}", "POST /in: {publish: a}, ¦POST /health: {publish: a}"), "route POST /health: /health is where the runner tells whether it is well; choose another path"),
         (changed("POST /in: {publish: a}", "POST /in: {publish: a}, ¦PUT /health/x: {publish: a}"), "route PUT /health/x: /health is where the runner tells whether it is well; choose another path"),
         (changed("POST /in: {publish: a}", "POST /in: {publish: a}, ¦POST /in/: {publish: a}"), "route POST /in/ is the same as POST /in, but for the '/' at the end; remove one"),
+        (changed("POST /in: {publish: a}", "POST /in: {publish: a, auth: api_key, status: '/m/{id}'}, PUT /in: {publish: a, status: ¦'/m/{id}'}", "ledger: sqlite:l.db"), "route PUT /in: status /m/{id} is also that of POST /in, and only one of them asks for an API key; give them different paths"),
         (changed("publish: b}", "publish: [b, ¦b]}"), "stage one publishes to 'b' twice; remove one"),
     ],
 )  # fmt: skip

@@ -25,7 +25,11 @@ PIPELINE = """
       listen: 127.0.0.1:0
       confirm_timeout: 2s
       routes:
-        POST /pay: {publish: payments, idempotency: optional, status: "/payments/{id}"}
+        POST /pay:
+          publish: payments
+          idempotency: optional
+          status: "/payments/{id}"
+          headers: [X-Request-ID, traceparent]
         POST /pay-once: {publish: payments, idempotency: required}
         POST /order: {publish: orders, idempotency: {mode: optional, keep: 1h}}
         POST /note: {publish: audit}

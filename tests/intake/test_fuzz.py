@@ -80,6 +80,8 @@ def talk(intake: Program, sent: bytes) -> list[Reply]:
     found = []
     while received:
         reply, received = first_of(received, sent)
+        if reply.status == 100:  # it asked for it, and the answer is still to come
+            continue
         assert 200 <= reply.status < 500, (sent, reply)
         if reply.headers.get("content-type", "").endswith("json"):
             json.loads(reply.body)
@@ -94,9 +96,10 @@ def first_of(received: bytes, sent: bytes) -> tuple[Reply, bytes]:
     assert gap, (sent, received)
     assert re.fullmatch(r"HTTP/1\.[01] [1-5][0-9]{2} [ -~]*", line), (sent, received)
     headers = {name.lower(): value.strip() for name, _, value in (one.partition(":") for one in lines)}
-    length = 0 if sent.startswith(b"HEAD ") else int(headers["content-length"])
+    status = int(line.split()[1])
+    length = 0 if status == 100 or sent.startswith(b"HEAD ") else int(headers["content-length"])
     assert len(rest) >= length, (sent, received)
-    return Reply(int(line.split()[1]), headers, rest[:length]), rest[length:]
+    return Reply(status, headers, rest[:length]), rest[length:]
 
 
 # -- Whole requests ---------------------------------------------------------------

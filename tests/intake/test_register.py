@@ -204,6 +204,23 @@ def test_a_503_is_not_remembered(intake: Intake, monkeypatch: pytest.MonkeyPatch
     assert ids(intake) == [second.json["id"]]
 
 
+@pytest.mark.parametrize("key", [None, KEY], ids=["without a key", "with a key"])
+@pytest.mark.parametrize(("error", "kept"), [(PublishError([]), False), (BrokerUnavailableError("no confirm"), True)])
+def test_what_was_certainly_not_published_is_nobodys_message(
+    intake: Intake, monkeypatch: pytest.MonkeyPatch, key: str | None, error: BrokerError, kept: bool
+) -> None:
+    tried: list[str] = []
+
+    def refuse(messages: Sequence[Outgoing], done: Done) -> GiveUp:
+        tried.extend(message.id for message in messages)
+        done(error)
+        return lambda: None
+
+    monkeypatch.setattr(intake.broker, "submit", refuse)
+    assert intake.post(key).status == 503
+    wait_until(lambda: (intake.ledger.journey(tried[0]) is not None) == kept)
+
+
 def test_a_key_is_forgotten_when_it_was_kept_long_enough(intake: Intake, clock: Clock) -> None:
     first = intake.post(KEY, path="/order")
     clock.ahead = 3_590.0

@@ -95,3 +95,37 @@ def test_the_order_of_an_objects_names_does_not_matter_to_finding_it(ledger: Led
     records.recorded("m1", "card", json_of({"a": 1, "b": 2}), 1000.0)
     record(ledger, records)
     assert ledger.find("card", {"b": 2, "a": 1}) == [("m1", 1000.0)]
+
+
+def handled(copies: list[str], at: float) -> Records:
+    """What a worker records of `m1` on `in`, whose handler has returned these copies for `out`."""
+    records = settled(HopKey("m1", "in"), at=at)
+    for copy in copies:
+        records.published(HopKey(copy, "out"), "one", at)
+        records.recorded(copy, "payment", json_of(copy), at)
+    return records
+
+
+def test_a_copy_that_the_handler_did_not_return_again_is_not_waited_for(ledger: Ledger) -> None:
+    """Its worker was killed before it published anything."""
+    record(ledger, handled(["m1.1", "m1.2", "m1.3"], at=1000.0))
+    record(ledger, handled(["m1.1", "m1.2"], at=2000.0))
+    for copy in ("m1.1", "m1.2"):
+        record(ledger, settled(HopKey(copy, "out"), stage="two"))
+    found = ledger.journey("m1")
+    assert found is not None
+    assert found.standing == "done"
+    assert found.facts == {"payment": ["m1.1", "m1.2"]}
+    record(ledger, settled(HopKey("m1.3", "out"), "waiting", stage="two"))
+    found = ledger.journey("m1")
+    assert found is not None
+    assert found.standing == "waiting", "it was published after all"
+
+
+def test_a_copy_that_is_still_on_its_queue_is_waited_for(ledger: Ledger) -> None:
+    record(ledger, handled(["m1.1", "m1.2"], at=1000.0))
+    record(ledger, handled(["m1.1", "m1.2"], at=2000.0))
+    record(ledger, settled(HopKey("m1.1", "out"), stage="two"))
+    found = ledger.journey("m1")
+    assert found is not None
+    assert found.standing == "in progress"

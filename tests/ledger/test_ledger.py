@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from contextlib import AbstractContextManager
 
@@ -11,10 +10,12 @@ from sqlalchemy import Connection
 
 from bench.postgres_node import PostgresNode
 from runner.errors import LedgerAwayError
+from runner.events import Events
 from runner.ledger.hops import HopKey
 from runner.ledger.ledger import Ledger
 from tests.ledger.ledgers import Asked, published, record
 from tests.waiting import wait_until
+from tests.watching import Journal
 
 KEY = HopKey("m1", "in")
 
@@ -40,42 +41,44 @@ def test_before_it_is_open_it_is_away(ledger_url: str) -> None:
     ledger.close()
 
 
-def test_one_that_is_not_there_is_waited_for_no_longer_than_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_one_that_is_not_there_is_waited_for_no_longer_than_told() -> None:
     pytest.importorskip("psycopg")
-    ledger = Ledger("postgresql://me:hunter2@127.0.0.1:1/shop")
+    ledger, journal = Ledger("postgresql://me:hunter2@127.0.0.1:1/shop"), Journal()
+    ledger.events = Events([journal])
     with pytest.raises(LedgerAwayError, match="refused"):
         ledger.open(timeout=0.0)
-    assert "the ledger is away, and is waited for" not in caplog.text
+    assert journal.only("ledger_away") == []
     ledger.close()
 
 
-def test_one_that_comes_late_is_opened_then(
-    own_node: PostgresNode, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_one_that_comes_late_is_opened_then(own_node: PostgresNode, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runner.ledger.ledger.OPEN_RETRY", 0.05)
     url = own_node.new_database()
     own_node.kill()
-    ledger = Ledger(url)
+    ledger, journal = Ledger(url), Journal()
+    ledger.events = Events([journal])
     opening = threading.Thread(target=ledger.open)
     opening.start()
-    wait_until(lambda: "waited for" in caplog.text)
+    wait_until(lambda: journal.only("ledger_away"))
     assert "refused" in ledger.away
     own_node.start()
     opening.join()
     assert ledger.away == ""
     assert record(ledger, published(KEY)) is None
-    assert caplog.text.count("waited for") <= 3, "not at every attempt"
+    assert len(journal.only("ledger_away")) <= 3, "not at every attempt"
+    assert len(journal.only("ledger_back")) == 1
     ledger.close()
 
 
 def test_one_that_is_killed_is_seen_to_be_away_and_goes_on_when_it_is_back(
-    own_node: PostgresNode, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    own_node: PostgresNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("runner.ledger.writer.RETRY", 0.05)
-    caplog.set_level(logging.INFO)
     ledger, told, patient, hasty = Ledger(own_node.new_database()).open(timeout=30.0), list[str](), Asked(), Asked()
     record(ledger, published(HopKey("before", "in")))
     ledger.watch(told.append)
+    journal = Journal()
+    ledger.events = Events([journal])
     own_node.kill()
     ledger.record(published(KEY), patient)
     ledger.accept(published(HopKey("hasty", "in")), hasty)
@@ -90,8 +93,7 @@ def test_one_that_is_killed_is_seen_to_be_away_and_goes_on_when_it_is_back(
     assert all(told[:-1])
     assert ledger.away == ""
     assert [ledger.journey(name) is not None for name in ("before", "m1", "hasty")] == [True, True, False]
-    assert caplog.text.count("the ledger is away, and is waited for") == 1
-    assert caplog.text.count("the ledger is back") == 1
+    assert [seen.event for seen in journal.seen] == ["ledger_away", "ledger_back"]
     ledger.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -162,3 +163,12 @@ def _submit_together(ledger: Ledger, messages: list[str], asked: list[Asked]) ->
         requested = Requested(ROUTE, "k1", "a body", message)
         ledger.claim(requested, lambda _: Records(), busy=60.0, keep=600.0, then=then)
     held.set()
+
+
+def test_a_key_is_not_in_flight_for_ever_after_the_clock_was_set_back(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim(ledger, "m1", busy=60.0)
+    now = time.time
+    monkeypatch.setattr("time.time", lambda: now() - 86_400)
+    assert claim(ledger, "m2", busy=60.0) == Granted("m1")

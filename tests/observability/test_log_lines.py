@@ -112,6 +112,15 @@ def test_a_pause_is_an_error_and_its_end_is_news(lines: LogLines, said: pytest.L
     ]
 
 
+def test_a_ledger_is_reported_when_it_goes_and_when_it_is_back(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
+    lines.ledger_away("connection refused")
+    lines.ledger_back()
+    assert said.record_tuples == [
+        ("runner.ledger", logging.WARNING, "the ledger is away, and is waited for: connection refused"),
+        ("runner.ledger", logging.INFO, "the ledger is back"),
+    ]
+
+
 def test_a_broker_is_reported_when_it_goes_and_when_it_is_back(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
     lines.waiting("node:5672", "node:5672: connection refused")
     lines.connected("node:5672", again=False)
