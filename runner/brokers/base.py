@@ -33,9 +33,9 @@ Left out on purpose: what a message means, when to retry, what a dead letter is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from runner.errors import BrokerError, PublishError
 from runner.message import Delivery, Outgoing
@@ -194,4 +194,34 @@ class Broker(Carrier, Protocol):
         """Send the acks of settled deliveries, for up to `timeout` seconds, then hang up.
 
         What is still in hand goes back to its queue.
+        """
+
+
+class Shelved(NamedTuple):
+    """A message on a queue, as an operator sees it: nothing is checked, nothing left out."""
+
+    id: str
+    """Empty if it has none."""
+    payload: bytes
+    headers: Mapping[str, Any]
+    """Also those that the runner or the broker wrote."""
+    place: int
+    """Means something only to the shelf that it came from."""
+
+
+class Shelf(Protocol):
+    """One queue under an operator's eyes, while the pipeline runs. Only one thread may use it."""
+
+    def look(self) -> Iterator[Shelved]:
+        """Every message that lies there now, the oldest first; it stays there, in its order. Few of
+        them are in memory at a time. Call it once.
+
+        Raises BrokerUnavailableError, also while another shelf has the queue.
+        """
+
+    def settle(self, shelved: Shelved, messages: Sequence[Outgoing]) -> bool:
+        """Publish `messages`, have all of them confirmed, and only then take `shelved` away; a crash in
+        between leaves both. False: somebody else has it in hand, or has taken it, and nothing was published.
+
+        Raises PublishError if a message is refused: then `shelved` stays. Raises BrokerUnavailableError.
         """

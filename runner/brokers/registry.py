@@ -1,7 +1,7 @@
 """Which broker a URL names: the only list, by how the URL begins.
 
-A broker is a package with two modules: `url` (reads and shows its URLs, and imports next to
-nothing) and `broker` (with `connect`). Both are imported only when needed: a machine without
+A broker is a package with three modules: `url` (reads and shows its URLs, and imports next to
+nothing), `broker` (with `connect`) and `shelf` (with `opened`). All are imported only when needed: a machine without
 RabbitMQ pays nothing for it, and neither does `runner check`.
 
 To add a broker, write the package and add its line.
@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
-from runner.brokers.base import Broker
+from runner.brokers.base import Broker, Shelf
 from runner.events import UNWATCHED, Events
 from runner.pipeline import Pipeline
 
@@ -55,6 +56,14 @@ class Entrance(Protocol):
         Raises BrokerSetupError for a URL that can't be used."""
 
 
+class Shelves(Protocol):
+    """What the module `shelf` of a broker's package offers."""
+
+    def opened(self, urls: Sequence[str], name: str, queue: str) -> AbstractContextManager[Shelf]:
+        """`queue` at `urls`, which must exist, for an operator. `name` is shown in the broker's lists.
+        Raises BrokerError."""
+
+
 @dataclass(frozen=True, slots=True)
 class BrokerKind:
     """One broker: how its URLs begin, and its package."""
@@ -69,6 +78,10 @@ class BrokerKind:
     @property
     def entrance(self) -> Entrance:
         return cast("Entrance", import_module(f"{self.package}.broker"))
+
+    @property
+    def shelves(self) -> Shelves:
+        return cast("Shelves", import_module(f"{self.package}.shelf"))
 
 
 BROKERS = [
@@ -129,6 +142,11 @@ def connect(pipeline: Pipeline, part: str, events: Events = UNWATCHED) -> Broker
     Raises BrokerSetupError for a URL that can't be used.
     """
     return kind_of(pipeline.broker[0]).entrance.connect(pipeline.broker, f"{pipeline.name} {part}", events)
+
+
+def shelf(pipeline: Pipeline, part: str, queue: str) -> AbstractContextManager[Shelf]:
+    """A queue of `pipeline`'s broker for an operator; `part` is as in `connect`. Raises BrokerError."""
+    return kind_of(pipeline.broker[0]).shelves.opened(pipeline.broker, f"{pipeline.name} {part}", queue)
 
 
 def _either(words: Sequence[str], word: str = "or") -> str:

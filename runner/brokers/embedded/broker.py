@@ -137,12 +137,7 @@ class EmbeddedBroker:
             consumers.update(store.consumer_counts())
             pauses.update(store.pauses())
 
-        service = self._reach()
-        question = Question(look)
-        service.inbox.questions.append(question)
-        service.inbox.wake()
-        if not question.answer.wait(timeout):
-            raise self._no_answer(timeout)
+        self.ask(look, timeout=timeout)
         return {
             queue: Depth(
                 *counts[queue],
@@ -154,6 +149,15 @@ class EmbeddedBroker:
             for queue in queues
             if queue in counts
         }
+
+    def ask(self, look: Callable[[Store], None], *, timeout: float = ANSWER_TIMEOUT) -> None:
+        """Let `look` read from the file, on the broker's thread. Raises BrokerUnavailableError."""
+        service = self._reach()
+        question = Question(look)
+        service.inbox.questions.append(question)
+        service.inbox.wake()
+        if not question.answer.wait(timeout):
+            raise self._no_answer(timeout)
 
     def close(self, *, timeout: float = ANSWER_TIMEOUT) -> None:
         if self._service is not None:

@@ -432,6 +432,22 @@ class Store:
         queue.changed = True
         return taken
 
+    def claim(self, queue: StoredQueue, place: int) -> bool:
+        """Take the message at `place` in hand, and no other; those before it wait again where they are.
+        False: it is gone, or somebody has it."""
+        if place >= queue.head:
+            passed = self._execute(
+                "INSERT INTO taken SELECT place, NULL, 0 FROM message WHERE place BETWEEN ? AND ?", (queue.head, place)
+            ).rowcount
+            queue.head, queue.returned, queue.changed = place + 1, queue.returned + passed, True
+        mine = "UPDATE taken SET owner = ? WHERE place = ? AND owner IS NULL"
+        if not self._execute(mine, (self._owner, place)).rowcount:
+            return False
+        queue.returned -= 1
+        queue.held += 1
+        queue.changed = True
+        return True
+
     def remove(self, queue: StoredQueue, places: list[int]) -> None:
         """Delete messages that we had in hand: they are settled."""
         places.sort()
@@ -465,6 +481,16 @@ class Store:
                 self._execute("UPDATE owner SET name = zeroblob(?) WHERE number = ?", (ROOM, self._owner))
             finally:
                 self._execute("UPDATE owner SET name = ? WHERE number = ?", (*name, self._owner))
+
+    def page(self, queue: str, after: int, most: int) -> list[tuple[int, str, str | None, bytes]]:
+        """Place, id, headers and payload of up to `most` messages of `queue` behind the place `after`,
+        whoever has them in hand."""
+        return self._execute(
+            f"SELECT place, {_MESSAGE} FROM message WHERE place > max(?, (SELECT number << {PLACES} FROM queue"
+            f" WHERE name = ?) - 1) AND place < (SELECT number + 1 << {PLACES} FROM queue WHERE name = ?)"
+            " ORDER BY place LIMIT ?",
+            (after, queue, queue, most),
+        ).fetchall()
 
     def depths(self) -> dict[str, tuple[int, int, int]]:
         """Every queue's messages that are ready, in hand and delayed."""

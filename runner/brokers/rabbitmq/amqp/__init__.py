@@ -1,6 +1,7 @@
 """AMQP 0-9-1 with pika: the only place that imports pika and knows its internals.
 
     connection.py  a connection, with types: the face of what is below
+    browsing.py    a queue, read by an operator
     channel.py     a channel, with types: publish, consume, declare
     node.py        a node of a cluster, and what it takes to connect to it
     parameters.py  a node → pika's connection parameters, TLS included

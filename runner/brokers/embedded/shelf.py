@@ -1,0 +1,107 @@
+"""A queue in the broker's file under an operator's eyes: read page by page, between the broker's
+own transactions. Looking takes nothing in hand, and writes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from runner.brokers.base import Shelved
+from runner.brokers.embedded.broker import EmbeddedBroker, connect
+from runner.brokers.embedded.store import Store
+from runner.errors import BrokerError
+from runner.message import Outgoing
+from runner.topology import Topology
+
+PAGE = 200
+"""Messages that are in memory at a time."""
+START_TIMEOUT = 5.0
+"""Seconds."""
+
+
+@contextmanager
+def opened(urls: Sequence[str], name: str, queue: str) -> Iterator[EmbeddedShelf]:
+    """`queue` in the file that the only URL names. Raises BrokerError."""
+    broker = connect(urls, name)
+    broker.start(Topology((), (), ()), timeout=START_TIMEOUT, declare=False)
+    try:
+        yield EmbeddedShelf(broker, queue)
+    finally:
+        broker.close()
+
+
+class EmbeddedShelf:
+    """The contract of a shelf over a started broker."""
+
+    def __init__(self, broker: EmbeddedBroker, queue: str) -> None:
+        self._broker = broker
+        self._queue = queue
+
+    def look(self) -> Iterator[Shelved]:
+        last = 0
+        while page := self._page(last):
+            yield from page
+            last = page[-1].place
+
+    def settle(self, shelved: Shelved, messages: Sequence[Outgoing]) -> bool:
+        if not self._in_transaction(partial(_claim, queue=self._queue, place=shelved.place)):
+            return False
+        try:
+            self._broker.publish(messages)
+        except BrokerError:
+            self._in_transaction(partial(_let_go, queue=self._queue, place=shelved.place))
+            raise
+        return self._in_transaction(partial(_remove, queue=self._queue, place=shelved.place))
+
+    def _in_transaction(self, act: Callable[[Store], bool]) -> bool:
+        done = False
+
+        def change(store: Store) -> None:
+            nonlocal done
+            try:
+                store.begin(durable=True)
+                done = act(store)
+                store.commit()
+            except BaseException:
+                store.rollback()
+                raise
+
+        self._broker.ask(change)
+        return done
+
+    def _page(self, after: int) -> list[Shelved]:
+        found: list[Shelved] = []
+
+        def read(store: Store) -> None:
+            for place, name, headers, payload in store.page(self._queue, after, PAGE):
+                found.append(Shelved(name, payload, _headers(headers), place))
+
+        self._broker.ask(read)
+        return found
+
+
+def _claim(store: Store, queue: str, place: int) -> bool:
+    return store.claim(store.queues[queue], place)
+
+
+def _let_go(store: Store, queue: str, place: int) -> bool:
+    store.release(store.queues[queue], [place])
+    return True
+
+
+def _remove(store: Store, queue: str, place: int) -> bool:
+    store.remove(store.queues[queue], [place])
+    return True
+
+
+def _headers(text: str | None) -> Mapping[str, Any]:
+    """What can be read of them; other programs may have written anything."""
+    try:
+        headers = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return headers if isinstance(headers, dict) else {}

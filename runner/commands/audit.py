@@ -1,0 +1,61 @@
+"""Where operators' deeds are written down: one JSON object a line, in `var/audit.jsonl`."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+
+from runner.deadletters import DeadLetter
+from runner.errors import RunnerError
+from runner.privacy.files import make_file
+from runner.privacy.masking import mask
+
+AUDIT = Path("var") / "audit.jsonl"
+
+
+class Trail:
+    """What one call of a command does, and why, for the pipeline in `folder`."""
+
+    def __init__(self, folder: Path, deed: str, reason: str) -> None:
+        self._path = folder / AUDIT
+        self._deed = deed
+        self._reason = mask(reason)
+        self._who = who()
+
+    def write(self, letter: DeadLetter, to: str) -> None:
+        """Write down what is about to happen to `letter`; it is in the file when this returns. Raises RunnerError."""
+        entry = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "who": self._who,
+            "deed": self._deed,
+            "id": letter.id,
+            "queue": letter.queue,
+            "to": to or None,
+            "stage": letter.stage,
+            "error": letter.error,
+            "reason": self._reason,
+        }
+        try:
+            self._append(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
+        except OSError as error:
+            raise RunnerError(f"{self._path}: the audit trail can't be written: {error.strerror}") from error
+
+    def _append(self, line: bytes) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = make_file(self._path, os.O_APPEND)
+        try:
+            os.write(file, line)
+        finally:
+            os.close(file)
+
+
+def who() -> str:
+    """The operator, by the name of the login."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in a container
+        return f"uid {os.getuid()}"

@@ -1,0 +1,77 @@
+"""How `runner dead` prints: the groups as a table, one dead letter in full, and both as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from runner.deadletters import DeadLetter, Group, body_of
+from runner.validation.schema import Schema
+from runner.wording import one_line, printable
+
+WIDTH_FOR_PROGRAMS = 200
+
+
+def print_groups(groups: list[Group]) -> None:
+    """A row for each kind of error."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH_FOR_PROGRAMS
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for heading in ("count", "queue", "stage", "kind of error", "first", "last", "newest"):
+        table.add_column(heading, justify="right" if heading == "count" else "left", overflow="fold")
+    for group in groups:
+        cells = (group.queue, group.stage, group.kind, shown(group.first), shown(group.last), group.newest.id)
+        table.add_row(f"{group.count:,}", *(Text(one_line(cell)) for cell in cells))
+    console.print(table)
+
+
+def print_letter(letter: DeadLetter, schema: Schema | None) -> None:
+    """Everything that may be shown of it."""
+    click.echo(f"{one_line(letter.id)}: dead on {letter.queue}, {shown(letter.time)}")
+    for name, value in (("stage", letter.stage), ("attempts", str(letter.attempts or "")), ("error", letter.error)):
+        if value:
+            click.echo(f"  {name}: {one_line(value)}")
+    if letter.traceback:
+        click.echo(_lines(letter.traceback))
+    click.echo(_lines(f"(sealed as a whole: {letter.sealed})" if letter.sealed else body_of(letter, schema)))
+
+
+def as_document(found: DeadLetter | Group, schema: Schema | None = None) -> dict[str, Any]:
+    """A group, or a dead letter with its body as far as it may be shown, for JSON."""
+    if isinstance(found, Group):
+        return {
+            "queue": found.queue,
+            "stage": found.stage,
+            "kind": found.kind,
+            "count": found.count,
+            "first": found.first,
+            "last": found.last,
+            "newest": {"id": found.newest.id, "error": found.newest.error},
+        }
+    return {
+        "id": found.id,
+        "queue": found.queue,
+        "stage": found.stage,
+        "time": found.time,
+        "attempts": found.attempts,
+        "kind": found.kind,
+        "error": found.error,
+        "traceback": found.traceback,
+        "body": None if found.sealed else body_of(found, schema),
+    }
+
+
+def shown(time: datetime | None) -> str:
+    """UTC, to the second."""
+    return "at an unknown time" if time is None else f"{time:%Y-%m-%d %H:%M:%S}Z"
+
+
+def _lines(text: str) -> str:
+    return "\n".join(f"    {printable(line)}" for line in text.splitlines())
