@@ -117,6 +117,10 @@ class Browser:
         """
         connection = self._link
         with suppress(pika.exceptions.AMQPError, OSError):
+            if len(self._readers) > 1:  # what the first gives back must not go to the last
+                self._readers[-1].cancel()
+            for reader in self._readers[:-1]:
+                reader.close()
             if connection.is_open:
                 connection._impl.close()  # noqa: SLF001 - see above
                 connection._flush_output(connection._closed_result.is_ready)  # noqa: SLF001 - see above

@@ -7,6 +7,7 @@ from contextlib import closing
 import pika
 import pytest
 
+from runner.brokers.rabbitmq.amqp import browsing
 from runner.brokers.rabbitmq.amqp.browsing import Browser
 from runner.brokers.rabbitmq.url import nodes
 from runner.errors import BrokerUnavailableError
@@ -34,6 +35,17 @@ def test_the_senders_properties_go_with_it_but_those_that_would_end_it_or_refuse
         _, properties, body = connection.channel().basic_get("q.dlq", auto_ack=True)
     assert (body, properties.content_type, properties.headers["a"]) == (b"again", "a/b", 1)
     assert (properties.expiration, properties.priority, properties.delivery_mode) == (None, None, 2)
+
+
+def test_more_than_one_consumer_may_hold_keep_their_order(vhost_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browsing, "MOST", 4)
+    (node,) = nodes(vhost_url)
+    sent = [f"m{n}" for n in range(10)]
+    for name in sent:
+        _put(vhost_url, pika.BasicProperties(message_id=name))
+    for _ in range(2):
+        with closing(Browser(node, "one", "q.dlq")) as browser:
+            assert [message.id for message in browser.messages()] == sent
 
 
 def _put(url: str, properties: pika.BasicProperties) -> None:
