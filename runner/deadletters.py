@@ -21,7 +21,7 @@ from runner.message import ATTEMPT, ERROR, HEADER_PREFIX, SEALED, STAGE, TIME, T
 from runner.privacy.masking import mask
 from runner.privacy.sealed import SIGN
 from runner.routing import Reason, Refusal, Router
-from runner.sensitive import Outward
+from runner.sensitive import Inward, Outward
 from runner.validation.schema import Schema
 from runner.wording import one_line
 
@@ -169,11 +169,13 @@ def replayed(letter: DeadLetter, router: Router) -> list[Outgoing] | str:
     payload = letter.shelved.payload
     try:
         body = parse_json(payload)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return f"the body is not JSON: {error}"
     headers = _senders(letter.shelved.headers)
     if router.seals or SIGN in payload:
-        routed = router.route_sealed(body, letter.id, headers)
+        inward = Inward(body, None)
+        inward.mask(letter.id)
+        routed = router.route_sealed(inward.body, letter.id, headers)
     else:
         routed = router.route(body, payload, letter.id, headers)
     return _worded(routed) if isinstance(routed, Refusal) else routed

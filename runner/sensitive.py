@@ -257,6 +257,11 @@ class Inward:
                 holder[key] = Masked(token.mask, text, home)
         return tuple(opened)
 
+    def mask(self, id: str) -> None:
+        """Put its mask in the place of each token: nothing is opened."""
+        for holder, key, steps, token in self._found:
+            holder[key] = Masked(token.mask, holder[key], Home(root_id(id), pointer(steps)))
+
     def _look(self, holder: Any, key: Any, value: Any, place: Place | None, steps: Steps) -> None:
         if value.__class__ is dict:
             known, is_open = (place.known, place.is_open) if place is not None else ({}, False)

@@ -13,6 +13,7 @@ from runner.message import Destination, Outgoing
 from runner.topology import plan
 from tests.brokers.places import EmbeddedPlace
 from tests.commands.prompt import lines, run
+from tests.pipelines import write
 
 FAILED = {
     "runner-error": "order 17 is refused",
@@ -114,3 +115,26 @@ def test_a_queue_that_is_not_there_is_named_with_what_is(file: Path) -> None:
     result = run("dead", "list", "-p", file, "--queue", "payment")
     assert result.exit_code == 1
     assert "there is no queue 'payment'" in result.stderr
+
+
+def test_what_is_sealed_is_shown_masked_and_stays_sealed_in_a_replay(tmp_path: Path) -> None:
+    marked = {"type": "object", "properties": {"card": {"pattern": "^[0-9]{16}$", "x-sensitive": {"show": "last4"}}}}
+    text = """
+        broker: BROKER
+        keys: file:keys
+        queues: {payments: {schema: sealed.json}}
+        stages: {take: {consume: payments, handler: "tests.commands.prompt:take"}}
+    """
+    file = write(tmp_path, text, {"sealed.json": marked})
+    clear = b'{"card": "4242424242424242"}'
+    assert run("send", "-p", file, "payments", stdin=clear).exit_code == 0
+    database = EmbeddedPlace(tmp_path / "broker.db")
+    (sealed,) = database.contents("payments")
+    bury(file, (sealed.id, sealed.payload), ("old", clear))
+    shown = run("dead", "show", "-p", file, sealed.id).stdout
+    assert '"card": "····4242"' in shown
+    assert run("dead", "replay", "-p", file, "--all").stdout == "replayed 2 dead letters\n"
+    _, again, old = database.contents("payments")
+    assert again == sealed
+    assert b"4242424242424242" not in old.payload
+    assert b"sealed." in old.payload
