@@ -124,6 +124,7 @@ def _account(house: House, payers: Payers, diary: Diary) -> list[str]:
     """Wait until every payment has come to its end; what is wrong then."""
     payments, deadline = list(payers.payments), time.monotonic() + SETTLING
     while outstanding(payments, house.books()) and time.monotonic() < deadline:
+        house.start()  # a supervisor that was killed last may have ended only now
         wait(1)
     books = house.books()
     wrong = complaints(payments, books)
