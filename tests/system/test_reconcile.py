@@ -9,6 +9,8 @@ import socket
 import subprocess
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tests.stages.gateways.servers import ScriptedGateway, answer
 from tests.system.conftest import Start
@@ -23,7 +25,7 @@ shutdown_timeout: 10s
 http:
   listen: 127.0.0.1:PORT
   routes:
-    POST /work: {{publish: payments, status: "/work/{{id}}"}}
+    POST /work: {{publish: payments, status: "/charges/{{id}}"}}
 queues:
   payments: {{schema: {ROOT}/schemas/payment.json}}
   notifications: {{schema: {ROOT}/schemas/notification.json}}
@@ -86,8 +88,9 @@ def worker_of(program: Program) -> int:
     return worker
 
 
-def test_a_charge_whose_worker_was_killed_is_looked_up_and_never_made_again(prepare: Start, ledger_url: str) -> None:
-    double = Forgetful("paid")
+@contextmanager
+def killed_in_a_charge(prepare: Start, double: Forgetful, ledger_url: str) -> Iterator[tuple[Program, str]]:
+    """A program whose worker was killed while it charged, and the payment's id."""
     with ScriptedGateway(double) as gateway:
         program = prepare(PIPELINE.replace("URL", gateway.url).replace("LEDGER", ledger_url))
         program.start()
@@ -95,7 +98,17 @@ def test_a_charge_whose_worker_was_killed_is_looked_up_and_never_made_again(prep
         assert double.charging.wait(60)
         os.kill(worker_of(program), signal.SIGKILL)
         double.over.set()
-        wait_until(lambda: program.request("GET", f"/work/{payment}").body["recorded"].get("payment") == "paid")
+        yield program, payment
+
+
+def recorded(program: Program, payment: str) -> object:
+    return program.request("GET", f"/charges/{payment}").body["recorded"].get("payment")
+
+
+def test_a_charge_whose_worker_was_killed_is_looked_up_and_never_made_again(prepare: Start, ledger_url: str) -> None:
+    double = Forgetful("paid")
+    with killed_in_a_charge(prepare, double, ledger_url) as (program, payment):
+        wait_until(lambda: recorded(program, payment) == "paid")
         wait_until(lambda: program.depths()["notifications"].ready == 1)
         assert program.depths()["payments"].dead == 0
 
@@ -109,15 +122,9 @@ def test_a_charge_in_doubt_that_is_pending_is_told_and_looked_up_until_it_is_pai
     prepare: Start, ledger_url: str
 ) -> None:
     double = Forgetful("pending")
-    with ScriptedGateway(double) as gateway:
-        program = prepare(PIPELINE.replace("URL", gateway.url).replace("LEDGER", ledger_url))
-        program.start()
-        payment = program.post(PAYMENT).body["id"]
-        assert double.charging.wait(60)
-        os.kill(worker_of(program), signal.SIGKILL)
-        double.over.set()
+    with killed_in_a_charge(prepare, double, ledger_url) as (program, payment):
         wait_until(lambda: program.depths()["notifications"].ready == 2)
-        wait_until(lambda: program.request("GET", f"/work/{payment}").body["recorded"].get("payment") == "paid")
+        wait_until(lambda: recorded(program, payment) == "paid")
 
     assert double.charged == {payment: 1}
     assert f"the late answer to message {payment} was looked up" in program.log
