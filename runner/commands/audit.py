@@ -26,8 +26,9 @@ class Trail:
         self._reason = mask(reason)
         self._who = who()
 
-    def write(self, letter: DeadLetter, to: str) -> None:
-        """Write down what is about to happen to `letter`; it is in the file when this returns. Raises RunnerError."""
+    def write(self, letter: DeadLetter, to: str, failed: str = "") -> None:
+        """Write down what is about to happen to `letter`, or why it did not happen after all; it is in
+        the file when this returns. Raises RunnerError."""
         entry = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "who": self._who,
@@ -38,6 +39,7 @@ class Trail:
             "stage": letter.stage,
             "error": letter.error,
             "reason": self._reason,
+            **({"failed": mask(failed)} if failed else {}),
         }
         try:
             self._append(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))

@@ -165,17 +165,23 @@ def drop(pipeline: Path, queue: Sequence[str], everything: bool, reason: str, **
     dropped = 0
     for on, letter in found(loaded, queue, wanted(which)):
         trail.write(letter, "")  # first: what is gone is always accounted for
-        dropped += on.settle(letter.shelved, ())
+        if on.settle(letter.shelved, ()):
+            dropped += 1
+        else:
+            trail.write(letter, "", "somebody else has it in hand")
     click.echo(f"dropped {counted(dropped, 'dead letter')}")
 
 
 def _settled(on: Shelf, letter: DeadLetter, messages: Sequence[Any], trail: Trail, to: str) -> str:
     """Why it was not replayed; empty: it was."""
-    trail.write(letter, to)
+    trail.write(letter, to)  # first: what is sent is always accounted for
     try:
-        return "" if on.settle(letter.shelved, messages) else "somebody else has it in hand"
+        failed = "" if on.settle(letter.shelved, messages) else "somebody else has it in hand"
     except PublishError as error:
-        return str(error)
+        failed = str(error)
+    if failed:
+        trail.write(letter, to, failed)
+    return failed
 
 
 def wanted(which: dict[str, Any]) -> Filter:

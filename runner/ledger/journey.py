@@ -86,9 +86,10 @@ def read_journey(connection: Connection, id: str) -> Journey | None:
     rows = [(Hop(*row[:-1]), row.key_born_at is not None) for row in connection.execute(query)]
     hops = [hop for hop, _ in rows]
     again = [hop for hop, once in rows if hop.state == "handled" and not once]
-    phantoms = {hop.copy for hop in hops if _is_phantom(hop, hops, again)}
-    alive = tuple(hop for hop in hops if not _is_phantom(hop, hops, again))
-    return Journey(id, alive, _facts(connection, id, phantoms - {hop.copy for hop in alive})) if hops else None
+    phantoms = [hop for hop in hops if _is_phantom(hop, hops, again)]
+    alive = tuple(hop for hop in hops if hop not in phantoms)
+    gone = {hop.copy for hop in phantoms} - {hop.copy for hop in alive}
+    return Journey(id, alive, _facts(connection, id, gone)) if hops else None
 
 
 def _is_phantom(hop: Hop, hops: Sequence[Hop], again: Sequence[Hop]) -> bool:

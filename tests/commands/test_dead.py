@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.brokers.registry import connect
+import pytest
+
+from runner.brokers.registry import connect, shelf
 from runner.config.loader import load
 from runner.message import Destination, Outgoing
 from runner.topology import plan
@@ -138,3 +140,33 @@ def test_what_is_sealed_is_shown_masked_and_stays_sealed_in_a_replay(tmp_path: P
     assert again == sealed
     assert b"4242424242424242" not in old.payload
     assert b"sealed." in old.payload
+
+
+def test_a_replay_takes_what_lay_there_and_not_what_comes_meanwhile(file: Path) -> None:
+    bury(file, ("a", b'{"n": 1}'), ("b", b'{"n": 2}'))
+    with shelf(load(file).pipeline, "test", "payments.dlq") as on:
+        seen = []
+        for shelved in on.look():
+            seen.append(shelved.id)
+            assert on.settle(shelved, [Outgoing(Destination("", "payments.dlq"), shelved.id, shelved.payload)])
+    assert seen == ["a", "b"]
+    assert left(file) == ["a", "b"]
+
+
+def test_what_a_message_needs_on_its_way_stays_with_it(file: Path) -> None:
+    """Which way it came, whether it is looked up, and what travels with it."""
+    kept = {"via": "0a1b", "looks": 3, "http-x-request-id": "r-1", "mine": "kept"}
+    bury(file, ("a", b'{"n": 1}'), headers={**FAILED, **kept})
+    assert run("dead", "replay", "-p", file, "--all").exit_code == 0
+    (message,) = EmbeddedPlace(file.parent / "broker.db").contents("payments")
+    assert message.headers == kept
+
+
+def test_the_audit_says_what_did_not_happen(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bury(file, ("a", b'{"n": 1}'))
+    monkeypatch.setattr("runner.brokers.embedded.shelf.EmbeddedShelf.settle", lambda *_: False)
+    assert run("dead", "replay", "-p", file, "--all").exit_code == 1
+    begun, failed = map(json.loads, lines((file.parent / "var" / "audit.jsonl").read_text()))
+    assert "failed" not in begun
+    assert failed["failed"] == "somebody else has it in hand"
+    assert run("dead", "drop", "-p", file, "--all", "--reason", "why").stdout == "dropped 0 dead letters\n"

@@ -114,6 +114,13 @@ def test_whatever_is_sent_as_a_key_is_a_refusal(shop: Shop, sent: bytes) -> None
     assert status in (b"401", b"400")  # 400: no header at all
 
 
+def test_a_stranger_is_refused_before_his_body_is_read(shop: Shop) -> None:
+    head = b"POST /pay HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", shop.client.port), 30) as connection:
+        connection.sendall(head)
+        assert connection.makefile("rb").readline().split()[1] == b"401"
+
+
 def test_a_key_that_was_revoked_opens_nothing_any_more(shop: Shop) -> None:
     shop.ledger.api_keys.revoke(shop.ledger.api_keys.all()[0])
     wait_until(lambda: shop.post("/pay", "shop").status == 401)

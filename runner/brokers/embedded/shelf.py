@@ -42,8 +42,8 @@ class EmbeddedShelf:
         self._queue = queue
 
     def look(self) -> Iterator[Shelved]:
-        last = 0
-        while page := self._page(last):
+        last, end = 0, self._end()
+        while page := [shelved for shelved in self._page(last) if shelved.place < end]:
             yield from page
             last = page[-1].place
 
@@ -72,6 +72,12 @@ class EmbeddedShelf:
 
         self._broker.ask(change)
         return done
+
+    def _end(self) -> int:
+        """Behind what lies there now: what comes later may be a replay that has failed again."""
+        found: list[int] = []
+        self._broker.ask(lambda store: found.append(store.end(self._queue)))
+        return found[0]
 
     def _page(self, after: int) -> list[Shelved]:
         found: list[Shelved] = []

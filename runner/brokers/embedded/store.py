@@ -482,6 +482,11 @@ class Store:
             finally:
                 self._execute("UPDATE owner SET name = ? WHERE number = ?", (*name, self._owner))
 
+    def end(self, queue: str) -> int:
+        """The place of the message that goes on `queue` next; 0: there is no such queue."""
+        query = "SELECT coalesce(max(tail), 0) FROM queue WHERE name = ?"
+        return int(self._execute(query, (queue,)).fetchone()[0])
+
     def page(self, queue: str, after: int, most: int) -> list[tuple[int, str, str | None, bytes]]:
         """Place, id, headers and payload of up to `most` messages of `queue` behind the place `after`,
         whoever has them in hand."""
