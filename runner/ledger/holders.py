@@ -11,19 +11,15 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import sys
 import time
-import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import Connection
 
 from runner.ledger.url import path_of
+from runner.locks import forget, keep_from_children, try_lock
 from runner.privacy.files import make_file, make_folder
-
-if sys.platform != "win32":
-    import fcntl
 
 if TYPE_CHECKING:
     from psycopg import Connection as Session
@@ -58,9 +54,6 @@ def holders_of(url: str) -> Holders:
     return LockedFiles(path.with_name(f"{path.name}.run")) if path is not None else AdvisoryLocks(url)
 
 
-_locked: weakref.WeakSet[LockedFiles] = weakref.WeakSet()
-
-
 class LockedFiles:
     """For SQLite: `<token>.lock` in `folder` for each holder, locked as long as it lives."""
 
@@ -80,9 +73,9 @@ class LockedFiles:
         while self._lock < 0:
             lock = make_file(path)
             # Another process that was removing leftovers may have been quicker.
-            if _try_lock(lock) and os.fstat(lock).st_nlink:
+            if try_lock(lock) and os.fstat(lock).st_nlink:
                 self._lock = lock
-                _locked.add(self)
+                keep_from_children(self)
             else:
                 os.close(lock)
 
@@ -98,7 +91,7 @@ class LockedFiles:
             self._dead.add(token)
             return False
         try:
-            if not _try_lock(lock):
+            if not try_lock(lock):
                 return True
             path.unlink(missing_ok=True)
         finally:
@@ -117,7 +110,7 @@ class LockedFiles:
         if self._lock >= 0:
             os.close(self._lock)
         self._lock = -1
-        _locked.discard(self)
+        forget(self)
 
 
 class AdvisoryLocks:
@@ -185,21 +178,3 @@ SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time()) < %s O
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND (classid::bigint << 32 | objid::bigint) = %s)
 """
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _let_go_in_child() -> None:
-    """A forked child shares our locks: left open there, they would outlive us."""
-    for files in list(_locked):
-        files.let_go()
-
-
-if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_let_go_in_child)

@@ -12,17 +12,16 @@ import errno
 import os
 import sys
 import uuid
-import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from runner.locks import forget, keep_from_children, try_lock
 from runner.privacy.files import make_file, make_folder
 
 if sys.platform != "win32":
     import fcntl
 
 _WRITE_LOCK = "write.lock"
-_present: weakref.WeakSet[Presence] = weakref.WeakSet()
 
 
 class Presence:
@@ -42,14 +41,14 @@ class Presence:
         os.mkfifo(fifo, 0o600)
         self.bell = os.open(fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         """Readable when the bell was rung."""
-        _present.add(self)
+        keep_from_children(self)
 
     def _lock_new_file(self) -> tuple[str, int]:
         while True:
             token = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
             lock = make_file(self._folder / f"{token}.lock", os.O_EXCL)
             # Another process that was clearing leftovers may have been quicker.
-            if _try_lock(lock) and os.fstat(lock).st_nlink:
+            if try_lock(lock) and os.fstat(lock).st_nlink:
                 return token, lock
             os.close(lock)
 
@@ -97,7 +96,7 @@ class Presence:
             lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return Grave(path, -1)
-        if _try_lock(lock):
+        if try_lock(lock):
             return Grave(path, lock)
         os.close(lock)
         return None
@@ -159,7 +158,7 @@ class Presence:
             if descriptor >= 0:
                 os.close(descriptor)
         self.bell = self._lock = self._writing = -1
-        _present.discard(self)
+        forget(self)
 
 
 class Grave:
@@ -179,21 +178,3 @@ class Grave:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _let_go_in_child() -> None:
-    """A forked child shares our locks: left open there, they would outlive us."""
-    for presence in list(_present):
-        presence.let_go()
-
-
-if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_let_go_in_child)
