@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.commands.loading import PIPELINE_OPTION
+from runner.commands.terminal import console
 from runner.config.loader import load
 from runner.errors import RunnerError
 from runner.pipeline import Pipeline
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0
 """Seconds for a ledger that is away."""
-WIDTH_FOR_PROGRAMS = 200
 
 
 class Lifetime(click.ParamType[float]):
@@ -122,18 +122,15 @@ def _opened(pipeline: Pipeline) -> Iterator[ApiKeys]:
 
 def print_keys(keys: Sequence[ApiKey]) -> None:
     """The keys in a table."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
-    if not console.is_terminal:
-        console.width = WIDTH_FOR_PROGRAMS
+    out = console()
     table = Table("key", "caller", "created", "last used", "valid", box=None, header_style="bold", pad_edge=False)
     now = time.time()
     for key in keys:
         used = "never" if key.used_at is None else _time(key.used_at)
         table.add_row(key.id, key.caller, _time(key.created_at), used, _validity(key, now))
-    console.print(table)
+    out.print(table)
 
 
 def _validity(key: ApiKey, now: float) -> str:

@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from runner.commands.connecting import connected
 from runner.commands.loading import PIPELINE_OPTION
+from runner.commands.terminal import console
 from runner.config.loader import LoadedPipeline, load
 from runner.errors import KeysError
 from runner.privacy.keyset import Key, KeySet, change_keys, make_keys, read_keys, rotated, with_new_key, without
@@ -84,15 +84,13 @@ def generate(path: Path) -> str:
 
 def print_keys(keys: KeySet) -> None:
     """The keys in a table, without their secrets."""
-    console = Console()
-    if not console.is_terminal:
-        console.width = 200  # a file or a pipe has no edge to wrap at
+    out = console()
     table = Table("key", "created", "what it does", "replaced", box=None, header_style="bold", pad_edge=False)
     for key in keys.keys:
         does = "seals and opens" if key.id == keys.current else "opens"
         made_up = " (made up for development)" if key.development else ""
         table.add_row(key.id, key.created, does + made_up, key.replaced)
-    console.print(table)
+    out.print(table)
 
 
 def retire(loaded: LoadedPipeline, path: Path, id: str, *, force: bool) -> str:

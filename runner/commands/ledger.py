@@ -16,6 +16,7 @@ import click
 import orjson
 
 from runner.commands.loading import PIPELINE_OPTION
+from runner.commands.terminal import console
 from runner.config.loader import load
 from runner.errors import LedgerSetupError, RunnerError
 from runner.intake.status import OUTCOMES, status_document
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from runner.ledger.ledger import Ledger
 
 FORMAT = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-WIDTH_FOR_PROGRAMS = 200
 
 
 class Since(click.ParamType[float]):
@@ -125,13 +125,10 @@ def opened(pipeline: Pipeline) -> Iterator[Ledger]:
 
 def rendered(journey: Journey, stages: dict[str, str]) -> str:
     """A journey for the terminal."""
-    from rich.console import Console
 
-    console = Console()
-    if not console.is_terminal:
-        console.width = WIDTH_FOR_PROGRAMS
-    with console.capture() as capture:
-        console.print(_table(journey, stages))
+    out = console()
+    with out.capture() as capture:
+        out.print(_table(journey, stages))
     recorded = [f"  {name}: {_text(value)}" for name, value in journey.facts.items()]
     publisher = journey.hops[0].publisher
     accepted = f"published {_time(journey.accepted_at)}" + (f" by {publisher}" if publisher else "")

@@ -7,29 +7,25 @@ from typing import Any
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from runner.commands.terminal import console
 from runner.deadletters import DeadLetter, Group, body_of
 from runner.validation.schema import Schema
 from runner.wording import one_line, printable
 
-WIDTH_FOR_PROGRAMS = 200
-
 
 def print_groups(groups: list[Group]) -> None:
     """A row for each kind of error."""
-    console = Console()
-    if not console.is_terminal:
-        console.width = WIDTH_FOR_PROGRAMS
+    out = console()
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for heading in ("count", "queue", "stage", "kind of error", "first", "last", "newest"):
         table.add_column(heading, justify="right" if heading == "count" else "left", overflow="fold")
     for group in groups:
         cells = (group.queue, group.stage, group.kind, shown(group.first), shown(group.last), group.newest.id)
         table.add_row(f"{group.count:,}", *(Text(one_line(cell)) for cell in cells))
-    console.print(table)
+    out.print(table)
 
 
 def print_letter(letter: DeadLetter, schema: Schema | None) -> None:

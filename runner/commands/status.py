@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 import orjson
-from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
@@ -17,6 +16,7 @@ from rich.table import Table
 from runner.brokers.base import Broker, Depth
 from runner.commands.connecting import connected
 from runner.commands.loading import PIPELINE
+from runner.commands.terminal import console
 from runner.config.loader import LoadedPipeline, load
 from runner.errors import BrokerUnavailableError
 from runner.wording import one_line
@@ -47,10 +47,8 @@ def as_json(loaded: LoadedPipeline, broker: Broker) -> str:
 
 
 def print_depths(loaded: LoadedPipeline, broker: Broker) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console.width = 200  # a file or a pipe has no edge to wrap at
-    console.print(_table(loaded, _depths(loaded, broker)))
+    out = console()
+    out.print(_table(loaded, _depths(loaded, broker)))
 
 
 def show_again_and_again(loaded: LoadedPipeline, broker: Broker) -> None:
