@@ -54,36 +54,38 @@ class DeadLetter:
     kind: str
     """The type and the place of the exception, or the error without numbers and ids."""
     attempts: int
-    traceback: str
     sealed: str
     """Why its body is sealed as a whole; empty: it isn't."""
     shelved: Shelved
+
+    @property
+    def traceback(self) -> str:
+        return _text(self.shelved.headers, TRACEBACK)
 
 
 def read(queue: str, shelved: Shelved) -> DeadLetter:
     """What lies in the dead letters of `queue`, whoever wrote it."""
     headers = shelved.headers
-    error, trace = mask(_text(headers, ERROR)), mask(_text(headers, TRACEBACK))
+    error, trace = _text(headers, ERROR), headers.get(TRACEBACK)
     return DeadLetter(
         shelved.id if is_usable(shelved.id) else "",
         queue,
-        mask(_text(headers, STAGE)),
-        _time(_text(headers, TIME)),
+        _text(headers, STAGE),
+        _time(headers.get(TIME)),
         error,
-        kind_of(error, trace),
+        kind_of(error, trace if isinstance(trace, str) else ""),
         number(headers.get(ATTEMPT)),
-        trace,
-        mask(_text(headers, SEALED)),
+        _text(headers, SEALED),
         shelved,
     )
 
 
 def kind_of(error: str, trace: str) -> str:
     """What errors of one kind have in common: `ValueError in charge (bank.py)`."""
-    places, types = _PLACE.findall(trace), _TYPE.findall(trace)
-    if places and types:
+    places = _PLACE.findall(trace) if trace else ()
+    if places and (types := _TYPE.findall(trace)):
         file, function = places[-1]
-        return f"{types[-1]} in {function} ({file})"
+        return mask(f"{types[-1]} in {function} ({file})")
     return one_line(_VARIABLE.sub("…", error))[:LONGEST_KIND] or "no error is named"
 
 
@@ -197,12 +199,12 @@ def _senders(headers: Mapping[str, Any]) -> dict[str, Any]:
 
 def _text(headers: Mapping[str, Any], name: str) -> str:
     value = headers.get(name)
-    return value if isinstance(value, str) else ""
+    return mask(value) if value and isinstance(value, str) else ""
 
 
-def _time(text: str) -> datetime | None:
+def _time(text: object) -> datetime | None:
     try:
-        time = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
         return None
-    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time

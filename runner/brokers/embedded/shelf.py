@@ -17,8 +17,8 @@ from runner.errors import BrokerError
 from runner.message import Outgoing
 from runner.topology import Topology
 
-PAGE = 200
-"""Messages that are in memory at a time."""
+PAGE, PAGE_BYTES = 200, 4 << 20
+"""Messages that are in memory at a time, and bytes of their bodies, by which a page may be exceeded once."""
 START_TIMEOUT = 5.0
 """Seconds."""
 
@@ -83,7 +83,7 @@ class EmbeddedShelf:
         found: list[Shelved] = []
 
         def read(store: Store) -> None:
-            for place, name, headers, payload in store.page(self._queue, after, PAGE):
+            for place, name, headers, payload in store.page(self._queue, after, PAGE, PAGE_BYTES):
                 found.append(Shelved(name, payload, _headers(headers), place))
 
         self._broker.ask(read)

@@ -42,6 +42,8 @@ class Connection:
         )
         self.take_count = self._adapter.wire.take_count
         """How many deliveries have come since the last call; those that came singly don't count."""
+        self.flush = self._adapter.wire.write_out
+        """Send now what was written."""
 
     @property
     def is_open(self) -> bool:
