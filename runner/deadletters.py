@@ -17,7 +17,21 @@ import orjson
 
 from runner.brokers.base import Shelved
 from runner.json_text import parse_json
-from runner.message import ATTEMPT, ERROR, HEADER_PREFIX, SEALED, STAGE, TIME, TRACEBACK, Outgoing, is_usable, number
+from runner.message import (
+    ATTEMPT,
+    ERROR,
+    FIRST_ERROR,
+    FIRST_STAGE,
+    FIRST_TIME,
+    HEADER_PREFIX,
+    SEALED,
+    STAGE,
+    TIME,
+    TRACEBACK,
+    Outgoing,
+    is_usable,
+    number,
+)
 from runner.privacy.masking import mask
 from runner.privacy.sealed import SIGN
 from runner.routing import Reason, Refusal, Router
@@ -61,6 +75,24 @@ class DeadLetter:
     @property
     def traceback(self) -> str:
         return _text(self.shelved.headers, TRACEBACK)
+
+    @property
+    def first_error(self) -> str:
+        """Why it failed for the first time on this queue, whatever has become of it since; empty: not known."""
+        return _text(self.shelved.headers, FIRST_ERROR)
+
+    @property
+    def first_stage(self) -> str:
+        return _text(self.shelved.headers, FIRST_STAGE)
+
+    @property
+    def first_time(self) -> datetime | None:
+        return _time(self.shelved.headers.get(FIRST_TIME))
+
+    @property
+    def failed_otherwise(self) -> bool:
+        """Whether its first error was another one than the last."""
+        return bool(self.first_error) and not self.error.startswith(self.first_error)
 
 
 def read(queue: str, shelved: Shelved) -> DeadLetter:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.commands.terminal import console
-from runner.deadletters import DeadLetter, Group, body_of
+from runner.deadletters import DeadLetter, Group, body_of, kind_of
 from runner.validation.schema import Schema
 from runner.wording import one_line, printable
 
@@ -23,15 +23,24 @@ def print_groups(groups: list[Group]) -> None:
     for heading in ("count", "queue", "stage", "kind of error", "first", "last", "newest"):
         table.add_column(heading, justify="right" if heading == "count" else "left", overflow="fold")
     for group in groups:
-        cells = (group.queue, group.stage, group.kind, shown(group.first), shown(group.last), group.newest.id)
+        cells = (group.queue, group.stage, _kinds(group), shown(group.first), shown(group.last), group.newest.id)
         table.add_row(f"{group.count:,}", *(Text(one_line(cell)) for cell in cells))
     out.print(table)
+
+
+def _kinds(group: Group) -> str:
+    """With what the newest failed with at first, where that was something else."""
+    newest = group.newest
+    return f"{group.kind} (at first: {kind_of(newest.first_error, '')})" if newest.failed_otherwise else group.kind
 
 
 def print_letter(letter: DeadLetter, schema: Schema | None) -> None:
     """Everything that may be shown of it."""
     click.echo(f"{one_line(letter.id)}: dead on {letter.queue}, {shown(letter.time)}")
-    for name, value in (("stage", letter.stage), ("attempts", str(letter.attempts or "")), ("error", letter.error)):
+    told = {"stage": letter.stage, "attempts": str(letter.attempts or ""), "error": letter.error}
+    if letter.first_error:
+        told["first error"] = f"{letter.first_error} ({letter.first_stage}, {shown(letter.first_time)})"
+    for name, value in told.items():
         if value:
             click.echo(f"  {name}: {one_line(value)}")
     if letter.traceback:
@@ -49,7 +58,11 @@ def as_document(found: DeadLetter | Group, schema: Schema | None = None) -> dict
             "count": found.count,
             "first": found.first,
             "last": found.last,
-            "newest": {"id": found.newest.id, "error": found.newest.error},
+            "newest": {
+                "id": found.newest.id,
+                "error": found.newest.error,
+                "first_error": found.newest.first_error or None,
+            },
         }
     return {
         "id": found.id,
@@ -59,6 +72,9 @@ def as_document(found: DeadLetter | Group, schema: Schema | None = None) -> dict
         "attempts": found.attempts,
         "kind": found.kind,
         "error": found.error,
+        "first_error": found.first_error or None,
+        "first_stage": found.first_stage or None,
+        "first_time": found.first_time,
         "traceback": found.traceback,
         "body": None if found.sealed else body_of(found, schema),
     }

@@ -38,10 +38,8 @@ class RabbitShelf:
     """The contract of a shelf. `linked()` connects: once to read, and once more to publish."""
 
     def __init__(self, queue: str, linked: Callable[[], Link]) -> None:
-        self._queue = queue
         self._linked = linked
-        self._link = linked()
-        self._browser = Browser(self._link, queue)
+        self._browser = Browser(linked(), queue)
         self._sender: Sender | None = None
         self._acked = False
 
@@ -65,7 +63,6 @@ class RabbitShelf:
         if refused:
             raise PublishError(refused)
         found.ack()
-        self._link.flush()
         self._acked = True
         return True
 

@@ -9,27 +9,26 @@ hands of two.
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import suppress
 
 from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.errors import closed_by_broker
 from runner.brokers.rabbitmq.amqp.frames import Delivered
 from runner.brokers.rabbitmq.amqp.link import Link
-from runner.brokers.rabbitmq.amqp.templates import Plain
+from runner.brokers.rabbitmq.amqp.reader import Reader
 from runner.errors import BrokerUnavailableError
 
-SILENCE = 5.0
-"""Seconds without a delivery after which nothing more comes."""
 PATIENCE = 10.0
 """Seconds to wait for somebody else who looks: longer than it takes."""
-LOOK_AGAIN = 0.2
+LOOK_AGAIN, SOON = 0.2, 0.005
 """Seconds."""
 OCCUPIED = "somebody else is looking at it, or consumes it; try again when they have finished"
 MISSING = 404
-MOST = 60_000
-"""Messages that one consumer gets without an ack. AMQP's prefetch has 16 bits, and a quorum queue takes
-no prefetch at all for 2,000."""
+MOST_HELD = 60_000
+"""Messages that one consumer may hold: AMQP's prefetch has 16 bits."""
+FIRST_PAGE = 100
+"""Messages."""
 
 
 class Browsed:
@@ -42,8 +41,8 @@ class Browsed:
         self.reader = reader
 
     def ack(self) -> None:
-        """Take it away."""
-        self.reader.channel.ack(self.delivered.tag, multiple=False)
+        """Take it away, as the last that was read."""
+        self.reader.ack(self.delivered.tag)
 
 
 class Browser:
@@ -55,23 +54,25 @@ class Browser:
         self._readers: list[Reader] = []
 
     def messages(self) -> Iterator[Browsed]:
-        """Those that are ready now, the oldest first; few of them are in memory at a time. Raises
-        BrokerUnavailableError unless all of them come."""
-        left = self._lying()
-        while left > 0:
-            some = min(MOST, left)
-            yield from self._some(some)
-            left -= some
+        """Those that are ready now, the oldest first. Raises BrokerUnavailableError unless all of them come.
 
-    def _some(self, left: int) -> Iterator[Browsed]:
-        reader = Reader(self._link, self._queue, left)
-        self._readers.append(reader)
-        while left:
-            if not self._link.wait(lambda: reader.arrived or reader.over, SILENCE) or not reader.arrived:
-                raise BrokerUnavailableError(f"{self._queue}: {left:,} of its messages don't come; {OCCUPIED}")
-            while reader.arrived and left:
+        Whatever the caller does in between, nothing is left on the wire: RabbitMQ hangs up on
+        whoever doesn't read for half a minute.
+        """
+        left, seen, page = self._lying(), 0, FIRST_PAGE
+        while left > 0:
+            reader = Reader(self._link, self._queue, min(page, left + seen))
+            self._readers.append(reader)
+            while left and not reader.too_large and (found := reader.take()) is not None:
+                if seen:  # an earlier reader had it, and has given it back
+                    seen -= 1
+                    continue
                 left -= 1
-                yield Browsed(reader.arrived.popleft(), reader)
+                yield Browsed(found, reader)
+            page = reader.next_most
+            if reader.too_large:
+                seen += reader.taken
+                self._give_back_from(len(self._readers) - 1)
 
     def _lying(self) -> int:
         """How many lie there, once nobody consumes it, who may have all of them in hand."""
@@ -103,63 +104,26 @@ class Browser:
             return 0, 0
         raise BrokerUnavailableError(f"{self._queue}: {told[1] if told else refusals[0]}")
 
+    def _give_back_from(self, first: int) -> None:
+        """What these readers hold goes back, and stands in its order: RabbitMQ puts what comes back behind
+        what has come back before, so all that is left has to be held for a moment, too."""
+        channel = self._link.channel()
+        ready = self._counts(channel)[0]
+        for start in range(0, ready, MOST_HELD):
+            self._readers.append(Reader(self._link, self._queue, min(MOST_HELD, ready - start), keeps=False))
+        self._readers[-1].cancel()  # what the others give back must not go to it
+        for reader in self._readers[first:]:
+            wanted = self._counts(channel)[0] + reader.held
+            reader.give_back()
+            deadline = time.monotonic() + PATIENCE  # RabbitMQ closes a channel first, and tells the queue then
+            while self._counts(channel)[0] < wanted and time.monotonic() < deadline:
+                self._link.wait(lambda: False, SOON)
+        del self._readers[first:]
+        channel.close()
+
     def close(self) -> bool:
         """Give everything back, in its order. Returns whether the broker has taken every ack."""
-        good = True
-        try:
-            if len(self._readers) > 1:  # what the first gives back must not go to the last
-                self._readers[-1].cancel()
-            for reader in self._readers:
-                reader.close()
-        except BrokerUnavailableError:
-            good = False
-        return self._link.close() and good
-
-
-class Reader:
-    """A consumer on a channel of its own, which gets up to `most` messages that it doesn't ack."""
-
-    def __init__(self, link: Link, queue: str, most: int) -> None:
-        self._link = link
-        self.arrived: deque[Delivered] = deque()
-        self.over = False
-        """Whether nothing more can come."""
-        self._tag = ""
-        self.channel = link.channel()
-        self.channel.on_closed(self._end)
-        self.channel.on_cancelled(self._end)
-        self.channel.consume(queue, most, self, self._started)
-
-    def cancel(self) -> None:
-        """Take nothing more; what has come stays unacked."""
-        ended: list[bool] = []
-
-        def on_ended() -> None:
-            ended.append(True)
-            self._link.stop()
-
-        if self._tag and not self.over:
-            self.channel.cancel(self._tag, on_ended)
-            self._link.expect(lambda: ended or self.over, "the end of a consumer")
-
-    def close(self) -> None:
-        """Give back what was not acked."""
-        if self.channel.is_open:
-            self.arrived = deque(maxlen=0)
-            self.channel.close()
-            self._link.expect(lambda: self.over, "the end of a channel")
-
-    def on_plain(self, plain: Sequence[Plain]) -> None:
-        self.arrived += [Delivered(tag, False, name, None, body) for tag, name, body in plain]
-        self._link.stop()
-
-    def on_delivered(self, delivered: Delivered) -> None:
-        self.arrived.append(delivered)
-        self._link.stop()
-
-    def _started(self, tag: str) -> None:
-        self._tag = tag
-
-    def _end(self, _error: BaseException | None = None) -> None:
-        self.over = True
-        self._link.stop()
+        if any(reader.held for reader in self._readers):
+            with suppress(BrokerUnavailableError):
+                self._give_back_from(0)
+        return self._link.close()

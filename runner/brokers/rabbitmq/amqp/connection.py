@@ -57,6 +57,10 @@ class Connection:
     def is_closed(self) -> bool:
         return bool(self._adapter.is_closed)
 
+    @property
+    def bytes_received(self) -> int:
+        return int(self._adapter.bytes_received)
+
     def open_channel(self, opened: Callable[[Channel], None]) -> None:
         """Raises pika's ConnectionWrongStateError if the connection isn't open."""
         adapter = self._adapter

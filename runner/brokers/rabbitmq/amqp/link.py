@@ -90,9 +90,13 @@ class Link:
         self.expect(lambda: opened, "a channel")
         return opened[0]
 
-    def flush(self) -> None:
-        """Send what was written."""
+    def turn(self) -> None:
+        """Send what was written, and take in what has come."""
         self._line.flush()
+        before = -1
+        while before < (before := self._line.bytes_received):
+            self._turns.call_soon(self._turns.stop)
+            self._turns.run_forever()
 
     def close(self) -> bool:
         """Hang up. Returns whether the broker has taken what was written before."""

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 import pika
 import pytest
 
-from runner.brokers.rabbitmq.amqp import browsing
+from runner.brokers.rabbitmq.amqp import browsing, reader
 from runner.brokers.rabbitmq.amqp.browsing import Browser
 from runner.brokers.rabbitmq.amqp.link import Link
 from runner.brokers.rabbitmq.url import nodes
@@ -61,12 +61,25 @@ def _then_close(first: Browser, second: Browser) -> object:
     return closing_first
 
 
-def test_more_than_one_consumer_may_hold_keep_their_order(vhost_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(browsing, "MOST", 4)
+def test_several_pages_keep_their_order(vhost_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "MOST", 4)
+    monkeypatch.setattr(browsing, "FIRST_PAGE", 4)
     sent = [f"m{n}" for n in range(10)]
     put(vhost_url, *sent)
     for _ in range(2):
         assert read(vhost_url) == sent
+
+
+def test_who_stops_half_way_leaves_the_order_however_often(vhost_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "MOST", 4)
+    monkeypatch.setattr(browsing, "FIRST_PAGE", 4)
+    sent = [f"m{n:02}" for n in range(20)]
+    put(vhost_url, *sent)
+    for stop in (6, 4, 1):
+        with browser(vhost_url) as found:
+            looking = found.messages()
+            assert [next(looking).delivered.message_id for _ in range(stop)] == sent[:stop]
+    assert read(vhost_url) == sent
 
 
 def test_what_comes_while_somebody_looks_is_left_alone(vhost_url: str) -> None:
@@ -81,25 +94,45 @@ def test_what_comes_while_somebody_looks_is_left_alone(vhost_url: str) -> None:
     assert read(vhost_url) == ["a", "b", "c"]
 
 
-def test_a_backlog_of_large_messages_stays_with_the_broker(vhost_url: str) -> None:
-    """It is read as it is asked for."""
-    put(vhost_url, *(f"m{n}" for n in range(200)), body=b"x" * 100_000)
+def test_messages_that_are_larger_than_those_before_are_read_in_smaller_pages(
+    vhost_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is seen once, in its order, and some are given back on the way."""
+    monkeypatch.setattr(reader, "BYTES", 1_000)
+    small, large = [f"a{n:02}" for n in range(40)], [f"b{n:02}" for n in range(40)]
+    put(vhost_url, *small)
+    put(vhost_url, *large, body=b"x" * 400)
+    assert read(vhost_url) == small + large
     with browser(vhost_url) as found:
-        most = 0
         for message in found.messages():
-            most = max(most, len(message.reader.arrived))
-    assert most <= 10
+            if message.delivered.message_id[-1] in "05":
+                message.ack()
+    assert read(vhost_url) == [name for name in small + large if name[-1] not in "05"]
+
+
+def test_what_is_acked_makes_room_for_what_comes_next(vhost_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "MOST", 3)
+    monkeypatch.setattr(browsing, "FIRST_PAGE", 3)
+    sent = [f"m{n:02}" for n in range(20)]
+    put(vhost_url, *sent)
+    with browser(vhost_url) as found:
+        seen = []
+        for message in found.messages():
+            seen.append(message.delivered.message_id)
+            message.ack()
+    assert seen == sent
+    assert read(vhost_url) == []
 
 
 def test_a_look_that_is_killed_leaves_everything_in_its_order(vhost_url: str) -> None:
-    sent = [f"m{n:03}" for n in range(300)]
+    sent = [f"m{n:03}" for n in range(90)]
     put(vhost_url, *sent)
     look = (
         "import sys, signal\n"
         "from runner.brokers.rabbitmq.shelf import opened\n"
         "with opened([sys.argv[1]], 'test', 'q.dlq') as on:\n"
         "    for n, _ in enumerate(on.look()):\n"
-        "        if n == 150: print('half', flush=True); signal.pause()\n"
+        "        if n == 40: print('half', flush=True); signal.pause()\n"
     )
     with subprocess.Popen([sys.executable, "-c", look, vhost_url], stdout=subprocess.PIPE) as looking:
         assert looking.stdout is not None
