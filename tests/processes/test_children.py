@@ -34,8 +34,7 @@ def pipeline(tmp_path: Path) -> LoadedPipeline:
 
 
 def made(pipeline: LoadedPipeline, *only: str, processes: int = 1) -> list[Child]:
-    parts = parts_of(pipeline.pipeline, only)
-    return children(pipeline, parts, Listeners.opened(parts), processes=processes)
+    return children(pipeline, parts_of(pipeline.pipeline, only), Listeners({}), processes=processes)
 
 
 @pytest.mark.parametrize(
