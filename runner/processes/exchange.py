@@ -81,9 +81,7 @@ class Exchange:
 
     def go_on(self, now: Sequence[Process]) -> None:
         """Do what can be done next for a run that consists of `now`."""
-        if self._done and all(process.has_left for process in self._leaving):
-            done, self._done = self._done, ""
-            self._reload.accept(done)
+        self._tell_when_done()
         if self.wanted or self._reload.due():
             self.wanted = False
             self._begin()
@@ -103,6 +101,7 @@ class Exchange:
         for process in succession.leaving:
             self._dismiss(process, process.child.leave if process.up else signal.SIGTERM)
         self._done = str(succession)
+        self._tell_when_done()
         return processes, generation.shutdown_timeout
 
     def ended(self, process: Process, status: int) -> None:
@@ -119,6 +118,11 @@ class Exchange:
             self._reload.refuse(
                 process.start_error or f"{process.child.name} ended before it was up, with exit status {status}"
             )
+
+    def _tell_when_done(self) -> None:
+        if self._done and all(process.has_left for process in self._leaving):
+            done, self._done = self._done, ""
+            self._reload.accept(done)
 
     def _begin(self) -> None:
         if self._done:

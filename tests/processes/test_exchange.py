@@ -62,6 +62,13 @@ def test_the_new_child_is_up_before_the_old_one_goes(program: Run) -> None:
     assert running.end()[0] == 0
 
 
+def test_if_nothing_changes_that_is_told_at_once(program: Run) -> None:
+    running = program(children("[Child('a', steady('a'), made_of=1)]", "[Child('a', steady('a'), made_of=1)]"))
+    wait_until(lambda: "all up" in running.events)
+    running.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "accepted nothing_that_runs_has_changed" in running.events)
+
+
 def test_what_can_not_be_loaded_is_refused(program: Run, tmp_path: Path) -> None:
     running = program(children("[Child('a', steady('a'), made_of=1)]", "[]"))
     wait_until(lambda: "all up" in running.events)
