@@ -22,7 +22,7 @@ from runner.errors import Trail
 from runner.handlers.factory import HandlerFactory
 from runner.ledger import url as ledger_url
 from runner.message import Destination
-from runner.pipeline import Http, Pipeline, Queue, Route, Stage
+from runner.pipeline import Http, Pipeline, Queue, Route, Stage, Tls
 from runner.privacy.redaction import HIDDEN, hide_password, is_secret
 from runner.retry import RetryPolicy
 from runner.units import format_duration, format_rate, format_size
@@ -63,6 +63,9 @@ def _pipeline(loaded: LoadedPipeline) -> Lines:
         yield f"  folder: {scalar(_relative(pipeline.mailbox.folder, pipeline))}"
     if pipeline.health is not None:
         yield from ("", "health:", f"  listen: {scalar(str(pipeline.health.listen))}")
+    if pipeline.console is not None:
+        yield from ("", "console:", f"  listen: {scalar(str(pipeline.console.listen))}")
+        yield from _tls(pipeline.console.tls, pipeline)
     if pipeline.exchanges:
         yield from ("", "exchanges:")
         yield from (
@@ -105,9 +108,7 @@ def _http(http: Http, pipeline: Pipeline) -> Lines:
     yield from ("", "http:", f"  listen: {scalar(str(http.listen))}")
     yield f"  max_body: {format_size(http.max_body)}"
     yield f"  confirm_timeout: {format_duration(http.confirm_timeout)}"
-    if http.tls is not None:
-        files = {name: str(_relative(getattr(http.tls, name), pipeline)) for name in ("certificate", "key")}
-        yield f"  tls: {inline(files)}"
+    yield from _tls(http.tls, pipeline)
     yield f"  request_timeout: {format_duration(http.request_timeout)}"
     yield f"  max_connections: {http.max_connections}"
     yield "  routes:"
@@ -128,6 +129,12 @@ def _http(http: Http, pipeline: Pipeline) -> Lines:
         if route.verify is not None:
             verify = {"secrets": [HIDDEN] * len(route.verify.secrets)}
             yield f"      verify: {inline({**verify, 'tolerance': format_duration(route.verify.tolerance)})}"
+
+
+def _tls(tls: Tls | None, pipeline: Pipeline) -> Lines:
+    if tls is not None:
+        files = {"certificate": tls.certificate, "key": tls.key}
+        yield f"  tls: {inline({name: _relative(path, pipeline) for name, path in files.items()})}"
 
 
 def _queue(queue: Queue, pipeline: Pipeline) -> Lines:

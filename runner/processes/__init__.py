@@ -2,7 +2,8 @@
 
     supervisor.py  child processes: started, watched, restarted, stopped in order
     child.py       a child process as it sees itself: its life, its reports, its end
-    children.py    the kinds of children: intake, worker, mailbox, health
+    children.py    the kinds of children: intake, worker, mailbox
+    console.py     those that show the run: the console, health
     parts.py       which parts of a pipeline a run starts
     ports.py       sockets that listen, or why they can't
 

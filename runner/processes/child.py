@@ -36,7 +36,7 @@ NAP = 0.25
 AGAIN = 0.02
 """Seconds until a signal comes again that came at a bad moment."""
 _OURS = str(Path(__file__).parents[1])
-_WAITING = {"enter", "open", "rest", "run_worker", "wait"}
+_WAITING = {"enter", "open", "nap", "run_worker", "wait"}
 """Our functions in which the main thread of a child waits: for the broker, the ledger, the handlers, the end."""
 _WAIT, _START = threading.Condition.wait.__code__, threading.Thread.start.__code__
 
@@ -44,7 +44,12 @@ _WAIT, _START = threading.Condition.wait.__code__, threading.Thread.start.__code
 def rest() -> NoReturn:
     """Until `Stop`."""
     while True:
-        time.sleep(NAP)
+        nap()
+
+
+def nap() -> None:
+    """For a moment, or until `Stop`."""
+    time.sleep(NAP)
 
 
 class Board:

@@ -1,4 +1,4 @@
-"""The kinds of child processes of `runner run`: intake, worker, mailbox, health.
+"""The kinds of child processes of `runner run`: intake, worker, mailbox; those that show the run are in `console`.
 
 Each is built after the fork from the pipeline that the supervisor loaded, and imports only
 what it needs: a worker pays nothing for the HTTP server.
@@ -24,8 +24,9 @@ from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
 from runner.errors import RunnerError
 from runner.observability import observers
-from runner.pipeline import Health, Http, Mailbox
+from runner.pipeline import Http, Mailbox
 from runner.processes.child import NAP, Child, Supervision, rest
+from runner.processes.console import run_console, run_health
 from runner.processes.parts import READY_POLL, Parts
 from runner.processes.ports import listening
 from runner.topology import plan
@@ -46,6 +47,8 @@ def children(loaded: LoadedPipeline, parts: Parts, *, processes: int = 1) -> lis
         found.append(Child("mailbox", partial(run_mailbox, parts.mailbox), last=True))
     if parts.health is not None:
         found.append(Child("health", partial(run_health, loaded, parts, parts.health), last=True))
+    if parts.console is not None:
+        found.append(Child("console", partial(run_console, loaded, parts, parts.console), last=True))
     if parts.intake is not None:
         found.append(Child("intake", partial(run_intake, loaded, parts.intake), forks=True))
     names = ["worker"] if processes == 1 else [f"worker-{number}" for number in range(1, processes + 1)]
@@ -105,28 +108,6 @@ def run_mailbox(mailbox: Mailbox, supervision: Supervision) -> None:
     with MailboxServer(mailbox.listen, mailbox.folder):
         supervision.up()
         rest()
-
-
-def run_health(loaded: LoadedPipeline, parts: Parts, health: Health, supervision: Supervision) -> None:
-    """Report the health of this run until `Stop`, from its children and its own connection to the broker."""
-    from runner.intake.health import HealthViews, published_to
-    from runner.intake.reserve import Reserve, views
-
-    listener = listening(health.listen, "health: listen")
-    needed = [*(published_to(parts.intake) if parts.intake else ()), *(stage.consume for stage in parts.stages)]
-    broker = connect(loaded.pipeline, "health", observers.attach())
-    others = partial(_down, supervision)
-    try:
-        Reserve(listener, views(HealthViews(loaded, broker, needed, others))).start()
-        supervision.up()
-        broker.start(plan(loaded.pipeline), declare=False)
-        rest()
-    finally:
-        broker.close()
-
-
-def _down(supervision: Supervision) -> list[str]:
-    return [f"{name} is not up" for name in supervision.down()]
 
 
 def run_intake(loaded: LoadedPipeline, http: Http, supervision: Supervision) -> None:

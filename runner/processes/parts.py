@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from runner.config.loader import LoadedPipeline
 from runner.errors import RunnerError
-from runner.pipeline import Health, Http, Mailbox, Pipeline, Stage
+from runner.pipeline import Console, Health, Http, Mailbox, Pipeline, Stage
 from runner.processes.ports import with_port
 from runner.topology import plan
 from runner.wording import did_you_mean
@@ -31,7 +31,10 @@ class Parts:
     mailbox: Mailbox | None
     stages: tuple[Stage, ...]
     health: Health | None = None
-    """Part of every run of a pipeline that has it."""
+    """Part of every run of a pipeline that has it, as is the console."""
+    console: Console | None = None
+    whole: bool = True
+    """Whether no part of the file is left out."""
 
 
 def _seal_or_reveal(parts: Parts, loaded: LoadedPipeline) -> bool:
@@ -57,6 +60,7 @@ def with_ports(parts: Parts) -> Parts:
         intake=parts.intake and replace(parts.intake, listen=with_port(parts.intake.listen)),
         mailbox=parts.mailbox and replace(parts.mailbox, listen=with_port(parts.mailbox.listen)),
         health=parts.health and replace(parts.health, listen=with_port(parts.health.listen)),
+        console=parts.console and replace(parts.console, listen=with_port(parts.console.listen)),
     )
 
 
@@ -77,4 +81,6 @@ def parts_of(pipeline: Pipeline, only: Collection[str] = ()) -> Parts:
         pipeline.mailbox if MAILBOX in wanted else None,
         tuple(stage for name, stage in pipeline.stages.items() if name in wanted),
         pipeline.health,
+        pipeline.console,
+        whole=wanted.issuperset(known),
     )

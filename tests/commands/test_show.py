@@ -40,6 +40,7 @@ http:
         - to: [orders, {exchange: events, key: order.changed}]
 mailbox: {folder: /tmp/mails}
 health: {listen: "127.0.0.1:5009"}
+console: {listen: "127.0.0.1:5010", tls: {certificate: CERTIFICATE, key: KEY}}
 exchanges: {events: {type: topic}, all: {type: fanout}}
 queues:
   orders: {schema: any.json, max_length: 10}
@@ -137,9 +138,10 @@ def test_every_default_is_filled_in_and_the_waits_are_computed() -> None:
 def test_what_a_file_leaves_out_is_shown_with_the_models_defaults() -> None:
     stage = "{consume: a, handler: tests.config.handlers:take, breaker: {}}"
     routes = "{POST /a: {publish: a}}"
-    text = f"queues: {{a: {{}}}}\nstages: {{s: {stage}}}\nhttp: {{routes: {routes}}}\nmailbox: {{}}\nhealth: {{}}\n"
+    text = f"queues: {{a: {{}}}}\nstages: {{s: {stage}}}\nhttp: {{routes: {routes}}}\nmailbox: {{}}\n"
     text += "ledger: {url: 'sqlite:l.db'}\n"
-    shown = yaml.safe_load(show.full(loaded(text)))
+    shown = yaml.safe_load(show.full(loaded(text + "health: {}\n")))
+    shown |= {"console": yaml.safe_load(show.full(loaded(text + "console: {}\n")))["console"]}  # on the same port
     shown_in_use = (
         {"http.routes.*.verify.tolerance"}
         | {f"http.routes.*.idempotency{key}" for key in ("", ".mode", ".keep")}
