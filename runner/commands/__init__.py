@@ -3,8 +3,7 @@
     run.py         starts what a file declares; banner.py is what it prints then
     check.py       reports everything that is wrong with a file
     show.py        a file with every default filled in; drawing.py draws it on canvas.py,
-                   mermaid.py for a document; arrows.py is where each route leads,
-                   conditions.py when
+                   mermaid.py for a document
     send.py        publishes documents from a file: documents.py reads it, progress.py
                    shows the progress
     status.py      counts the messages on the queues

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from runner import topology
 from runner.brokers import registry
-from runner.commands.arrows import Arrow, arrows_of
 from runner.commands.canvas import Canvas
+from runner.config.arrows import Arrow, arrows_of
 from runner.config.graph import Edge, cycles
 from runner.config.loader import LoadedPipeline
 from runner.pipeline import HttpRoute, Pipeline, Stage
