@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
@@ -67,10 +67,11 @@ class Served:
         listener: socket.socket,
         broker: Broker,
         needed: Sequence[str],
-        down: Callable[[], Sequence[str]],
+        processes: Callable[[], Mapping[str, bool]],
     ) -> None:
-        """`needed` are the queues that this run works with; `down` tells which of its processes aren't up."""
-        self._application = Application(Run(loaded, console, broker), HealthViews(loaded, broker, needed, down))
+        """`needed` are the queues that this run works with; `processes` tells of each whether it is up."""
+        run = Run(loaded, console, broker, processes)
+        self._application = Application(run, HealthViews(loaded, broker, needed, run.down))
         self._server = ConsoleServer(console, listener, self._application)
         self._thread = threading.Thread(target=self._serve, name="console", daemon=True)
 

@@ -24,7 +24,7 @@ def run_console(loaded: LoadedPipeline, parts: Parts, console: Console, supervis
     from runner.console.serving import Served
 
     broker = connect(loaded.pipeline, "console", observers.attach())
-    served = Served(loaded, console, listener, broker, _needed(parts), lambda: _down(supervision))
+    served = Served(loaded, console, listener, broker, _needed(parts), supervision.children)
     try:
         served.start()
         supervision.up()
@@ -76,4 +76,4 @@ def _needed(parts: Parts) -> list[str]:
 
 
 def _down(supervision: Supervision) -> list[str]:
-    return [f"{name} is not up" for name in supervision.down()]
+    return [f"{name} is not up" for name, up in supervision.children().items() if not up]
