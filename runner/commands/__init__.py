@@ -12,6 +12,7 @@
     ledger.py      how a message stands, and which messages something was recorded of
     apikeys.py     makes, lists and revokes the keys by which callers are known
     keys.py        makes, lists and changes the keys that seal
+    token.py       makes a token for the console
     mail.py        reads the development mailbox
     new.py         writes a pipeline to start from
     schema.py      prints the JSON Schema of pipeline files

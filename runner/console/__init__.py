@@ -3,6 +3,8 @@
     serving.py   granian on a thread of the console's process, from its start to its end
     rsgi.py      a request → health, the live stream, or Flask
     app.py       the Flask app: its pages, and the headers of every answer
+    guard.py     what stands before every page: who asks, and from where
+    access.py    who somebody is, and what they may do
     run.py       what is shown: the pipeline, its broker, this run
     figures.py   the figures of the live pages, by name; history.py has those of the last hour
     live.py      the live stream: figures to every browser that looks, bounded

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from flask import Flask, Response, render_template
 from werkzeug.exceptions import HTTPException
 
-from runner.console import file, mailbox, overview, queue
+from runner.console import file, guard, mailbox, overview, queue
+from runner.console.access import Access
 from runner.console.figures import Figures
 from runner.console.run import Run
 
@@ -49,12 +50,13 @@ NAVIGATION = (
 """Where every page leads: a view, what it is called, and the views that count as there."""
 
 
-def create_app(run: Run, look: Callable[[], Figures]) -> Flask:
-    """The pages of `run` as a WSGI app; `look` makes the figures that live pages show."""
+def create_app(run: Run, look: Callable[[], Figures], access: Access) -> Flask:
+    """The pages of `run` as a WSGI app, for those whom `access` knows; `look` makes the figures of live pages."""
     app = Flask("runner.console")
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.after_request(_secured)
     app.register_error_handler(HTTPException, _refused)
+    guard.add(app, access, run.console)
     for page in PAGES:
         page.add(app, run)
     pages = [entry for entry in NAVIGATION if entry[0] in app.view_functions]
@@ -68,5 +70,5 @@ def _secured(response: Response) -> Response:
     return response
 
 
-def _refused(error: HTTPException) -> tuple[str, int]:
-    return render_template("problem.html", title=error.name, detail=error.description), error.code or 500
+def _refused(error: HTTPException) -> Response:
+    return Response(render_template("problem.html", title=error.name, detail=error.description), error.code or 500)
