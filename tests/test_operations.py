@@ -76,7 +76,7 @@ def test_what_is_dropped_is_gone_and_written_down(pipeline: LoadedPipeline) -> N
 
 
 def test_a_queue_that_is_not_there_is_named_with_the_nearest_one(pipeline: LoadedPipeline) -> None:
-    with pytest.raises(RunnerError, match="no queue 'order'.*did you mean 'orders'"):
+    with pytest.raises(RunnerError, match=r"no queue 'order'.*did you mean 'orders'"):
         list(found(pipeline, ["order"], Filter()))
     with pytest.raises(TargetError, match="no queue or route 'order'"):
         router_to(pipeline, "order")

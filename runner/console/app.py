@@ -6,11 +6,12 @@ Left out: who serves it (see `rsgi`), and what a page shows (one module each).
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from flask import Flask, Response, render_template
 from werkzeug.exceptions import HTTPException
 
-from runner.console import file, guard, mailbox, overview, queue
+from runner.console import dead, deeds, file, guard, mailbox, overview, queue, trail
 from runner.console.access import Access
 from runner.console.figures import Figures
 from runner.console.run import Run
@@ -38,13 +39,15 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-PAGES = (overview, queue, mailbox, file)
+PAGES = (overview, queue, dead, deeds, mailbox, trail, file)
 """Each adds its own views: `add(app, run)`."""
 
 
 NAVIGATION = (
     ("overview", "Pipeline", ("overview", "queue")),
+    ("dead", "Dead letters", ("dead", "letter", "plan", "job")),
     ("mails", "Mailbox", ("mails", "mail")),
+    ("audit", "Audit", ("audit",)),
     ("file", "File", ("file",)),
 )
 """Where every page leads: a view, what it is called, and the views that count as there."""
@@ -60,8 +63,14 @@ def create_app(run: Run, look: Callable[[], Figures], access: Access) -> Flask:
     for page in PAGES:
         page.add(app, run)
     pages = [entry for entry in NAVIGATION if entry[0] in app.view_functions]
+    app.add_template_filter(when)
     app.context_processor(lambda: {"pipeline": run.pipeline, "look": look, "pages": pages})
     return app
+
+
+def when(time: datetime | None) -> str:
+    """UTC, to the second."""
+    return "at an unknown time" if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _secured(response: Response) -> Response:
