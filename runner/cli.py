@@ -19,19 +19,8 @@ from runner.errors import ConfigError, RunnerError
 from runner.observability import streams
 
 COMMANDS = (
-    "run",
-    "check",
-    "show",
-    "send",
-    "status",
-    "dead",
-    "ledger",
-    "apikeys",
-    "keys",
-    "token",
-    "mail",
-    "new",
-    "schema",
+    *("run", "reload", "check", "show", "send", "status"),
+    *("dead", "ledger", "apikeys", "keys", "token", "mail", "new", "schema"),
 )
 """In the order in which help shows them; each is a module of `runner.commands`."""
 _UNWRITABLE = (errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC)

@@ -28,7 +28,6 @@ from runner.console.live import Live
 from runner.console.run import Run
 from runner.intake.health import HealthViews
 from runner.intake.problems import internal_error, problem
-from runner.intake.rsgi import respond
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -117,6 +116,11 @@ class Application:
 
     def _flask_answers(self, environ: WSGIEnvironment) -> Response:
         return Response.from_app(self._flask.wsgi_app, environ, buffered=True)
+
+
+def respond(protocol: HTTPProtocol, response: Response) -> None:
+    """Send a response of Flask's by RSGI."""
+    protocol.response_bytes(response.status_code, list(response.headers.items()), response.get_data())
 
 
 async def _body(protocol: HTTPProtocol) -> bytes | None:

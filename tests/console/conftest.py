@@ -15,7 +15,7 @@ from runner.config.loader import LoadedPipeline
 from runner.console.serving import Served
 from runner.message import Destination, Outgoing
 from runner.pipeline import Console
-from runner.processes.ports import listening
+from runner.ports import listening
 from runner.topology import plan
 from tests.pipelines import loaded
 
