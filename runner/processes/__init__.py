@@ -3,7 +3,8 @@
     supervisor.py  child processes: started, watched, restarted, stopped in order
     process.py     a child process as its supervisor sees it
     child.py       a child process as it sees itself: its life, its reports, its end
-    children.py    the kinds of children: intake, worker, mailbox, health
+    children.py    the kinds of children: intake, worker, mailbox
+    console.py     those that show the run: the console, health
     makings.py     what each kind depends on
     parts.py       which parts of a pipeline a run starts
     listeners.py   the sockets of these parts

@@ -38,7 +38,7 @@ LONGEST_REASON = 8_000
 AGAIN = 0.02
 """Seconds until a signal comes again that came at a bad moment."""
 _OURS = str(Path(__file__).parents[1])
-_WAITING = {"enter", "open", "rest", "retire", "run_worker", "wait"}
+_WAITING = {"enter", "nap", "open", "rest", "retire", "run_worker", "wait"}
 """Our functions in which the main thread of a child waits: for the broker, the ledger, the handlers, the end."""
 _WAIT, _START = threading.Condition.wait.__code__, threading.Thread.start.__code__
 
@@ -46,7 +46,12 @@ _WAIT, _START = threading.Condition.wait.__code__, threading.Thread.start.__code
 def rest() -> NoReturn:
     """Until `Stop`."""
     while True:
-        time.sleep(NAP)
+        nap()
+
+
+def nap() -> None:
+    """For a moment, or until `Stop`."""
+    time.sleep(NAP)
 
 
 class Board:
@@ -62,8 +67,9 @@ class Board:
     def __setitem__(self, name: str, up: bool) -> None:
         self._up[self._places[name]] = up
 
-    def down(self) -> list[str]:
-        return [name for name, place in self._places.items() if not self._up[place]]
+    def all(self) -> dict[str, bool]:
+        """Whether each of them is up."""
+        return {name: bool(self._up[place]) for name, place in self._places.items()}
 
 
 class Supervision:
@@ -86,9 +92,9 @@ class Supervision:
         """This child can't start, and restarting it wouldn't help."""
         self._tell(start_error=reason[:LONGEST_REASON])
 
-    def down(self) -> list[str]:
-        """The names of the children that are not up."""
-        return self._board.down()
+    def children(self) -> dict[str, bool]:
+        """All children of the run by name, and whether each of them is up."""
+        return self._board.all()
 
     def left(self) -> None:
         """This child, which has a successor, takes nothing more."""

@@ -1,4 +1,4 @@
-"""The kinds of child processes of `runner run`: intake, worker, mailbox, health.
+"""The kinds of child processes of `runner run`: intake, worker, mailbox; those that show the run are in `console`.
 
 Each is built after the fork from the pipeline that the supervisor loaded, and imports only
 what it needs: a worker pays nothing for the HTTP server.
@@ -27,6 +27,7 @@ from runner.observability import observers
 from runner.pipeline import Http, Mailbox
 from runner.processes import makings
 from runner.processes.child import LEAVE, NAP, Child, Supervision, rest
+from runner.processes.console import run_console, run_health
 from runner.processes.listeners import Listeners, close_all
 from runner.processes.parts import READY_POLL, Parts
 from runner.topology import plan
@@ -48,6 +49,10 @@ def children(loaded: LoadedPipeline, parts: Parts, listeners: Listeners, *, proc
         found.append(Child("mailbox", run, last=True, made_of=parts.mailbox))
     if parts.health is not None:
         found.append(Child("health", partial(run_health, loaded, parts, listeners), last=True))
+    if parts.console is not None:
+        run = partial(run_console, loaded, parts, listeners)
+        made_of = makings.of_console(loaded, parts, processes)
+        found.append(Child("console", run, last=True, made_of=made_of))
     if parts.intake is not None:
         run = partial(run_intake, loaded, parts.intake, listeners)
         made_of = makings.of_intake(loaded, parts)
@@ -116,28 +121,6 @@ def run_mailbox(mailbox: Mailbox, listeners: Listeners, supervision: Supervision
     with MailboxServer(listeners.take("mailbox"), mailbox.folder):
         supervision.up()
         rest()
-
-
-def run_health(loaded: LoadedPipeline, parts: Parts, listeners: Listeners, supervision: Supervision) -> None:
-    """Report the health of this run until `Stop`, from its children and its own connection to the broker."""
-    from runner.intake.health import HealthViews, published_to
-    from runner.intake.reserve import Reserve, views
-
-    listener = listeners.take("health")
-    needed = [*(published_to(parts.intake) if parts.intake else ()), *(stage.consume for stage in parts.stages)]
-    broker = connect(loaded.pipeline, "health", observers.attach())
-    others = partial(_down, supervision)
-    try:
-        Reserve(listener, views(HealthViews(loaded, broker, needed, others))).start()
-        supervision.up()
-        broker.start(plan(loaded.pipeline), declare=False)
-        rest()
-    finally:
-        broker.close()
-
-
-def _down(supervision: Supervision) -> list[str]:
-    return [f"{name} is not up" for name in supervision.down()]
 
 
 def run_intake(loaded: LoadedPipeline, http: Http, listeners: Listeners, supervision: Supervision) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple, Self
 
+from runner.errors import StartError
 from runner.pipeline import Address
 from runner.ports import listening
 from runner.processes.parts import Parts
@@ -49,13 +50,15 @@ class Listeners:
     def opened(cls, parts: Parts, before: Listeners | None = None) -> Self:
         """Those that `parts` need; what `before` has, as it is wanted now, is shared with it.
 
-        Raises StartError if an address can't be listened on; then nothing was opened.
+        Raises StartError if an address can't be listened on; then nothing was opened. The console of a
+        part of the pipeline may be without: another run on this machine may have its address.
         """
         sockets: dict[str, tuple[_Wanted, socket.socket]] = {}
         try:
             for part, wanted in _wanted(parts).items():
                 known = before.get(part, wanted) if before is not None else None
-                sockets[part] = wanted, known or wanted.open()
+                if (found := known or _opened(wanted, needed=part != "console" or parts.whole)) is not None:
+                    sockets[part] = wanted, found
         except BaseException:
             cls(sockets).close(but=before)
             raise
@@ -68,9 +71,12 @@ class Listeners:
             intake=parts.intake and replace(parts.intake, listen=self._address("intake")),
             mailbox=parts.mailbox and replace(parts.mailbox, listen=self._address("mailbox")),
             health=parts.health and replace(parts.health, listen=self._address("health")),
+            console=parts.console and replace(parts.console, listen=self._address("console", parts.console.listen)),
         )
 
-    def _address(self, part: str) -> Address:
+    def _address(self, part: str, written: Address | None = None) -> Address:
+        if part not in self._sockets and written is not None:
+            return written
         wanted, opened = self._sockets[part]
         return Address(wanted.address.host, opened.getsockname()[1])
 
@@ -80,11 +86,24 @@ class Listeners:
         close_all(but=own)
         return own
 
+    def has(self, part: str) -> bool:
+        """Whether it has a socket. A console may have none: see `opened`."""
+        return part in self._sockets
+
     def close(self, but: Listeners | None = None) -> None:
         """Close those that aren't shared with `but`."""
         for part, (wanted, opened) in self._sockets.items():
             if but is None or but.get(part, wanted) is not opened:
                 opened.close()
+
+
+def _opened(wanted: _Wanted, *, needed: bool) -> socket.socket | None:
+    try:
+        return wanted.open()
+    except StartError:
+        if needed:
+            raise
+        return None
 
 
 def close_all(but: socket.socket | None = None) -> None:
@@ -100,6 +119,8 @@ def _wanted(parts: Parts) -> dict[str, _Wanted]:
         wanted["mailbox"] = _Wanted(parts.mailbox.listen, "mailbox: listen")
     if parts.health is not None:
         wanted["health"] = _Wanted(parts.health.listen, "health: listen")
+    if parts.console is not None:
+        wanted["console"] = _Wanted(parts.console.listen, "console: listen", "CONSOLE")
     if parts.intake is not None:
         wanted["intake"] = _Wanted(parts.intake.listen, "http: listen", "LISTEN", parts.intake.request_timeout)
     return wanted

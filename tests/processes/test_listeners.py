@@ -10,7 +10,7 @@ import pytest
 
 from runner.errors import StartError
 from runner.intake.reserve import open_files
-from runner.pipeline import Address, Http, Mailbox
+from runner.pipeline import Address, Console, Http, Mailbox
 from runner.processes.listeners import Listeners, close_all
 from runner.processes.parts import Parts
 
@@ -71,3 +71,14 @@ def test_a_part_lets_go_of_the_sockets_of_others() -> None:
     assert not answers(mailbox)
     close_all()
     assert not answers(intake)
+
+
+def test_the_console_of_a_part_may_be_without_its_address_and_that_of_the_whole_may_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        console = Console(Address("127.0.0.1", taken.getsockname()[1]))
+        part = Parts(None, None, (), console=console, whole=False)
+        listeners = Listeners.opened(part)
+        assert not listeners.has("console")
+        assert listeners.on_ports(part) == part
+        with pytest.raises(StartError, match="CONSOLE="):
+            Listeners.opened(replace(part, whole=True))
