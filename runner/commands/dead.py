@@ -22,8 +22,7 @@ from runner.commands.loading import PIPELINE_OPTION
 from runner.config.loader import load
 from runner.deadletters import Filter, grouped
 from runner.errors import RunnerError
-from runner.operations import Replay, found
-from runner.operations import drop as delete
+from runner.operations import Drop, Replay, found
 from runner.units import parse_duration
 from runner.wording import counted
 
@@ -157,9 +156,9 @@ def drop(pipeline: Path, queue: Sequence[str], everything: bool, reason: str, **
     loaded = load(pipeline)
     _check_scope(everything, queue, which)
     trail = Trail(loaded.pipeline.folder, "drop", reason)
-    dropped = 0
+    delete, dropped = Drop(loaded, trail), 0
     for on, letter in found(loaded, queue, wanted(which)):
-        dropped += not delete(on, letter, trail)
+        dropped += not delete.one(on, letter)
     click.echo(f"dropped {counted(dropped, 'dead letter')}")
 
 

@@ -2,8 +2,8 @@
 
 A copy is *published* before its queue has it, *begun* when a handler may run that runs once,
 *waiting* for its next attempt, and in the end *handled* or *dead*; on a queue that no stage
-consumes it has *left*. Each is recorded by what identifies the hop, so that recording it again,
-after a crash, changes nothing.
+consumes it has *left*. An operator may have *moved* or *dropped* it (see `interventions`). Each
+is recorded by what identifies the hop, so that recording it again, after a crash, changes nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from runner.ledger.database import Database, Row
 from runner.ledger.tables import FACT, HOP
 from runner.message import LATE, root_id
 
-State = Literal["published", "begun", "waiting", "handled", "left", "dead"]
+State = Literal["published", "begun", "waiting", "handled", "left", "dead", "moved", "dropped"]
 
 _KEY = ("journey", "copy", "queue", "via")
 NOTHING = b"[]"

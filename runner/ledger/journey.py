@@ -16,8 +16,8 @@ from sqlalchemy import Connection, case, func, or_, select
 from runner.ledger.hops import State, kept_of_fact
 from runner.ledger.tables import FACT, HOP
 
-Standing = Literal["accepted", "in progress", "waiting", "done", "dead"]
-ENDS = ("handled", "left")
+Standing = Literal["accepted", "in progress", "waiting", "done", "dead", "dropped"]
+ENDS = ("handled", "left", "moved", "dropped")
 """The states of a copy that nothing more becomes of, and that isn't dead."""
 AT_ONCE = 500
 """Messages that one query is about."""
@@ -57,14 +57,14 @@ class Journey:
         if "dead" in states:
             return "dead"
         if states.issubset(ENDS):
-            return "done"
+            return "dropped" if "dropped" in states else "done"
         if "waiting" in states:
             return "waiting"
         return "accepted" if states == {"published"} else "in progress"
 
     @property
     def under_way(self) -> bool:
-        return self.standing not in ("done", "dead")
+        return self.standing not in ("done", "dead", "dropped")
 
     @property
     def accepted_at(self) -> float:
