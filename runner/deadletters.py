@@ -31,6 +31,7 @@ from runner.message import (
     Outgoing,
     is_usable,
     number,
+    root_id,
 )
 from runner.privacy.masking import mask
 from runner.privacy.sealed import SIGN
@@ -144,10 +145,14 @@ class Filter:
     """A part of the error or of its kind, in any case."""
     since: datetime | None = None
     until: datetime | None = None
+    journeys: frozenset[str] | None = None
+    """The ids that messages had at first; None takes all."""
 
     def takes(self, letter: DeadLetter) -> bool:
         """Whether it is meant. One without a time isn't where a time is asked for."""
         if self.ids and letter.id not in self.ids:
+            return False
+        if self.journeys is not None and root_id(letter.id) not in self.journeys:
             return False
         if self.stage and letter.stage != self.stage:
             return False

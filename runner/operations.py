@@ -50,8 +50,11 @@ def router_to(loaded: LoadedPipeline, name: str) -> Router:
     return Router(routes[name], plan(pipeline), loaded.schemas, loaded.sealer)
 
 
-def found(loaded: LoadedPipeline, queues: Sequence[str], which: Filter) -> Iterator[tuple[Shelf, DeadLetter]]:
-    """Each dead letter that is meant, with the shelf on which it lies. Raises RunnerError."""
+def found(
+    loaded: LoadedPipeline, queues: Sequence[str], which: Filter, goes_on: Callable[[], bool] = lambda: True
+) -> Iterator[tuple[Shelf, DeadLetter]]:
+    """Each dead letter that is meant, with the shelf on which it lies. `goes_on()` is asked before each one
+    that lies there; False ends it. Raises RunnerError."""
     known = loaded.pipeline.queues
     for name in queues:
         if name not in known:
@@ -59,6 +62,8 @@ def found(loaded: LoadedPipeline, queues: Sequence[str], which: Filter) -> Itera
     for name in queues or known:
         with shelf(loaded.pipeline, "dead", dead_letter_queue(name)) as on:
             for shelved in on.look():
+                if not goes_on():
+                    return
                 letter = read(name, shelved)
                 if which.takes(letter):
                     yield on, letter

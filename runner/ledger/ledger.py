@@ -175,10 +175,12 @@ class Ledger:
         with self._database.connection() as connection:
             return read_ended(connection, ids)
 
-    def find(self, name: str, value: Any, *, since: float = 0.0, most: int = 100) -> list[tuple[str, float]]:
+    def find(
+        self, name: str, value: Any, *, since: float = 0.0, until: float | None = None, most: int = 100
+    ) -> list[tuple[str, float]]:
         """See `journey.find_recorded`. Raises LedgerError."""
         with self._database.connection() as connection:
-            return find_recorded(connection, name, value, since, most)
+            return find_recorded(connection, name, value, since, until, most)
 
     def key_ring(self) -> KeyRing:
         """The API keys, followed until this is closed. It may be opened later."""
