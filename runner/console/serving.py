@@ -22,6 +22,7 @@ from runner.console.rsgi import Application
 from runner.console.run import Run
 from runner.intake.health import HealthViews
 from runner.intake.serving import LONGEST_HEADER, SILENT, encrypted
+from runner.observability.snapshot import Snapshot
 from runner.pipeline import Console
 
 BACKLOG = 128
@@ -68,9 +69,12 @@ class Served:
         broker: Broker,
         needed: Sequence[str],
         down: Callable[[], Sequence[str]],
+        snapshot: Callable[[], Snapshot] = Snapshot,
     ) -> None:
-        """`needed` are the queues that this run works with; `down` tells which of its processes aren't up."""
-        self._application = Application(Run(loaded, console, broker), HealthViews(loaded, broker, needed, down))
+        """`needed` are the queues that this run works with; `down` tells which of its processes aren't up,
+        and `snapshot` what all of them have counted."""
+        run = Run(loaded, console, broker, snapshot)
+        self._application = Application(run, HealthViews(loaded, broker, needed, down))
         self._server = ConsoleServer(console, listener, self._application)
         self._thread = threading.Thread(target=self._serve, name="console", daemon=True)
 

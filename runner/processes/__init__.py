@@ -5,6 +5,9 @@
     children.py    the kinds of children: intake, worker, mailbox
     console.py     those that show the run: the console, health
     parts.py       which parts of a pipeline a run starts
+    pipes.py       lines through a pipe that blocks nobody
+    telling.py     a child's counts on their way to the supervisor, and the sum to those that show it
+    summing.py     the supervisor's sum of them
     ports.py       sockets that listen, or why they can't
 
 Left out: what a child does once it runs.

@@ -17,10 +17,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from runner.errors import RunnerError
 from runner.observability import streams
+from runner.processes.pipes import Outlet
+
+if TYPE_CHECKING:
+    from runner.observability.snapshot import Told
 
 log = logging.getLogger("runner.supervisor")
 
@@ -70,10 +74,14 @@ class Board:
 
 
 class Supervision:
-    """A child's view of its supervisor: a place to report to, and a sign of life."""
+    """A child's view of its supervisor: a place to report to, and a sign of life.
 
-    def __init__(self, report: int, lifeline: int, board: Board) -> None:
-        self._report = report
+    `snapshots` is where it reads what all children have counted; -1 for one that isn't told.
+    """
+
+    def __init__(self, report: int, lifeline: int, board: Board, snapshots: int = -1) -> None:
+        self._report = Outlet(report)
+        self.snapshots = snapshots
         self._lifeline = lifeline
         self._board = board
 
@@ -93,6 +101,10 @@ class Supervision:
         """This child is about to end in good order, and wants a fresh one in its place, at once."""
         self._tell(replace=True)
 
+    def counted(self, told: Told) -> None:
+        """What this process has counted up to now. Forgotten if the supervisor lags behind."""
+        self._report.offer(b'{"pid": %d, "counts": %s}' % (os.getpid(), told.as_json()))
+
     def watch(self) -> None:
         """Stop this child's process group when the supervisor is gone, however it died:
         nothing may run unsupervised. Starts a thread."""
@@ -104,7 +116,7 @@ class Supervision:
         threading.Thread(target=watch, name="lifeline", daemon=True).start()
 
     def _tell(self, **message: object) -> None:
-        os.write(self._report, json.dumps(message).encode() + b"\n")
+        self._report.send(json.dumps(message).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +131,8 @@ class Child:
     `Supervision.watch()` itself."""
     last: bool = False
     """Whether the others may need it while they stop, so that it stops after them."""
+    shows: bool = False
+    """Whether it is told what all of them have counted."""
 
 
 ORDERS = (signal.SIGTERM, signal.SIGINT)

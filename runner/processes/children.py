@@ -14,7 +14,7 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,8 @@ from runner.worker.memory import ledger_of, memory_of
 if TYPE_CHECKING:
     from runner.intake.serving import IntakeServer
     from runner.ledger.ledger import Ledger
+    from runner.observability.counts import Counts
+    from runner.observability.snapshot import StageNow
 
 log = logging.getLogger("runner.children")
 
@@ -48,7 +50,7 @@ def children(loaded: LoadedPipeline, parts: Parts, *, processes: int = 1) -> lis
     if parts.health is not None:
         found.append(Child("health", partial(run_health, loaded, parts, parts.health), last=True))
     if parts.console is not None:
-        found.append(Child("console", partial(run_console, loaded, parts, parts.console), last=True))
+        found.append(Child("console", partial(run_console, loaded, parts, parts.console), last=True, shows=True))
     if parts.intake is not None:
         found.append(Child("intake", partial(run_intake, loaded, parts.intake), forks=True))
     names = ["worker"] if processes == 1 else [f"worker-{number}" for number in range(1, processes + 1)]
@@ -63,7 +65,7 @@ def children(loaded: LoadedPipeline, parts: Parts, *, processes: int = 1) -> lis
 def run_worker(
     loaded: LoadedPipeline,
     name: str,
-    stages: Collection[str],
+    stages: Sequence[str],
     box: BlackBox,
     number: int,
     supervision: Supervision,
@@ -73,11 +75,13 @@ def run_worker(
 
     box.enter(number)
     memory = memory_of(loaded.pipeline)
-    events = observers.attach([memory.notes] if memory else [])
+    counts = observers.counting(loaded.pipeline, stages)
+    events = observers.attach([*([memory.notes] if memory else []), *([counts] if counts else [])])
     if memory:
         memory.ledger.events = events
     broker = connect(loaded.pipeline, name, events)
     worker = Worker(loaded, broker, stages, events, box=box, replaceable=True, memory=memory)
+    end_telling = begin_to_tell(counts, supervision, broker, worker.states)
     finished = True
     try:
         if memory:
@@ -98,7 +102,25 @@ def run_worker(
         if memory:
             memory.ledger.close(busy=not finished)
         broker.close()
+        end_telling()
         box.leave()
+
+
+def begin_to_tell(
+    counts: Counts | None, supervision: Supervision, broker: Broker, states: Callable[[], Mapping[str, StageNow]] = dict
+) -> Callable[[], None]:
+    """Tell the supervisor what `counts` counts, until the returned function is called."""
+    if counts is None:
+        return _nothing
+    from runner.processes.telling import Teller
+
+    counts.look_at(broker, states)
+    teller = Teller(counts, supervision)
+    teller.start()
+    return teller.stop
+
+
+def _nothing() -> None: ...
 
 
 def run_mailbox(mailbox: Mailbox, supervision: Supervision) -> None:
@@ -145,9 +167,11 @@ def _load_app(
 
     supervision.watch()
     with _errors_reported(supervision):
-        events = observers.attach()
-        broker = connect(loaded.pipeline, "intake", events)
         routes = loaded.pipeline.http.routes if loaded.pipeline.http else ()
+        counts = observers.counting(loaded.pipeline, routes=list(map(str, routes)))
+        events = observers.attach([counts] if counts else [])
+        broker = connect(loaded.pipeline, "intake", events)
+        begin_to_tell(counts, supervision, broker)
         ledger = ledger_of(loaded.pipeline) if any(route.uses_ledger for route in routes) else None
         if ledger is not None:
             ledger.events = events

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from functools import partial
 
 from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
@@ -22,9 +23,13 @@ def run_console(loaded: LoadedPipeline, parts: Parts, console: Console, supervis
     """Show this run to browsers until `Stop`."""
     listener = _taken_over(console, supervision, wait=not parts.whole)
     from runner.console.serving import Served
+    from runner.processes.telling import Latest
 
     broker = connect(loaded.pipeline, "console", observers.attach())
-    served = Served(loaded, console, listener, broker, _needed(parts), lambda: _down(supervision))
+    latest = Latest(supervision.snapshots)
+    down = partial(_down, supervision)
+    served = Served(loaded, console, listener, broker, _needed(parts), down, lambda: latest.snapshot)
+    latest.start()
     try:
         served.start()
         supervision.up()

@@ -11,18 +11,25 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import logging
 import os
 import selectors
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from runner.events import UNWATCHED, Events
 from runner.observability import streams
 from runner.processes.child import ORDERS, Board, Child, Supervision, live
+from runner.processes.pipes import Inlet, Outlet, drained, pipe
+
+if TYPE_CHECKING:
+    from runner.observability.snapshot import Process
+    from runner.processes.summing import Sum
 
 log = logging.getLogger("runner.supervisor")
 
@@ -35,6 +42,8 @@ NOTICE = 0.5
 SAME_ORDER = 0.5
 """Seconds within which a second signal only repeats the first: `timeout`, say, signals the
 process and its group."""
+SHOW_EVERY = 0.9
+"""Seconds between two sums that are shown: a little less than between what the children tell."""
 KILL_GRACE = 5.0
 """Seconds after the shutdown timeout, for acks to leave, before SIGKILL."""
 
@@ -53,7 +62,10 @@ class _Process:
         """Why it can't start, as it has told; its exit status may be a handler's."""
         self.replaced = False
         """Whether it has asked to be replaced."""
-        self.report = -1
+        self.report: Inlet
+        self.snapshots: Outlet | None = None
+        """Where it is told what all have counted."""
+        self.starts = 0
         self.started = 0.0
         self.backoff = FIRST_BACKOFF
         self.due: float | None = 0.0
@@ -66,6 +78,13 @@ class _Process:
     @up.setter
     def up(self, up: bool) -> None:
         self._board[self._number] = up
+
+    def as_told(self) -> Process:
+        """How it stands, for those who look."""
+        from runner.observability.snapshot import Process
+
+        since = time.time() - (time.monotonic() - self.started) if self.starts else 0.0
+        return Process(self.pid, self.up, self.starts, round(since, 1))
 
 
 class Supervisor:
@@ -91,14 +110,17 @@ class Supervisor:
         self._on_up = on_up
         self._events = events
         self._selector = selectors.DefaultSelector()
+        self._sum = _sum() if any(child.shows for child in children) else None
+        self._shown = 0.0
+        """When the sum was shown last (monotonic)."""
         self._first_signal: float | None = None
         self._at_once = False
         """Whether a second signal has asked not to wait any more."""
         self._announced = False
         self._start_error: tuple[str, str] | None = None
         """The part that can't start, and why."""
-        self._wake_read, self._wake_write = _pipe()
-        self._lifeline_read, self._lifeline_write = _pipe()
+        self._wake_read, self._wake_write = pipe()
+        self._lifeline_read, self._lifeline_write = pipe()
         os.set_blocking(self._lifeline_read, True)
         self._selector.register(self._wake_read, selectors.EVENT_READ)
 
@@ -130,27 +152,49 @@ class Supervisor:
 
     def _next_due(self) -> float | None:
         due = [process.due for process in self._processes if process.due is not None]
+        if self._sum is not None:
+            due.append(self._shown + SHOW_EVERY)
         return max(0.0, min(due) - time.monotonic()) if due else None
 
     def _wait(self, timeout: float | None) -> None:
         for key, _ in self._selector.select(timeout):
             if key.fd == self._wake_read:
-                _drain(self._wake_read)
+                drained(self._wake_read)
             else:
                 self._read_report(key.data)
         self._reap()
+        if self._sum is not None and time.monotonic() >= self._shown + SHOW_EVERY:
+            self._show(self._sum)
         if not self._announced and all(process.up for process in self._processes):
             self._announced = True
             self._on_up()
 
     def _read_report(self, process: _Process) -> None:
-        for line in _drain(process.report).splitlines():
-            message = json.loads(line)
+        for line in process.report.lines():
+            message = orjson.loads(line)
+            if "counts" in message:
+                self._hear(process, message)
+                continue
             process.start_error = message.get("start_error", process.start_error)
             process.replaced = message.get("replace", process.replaced)
             if message.get("up"):
                 process.up = True
                 self._events.started(process.child.name, process.pid)
+
+    def _hear(self, process: _Process, message: Mapping[str, Any]) -> None:
+        from runner.observability.snapshot import Told
+
+        if self._sum is not None:
+            self._sum.hear(process.child.name, message["pid"], Told.from_json(message["counts"]))
+
+    def _show(self, sum: Sum) -> None:
+        """To those that show it. One that lags behind is told later."""
+        self._shown = time.monotonic()
+        outlets = [process.snapshots for process in self._processes if process.snapshots is not None]
+        if outlets:
+            snapshot = sum.snapshot({process.child.name: process.as_told() for process in self._processes}).as_json()
+            for outlet in outlets:
+                outlet.offer(snapshot)
 
     def _reap(self) -> None:
         """See which children have ended, and reap orphans too: as PID 1 of a container, nobody
@@ -164,8 +208,13 @@ class Supervisor:
 
     def _ended(self, process: _Process, status: int) -> None:
         self._read_report(process)
-        self._selector.unregister(process.report)
-        os.close(process.report)
+        self._selector.unregister(process.report.descriptor)
+        process.report.close()
+        if process.snapshots is not None:
+            process.snapshots.close()
+            process.snapshots = None
+        if self._sum is not None:
+            self._sum.ended(process.child.name)
         _kill_group(process.pid)  # its orphans may still hold its port and its messages
         pid, was_up, process.up, process.pid = process.pid, process.up, False, 0
         again = self._delay(process)
@@ -197,7 +246,13 @@ class Supervisor:
                 self._start(process)
 
     def _start(self, process: _Process) -> None:
-        process.report, write = _pipe()
+        read, write = pipe()
+        process.report = Inlet(read)
+        shown = -1
+        if process.child.shows:
+            shown, show = pipe()
+            process.snapshots = Outlet(show)
+        process.starts += 1
         process.started = time.monotonic()
         process.replaced = False
         streams.flush()
@@ -207,10 +262,12 @@ class Supervisor:
         process.pid = os.fork()
         if not process.pid:
             os.close(self._lifeline_write)
-            live(process.child, Supervision(write, self._lifeline_read, self._board), self._configure_child)
+            live(process.child, Supervision(write, self._lifeline_read, self._board, shown), self._configure_child)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ORDERS)
         os.close(write)
-        self._selector.register(process.report, selectors.EVENT_READ, process)
+        if shown != -1:
+            os.close(shown)
+        self._selector.register(read, selectors.EVENT_READ, process)
 
     # -- stopping ---------------------------------------------------------------------------
 
@@ -248,19 +305,10 @@ class Supervisor:
         return bool(alive)
 
 
-def _pipe() -> tuple[int, int]:
-    read, write = os.pipe()
-    os.set_blocking(read, False)
-    os.set_blocking(write, False)
-    return read, write
+def _sum() -> Sum:
+    from runner.processes.summing import Sum  # which a run that nobody looks at doesn't need
 
-
-def _drain(read: int) -> bytes:
-    parts = []
-    with contextlib.suppress(BlockingIOError):
-        while part := os.read(read, 65536):
-            parts.append(part)
-    return b"".join(parts)
+    return Sum()
 
 
 def _signal(pid: int, number: int) -> None:
