@@ -29,6 +29,16 @@ def written(loaded: LoadedPipeline) -> str:
     return "\n".join(_pipeline(loaded)) + "\n"
 
 
+def queue_text(loaded: LoadedPipeline, name: str) -> str:
+    """The part of it that is about one queue."""
+    return "\n".join(line[2:] for line in _queue(loaded.pipeline.queues[name], loaded.pipeline))
+
+
+def stage_text(loaded: LoadedPipeline, name: str) -> str:
+    """The part of it that is about one stage."""
+    return "\n".join(line[2:] for line in _stage(loaded.pipeline.stages[name], loaded.handlers[name], loaded.pipeline))
+
+
 def _pipeline(loaded: LoadedPipeline) -> Lines:
     pipeline = loaded.pipeline
     yield f"name: {scalar(pipeline.name)}"

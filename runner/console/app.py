@@ -5,10 +5,13 @@ Left out: who serves it (see `rsgi`), and what a page shows (one module each).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Flask, Response, render_template
 from werkzeug.exceptions import HTTPException
 
-from runner.console import overview
+from runner.console import file, mailbox, metrics, overview, queue
+from runner.console.figures import Figures
 from runner.console.run import Run
 
 POLICY = "; ".join(
@@ -34,19 +37,28 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-PAGES = (overview,)
+PAGES = (overview, queue, mailbox, file, metrics)
 """Each adds its own views: `add(app, run)`."""
 
 
-def create_app(run: Run) -> Flask:
-    """The pages of `run` as a WSGI app."""
+NAVIGATION = (
+    ("overview", "Pipeline", ("overview", "queue")),
+    ("mails", "Mailbox", ("mails", "mail")),
+    ("file", "File", ("file",)),
+)
+"""Where every page leads: a view, what it is called, and the views that count as there."""
+
+
+def create_app(run: Run, look: Callable[[], Figures]) -> Flask:
+    """The pages of `run` as a WSGI app; `look` makes the figures that live pages show."""
     app = Flask("runner.console")
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.after_request(_secured)
     app.register_error_handler(HTTPException, _refused)
-    app.context_processor(lambda: {"pipeline": run.pipeline})
     for page in PAGES:
         page.add(app, run)
+    pages = [entry for entry in NAVIGATION if entry[0] in app.view_functions]
+    app.context_processor(lambda: {"pipeline": run.pipeline, "look": look, "pages": pages})
     return app
 
 

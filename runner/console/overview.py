@@ -1,23 +1,18 @@
-"""The first page: the pipeline at a glance."""
+"""The first page: the pipeline as a graph, and its queues in figures."""
 
 from __future__ import annotations
 
 from flask import Flask, render_template
 
+from runner.console.graph import graphs_of
 from runner.console.run import Run
-from runner.errors import BrokerError
 
 
 def add(app: Flask, run: Run) -> None:
     """Add the page to `app`."""
+    graphs = graphs_of(run.pipeline)  # they change only with the file
 
     @app.get("/")
     def overview() -> str:
-        pipeline, trouble = run.pipeline, ""
-        depths = None
-        try:
-            depths = run.broker.depths(pipeline.queues)
-        except BrokerError as error:
-            trouble = str(error)
-        stages = {stage.consume: stage for stage in pipeline.stages.values()}
-        return render_template("overview.html", depths=depths or {}, trouble=trouble, stages=stages)
+        told = {"stages": run.stages, "processes": run.processes}
+        return render_template("overview.html", graphs=graphs, **told)

@@ -18,7 +18,10 @@ from granian.rsgi import ProtocolClosed
 from werkzeug.test import create_environ
 from werkzeug.wrappers import Response
 
-from runner.console.app import create_app
+from runner.console.app import HEADERS, create_app
+from runner.console.figures import figures_of
+from runner.console.history import EVERY, History
+from runner.console.live import Live
 from runner.console.run import Run
 from runner.intake.health import HealthViews
 from runner.intake.problems import internal_error, problem
@@ -34,6 +37,7 @@ THREADS = 8
 """Pages that may be made at the same time; others wait."""
 PROBE_THREADS = 4
 """Questions for health that may be answered at the same time, even while all pages wait for the broker."""
+STREAM = "/live"
 LARGEST_BODY = 1 << 20
 """Bytes of a form."""
 
@@ -43,7 +47,10 @@ class Application:
 
     def __init__(self, run: Run, health: HealthViews) -> None:
         self._health = health.views
-        self._flask = create_app(run)
+        self._history = History()
+        look = partial(figures_of, run, self._history)
+        self._run, self._live = run, Live(look)
+        self._flask = create_app(run, look)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="page")
         self._probes = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
         self.serving = threading.Event()
@@ -54,11 +61,15 @@ class Application:
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         loop.call_soon(self.serving.set)
+        self._tasks = [loop.create_task(self._live.keep_looking()), loop.create_task(self._remember())]
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         with contextlib.suppress(ProtocolClosed):  # nobody wants the answer any more
             try:
-                respond(protocol, await self._answer(scope, protocol))
+                if scope.path == STREAM and scope.method == "GET" and not self._live.full:
+                    await self._live.stream(protocol, list(HEADERS.items()))
+                else:
+                    respond(protocol, await self._answer(scope, protocol))
             except ProtocolClosed:
                 raise
             except Exception as error:  # noqa: BLE001 - as Flask's error handlers do
@@ -69,7 +80,17 @@ class Application:
         self._loop.call_soon_threadsafe(self._over.set)
 
     async def ended(self) -> None:
+        """Returns when everything that is streamed has been told so."""
         await self._over.wait()
+        await self._live.end()
+
+    async def _remember(self) -> None:
+        """Keep the last hour."""
+        while True:
+            glance = await self._loop.run_in_executor(self._probes, self._run.look)
+            if not glance.trouble:
+                self._history.add(glance.depths)
+            await asyncio.sleep(EVERY)
 
     async def _answer(self, scope: Scope, protocol: HTTPProtocol) -> Response:
         view = self._health.get(scope.path) if scope.method in ("GET", "HEAD") else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
@@ -68,13 +68,13 @@ class Served:
         listener: socket.socket,
         broker: Broker,
         needed: Sequence[str],
-        down: Callable[[], Sequence[str]],
+        processes: Callable[[], Mapping[str, bool]],
         snapshot: Callable[[], Snapshot] = Snapshot,
     ) -> None:
-        """`needed` are the queues that this run works with; `down` tells which of its processes aren't up,
-        and `snapshot` what all of them have counted."""
-        run = Run(loaded, console, broker, snapshot)
-        self._application = Application(run, HealthViews(loaded, broker, needed, down))
+        """`needed` are the queues that this run works with; `processes` tells of each whether it is up,
+        and `snapshot` what they have counted."""
+        run = Run(loaded, console, broker, processes, snapshot)
+        self._application = Application(run, HealthViews(loaded, broker, needed, run.down))
         self._server = ConsoleServer(console, listener, self._application)
         self._thread = threading.Thread(target=self._serve, name="console", daemon=True)
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from runner.events import Failure, Observer
 from runner.message import Delivery, Outgoing
 from runner.observability.snapshot import Now, StageNow, StageTotals, Tally, Told, Totals
+from runner.stamps import BEGAN, QUEUED, since
 
 ACCEPTED = "202"
+MOST_CALLS = 20
+"""Names under which a stage's handlers may time their calls; others are left out."""
 
 
 class Gauge(Protocol):
@@ -30,12 +33,23 @@ class Gauge(Protocol):
 class _Stage:
     """What is counted of one stage."""
 
-    __slots__ = ("calls", "dead", "handled", "held", "received", "retried", "seconds", "waited", "whole")
+    __slots__ = ("calls", "dead", "handled", "held", "reached", "received", "retried", "seconds", "waited", "whole")
 
     def __init__(self) -> None:
         self.received = self.handled = self.retried = self.dead = self.held = 0
         self.seconds, self.waited, self.whole = Tally(), Tally(), Tally()
         self.calls: dict[str, Tally] = {}
+        self.reached = 0.0
+
+    def measure(self, headers: Mapping[str, Any], seconds: float, *, ended: bool) -> None:
+        """A handler has done with a message after `seconds`; `ended`: nothing comes of it."""
+        now = time.time()
+        waited = since(headers, QUEUED, now - seconds)
+        if waited is not None:
+            self.waited.add(waited)
+            self.reached = max(self.reached, now - seconds - waited)
+        if ended and (whole := since(headers, BEGAN, now)) is not None:
+            self.whole.add(whole)
 
     def so_far(self) -> StageTotals:
         return StageTotals(
@@ -104,20 +118,26 @@ class Counts(Observer):
     def taken(self, stage: str, deliveries: Sequence[Delivery]) -> None:
         self._stages[stage].received += len(deliveries)
 
-    def handled(self, stage: str, delivery: Delivery, messages: Sequence[Outgoing], seconds: float) -> None:  # noqa: ARG002 - as above
+    def handled(self, stage: str, delivery: Delivery, messages: Sequence[Outgoing], seconds: float) -> None:
         counts = self._stages[stage]
         counts.handled += 1
         counts.seconds.add(seconds)
+        if delivery.headers:
+            counts.measure(delivery.headers, seconds, ended=not messages)
 
     def retried(self, stage: str, delivery: Delivery, failure: Failure, delay: float) -> None:  # noqa: ARG002 - as above
         counts = self._stages[stage]
         counts.retried += 1
         counts.seconds.add(failure.seconds)
+        if delivery.headers:
+            counts.measure(delivery.headers, failure.seconds, ended=False)
 
-    def dead(self, stage: str, delivery: Delivery, failure: Failure) -> None:  # noqa: ARG002 - as above
+    def dead(self, stage: str, delivery: Delivery, failure: Failure) -> None:
         counts = self._stages[stage]
         counts.dead += 1
         counts.seconds.add(failure.seconds)
+        if delivery.headers:
+            counts.measure(delivery.headers, failure.seconds, ended=True)
 
     def held(self, stage: str, delivery: Delivery, reason: str, delay: float) -> None:  # noqa: ARG002 - as above
         self._stages[stage].held += 1
@@ -127,6 +147,18 @@ class Counts(Observer):
 
     def resumed(self, stage: str) -> None:
         self._paused.pop(stage, None)
+
+    def called(self, stage: str, call: str, seconds: float) -> None:
+        """A handler of the stage has timed a call of its own. (A `timing.Watcher`.)"""
+        counts = self._stages.get(stage)
+        if counts is None:
+            return
+        tally = counts.calls.get(call)
+        if tally is None:
+            if len(counts.calls) >= MOST_CALLS:
+                return
+            tally = counts.calls.setdefault(call, Tally())
+        tally.add(seconds)
 
     # -- what has come together -----------------------------------------------------------
 
@@ -151,5 +183,6 @@ class Counts(Observer):
         return Now(stages, int(available), int(not available), self._broker.unconfirmed, int(self._ledger_away))
 
     def _stage_now(self, name: str, state: StageNow) -> StageNow:
-        why, since = self._paused.get(name, ("", 0.0))
-        return StageNow(state.slots, state.busy, int(name in self._paused), why, since, state.breaker)
+        why, began = self._paused.get(name, ("", 0.0))
+        reached = self._stages[name].reached
+        return StageNow(state.slots, state.busy, int(name in self._paused), why, began, reached, state.breaker)

@@ -7,7 +7,7 @@ the process that has counted it. Left out: who counts (see `counts`).
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self, TypeVar
 
@@ -94,6 +94,8 @@ class StageNow:
     why: str = ""
     since: float = 0.0
     """When the pause began that has lasted longest (Unix); 0.0: none."""
+    reached: float = 0.0
+    """When the message was put on its queue that a handler got last, of those that tell it (Unix)."""
     breaker: Mapping[str, int] = field(default_factory=dict)
     """Processes by the state of the stage's circuit breaker: closed, open, probing. Empty: it has none."""
 
@@ -179,7 +181,7 @@ class Snapshot:
 
 def added(one: T, other: T) -> T:
     """The sum of two values of the same class of this module: numbers and histograms add up, mappings
-    by their keys. Of two texts the first that isn't empty is kept, of two moments the earlier."""
+    by their keys. Of two texts the first that isn't empty is kept, of two moments one."""
     value: Any
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         value = {**one, **{key: added(one[key], more) if key in one else more for key, more in other.items()}}
@@ -193,13 +195,17 @@ def added(one: T, other: T) -> T:
         values = {}
         for name in (part.name for part in fields(one)):  # type: ignore[arg-type]
             mine, others = getattr(one, name), getattr(other, name)
-            values[name] = _earlier(mine, others) if name == "since" else added(mine, others)
+            values[name] = _CHOSEN.get(name, added)(mine, others)
         value = type(one)(**values)
     return value  # type: ignore[no-any-return]
 
 
 def _earlier(one: float, other: float) -> float:
     return min(one, other) if one and other else one or other
+
+
+_CHOSEN: Mapping[str, Callable[[Any, Any], Any]] = {"since": _earlier, "reached": max}
+"""Moments, which don't add up."""
 
 
 def _totals(document: Mapping[str, Any]) -> Totals:

@@ -69,8 +69,9 @@ class Board:
     def __setitem__(self, child: int, up: bool) -> None:
         self._up[child] = up
 
-    def down(self) -> list[str]:
-        return [name for child, name in enumerate(self._names) if not self._up[child]]
+    def all(self) -> dict[str, bool]:
+        """Whether each of them is up."""
+        return {name: bool(self._up[child]) for child, name in enumerate(self._names)}
 
 
 class Supervision:
@@ -93,9 +94,9 @@ class Supervision:
         """This child can't start, and restarting it wouldn't help."""
         self._tell(start_error=reason)
 
-    def down(self) -> list[str]:
-        """The names of the children that are not up."""
-        return self._board.down()
+    def children(self) -> dict[str, bool]:
+        """All children of the run by name, and whether each of them is up."""
+        return self._board.all()
 
     def replace(self) -> None:
         """This child is about to end in good order, and wants a fresh one in its place, at once."""

@@ -29,6 +29,7 @@ from runner.processes.child import NAP, Child, Supervision, rest
 from runner.processes.console import run_console, run_health
 from runner.processes.parts import READY_POLL, Parts
 from runner.processes.ports import listening
+from runner.timing import WATCHERS
 from runner.topology import plan
 from runner.worker.blackbox import BlackBox
 from runner.worker.memory import ledger_of, memory_of
@@ -115,6 +116,7 @@ def begin_to_tell(
     from runner.processes.telling import Teller
 
     counts.look_at(broker, states)
+    WATCHERS.append(counts.called)
     teller = Teller(counts, supervision)
     teller.start()
     return teller.stop

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-from functools import partial
 
 from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
@@ -27,8 +26,7 @@ def run_console(loaded: LoadedPipeline, parts: Parts, console: Console, supervis
 
     broker = connect(loaded.pipeline, "console", observers.attach())
     latest = Latest(supervision.snapshots)
-    down = partial(_down, supervision)
-    served = Served(loaded, console, listener, broker, _needed(parts), down, lambda: latest.snapshot)
+    served = Served(loaded, console, listener, broker, _needed(parts), supervision.children, lambda: latest.snapshot)
     latest.start()
     try:
         served.start()
@@ -81,4 +79,4 @@ def _needed(parts: Parts) -> list[str]:
 
 
 def _down(supervision: Supervision) -> list[str]:
-    return [f"{name} is not up" for name in supervision.down()]
+    return [f"{name} is not up" for name, up in supervision.children().items() if not up]

@@ -25,6 +25,7 @@ from runner.events import UNWATCHED, Events, Failure
 from runner.handlers.factory import Handler
 from runner.message import Delivery, Message, Outgoing
 from runner.pipeline import Stage
+from runner.timing import SLOT
 from runner.worker.blackbox import BlackBox, mark
 from runner.worker.breaker import CircuitBreaker
 from runner.worker.isolation import Isolation
@@ -191,6 +192,7 @@ class StageWorker(Consumer):
         return threading.Thread(target=self._run_slot, args=(number, entered), name=name, daemon=True)
 
     def _run_slot(self, number: int, entered: Callable[[BaseException | None], None]) -> None:
+        SLOT.stage = self._stage.name
         with ExitStack() as left:
             try:
                 handler = self._factory.build()

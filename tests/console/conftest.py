@@ -41,11 +41,11 @@ class Shown:
     def __init__(self, pipeline: LoadedPipeline, broker: Broker) -> None:
         assert pipeline.pipeline.console is not None
         self.loaded, self.broker = pipeline, broker
-        self.down: list[str] = []
+        self.processes = {"worker": True}
         listener = listening(pipeline.pipeline.console.listen, "console: listen")
         self.port: int = listener.getsockname()[1]
-        console: Console = pipeline.pipeline.console
-        self.served = Served(pipeline, console, listener, broker, ["orders"], lambda: self.down)
+        self.console: Console = pipeline.pipeline.console
+        self.served = Served(pipeline, self.console, listener, broker, ["orders"], lambda: self.processes)
 
     def ask(
         self, path: str, method: str = "GET", body: str | None = None, headers: Mapping[str, str] | None = None

@@ -17,7 +17,7 @@ def test_health_is_told_at_the_same_address(shown: Shown) -> None:
         "stage check has no worker; stage bill has no worker",
     )
     wait_until(lambda: shown.ask("/health/ready").status == 200)
-    shown.down.append("worker is not up")
+    shown.processes["worker"] = False
     assert json.loads(shown.ask("/health/ready").body)["detail"] == "worker is not up"
 
 

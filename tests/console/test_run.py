@@ -1,17 +1,15 @@
-"""What the console shows."""
+"""The run that the console shows."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from runner.brokers.registry import connect
 from runner.console.run import Run
-from tests.console.conftest import PIPELINE
-from tests.pipelines import loaded
+from tests.console.conftest import Shown
+from tests.waiting import wait_until
 
 
-def test_it_is_the_run_of_a_pipeline(tmp_path: Path) -> None:
-    pipeline = loaded(tmp_path, PIPELINE)
-    assert pipeline.pipeline.console is not None
-    run = Run(pipeline, pipeline.pipeline.console, connect(pipeline.pipeline, "console"))
-    assert run.pipeline.name == "shop"
+def test_it_sees_the_queues_and_its_processes(shown: Shown) -> None:
+    run = Run(shown.loaded, shown.console, shown.broker, lambda: {"worker": False, "intake": True})
+    wait_until(lambda: set(run.look().depths) == {"orders", "bills"})
+    assert run.look().trouble == ""
+    assert run.down() == ["worker is not up"]
+    assert run.stages["orders"].name == "check"

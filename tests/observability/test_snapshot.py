@@ -31,7 +31,9 @@ def told(handled: int, *, paused: int = 0, why: str = "", since: float = 0.0) ->
         ledger=taking(0.004),
         cpu=0.5,
     )
-    return Told(totals, Now({"one": StageNow(2, 1, paused, why, since, {"closed": 1})}, connected=1, unconfirmed=3))
+    return Told(
+        totals, Now({"one": StageNow(2, 1, paused, why, since, since, {"closed": 1})}, connected=1, unconfirmed=3)
+    )
 
 
 def taking(*seconds: float) -> Histogram:
@@ -60,7 +62,7 @@ def test_a_stage_that_only_one_process_has_is_in_the_sum_as_it_is() -> None:
 def test_of_two_pauses_the_sum_has_how_many_why_and_since_when() -> None:
     paused = added(told(1), added(told(1, paused=1, why="no relay", since=20.0), told(1, paused=1, since=10.0)))
     stage = paused.now.stages["one"]
-    assert (stage.paused, stage.why, stage.since) == (2, "no relay", 10.0)
+    assert (stage.paused, stage.why, stage.since, stage.reached) == (2, "no relay", 10.0, 20.0)
 
 
 def test_a_snapshot_comes_out_of_json_as_it_went_in() -> None:
