@@ -124,3 +124,40 @@ def test_transactions_of_the_ledger_and_its_absence_are_counted(counts: Counts) 
     assert counts.told().now.ledger_away == 1
     counts.ledger_back()
     assert counts.told().now.ledger_away == 0
+
+
+def test_how_long_messages_wait_and_take_is_measured_on_those_that_are_stamped(tmp_path: Path, counts: Counts) -> None:
+    """They are, where the file names a console."""
+    text = PIPELINE + '    console: {listen: "127.0.0.1:0"}\n'
+    with Engine(loaded(tmp_path, text), observers=[counts]) as engine:
+        post(engine.url, {"do": "retry"})
+        wait_until(lambda: counts.told().totals.stages["two"].handled == 1)
+    one, two = counts.told().totals.stages["one"], counts.told().totals.stages["two"]
+    assert (one.waited.count, one.whole.count) == (2, 0), "at both attempts; it doesn't end here"
+    assert (two.waited.count, two.whole.count) == (1, 1)
+    assert two.whole.sum >= 0.01, "with the wait of its retry"
+    assert counts.told().now.stages["two"].reached > 1_700_000_000
+
+
+def test_without_a_console_no_message_is_stamped(tmp_path: Path, counts: Counts) -> None:
+    with Engine(loaded(tmp_path, PIPELINE), observers=[counts]) as engine:
+        post(engine.url, {})
+        wait_until(lambda: counts.told().totals.stages["two"].handled == 1)
+    assert counts.told().totals.stages["two"].waited.count == 0
+
+
+def test_a_dead_letter_ends_the_way_of_a_message(tmp_path: Path, counts: Counts) -> None:
+    text = PIPELINE + '    console: {listen: "127.0.0.1:0"}\n'
+    with Engine(loaded(tmp_path, text), observers=[counts]) as engine:
+        post(engine.url, {"do": "reject"})
+        wait_until(lambda: counts.told().totals.stages["one"].whole.count == 1)
+
+
+def test_calls_that_handlers_time_are_counted_under_few_names(counts: Counts) -> None:
+    for number in range(100):
+        counts.called("one", f"call-{number}", 0.1)
+    counts.called("one", "call-0", 0.2)
+    counts.called("", "call-0", 0.2)
+    calls = counts.told().totals.stages["one"].calls
+    assert len(calls) == 20
+    assert calls["call-0"].sum == pytest.approx(0.3)
