@@ -148,6 +148,19 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Console:
+    """Where every run shows itself to a browser, and tells of its health."""
+
+    listen: Address = Address("127.0.0.1", 5001)
+    tls: Tls | None = None
+    """None: HTTP without TLS."""
+
+    @property
+    def scheme(self) -> str:
+        return "http" if self.tls is None else "https"
+
+
+@dataclass(frozen=True, slots=True)
 class Exchange:
     name: str
     type: ExchangeType
@@ -226,6 +239,7 @@ class Pipeline:
     http: Http | None = None
     mailbox: Mailbox | None = None
     health: Health | None = None
+    console: Console | None = None
     keys: Path | None = None
     """The file with the keys that seal what schemas mark as sensitive; None: nothing is sealed."""
     production: bool = False

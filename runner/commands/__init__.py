@@ -4,8 +4,7 @@
     reload.py      lets what runs take its file as it is now
     check.py       reports everything that is wrong with a file
     show.py        a file with every default filled in; drawing.py draws it on canvas.py,
-                   mermaid.py for a document; arrows.py is where each route leads,
-                   conditions.py when
+                   mermaid.py for a document
     send.py        publishes documents from a file: documents.py reads it, progress.py
                    shows the progress
     status.py      counts the messages on the queues

@@ -28,6 +28,7 @@ from runner.pipeline import (
     Address,
     Binding,
     Breaker,
+    Console,
     Exchange,
     Health,
     Http,
@@ -122,6 +123,7 @@ class _Reader:
             http=self._http() if self._value(("http",)) is not None else None,
             mailbox=self._mailbox() if self._value(("mailbox",)) is not None else None,
             health=Health(**_given(listen=self._listen("health"))) if self._value(("health",)) is not None else None,
+            console=self._console() if self._value(("console",)) is not None else None,
             keys=self._parsed(("keys",), lambda text: keys_file(text, self._file.parent)),
             **_given(
                 production=self._value(("production",)),
@@ -282,6 +284,9 @@ class _Reader:
         written = _given(listen=self._listen("mailbox"), folder=self._parsed(("mailbox", "folder"), self._folder))
         mailbox = Mailbox(**written)
         return dataclasses.replace(mailbox, folder=self._file.parent / mailbox.folder)
+
+    def _console(self) -> Console:
+        return Console(tls=self._tls(("console", "tls")), **_given(listen=self._listen("console")))
 
     def _folder(self, text: str) -> Path:
         check_path(self._path(text), "folder")

@@ -127,6 +127,7 @@ class LogLines(Observer):
 
 _LEFT_BY_WORKER = "What it had in hand is delivered again"
 _LEFT = {
+    "console": "It had nothing in hand",
     "health": "It had nothing in hand",
     "intake": "Requests without an answer have to be sent again",
     "mailbox": "Mails without an answer are sent again",

@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from queue import Empty, SimpleQueue
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from runner.brokers.base import Carrier, Consumer
 from runner.errors import PublishError, Reject, StartError
@@ -25,6 +25,7 @@ from runner.events import UNWATCHED, Events, Failure
 from runner.handlers.factory import Handler
 from runner.message import Delivery, Message, Outgoing
 from runner.pipeline import Stage
+from runner.timing import SLOT
 from runner.worker.blackbox import BlackBox, mark
 from runner.worker.breaker import CircuitBreaker
 from runner.worker.isolation import Isolation
@@ -32,6 +33,9 @@ from runner.worker.outcome import Decider, Fate, Outcome
 from runner.worker.overdue import Overdue
 from runner.worker.prefetch import Pace
 from runner.worker.stranded import STRANDED_DELAY, Stranded
+
+if TYPE_CHECKING:
+    from runner.observability.snapshot import StageNow
 
 log = logging.getLogger("runner.worker")
 
@@ -90,12 +94,24 @@ class StageWorker(Consumer):
         self._warned = False
 
     @property
+    def name(self) -> str:
+        return self._stage.name
+
+    @property
     def consuming(self) -> bool:
         return self._broker.consuming(self._stage.consume)
 
     @property
     def paused(self) -> bool:
         return self._resume is not None
+
+    @property
+    def now(self) -> StageNow:
+        """How it stands, as far as no event tells it."""
+        from runner.observability.snapshot import StageNow  # which nobody asks for where nobody looks
+
+        breaker = {} if self._breaker is None else {self._breaker.state: 1}
+        return StageNow(self._stage.concurrency, len(self._running), breaker=breaker)
 
     # -- life ---------------------------------------------------------------------------
 
@@ -183,6 +199,7 @@ class StageWorker(Consumer):
         return threading.Thread(target=self._run_slot, args=(number, entered), name=name, daemon=True)
 
     def _run_slot(self, number: int, entered: Callable[[BaseException | None], None]) -> None:
+        SLOT.stage = self._stage.name
         with ExitStack() as left:
             try:
                 handler = self._factory.build()

@@ -15,6 +15,7 @@ from runner.pipeline import (
     Address,
     Binding,
     Breaker,
+    Console,
     Exchange,
     Health,
     Http,
@@ -52,6 +53,7 @@ http:
     PUT /orders/new: {{publish: [orders, audit], verify: {{secrets: [whsec_{"QUJD" * 8}, {"QUJE" * 9}], tolerance: 1m}}}}
 mailbox: {{listen: "localhost:0", folder: /tmp/mails}}
 health: {{listen: "0.0.0.0:5001"}}
+console: {{listen: "[::1]:5002"}}
 exchanges: {{events: {{type: topic}}}}
 queues:
   orders: {{schema: any.json, max_length: 10, delivery_limit: 30}}
@@ -106,6 +108,7 @@ stages:
         ),
         mailbox=Mailbox(Address("localhost", 0), Path("/tmp/mails")),
         health=Health(Address("0.0.0.0", 5001)),
+        console=Console(Address("::1", 5002)),
         shutdown_timeout=60.0,
     )
     result = loaded(text)
@@ -116,13 +119,13 @@ stages:
 
 
 def test_what_is_left_out_has_defaults(folder: Path) -> None:
-    parts = "mailbox: {}\nhealth: {}\n"
+    parts = "mailbox: {}\nhealth: {listen: '127.0.0.1:5009'}\nconsole: {}\n"
     pipeline = loaded(f"{QUEUES}stages: {{s: {{consume: a, handler: '{TAKE}'}}}}\n{parts}").pipeline
     assert pipeline.name == "pipeline"
     assert pipeline.broker == (f"embedded:{folder}/var/broker.db",)
     assert pipeline.http is None
     assert pipeline.mailbox == Mailbox(Address("127.0.0.1", 1025), folder / "var/mailbox")
-    assert pipeline.health == Health(Address("127.0.0.1", 5001))
+    assert pipeline.console == Console(Address("127.0.0.1", 5001))
     assert pipeline.queues == {"a": Queue("a")}
     assert pipeline.stages == {"s": Stage("s", "a", TAKE)}
 
