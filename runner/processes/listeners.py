@@ -51,7 +51,8 @@ class Listeners:
     def opened(cls, parts: Parts, before: Listeners | None = None) -> Self:
         """Those that `parts` need; what `before` has, as it is wanted now, is shared with it.
 
-        Raises StartError if an address can't be listened on; then nothing was opened.
+        Raises StartError if an address can't be listened on; then nothing was opened. The console of a
+        part of the pipeline may be without: another run on this machine may have its address.
         """
         sockets: dict[str, tuple[_Wanted, socket.socket]] = {}
         try:
