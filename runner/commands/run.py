@@ -6,13 +6,14 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
 import click
 
 from runner.commands import banner
-from runner.commands.loading import PIPELINE, load_and_warn
+from runner.commands.loading import PIPELINE, errors_logged, load_and_warn
 from runner.config.loader import LoadedPipeline
 from runner.observability import logs, observers, streams
 from runner.processes.children import children
@@ -39,9 +40,11 @@ def run(pipeline: Path, processes: int, only: Sequence[str], log_level: str, log
     streams.spare_closed()
     configure = partial(logs.configure, level=log_level, form=log_format)
     configure("runner")
-    loaded = load_and_warn(pipeline)
-    parts = _parts(loaded, only)
-    prepare_keys(parts, loaded)
+    as_log = log_format == "json"
+    with errors_logged() if as_log else nullcontext():
+        loaded = load_and_warn(pipeline, as_log=as_log)
+        parts = _parts(loaded, only)
+        prepare_keys(parts, loaded)
 
     # Worded now: by the time that all is up, the files may have changed.
     told = list(banner.lines(loaded, parts, processes=processes)) if log_format == "text" else []
