@@ -43,6 +43,8 @@ class Failure(NamedTuple):
     """How many are allowed."""
     traceback: str = ""
     """Of an error that isn't an order (`Retry`, `Reject`); empty otherwise."""
+    error: str = ""
+    """The name of the exception's class; empty if there was none."""
     seconds: float = 0.0
     """As for `handled`; 0.0 if no handler was called, or nothing observes `handled`."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from runner.events import Events, Observer
-from runner.observability.log_lines import LogLines
+from runner.observability.log_lines import LogLines, Successes
 from runner.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 def attach(others: Iterable[Observer] = ()) -> Events:
     """The events of a process, observed by the standing observers and then by `others`."""
-    return Events([LogLines(), *others])
+    told = [Successes()] if logging.getLogger("runner").isEnabledFor(logging.DEBUG) else []
+    return Events([LogLines(), *told, *others])
 
 
 def counting(pipeline: Pipeline, stages: Sequence[str] = (), routes: Sequence[str] = ()) -> Counts | None:

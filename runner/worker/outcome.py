@@ -91,6 +91,8 @@ class Outcome(NamedTuple):
     delay: float = 0.0
     trace: str = ""
     fault: Fault | None = None
+    error: str = ""
+    """The name of the exception's class; empty if there was none."""
 
 
 class Decider:
@@ -172,6 +174,9 @@ class Decider:
 
     def failed(self, delivery: Delivery, error: BaseException) -> Outcome:
         """The handler raised `error`, or its result couldn't be passed on."""
+        return self._failed(delivery, error)._replace(error=type(error).__name__)
+
+    def _failed(self, delivery: Delivery, error: BaseException) -> Outcome:
         if isinstance(error, Pause):
             return Outcome(Fate.PAUSE, delivery.attempt, (), _shown(error.reason), error.delay)
         if isinstance(error, Reject):
@@ -228,7 +233,8 @@ class Decider:
 
     def unpublishable(self, delivery: Delivery, error: PublishError) -> Outcome:
         """The broker refused the result of the delivery: a failure like any other."""
-        return self._retry(delivery, f"the result could not be published: {error}")
+        failed = self._retry(delivery, f"the result could not be published: {error}")
+        return failed._replace(error=type(error).__name__)
 
     def exhausted(self, delivery: Delivery) -> Outcome | None:
         """The dead letter for a delivery that has used up its attempts without a failure that

@@ -24,6 +24,7 @@ from runner.errors import PublishError, Reject, StartError
 from runner.events import UNWATCHED, Events, Failure
 from runner.handlers.factory import Handler
 from runner.message import Delivery, Message, Outgoing
+from runner.observability.logs import facts
 from runner.pipeline import Stage
 from runner.timing import SLOT
 from runner.worker.blackbox import BlackBox, mark
@@ -250,8 +251,9 @@ class StageWorker(Consumer):
         try:
             done = self._decide(handler, delivery)
             if self._running.pop(delivery, None) is None:
+                name, known = self._stage.name, facts(stage=self._stage.name, id=delivery.id)
                 log.warning(
-                    "%s: the handler of message %s has ended after all: too late", self._stage.name, delivery.id
+                    "%s: the handler of message %s has ended after all: too late", name, delivery.id, extra=known
                 )
                 return False
             seconds = time.perf_counter() - began if tell is not None else 0.0
@@ -264,7 +266,7 @@ class StageWorker(Consumer):
                     tell(self._stage.name, delivery, done, seconds)
                 self._broker.settle(delivery, done)
         except Exception as error:  # a bug of ours must lose neither the slot nor the message
-            log.exception("%s: internal error", self._stage.name)
+            log.exception("%s: internal error", self._stage.name, extra=facts(stage=self._stage.name, id=delivery.id))
             self._settle(delivery, self._decider.failed(delivery, error))
         self._pace.handled += 1
         return True
@@ -291,7 +293,7 @@ class StageWorker(Consumer):
             self._broker.release([delivery])
             return
         stage = self._stage
-        failure = Failure(outcome.reason, outcome.attempt, stage.retry.attempts, outcome.trace, seconds)
+        failure = Failure(outcome.reason, outcome.attempt, stage.retry.attempts, outcome.trace, outcome.error, seconds)
         if outcome.fate is Fate.DEAD:
             self._events.dead(stage.name, delivery, failure)
         else:
