@@ -28,7 +28,7 @@ CHILDREN = """
         def run(supervision):
             counts = Counts(["one"])
             for _ in range(5):
-                counts.retried("one", None, FAILURE, 1.0)
+                counts.retried("one", DELIVERY, FAILURE, 1.0)
             teller = telling.Teller(counts, supervision)
             teller.start()
             supervision.up()
@@ -36,12 +36,14 @@ CHILDREN = """
             try:
                 rest()
             finally:
-                counts.retried("one", None, FAILURE, 1.0)
+                counts.retried("one", DELIVERY, FAILURE, 1.0)
                 teller.stop()
         return run
 
     from runner.events import Failure
+    from runner.message import Delivery, Session
     FAILURE = Failure("no", 1, 2)
+    DELIVERY = Delivery("in", "id-1", b"{}", {}, 1, Session(), 1)
 
     def shown(supervision):
         latest = telling.Latest(supervision.snapshots)
