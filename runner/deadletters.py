@@ -23,20 +23,16 @@ from runner.message import (
     FIRST_ERROR,
     FIRST_STAGE,
     FIRST_TIME,
-    HEADER_PREFIX,
     SEALED,
     STAGE,
     TIME,
     TRACEBACK,
-    Outgoing,
     is_usable,
     number,
     root_id,
 )
 from runner.privacy.masking import mask
-from runner.privacy.sealed import SIGN
-from runner.routing import Reason, Refusal, Router
-from runner.sensitive import Inward, Outward
+from runner.sensitive import Outward
 from runner.validation.schema import Schema
 from runner.wording import one_line
 
@@ -46,9 +42,6 @@ MOST_KINDS = 1_000
 """Groups that are told apart; what comes later is one group, so that memory stays bounded."""
 OTHERS = "(other kinds of error)"
 
-_NOT_SENT_ON = ("x-", HEADER_PREFIX)
-_ORDERS = ("cc", "bcc")
-"""Headers that RabbitMQ acts on."""
 _PLACE = re.compile(r'^ +File "(?:[^"\n]*/)?([^"/\n]+)", line \d+, in (\S+)', re.MULTILINE)
 _TYPE = re.compile(r"^([A-Za-z_][\w.]*)(?=:|$)", re.MULTILINE)
 _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\b[0-9a-f]{8,}\b|\b[\w-]*\d[\w.-]*")
@@ -196,42 +189,6 @@ def grouped(letters: Iterable[DeadLetter]) -> list[Group]:
             key = (letter.queue, "", OTHERS)
         groups.setdefault(key, Group(*key, letter)).add(letter)
     return sorted(groups.values(), key=lambda group: -group.count)
-
-
-def replayed(letter: DeadLetter, router: Router) -> list[Outgoing] | str:
-    """What to publish by `router` in its place, or why that is refused now: the same id, body and
-    sender's headers, no attempts counted; what is sealed stays sealed. Raises KeysError."""
-    if letter.sealed:
-        return f"its body is sealed as a whole: {letter.sealed}"
-    if not letter.id:
-        return "it has no id that can be used; send its body with 'runner send'"
-    payload = letter.shelved.payload
-    try:
-        body = parse_json(payload)
-    except (ValueError, RecursionError) as error:
-        return f"the body is not JSON: {error}"
-    headers = _senders(letter.shelved.headers)
-    if router.seals or SIGN in payload:
-        inward = Inward(body, None)
-        inward.mask(letter.id)
-        routed = router.route_sealed(inward.body, letter.id, headers)
-    else:
-        routed = router.route(body, payload, letter.id, headers)
-    return _worded(routed) if isinstance(routed, Refusal) else routed
-
-
-def _worded(refusal: Refusal) -> str:
-    if refusal.reason is Reason.INVALID:
-        return f"the body breaks the schema of {refusal.queue}: {'; '.join(map(str, refusal.violations))}"
-    return f"the body matches {refusal.reason.value}"
-
-
-def _senders(headers: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in headers.items()
-        if not name.lower().startswith(_NOT_SENT_ON) and name.lower() not in _ORDERS
-    }
 
 
 def _text(headers: Mapping[str, Any], name: str) -> str:

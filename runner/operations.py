@@ -7,17 +7,19 @@ done: in the audit trail, and in the message's journey. Left out: what a dead le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from runner.audit import Trail
 from runner.brokers.base import Shelf
 from runner.brokers.registry import shelf
 from runner.config.loader import LoadedPipeline
-from runner.deadletters import DeadLetter, Filter, read, replayed
+from runner.deadletters import DeadLetter, Filter, read
 from runner.errors import BrokerError, PublishError, RunnerError
 from runner.message import Destination, Outgoing
 from runner.pipeline import Route
+from runner.resending import replayed
 from runner.routing import Router
 from runner.topology import dead_letter_queue, plan
 from runner.wording import did_you_mean
@@ -52,7 +54,7 @@ def router_to(loaded: LoadedPipeline, name: str) -> Router:
 
 def found(
     loaded: LoadedPipeline, queues: Sequence[str], which: Filter, goes_on: Callable[[], bool] = lambda: True
-) -> Iterator[tuple[Shelf, DeadLetter]]:
+) -> Generator[tuple[Shelf, DeadLetter]]:
     """Each dead letter that is meant, with the shelf on which it lies. `goes_on()` is asked before each one
     that lies there; False ends it. Raises RunnerError."""
     known = loaded.pipeline.queues
@@ -67,6 +69,16 @@ def found(
                 letter = read(name, shelved)
                 if which.takes(letter):
                     yield on, letter
+
+
+def sent_in_place(loaded: LoadedPipeline, letter: DeadLetter, send: Callable[[Shelf, DeadLetter], str]) -> str:
+    """Look for a dead letter that was seen before, and `send` something in its place. Returns why it stays; empty:
+    it was sent. Raises RunnerError."""
+    with closing(found(loaded, [letter.queue], Filter(ids=frozenset([letter.id])))) as again:
+        for on, other in again:
+            if other.shelved.payload == letter.shelved.payload and other.time == letter.time:
+                return send(on, other)
+    return "it is no longer there: somebody else has replayed or dropped it"
 
 
 class Replay:

@@ -1,6 +1,6 @@
-"""`runner dead`: lists, shows, exports, replays and drops dead letters, while the pipeline runs.
+"""`runner dead`: lists, shows, exports, edits, replays and drops dead letters, while the pipeline runs.
 
-What was replayed or dropped is written to `var/audit.jsonl` beside the pipeline file: who, when,
+What was edited, replayed or dropped is written to `var/audit.jsonl` beside the pipeline file: who, when,
 what and why. Left out: what a dead letter is (`runner/deadletters.py`).
 """
 
@@ -17,10 +17,11 @@ import orjson
 from runner.audit import Trail
 from runner.commands.connecting import connected
 from runner.commands.deeds import Deeds
+from runner.commands.editor import edit_and_send
 from runner.commands.filters import EVERYTHING, check_scope, filters, wanted
-from runner.commands.letters import as_document, print_groups, print_letter
+from runner.commands.letters import as_document, print_groups, print_letter, shown
 from runner.config.loader import LoadedPipeline, load
-from runner.deadletters import grouped
+from runner.deadletters import DeadLetter, Filter, grouped
 from runner.errors import RunnerError
 from runner.operations import Drop, Replay, found
 
@@ -30,7 +31,7 @@ REASON = click.option("--reason", required=True, help="Why; for the audit trail.
 
 @click.group()
 def dead() -> None:
-    """Show dead letters, replay and drop them."""
+    """Show dead letters, edit, replay and drop them."""
 
 
 @dead.command("list")
@@ -109,6 +110,29 @@ def replay(
 
 @dead.command()
 @filters
+@click.option("--to", default=None, metavar="QUEUE", help="Another queue than the one it failed on.")
+@click.option("--file", type=click.File("r", encoding="utf-8"), default=None, help="The body, instead of an editor.")
+@click.option("--reason", default=None, help="Why; for the audit trail.")
+@click.argument("id")
+def edit(
+    pipeline: Path, queue: Sequence[str], id: str, to: str | None, file: Any, reason: str | None, **which: Any
+) -> None:
+    """Edit the body of one dead letter, and send it again.
+
+    It opens in $EDITOR. Sensitive values and card numbers stand there as their masks: left untouched they
+    stay as they are; in place of one you may write a new value, which is sealed. When you have
+    saved it and left the editor, the body is checked like any other, and the message is sent again to the
+    queue on which it failed, as 'replay' does: attempts from 1, the same id. If nothing was changed, or the
+    body breaks its schema, the dead letter stays where it is.
+    """
+    loaded = load(pipeline)
+    letter = the_only(loaded, queue, wanted(loaded, {**which, "ids": (id,)}), id)
+    trail = Trail(loaded.pipeline.folder, "edit", reason or "")
+    click.echo(edit_and_send(loaded, letter, trail, to, None if file is None else file.read()))
+
+
+@dead.command()
+@filters
 @EVERYTHING
 @REASON
 def drop(pipeline: Path, queue: Sequence[str], everything: bool, reason: str, **which: Any) -> None:
@@ -121,6 +145,17 @@ def drop(pipeline: Path, queue: Sequence[str], everything: bool, reason: str, **
         deeds.each(found(loaded, queue, wanted(loaded, which), deeds.looks_on), delete.one)
     click.echo(deeds.summary("dropped"))
     deeds.exit()
+
+
+def the_only(loaded: LoadedPipeline, queues: Sequence[str], which: Filter, id: str) -> DeadLetter:
+    """The dead letter that is meant. Raises RunnerError."""
+    letters = [letter for _, letter in found(loaded, queues, which)]
+    if not letters:
+        raise RunnerError(f"no dead letter has the id {id}; 'runner dead list' shows examples")
+    if len(letters) > 1:
+        places = ", ".join(f"{letter.queue} ({shown(letter.time)})" for letter in letters)
+        raise RunnerError(f"{id} has {len(letters)} dead letters: {places}; say which by --queue, --since or --until")
+    return letters[0]
 
 
 def check_reason(reason: str) -> None:
