@@ -20,7 +20,14 @@ LONGEST = 4096
 """Bytes of a deed that are counted on, to find the last ones."""
 
 
-_PAST = {"replay": "replayed", "drop": "dropped", "edit": "edited", "cancel": "cancelled", "drain": "drained"}
+_PAST = {
+    "replay": "replayed",
+    "drop": "dropped",
+    "edit": "edited",
+    "cancel": "cancelled",
+    "drain": "drained",
+    "fill": "put back",
+}
 
 
 class Trail:

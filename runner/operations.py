@@ -52,16 +52,21 @@ def router_to(loaded: LoadedPipeline, name: str) -> Router:
     return Router(routes[name], plan(pipeline), loaded.schemas, loaded.sealer)
 
 
+def check_queues(loaded: LoadedPipeline, queues: Sequence[str]) -> None:
+    """That all of them are in the file. Raises RunnerError."""
+    known = loaded.pipeline.queues
+    for name in queues:
+        if name not in known:
+            raise RunnerError(f"there is no queue '{name}'{did_you_mean(name, known)}; known: {', '.join(known)}")
+
+
 def found(
     loaded: LoadedPipeline, queues: Sequence[str], which: Filter, goes_on: Callable[[], bool] = lambda: True
 ) -> Generator[tuple[Shelf, DeadLetter]]:
     """Each dead letter that is meant, with the shelf on which it lies. `goes_on()` is asked before each one
     that lies there; False ends it. Raises RunnerError."""
-    known = loaded.pipeline.queues
-    for name in queues:
-        if name not in known:
-            raise RunnerError(f"there is no queue '{name}'{did_you_mean(name, known)}; known: {', '.join(known)}")
-    for name in queues or known:
+    check_queues(loaded, queues)
+    for name in queues or loaded.pipeline.queues:
         with shelf(loaded.pipeline, "dead", dead_letter_queue(name)) as on:
             for shelved in on.look():
                 if not goes_on():
@@ -93,6 +98,8 @@ class Replay:
 
     def one(self, on: Shelf, letter: DeadLetter) -> str:
         """Why it stays; empty: it was sent. Raises RunnerError."""
+        if letter.queue not in self._routers:
+            return f"there is no queue {letter.queue}"
         messages = replayed(letter, self._routers[letter.queue])
         return messages if isinstance(messages, str) else self.send(on, letter, messages)
 

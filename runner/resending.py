@@ -42,7 +42,7 @@ def replayed(letter: DeadLetter, router: Router) -> list[Outgoing] | str:
 
 def resent(letter: DeadLetter, body: Any, text: bytes, router: Router) -> list[Outgoing] | str:
     """The same for another `body`, whose JSON is `text`; what is sealed in it is masked. Raises KeysError."""
-    headers = moved_on(_senders(letter.shelved.headers))
+    headers = moved_on(senders(letter.shelved.headers))
     if router.seals or SIGN in letter.shelved.payload:
         routed = router.route_sealed(body, letter.id, headers)
     else:
@@ -56,7 +56,8 @@ def _worded(refusal: Refusal) -> str:
     return f"the body matches {refusal.reason.value}"
 
 
-def _senders(headers: Mapping[str, Any]) -> dict[str, Any]:
+def senders(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """The headers that travel with it: neither the runner's own, nor those that are orders to a broker."""
     return {
         name: value
         for name, value in headers.items()

@@ -48,6 +48,28 @@ def print_letter(letter: DeadLetter, schema: Schema | None) -> None:
     click.echo(_lines(f"(sealed as a whole: {letter.sealed})" if letter.sealed else body_of(letter, schema)))
 
 
+def print_waiting(message: DeadLetter, state: str, schema: Schema | None) -> None:
+    """The same of one that waits."""
+    since = f", since {shown(message.time)}" if message.time else ""
+    click.echo(f"{one_line(message.id)}: {state} on {message.queue}, attempt {message.attempts + 1}{since}")
+    if message.error:
+        click.echo(f"  failed before: {one_line(message.error)}")
+    click.echo(_lines(body_of(message, schema)))
+
+
+def as_waiting(message: DeadLetter, state: str, schema: Schema | None) -> dict[str, Any]:
+    """One that waits, for JSON."""
+    return {
+        "id": message.id,
+        "queue": message.queue,
+        "state": state,
+        "attempt": message.attempts + 1,
+        "since": message.time,
+        "error": message.error or None,
+        "body": body_of(message, schema),
+    }
+
+
 def as_document(found: DeadLetter | Group, schema: Schema | None = None) -> dict[str, Any]:
     """A group, or a dead letter with its body as far as it may be shown, for JSON."""
     if isinstance(found, Group):

@@ -505,6 +505,24 @@ class Store:
         found.close()
         return rows
 
+    def page_delayed(self, queue: str, after: int, most: int) -> list[tuple[int, str, str | None, bytes]]:
+        """The same of those that are delayed, by number."""
+        return self._execute(
+            f"SELECT number, {_MESSAGE} FROM delayed WHERE number > ?"
+            " AND queue = (SELECT number FROM queue WHERE name = ?) ORDER BY number LIMIT ?",
+            (after, queue, most),
+        ).fetchall()
+
+    def remove_delayed(self, queue: StoredQueue, number: int) -> bool:
+        """Delete one that is delayed. False: it has come due, or is gone."""
+        mine = "DELETE FROM delayed WHERE number = ? AND queue = ?"
+        if not self._execute(mine, (number, queue.number)).rowcount:
+            return False
+        queue.delayed -= 1
+        queue.next_due = self._execute("SELECT min(due) FROM delayed WHERE queue = ?", (queue.number,)).fetchone()[0]
+        queue.changed = True
+        return True
+
     def depths(self) -> dict[str, tuple[int, int, int]]:
         """Every queue's messages that are ready, in hand and delayed."""
         rows = self._execute("SELECT name, tail - head + returned, held, delayed FROM queue").fetchall()

@@ -6,16 +6,22 @@ Left out: how a queue is read without a change (see `amqp/browsing`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 
 from runner.brokers.base import Shelved
 from runner.brokers.rabbitmq.amqp.browsing import Browsed, Browser
 from runner.brokers.rabbitmq.amqp.link import Link
 from runner.brokers.rabbitmq.amqp.sending import Sender
+from runner.brokers.rabbitmq.broker import connect
+from runner.brokers.rabbitmq.rotation import RabbitRotation
 from runner.brokers.rabbitmq.url import nodes
 from runner.errors import BrokerSetupError, BrokerUnavailableError, PublishError
 from runner.message import NO_HEADERS, Outgoing
+from runner.topology import Topology
+
+START_TIMEOUT = 5.0
+"""Seconds."""
 
 
 @contextmanager
@@ -32,6 +38,42 @@ def opened(urls: Sequence[str], name: str, queue: str) -> Iterator[RabbitShelf]:
         raise BrokerUnavailableError(
             f"{queue}: the connection was lost; what was taken away last may still lie there, and come a second time"
         )
+
+
+@contextmanager
+def waiting(urls: Sequence[str], name: str, topology: Topology, queue: str) -> Iterator[RabbitRotation]:
+    """What is ready on the work queue `queue` of `topology`. Raises BrokerError."""
+    broker = connect(urls, name)
+    broker.start(topology, timeout=START_TIMEOUT, declare=False)
+    try:
+        yield RabbitRotation(broker, queue)
+    finally:
+        broker.close()
+
+
+@contextmanager
+def delayed(urls: Sequence[str], name: str, topology: Topology, queue: str) -> Iterator[RabbitShelves]:
+    """What waits until it goes to the work queue `queue` of `topology` again. Raises BrokerError."""
+    waits = [planned.name for planned in topology.queues if planned.home == queue and planned.kind == "retry"]
+    with ExitStack() as shelves:
+        yield RabbitShelves([shelves.enter_context(opened(urls, name, wait)) for wait in waits])
+
+
+class RabbitShelves:
+    """Several queues as one shelf."""
+
+    def __init__(self, shelves: Sequence[RabbitShelf]) -> None:
+        self._shelves = shelves
+        self._on: RabbitShelf | None = None
+
+    def look(self) -> Iterator[Shelved]:
+        for shelf in self._shelves:
+            self._on = shelf
+            yield from shelf.look()
+
+    def settle(self, shelved: Shelved, messages: Sequence[Outgoing]) -> bool:
+        assert self._on is not None
+        return self._on.settle(shelved, messages)
 
 
 class RabbitShelf:
