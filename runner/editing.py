@@ -15,14 +15,14 @@ from runner.errors import RunnerError
 from runner.json_text import parse_json
 from runner.message import Outgoing
 from runner.privacy.masking import mask
-from runner.privacy.sealed import DOTS, Masked, is_mask
+from runner.privacy.sealed import Masked
 from runner.resending import resent
 from runner.routing import Router
 from runner.sensitive import Inward, Outward, Steps, holds_tokens, pointer
 from runner.validation.schema import Schema
 
-_CUT = "••••"
-"""Stands in a masked card number."""
+_MASKED = ("···", "•••")
+"""One of these stands in every mask: of a sealed value, of a card number, of an address."""
 
 
 class NotEditableError(RunnerError):
@@ -107,6 +107,6 @@ class Draft:
         hidden = self._hidden.get(steps) if at_home else None
         if hidden is not None and hidden[0] == value:
             return hidden[1]
-        if isinstance(value, str) and (is_mask(value) or DOTS in value or _CUT in value):
+        if isinstance(value, str) and any(sign in value for sign in _MASKED):
             problems.append(f"{pointer(steps) or 'the body'} is or holds a mask, not the value itself; write the value")
         return value

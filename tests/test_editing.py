@@ -100,6 +100,7 @@ def test_a_card_number_that_no_schema_marks_is_hidden_and_kept(pipeline: LoadedP
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
+        ({"to": "t•••@example.org"}, "/to is or holds a mask"),
         ({"card": "····9999"}, "/card is or holds a mask"),
         ({"other": "····4242"}, "/other is or holds a mask"),
         ({"pins": ["········"]}, "/pins/0 is or holds a mask"),

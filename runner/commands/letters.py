@@ -38,8 +38,10 @@ def print_letter(letter: DeadLetter, schema: Schema | None) -> None:
     """Everything that may be shown of it."""
     click.echo(f"{one_line(letter.id)}: dead on {letter.queue}, {shown(letter.time)}")
     told = {"stage": letter.stage, "attempts": str(letter.attempts or ""), "error": letter.error}
-    if letter.first_error:
+    if letter.failed_otherwise:
         told["first error"] = f"{letter.first_error} ({letter.first_stage}, {shown(letter.first_time)})"
+    elif letter.first_time is not None and shown(letter.first_time) != shown(letter.time):
+        told["failing since"] = shown(letter.first_time)
     for name, value in told.items():
         if value:
             click.echo(f"  {name}: {one_line(value)}")
