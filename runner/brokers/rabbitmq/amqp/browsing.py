@@ -8,6 +8,7 @@ hands of two.
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -51,6 +52,8 @@ class Browser:
     def __init__(self, link: Link, queue: str) -> None:
         self._link = link
         self._queue = queue
+        self._first: Reader | None = None
+        """It has begun, and nothing was read from it."""
         self._readers: list[Reader] = []
 
     def messages(self) -> Iterator[Browsed]:
@@ -59,10 +62,10 @@ class Browser:
         Whatever the caller does in between, nothing is left on the wire: RabbitMQ hangs up on
         whoever doesn't read for half a minute.
         """
-        left, seen, page = self._lying(), 0, FIRST_PAGE
+        left, seen, page = self._begin(), 0, FIRST_PAGE
         while left > 0:
-            reader = Reader(self._link, self._queue, min(page, left + seen))
-            self._readers.append(reader)
+            reader = self._next_reader(min(page, left + seen))
+            reader.fill()
             while left and not reader.too_large and (found := reader.take()) is not None:
                 if seen:  # an earlier reader had it, and has given it back
                     seen -= 1
@@ -74,9 +77,25 @@ class Browser:
                 seen += reader.taken
                 self._give_back_from(len(self._readers) - 1)
 
-    def _lying(self) -> int:
-        """How many lie there, once nobody consumes it, who may have all of them in hand."""
+    def _begin(self) -> int:
+        """How many lie there, with the first reader at work, alone: two that begin at once both step back,
+        and try again after times that differ."""
         channel, deadline = self._link.channel(), time.monotonic() + PATIENCE
+        while (left := self._lying(channel, deadline)) > 0:
+            self._first = Reader(self._link, self._queue, min(FIRST_PAGE, left))
+            if self._counts(channel)[1] <= 1:
+                return left
+            self._first.give_back()
+            self._link.wait(lambda: False, random.uniform(0, LOOK_AGAIN * 5))
+        return 0
+
+    def _next_reader(self, most: int) -> Reader:
+        reader, self._first = self._first or Reader(self._link, self._queue, most), None
+        self._readers.append(reader)
+        return reader
+
+    def _lying(self, channel: Channel, deadline: float) -> int:
+        """How many there are, once nobody consumes it, who may have all of them in hand."""
         while True:
             ready, consumers = self._counts(channel)
             if not consumers:
@@ -111,6 +130,7 @@ class Browser:
         ready = self._counts(channel)[0]
         for start in range(0, ready, MOST_HELD):
             self._readers.append(Reader(self._link, self._queue, min(MOST_HELD, ready - start), keeps=False))
+            self._readers[-1].fill()
         self._readers[-1].cancel()  # what the others give back must not go to it
         for reader in self._readers[first:]:
             wanted = self._counts(channel)[0] + reader.held

@@ -44,6 +44,10 @@ class Reader:
         self._channel.on_closed(self._end)
         self._channel.on_cancelled(self._end)
         self._channel.consume(queue, most, self, self._started)
+        link.expect(lambda: self._tag or self._over, "a consumer")
+
+    def fill(self) -> None:
+        """Wait until it holds all that it may. Raises BrokerUnavailableError if that doesn't come."""
         while not (self.full or self.too_large):
             self._wait_for_one()
 
@@ -127,6 +131,7 @@ class Reader:
 
     def _started(self, tag: str) -> None:
         self._tag = tag
+        self._link.stop()
 
     def _end(self, _error: BaseException | None = None) -> None:
         self._over = True

@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
 import pika
@@ -59,6 +61,22 @@ def _then_close(first: Browser, second: Browser) -> object:
         return wait(*arguments)  # type: ignore[arg-type]
 
     return closing_first
+
+
+def test_several_who_begin_at_once_all_see_everything(vhost_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browsing, "PATIENCE", 120.0)
+    sent = [f"m{n:03}" for n in range(150)]
+    put(vhost_url, *sent)
+    together = threading.Barrier(4)
+
+    def look() -> list[str]:
+        with browser(vhost_url) as found:
+            together.wait(60)
+            return [message.delivered.message_id for message in found.messages()]
+
+    with ThreadPoolExecutor(4) as lookers:
+        seen = [looker.result(120) for looker in [lookers.submit(look) for _ in range(4)]]
+    assert [sorted(names) for names in seen] == [sent] * 4
 
 
 def test_several_pages_keep_their_order(vhost_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

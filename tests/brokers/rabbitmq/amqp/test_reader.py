@@ -20,6 +20,7 @@ def test_the_whole_page_is_in_memory_before_anything_is_taken(vhost_url: str) ->
     put(vhost_url, *(f"m{n}" for n in range(30)), body=b"x" * 50_000)
     with closing(Link(node, "test")) as link:
         page = Reader(link, "q.dlq", 20)
+        page.fill()
         assert page.full
         assert (ready(vhost_url), page.next_most) == (10, 160)
         taken = [page.take() for _ in range(21)]
@@ -34,14 +35,17 @@ def test_the_next_page_is_as_large_as_its_messages_allow(vhost_url: str, monkeyp
     with closing(Link(node, "test")) as link:
         monkeypatch.setattr(reader, "BYTES", 5_000)
         page = Reader(link, "q.dlq", 10)
+        page.fill()
         assert (page.too_large, page.next_most) == (False, 5)
         page.give_back()
         monkeypatch.setattr(reader, "BYTES", 2_000)
         page = Reader(link, "q.dlq", 10)
+        page.fill()
         assert (page.too_large, page.next_most) == (True, 2)
         page.give_back()
         monkeypatch.setattr(reader, "BYTES", 1 << 30)
         page = Reader(link, "q.dlq", 10)
+        page.fill()
         monkeypatch.setattr(reader, "GROWTH", 10_000)
         assert page.next_most == MOST
 
@@ -51,6 +55,7 @@ def test_what_is_only_held_takes_no_memory(vhost_url: str) -> None:
     put(vhost_url, "m", "n")
     with closing(Link(node, "test")) as link:
         page = Reader(link, "q.dlq", 2, keeps=False)
+        page.fill()
         assert (page.held, len(page._arrived), ready(vhost_url)) == (2, 0, 0)
 
 
@@ -59,4 +64,4 @@ def test_what_does_not_come_is_an_error(vhost_url: str, monkeypatch: pytest.Monk
     (node,) = nodes(vhost_url)
     put(vhost_url, "m")
     with closing(Link(node, "test")) as link, pytest.raises(BrokerUnavailableError, match="don't come any more"):
-        Reader(link, "q.dlq", 2)
+        Reader(link, "q.dlq", 2).fill()
