@@ -27,7 +27,7 @@ PIPELINE = """
     queues: {orders: {}}
     stages: {take: {consume: orders, handler: "tests.commands.prompt:take"}}
 """
-SENT = [f"m{n:03}" for n in range(60)]
+SENT = [f"m{n:03}" for n in range(900)]
 
 
 @pytest.fixture(params=["embedded", "rabbitmq"])
