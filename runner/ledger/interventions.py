@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, and_, case, delete, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from runner.ledger.database import Database, Row
@@ -24,6 +24,8 @@ End = Literal["moved", "dropped"]
 Undo = Callable[[], None]
 """Makes it as it was, where nothing has changed since. Raises LedgerError."""
 _IN_HAND = "begun"
+PARKED = "parked"
+"""How the error of a message begins that waits for a person's decision."""
 
 
 Copy = tuple[str, str, Mapping[str, Any]]
@@ -41,8 +43,8 @@ class Interventions:
         self._again = None if self._database is None else _again(self._database)
 
     def sent_again(self, copy: Copy, to: Collection[Copy], why: str) -> Undo:
-        """`copy` is published to all of `to`, as new: the operator has decided what is to become of it,
-        whatever was begun before."""
+        """`copy` is published to all of `to`, as new. Of one that was parked, the operator has found out what
+        has become of it; any other may still be parked, once its idempotency key is too old."""
         if self._database is None:
             return _nothing
         assert self._again is not None
@@ -87,9 +89,10 @@ def _again(database: Database) -> Any:
     """Made once: it costs more to make than to execute."""
     statement = database.insert(HOP)
     new = statement.excluded
+    decided = case((HOP.c.error.startswith(PARKED), None), else_=HOP.c.key_born_at)
     return statement.on_conflict_do_update(
         index_elements=("journey", "copy", "queue", "via"),
-        set_={name: new[name] for name in HOP.c.keys() if name not in _KEPT},  # noqa: SIM118 - a collection of columns
+        set_={**{c.name: new[c.name] for c in HOP.columns if c.name not in _KEPT}, "key_born_at": decided},
         where=HOP.c.state != _IN_HAND,
     )
 

@@ -11,6 +11,7 @@ import pytest
 from runner.ledger.hops import HopKey, Records, State
 from runner.ledger.interventions import Copy, Interventions
 from runner.ledger.ledger import Ledger
+from runner.worker.once import MARKED
 from tests.ledger.ledgers import PARK, RETRY, judge, published, record, settled
 
 HERE: Copy = ("m1", "in", {})
@@ -96,7 +97,12 @@ def test_what_is_finished_is_not_run_again_and_what_is_parked_is(ledger: Ledger,
     assert [judged.standing for judged in judge(ledger, key, rule=PARK)] == ["unknown"]
     hand.sent_again(HERE, [HERE], WHY)  # it is in hand, as far as anybody knows
     assert hops(ledger) == {"in": "begun"}
-    record(ledger, settled(key, "dead"))
+    record(ledger, settled(key, "dead", error="the bank is away"))
+    hand.sent_again(HERE, [HERE], WHY)
+    [judged] = judge(ledger, key, rule=MARKED)
+    assert judged.standing == "failed"
+    assert judged.key_age > 99_000  # too old a key still parks it
+    record(ledger, settled(key, "dead", error="parked: a worker died"))
     hand.sent_again(HERE, [HERE], WHY)
     [judged] = judge(ledger, key, rule=PARK)
     assert (judged.standing, judged.key_age) == ("new", 0.0)
