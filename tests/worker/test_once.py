@@ -271,7 +271,7 @@ def test_a_ledger_that_does_not_answer_holds_up_a_parking_stage_only_for_a_while
         commit, asked, answering = writer._commit, threading.Event(), threading.Event()
 
         def hold(jobs: Any) -> None:
-            if any(getattr(job, "_rule", None) is not None and job._rule.begins for job in jobs):
+            if any(getattr(job, "rule", None) is not None and job.rule.begins for job in jobs):
                 asked.set()
                 answering.wait(30)
             commit(jobs)
