@@ -5,6 +5,7 @@
     database.py  connections and transactions; all that differs between the databases
     writer.py    one thread that writes whatever has come together in one transaction
     holders.py   which processes are alive that hold messages
+    upsert.py    an INSERT of many rows in one statement
     hops.py      a copy of a message on a queue: its states, as rows
     journey.py   all hops of one message, and how it stands
     lineage.py   queues that copies of one message reach in several ways

@@ -25,6 +25,8 @@ CONNECT_TIMEOUT = 5
 """Seconds."""
 BUSY_TIMEOUT = 10.0
 """Seconds that SQLite waits for another process's transaction."""
+STATEMENTS = 32
+"""Prepared statements that a connection to SQLite keeps; large ones take hundreds of kilobytes."""
 _UPGRADE_LOCK = 0x61636B6C617374
 """Our advisory lock in PostgreSQL: "acklast"."""
 
@@ -145,7 +147,9 @@ def _connect_sqlite(path: Path) -> sqlite3.Connection:
     make_folder(path.parent)
     with suppress(FileExistsError):  # to open and close that would drop the locks that SQLite has on it
         os.close(make_file(path, os.O_EXCL))
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS
+    )
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "journal_size_limit=67108864"):
         connection.execute(f"PRAGMA {pragma}")
     return connection

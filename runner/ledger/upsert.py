@@ -20,8 +20,9 @@ from sqlalchemy.types import LargeBinary
 
 from runner.ledger.database import Database
 
-LARGEST = 512
-"""Rows of one statement on SQLite. Each is prepared for a power of two of them, and stays so."""
+LARGEST = 500
+"""Rows of one statement on SQLite, which is prepared for each number of them: that costs less than a
+second statement, after which Python's lock has to be waited for again."""
 Row = tuple[Any, ...]
 
 
@@ -57,8 +58,8 @@ class Upsert:
         """How many rows were inserted or changed. Sorts `rows`: where two processes write the same ones in one
         order, they don't deadlock."""
         if self._is_sqlite:
-            parts = ((self._repeated(len(part)), tuple(chain.from_iterable(part))) for part in _powers(rows))
-            return sum(_run(connection, text, values) for text, values in parts)
+            parts = [rows[start : start + LARGEST] for start in range(0, len(rows), LARGEST)]
+            return sum(_run(connection, self._repeated(len(p)), tuple(chain.from_iterable(p))) for p in parts)
         rows.sort(key=self._key)
         rounds = ({"rows": orjson.dumps(part, default=bytes.decode).decode()} for part in self._rounds(rows))
         return sum(_run(connection, self._text, values) for values in rounds)
@@ -92,17 +93,6 @@ def _split(text: str) -> tuple[str, str, str]:
     found = re.fullmatch(r"(.* VALUES )(\([^()]*\))(.*)", text, re.DOTALL)
     assert found is not None, text
     return found[1], found[2], found[3]
-
-
-def _powers(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """Parts whose sizes are powers of two, at most LARGEST."""
-    start, size = 0, LARGEST
-    while start < len(rows):
-        if len(rows) - start >= size:
-            yield rows[start : start + size]
-            start += size
-        else:
-            size //= 2
 
 
 def _run(connection: Connection, text: str, values: Any) -> int:

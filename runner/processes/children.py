@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
     from runner.observability.snapshot import StageNow
 
 log = logging.getLogger("runner.children")
+
+SWITCH = 0.0005
+"""Seconds after which a thread that computes lets others have Python's lock. The ledger's thread needs it
+again after each statement, and would wait ten times as long."""
 
 
 def children(loaded: LoadedPipeline, parts: Parts, listeners: Listeners, *, processes: int = 1) -> list[Child]:
@@ -86,6 +91,8 @@ def run_worker(
     close_all()
     box.enter(number)
     memory = memory_of(loaded.pipeline)
+    if memory:
+        sys.setswitchinterval(SWITCH)
     counts = observers.counting(loaded.pipeline, stages)
     events = observers.attach([*([memory.notes] if memory else []), *([counts] if counts else [])])
     if memory:

@@ -57,9 +57,10 @@ class RememberingCarrier:
         hop, now, stage = hop_of(delivery), time.time(), self._stages[note.stage]
         records = Records()
         if note.state == "handled":
-            if LOOKS in delivery.headers:
+            if delivery.headers and LOOKS in delivery.headers:
                 _looked_up(messages)
-            self._mark(hop, messages)
+            if self._converging:
+                self._mark(hop, messages)
             self._record_result(records, hop, stage, messages, now)
             if stage.settles is not None:
                 _record_late_answers(records, stage.settles, messages, now)
@@ -89,7 +90,7 @@ class RememberingCarrier:
         for message in messages:
             if message.delay:
                 continue  # its id tells it apart
-            if self._converging and not self._converging.isdisjoint(self._topology.queues_of(message.destination)):
+            if not self._converging.isdisjoint(self._topology.queues_of(message.destination)):
                 message.headers = {**message.headers, VIA: via_after(hop)}
 
     def _record_result(

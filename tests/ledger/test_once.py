@@ -50,6 +50,12 @@ def test_what_may_be_handled_has_begun_from_then_on(ledger: Ledger) -> None:
     assert standing(ledger) == "held"
 
 
+def test_of_two_deliveries_of_one_copy_at_once_the_second_is_held(ledger: Ledger) -> None:
+    other = HopKey("m2", "in")
+    assert [one.standing for one in judge(ledger, KEY, other, KEY)] == ["new", "new", "held"]
+    assert [one.standing for one in judge(ledger, HopKey("m3", "in"), KEY)] == ["new", "held"]
+
+
 def test_what_another_process_has_begun_is_held_as_long_as_that_lives(ledger: Ledger, ledger_url: str) -> None:
     other = Ledger(ledger_url).open(timeout=30.0)
     assert standing(other, rule=RETRY) == "new"
