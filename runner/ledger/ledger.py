@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from runner.errors import LedgerAwayError, LedgerError
 from runner.events import UNWATCHED
+from runner.ledger import late
 from runner.ledger.apikeys import ApiKeys, KeyRing
 from runner.ledger.database import Database
 from runner.ledger.holders import holders_of
@@ -159,6 +160,10 @@ class Ledger:
         `records` is recorded with that."""
         self._writer.submit(Close(caller, key, message, answer, then, records or Records(), self._statements))
 
+    def late_answers_came(self, messages: Sequence[str]) -> None:
+        """Late answers to these messages (at least one) have come: nobody has to look them up any more."""
+        self._writer.submit(late.Came(messages, time.time()))
+
     def spend(self, route: str, caller: str, limit: RateLimit, told: Told) -> None:
         """Whether one more request of `caller` is within `limit`, counted over all processes."""
         self._writer.submit(Spend(route, caller, limit, told))
@@ -169,6 +174,11 @@ class Ledger:
         """The journey of a message; None if nothing is known of it. Raises LedgerError."""
         with self._database.connection() as connection:
             return read_journey(connection, id)
+
+    def late_answer_came(self, message: str) -> bool:
+        """Whether a late answer to this message has come. Raises LedgerError."""
+        with self._database.connection() as connection:
+            return late.has_come(connection, message)
 
     def ended(self, ids: Sequence[str]) -> list[Journey]:
         """The journeys of those messages that have reached their end. Raises LedgerError."""
