@@ -11,6 +11,7 @@
     once.py      which deliveries were handled before, or may have been
     requests.py  idempotency keys
     late.py      late answers that have come
+    sealed.py    which results are sealed with a key
     apikeys.py   API keys, and who is known by them
     rates.py     how many requests of a caller were let through lately
     purge.py     forgetting, in small steps

@@ -23,6 +23,7 @@ from runner.ledger.once import Judged, JudgeJob, Rule
 from runner.ledger.purge import EVERY, purge_step
 from runner.ledger.rates import Spend, Told
 from runner.ledger.requests import Claim, Claimed, Close, Requested
+from runner.ledger.sealed import count_sealed_with
 from runner.ledger.tables import SETTING
 from runner.ledger.writer import NOT_OPEN, Writer
 from runner.pipeline import RateLimit
@@ -189,6 +190,11 @@ class Ledger:
         """See `journey.find_recorded`. Raises LedgerError."""
         with self._database.connection() as connection:
             return find_recorded(connection, name, value, since, most)
+
+    def sealed_with(self, key: str) -> int:
+        """How many results are sealed with the key of this id. Raises LedgerError."""
+        with self._database.connection() as connection:
+            return count_sealed_with(connection, key, is_sqlite=self._database.is_sqlite)
 
     def key_ring(self) -> KeyRing:
         """The API keys, followed until this is closed. It may be opened later."""
