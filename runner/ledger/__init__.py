@@ -11,6 +11,8 @@
     lineage.py   queues that copies of one message reach in several ways
     once.py      which deliveries were handled before, or may have been
     requests.py  idempotency keys
+    late.py      late answers that have come
+    sealed.py    which results are sealed with a key
     apikeys.py   API keys, and who is known by them
     rates.py     how many requests of a caller were let through lately
     purge.py     forgetting, in small steps

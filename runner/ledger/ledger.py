@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from runner.errors import LedgerAwayError, LedgerError
 from runner.events import UNWATCHED
+from runner.ledger import late
 from runner.ledger.apikeys import ApiKeys, KeyRing
 from runner.ledger.database import Database
 from runner.ledger.holders import holders_of
@@ -22,6 +23,7 @@ from runner.ledger.once import Judged, JudgeJob, Rule
 from runner.ledger.purge import EVERY, purge_step
 from runner.ledger.rates import Spend, Told
 from runner.ledger.requests import Claim, Claimed, Close, Requested
+from runner.ledger.sealed import count_sealed_with
 from runner.ledger.tables import SETTING
 from runner.ledger.writer import NOT_OPEN, Writer
 from runner.pipeline import RateLimit
@@ -159,6 +161,10 @@ class Ledger:
         `records` is recorded with that."""
         self._writer.submit(Close(caller, key, message, answer, then, records or Records(), self._statements))
 
+    def late_answers_came(self, messages: Sequence[str]) -> None:
+        """Late answers to these messages (at least one) have come: nobody has to look them up any more."""
+        self._writer.submit(late.Came(messages, time.time()))
+
     def spend(self, route: str, caller: str, limit: RateLimit, told: Told) -> None:
         """Whether one more request of `caller` is within `limit`, counted over all processes."""
         self._writer.submit(Spend(route, caller, limit, told))
@@ -170,6 +176,11 @@ class Ledger:
         with self._database.connection() as connection:
             return read_journey(connection, id)
 
+    def late_answer_came(self, message: str) -> bool:
+        """Whether a late answer to this message has come. Raises LedgerError."""
+        with self._database.connection() as connection:
+            return late.has_come(connection, message)
+
     def ended(self, ids: Sequence[str]) -> list[Journey]:
         """The journeys of those messages that have reached their end. Raises LedgerError."""
         with self._database.connection() as connection:
@@ -179,6 +190,11 @@ class Ledger:
         """See `journey.find_recorded`. Raises LedgerError."""
         with self._database.connection() as connection:
             return find_recorded(connection, name, value, since, most)
+
+    def sealed_with(self, key: str) -> int:
+        """How many results are sealed with the key of this id. Raises LedgerError."""
+        with self._database.connection() as connection:
+            return count_sealed_with(connection, key, is_sqlite=self._database.is_sqlite)
 
     def key_ring(self) -> KeyRing:
         """The API keys, followed until this is closed. It may be opened later."""

@@ -55,7 +55,7 @@ class RememberingCarrier:
             self._broker.settle(delivery, messages)
             return
         hop, now, stage = hop_of(delivery), time.time(), self._stages[note.stage]
-        records = Records()
+        records, earlier = Records(), list[str]()
         if note.state == "handled":
             if delivery.headers and LOOKS in delivery.headers:
                 _looked_up(messages)
@@ -63,10 +63,12 @@ class RememberingCarrier:
                 self._mark(hop, messages)
             self._record_result(records, hop, stage, messages, now)
             if stage.settles is not None:
-                _record_late_answers(records, stage.settles, messages, now)
+                earlier = _answered_late(records, stage.settles, messages, now)
         next_at = now + note.delay if note.state == "waiting" else None
         result = stored(messages) if stage.once and note.state == "handled" else None
         records.settled(Settled(hop, note.state, stage.name, note.attempts, now, next_at, note.error, result))
+        if earlier:
+            self._ledger.late_answers_came(earlier)  # what is handed over next is durable no sooner
         self._ledger.record(records, partial(self._settle, delivery, messages))
 
     def release(self, deliveries: Iterable[Delivery]) -> None:
@@ -129,12 +131,13 @@ class RememberingCarrier:
         return self._broker.consuming(queue)
 
 
-def _record_late_answers(records: Records, pointer: str, messages: Sequence[Outgoing], now: float) -> None:
-    """Those messages whose ids `pointer` leads to are no longer looked up."""
-    for message in messages:
-        earlier = _MISSING if message.delay else pointed_at(message.payload, pointer)
-        if isinstance(earlier, str) and is_usable(earlier):
-            records.answered(earlier, now)
+def _answered_late(records: Records, pointer: str, messages: Sequence[Outgoing], now: float) -> list[str]:
+    """Those messages whose ids `pointer` leads to: they are no longer looked up."""
+    found = [_MISSING if message.delay else pointed_at(message.payload, pointer) for message in messages]
+    earlier = [one for one in found if isinstance(one, str) and is_usable(one)]
+    for message_id in earlier:
+        records.answered(message_id, now)
+    return earlier
 
 
 def _looked_up(messages: Sequence[Outgoing]) -> None:

@@ -182,7 +182,8 @@ class Decider:
         if isinstance(error, Reject):
             return self._dead(delivery, error.reason)
         if isinstance(error, Retry):
-            return self._retry(delivery, error.reason, error.delay)._replace(fault=Fault.PASSING)
+            failed = self._retry(delivery, error.reason, error.delay, at_least=error.at_least)
+            return failed._replace(fault=Fault.PASSING)
         if isinstance(error, UnknownKeyError):
             return self._retry(delivery, str(error))
         if isinstance(error, Unsettled):
@@ -274,11 +275,14 @@ class Decider:
             _refuse_in_the_clear(delivery.opened, routed)
         return routed
 
-    def _retry(self, delivery: Delivery, reason: str, delay: float | None = None, trace: str = "") -> Outcome:
+    def _retry(
+        self, delivery: Delivery, reason: str, delay: float | None = None, trace: str = "", *, at_least: float = 0.0
+    ) -> Outcome:
         policy = self._stage.retry
         if delivery.attempt >= policy.attempts:
             return self._dead(delivery, reason, trace=trace)
         wait = policy.delay_after(delivery.attempt) if delay is None else max(delay, 0.001)
+        wait = max(wait, at_least)
         reason = _shown(reason)
         headers = {**moved_on(delivery.headers, wait), ATTEMPT: delivery.attempt, ERROR: reason[:LONGEST_ERROR]}
         home = Destination("", delivery.queue)
