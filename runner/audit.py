@@ -20,6 +20,16 @@ LONGEST = 4096
 """Bytes of a deed that are counted on, to find the last ones."""
 
 
+_PAST = {
+    "replay": "replayed",
+    "drop": "dropped",
+    "edit": "edited",
+    "cancel": "cancelled",
+    "drain": "drained",
+    "fill": "put back",
+}
+
+
 class Trail:
     """What an operator does at once, and why, for the pipeline in `folder`."""
 
@@ -29,6 +39,8 @@ class Trail:
         self._deed = deed
         self._reason = mask(reason)
         self._who = by or who()
+        self.in_words = f"{_PAST.get(deed, deed)} by {self._who}" + (f": {self._reason}" if reason else "")
+        """For a message's journey: `replayed by ada: the bank is back`."""
 
     def write(self, letter: DeadLetter, to: str, failed: str = "") -> None:
         """Write down what is about to happen to `letter`, or why it did not happen after all; it is in

@@ -20,7 +20,7 @@ from runner.observability import streams
 
 COMMANDS = (
     *("run", "reload", "check", "show", "send", "status"),
-    *("dead", "ledger", "apikeys", "keys", "token", "mail", "new", "schema"),
+    *("dead", "queue", "ledger", "apikeys", "keys", "token", "mail", "new", "schema"),
 )
 """In the order in which help shows them; each is a module of `runner.commands`."""
 _UNWRITABLE = (errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC)

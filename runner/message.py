@@ -30,6 +30,9 @@ TIME = "runner-time"
 """When it was dead-lettered: RFC 3339, UTC."""
 SEALED = "runner-sealed"
 """Of a dead letter whose body was sealed as a whole: why."""
+FIRST_ERROR, FIRST_STAGE, FIRST_TIME = "first-error", "first-stage", "first-time"
+"""Why a message failed for the first time on its queue, where and when. They begin as a sender's headers do, since
+they outlive all later failures, and a replay; they end with a result."""
 STRIPPED = "runner-stripped"
 """Why a message was moved on without the headers and properties that its sender wrote."""
 

@@ -209,7 +209,7 @@ class Shelved(NamedTuple):
     payload: bytes
     headers: Mapping[str, Any]
     """Also those that the runner or the broker wrote."""
-    place: int
+    place: Any
     """Means something only to the shelf that it came from."""
 
 

@@ -29,6 +29,8 @@ OUTCOMES = {
     "handled": "handled",
     "left": "passed on",
     "dead": "dead",
+    "moved": "sent elsewhere",
+    "dropped": "dropped",
 }
 """A hop's state, in words for a client."""
 

@@ -8,6 +8,7 @@
     upsert.py    an INSERT of many rows in one statement
     hops.py      a copy of a message on a queue: its states, as rows
     journey.py   all hops of one message, and how it stands
+    interventions.py  what an operator does to a copy of a message, in its journey
     lineage.py   queues that copies of one message reach in several ways
     once.py      which deliveries were handled before, or may have been
     requests.py  idempotency keys

@@ -2,8 +2,8 @@
 
 A copy is *published* before its queue has it, *begun* when a handler may run that runs once,
 *waiting* for its next attempt, and in the end *handled* or *dead*; on a queue that no stage
-consumes it has *left*. Each is recorded by what identifies the hop, so that recording it again,
-after a crash, changes nothing.
+consumes it has *left*. An operator may have *moved* or *dropped* it (see `interventions`). Each
+is recorded by what identifies the hop, so that recording it again, after a crash, changes nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from runner.ledger.tables import FACT, HOP
 from runner.ledger.upsert import Row, Upsert
 from runner.message import LATE, root_id
 
-State = Literal["published", "begun", "waiting", "handled", "left", "dead"]
+State = Literal["published", "begun", "waiting", "handled", "left", "dead", "moved", "dropped"]
 
 _KEY = ("journey", "copy", "queue", "via")
 NOTHING = b"[]"
@@ -42,9 +42,13 @@ class HopKey(NamedTuple):
     def journey(self) -> str:
         return root_id(self.copy)
 
-    def row(self) -> tuple[str, str, str, str]:
+    def values(self) -> tuple[str, str, str, str]:
         """The primary key of its row."""
         return root_id(self.copy), self.copy, self.queue, self.via
+
+    def row(self) -> dict[str, str]:
+        """The same, by the names of the columns."""
+        return dict(zip(_KEY, self.values(), strict=True))
 
 
 class Settled(NamedTuple):
@@ -169,7 +173,7 @@ class Records:
 
     def published(self, key: HopKey, publisher: str, at: float, *, leaves: bool = False) -> None:
         """`publisher` is a stage or an HTTP route. `leaves`: no stage consumes the queue."""
-        self._add("publish", (*key.row(), "left" if leaves else "published", publisher, at, at))
+        self._add("publish", (*key.values(), "left" if leaves else "published", publisher, at, at))
 
     def withdrawn(self, key: HopKey, publisher: str) -> None:
         """`publisher` couldn't publish it, and nobody knows its id."""
@@ -182,7 +186,7 @@ class Records:
         key, state, stage, attempts, at, next_at, error, result = settled
         if error:
             error = storable(error)[:LONGEST_ERROR]
-        self._add("settle", (*key.row(), state, at, stage, attempts, at, next_at, error, result))
+        self._add("settle", (*key.values(), state, at, stage, attempts, at, next_at, error, result))
 
     def released(self, key: HopKey, holder: str) -> None:
         """It counts as not begun, unless another holder has taken it over."""
@@ -215,7 +219,7 @@ class Records:
 
 def begun(key: HopKey, at: float, holder: str) -> Row:
     """The row by which a hop is begun."""
-    return (*key.row(), at, at, at, holder)
+    return (*key.values(), at, at, at, holder)
 
 
 def _sort_key(row: dict[str, Any]) -> tuple[str, ...]:
@@ -226,7 +230,7 @@ _SORTED = {"late", *(f"the_{name}" for name in _KEY)}
 
 
 def _named(key: HopKey) -> dict[str, Any]:
-    return {f"the_{name}": value for name, value in zip(_KEY, key.row(), strict=True)}
+    return {f"the_{name}": value for name, value in key.row().items()}
 
 
 def storable(text: str) -> str:

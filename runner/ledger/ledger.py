@@ -186,10 +186,12 @@ class Ledger:
         with self._database.connection() as connection:
             return read_ended(connection, ids)
 
-    def find(self, name: str, value: Any, *, since: float = 0.0, most: int = 100) -> list[tuple[str, float]]:
+    def find(
+        self, name: str, value: Any, *, since: float = 0.0, until: float | None = None, most: int = 100
+    ) -> list[tuple[str, float]]:
         """See `journey.find_recorded`. Raises LedgerError."""
         with self._database.connection() as connection:
-            return find_recorded(connection, name, value, since, most)
+            return find_recorded(connection, name, value, since, until, most)
 
     def sealed_with(self, key: str) -> int:
         """How many results are sealed with the key of this id. Raises LedgerError."""

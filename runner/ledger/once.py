@@ -19,7 +19,7 @@ from runner.ledger.holders import Holders
 from runner.ledger.hops import HopKey, HopStatements, Records, begun
 from runner.ledger.lineage import VIA, via_of
 from runner.ledger.tables import HOP
-from runner.message import LOOKS, Destination, Outgoing
+from runner.message import FIRST_ERROR, FIRST_STAGE, FIRST_TIME, LOOKS, Destination, Outgoing
 
 Standing = Literal["new", "failed", "held", "unknown", "finished"]
 """*failed*: earlier attempts came to an end that is known. *held*: one is under way. *unknown*: one
@@ -150,6 +150,8 @@ class JudgeJob:
 
 _HopRow = Row[Any, Any, Any, Any, Any, Any, Any]
 _NEW, _HELD = Judgement("new"), Judgement("held")
+_NOT_OF_RESULTS = (VIA, LOOKS, FIRST_ERROR, FIRST_STAGE, FIRST_TIME)
+"""Headers of a delivery that don't travel on."""
 _QUERY = select(
     HOP.c.copy, HOP.c.via, HOP.c.state, HOP.c.key_born_at, HOP.c.changed_at, HOP.c.holder, HOP.c.result
 ).where(HOP.c.journey.in_(bindparam("journeys", expanding=True)), HOP.c.queue == bindparam("queue"))
@@ -170,7 +172,7 @@ def _stored(message: Outgoing) -> list[Any]:
 def restored(result: bytes, headers: Mapping[str, Any], delivered: bytes = b"") -> list[Outgoing]:
     """The messages again; `headers` and `delivered` are those of the delivery, and its payload. Raises
     ValueError if it is no such result."""
-    others = {name: value for name, value in headers.items() if name not in (VIA, LOOKS)}
+    others = {name: value for name, value in headers.items() if name not in _NOT_OF_RESULTS}
     try:
         return [
             Outgoing(

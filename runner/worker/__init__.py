@@ -3,6 +3,7 @@
     worker.py    all the stages of one process
     stage.py     one stage: its slots, and the deliveries that wait for one
     outcome.py   a handler's result or error → what becomes of the delivery
+    first_failure.py  why a message failed for the first time, kept through later failures
     blackbox.py  what handlers had begun, where it outlives SIGKILL
     isolation.py one handler at work, and no other one in this process
     breaker.py   failures in a row → the stage pauses, and tries one message first

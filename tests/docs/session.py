@@ -28,7 +28,9 @@ RABBITMQ = "amqp://guest:guest@localhost:5672/%2F"
 """What the pages call RabbitMQ."""
 
 _STARTS = re.compile(r"\b(make|runner) run\b")
-_LOOKS = re.compile(r"runner (ledger|mail|status)|cat |python -c |curl .*/(health|payments)/")
+_LOOKS = re.compile(
+    r"runner (ledger|mail|status|dead list|dead show|queue peek)|cat |python -c |curl .*/(health|payments)/"
+)
 """Commands that change nothing, and are repeated until they print what is shown: the
 page's reader is slower than a test."""
 

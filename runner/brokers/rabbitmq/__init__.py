@@ -21,6 +21,7 @@
     depths.py       how many messages are on the queues, and in hand
     roll_call.py    which consumers are workers, and say so
     shelf.py        a queue under an operator's eyes
+    rotation.py     the same of a work queue, while workers take from it
     amqp/           AMQP by way of pika; nothing else imports it
 
 Everything except the contract's own methods runs on the connection's thread, so nothing here
