@@ -10,7 +10,7 @@
     status.py      counts the messages on the queues
     dead.py        shows dead letters, replays and drops them: letters.py prints them,
                    audit.py writes down what was done
-    ledger.py      how a message stands, and which messages something was recorded of
+    find.py        what became of a message: timeline.py tells it
     apikeys.py     makes, lists and revokes the keys by which callers are known
     keys.py        makes, lists and changes the keys that seal
     mail.py        reads the development mailbox
