@@ -1,6 +1,7 @@
 """A word that you type at the prompt is a module here: `runner run` is `run.py`.
 
     run.py         starts what a file declares; banner.py is what it prints then
+    reload.py      lets what runs take its file as it is now
     check.py       reports everything that is wrong with a file
     show.py        a file with every default filled in; drawing.py draws it on canvas.py,
                    mermaid.py for a document; arrows.py is where each route leads,

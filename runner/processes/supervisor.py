@@ -4,14 +4,14 @@ The loop is that of a pre-forking server's arbiter: signal handlers only write a
 pipe, and everything is done in one place. Left out: what happens in a child (see `child`).
 
 Children are forked, so that all of them run the very pipeline that was checked, even if the
-file has changed since. For that reason the supervisor has no threads.
+file has changed since. For that reason the supervisor has no threads. A changed file is tried
+out in a child, so that nothing in it can harm the run; then it is loaded here.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import logging
 import os
 import selectors
@@ -21,58 +21,30 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 from runner.events import UNWATCHED, Events
-from runner.observability import streams
-from runner.processes.child import ORDERS, Board, Child, Supervision, live
+from runner.processes.child import Board, Child
+from runner.processes.exchange import Exchange, Reload
+from runner.processes.process import Process, drain, kill_group, pipe
 
 log = logging.getLogger("runner.supervisor")
 
-FIRST_BACKOFF, LONGEST_BACKOFF = 0.25, 30.0
-"""Seconds before a child that died is restarted; each wait is twice the one before."""
-STEADY = 60.0
-"""Seconds after which a child's earlier deaths are forgotten."""
 NOTICE = 0.5
 """Seconds that stopping may take before the log explains it."""
 SAME_ORDER = 0.5
 """Seconds within which a second signal only repeats the first: `timeout`, say, signals the
 process and its group."""
+LOOK_EVERY = 1.0
+"""Seconds between looks at a reload that nothing may wake us for."""
 KILL_GRACE = 5.0
 """Seconds after the shutdown timeout, for acks to leave, before SIGKILL."""
 
 
-class _Process:
-    """A child that was started, perhaps more than once."""
-
-    def __init__(self, child: Child, number: int, board: Board) -> None:
-        self.child = child
-        self._number = number
-        self._board = board
-        self.pid = 0
-        self.killed = False
-        """Whether its end was forced; that may take a moment to show."""
-        self.start_error: str | None = None
-        """Why it can't start, as it has told; its exit status may be a handler's."""
-        self.replaced = False
-        """Whether it has asked to be replaced."""
-        self.report = -1
-        self.started = 0.0
-        self.backoff = FIRST_BACKOFF
-        self.due: float | None = 0.0
-        """When to start it (monotonic); None while it runs, or if it should not start."""
-
-    @property
-    def up(self) -> bool:
-        return self._board[self._number]
-
-    @up.setter
-    def up(self, up: bool) -> None:
-        self._board[self._number] = up
-
-
 class Supervisor:
-    """Runs `children` until a signal, or a child that can't start, ends the run.
+    """Runs `children` until a signal, or a child that can't start, ends the run. SIGHUP exchanges
+    them by `reload`, if there is one.
 
     Each child first calls `configure_child(name)` (its logging); `on_up()` is called once all
-    of them are up. `events` are this process's: the children have their own.
+    of them are up, `on_stop()` when they are about to be stopped. `events` are this process's:
+    the children have their own.
     """
 
     def __init__(
@@ -82,14 +54,19 @@ class Supervisor:
         shutdown_timeout: float,
         configure_child: Callable[[str], None],
         on_up: Callable[[], None],
+        on_stop: Callable[[], None] = lambda: None,
         events: Events = UNWATCHED,
+        reload: Reload | None = None,
     ) -> None:
-        self._board = Board([child.name for child in children])
-        self._processes = [_Process(child, number, self._board) for number, child in enumerate(children)]
+        board = Board([child.name for child in children])
+        self._processes = [Process(child, board) for child in children]
         self._shutdown_timeout = shutdown_timeout
         self._configure_child = configure_child
         self._on_up = on_up
+        self._on_stop = on_stop
         self._events = events
+        self._exchange = None if reload is None else Exchange(reload, self._start)
+        self._has_terminal = _terminal_is_there()
         self._selector = selectors.DefaultSelector()
         self._first_signal: float | None = None
         self._at_once = False
@@ -97,28 +74,37 @@ class Supervisor:
         self._announced = False
         self._start_error: tuple[str, str] | None = None
         """The part that can't start, and why."""
-        self._wake_read, self._wake_write = _pipe()
-        self._lifeline_read, self._lifeline_write = _pipe()
+        self._wake_read, self._wake_write = pipe()
+        self._lifeline_read, self._lifeline_write = pipe()
         os.set_blocking(self._lifeline_read, True)
         self._selector.register(self._wake_read, selectors.EVENT_READ)
 
     def run(self) -> int:
         """Returns the exit status: 0 after a clean stop, 1 if a part could not start or had to be
         killed."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, self._on_signal)
         gc.freeze()  # what is loaded by now stays shared by the children
         while not self._stopping:
             self._start_due()
             self._wait(self._next_due())
+            if self._exchange is not None and not self._stopping:
+                self._go_on_with(self._exchange)
         return self._stop()
+
+    def _go_on_with(self, exchange: Exchange) -> None:
+        exchange.go_on(self._processes)
+        if (taken_over := exchange.taken_over()) is not None:
+            self._processes, self._shutdown_timeout = taken_over
 
     @property
     def _stopping(self) -> bool:
         return self._first_signal is not None or self._start_error is not None
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if number != signal.SIGCHLD:
+        if number == signal.SIGHUP and self._exchange is not None and not self._has_hung_up():
+            self._exchange.wanted = True
+        elif number != signal.SIGCHLD:
             if self._first_signal is None:
                 self._first_signal = time.monotonic()
             elif time.monotonic() - self._first_signal > SAME_ORDER:
@@ -126,16 +112,26 @@ class Supervisor:
         with contextlib.suppress(BlockingIOError):  # a full pipe wakes the loop as well
             os.write(self._wake_write, b".")
 
+    def _has_hung_up(self) -> bool:
+        """Whether SIGHUP came because the run's terminal was closed."""
+        return self._has_terminal and not _terminal_is_there()
+
     # -- the loop ----------------------------------------------------------------------
+
+    def _all(self) -> list[Process]:
+        return [*self._processes, *(() if self._exchange is None else self._exchange.processes)]
 
     def _next_due(self) -> float | None:
         due = [process.due for process in self._processes if process.due is not None]
-        return max(0.0, min(due) - time.monotonic()) if due else None
+        waits = [max(0.0, min(due) - time.monotonic())] if due else []
+        if self._exchange is not None and self._exchange.looks_again:
+            waits.append(LOOK_EVERY)
+        return min(waits, default=None)
 
     def _wait(self, timeout: float | None) -> None:
         for key, _ in self._selector.select(timeout):
             if key.fd == self._wake_read:
-                _drain(self._wake_read)
+                drain(self._wake_read)
             else:
                 self._read_report(key.data)
         self._reap()
@@ -143,49 +139,40 @@ class Supervisor:
             self._announced = True
             self._on_up()
 
-    def _read_report(self, process: _Process) -> None:
-        for line in _drain(process.report).splitlines():
-            message = json.loads(line)
-            process.start_error = message.get("start_error", process.start_error)
-            process.replaced = message.get("replace", process.replaced)
-            if message.get("up"):
-                process.up = True
-                self._events.started(process.child.name, process.pid)
+    def _read_report(self, process: Process) -> None:
+        if process.read_report():
+            self._events.started(process.child.name, process.pid)
 
     def _reap(self) -> None:
         """See which children have ended, and reap orphans too: as PID 1 of a container, nobody
         else does."""
-        running = {process.pid: process for process in self._processes if process.pid}
+        running = {process.pid: process for process in self._all() if process.pid}
         with contextlib.suppress(ChildProcessError):  # there are none
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 pid, status = ended
                 if pid in running:
                     self._ended(running[pid], os.waitstatus_to_exitcode(status))
 
-    def _ended(self, process: _Process, status: int) -> None:
+    def _ended(self, process: Process, status: int) -> None:
         self._read_report(process)
         self._selector.unregister(process.report)
-        os.close(process.report)
-        _kill_group(process.pid)  # its orphans may still hold its port and its messages
-        pid, was_up, process.up, process.pid = process.pid, process.up, False, 0
-        again = self._delay(process)
+        pid, was_up = process.pid, process.up
+        process.ended()
+        again = self._delay(process) if process in self._processes else None
         self._events.stopped(process.child.name, pid, status, was_up, again)
         if again is not None:
             process.due = time.monotonic() + again
+        elif self._exchange is not None:
+            self._exchange.ended(process, status)
 
-    def _delay(self, process: _Process) -> float | None:
+    def _delay(self, process: Process) -> float | None:
         """Seconds until a child that has ended is restarted; None: it is not."""
         if self._stopping:
             return None
         if process.start_error is not None:
             self._start_error = process.child.name, process.start_error or f"{process.child.name} can't start"
             return None
-        if process.replaced:
-            return 0.0
-        if time.monotonic() - process.started > STEADY:
-            process.backoff = FIRST_BACKOFF
-        delay, process.backoff = process.backoff, min(process.backoff * 2, LONGEST_BACKOFF)
-        return delay
+        return process.delay()
 
     # -- starting ------------------------------------------------------------------------
 
@@ -193,39 +180,26 @@ class Supervisor:
         now = time.monotonic()
         for process in self._processes:
             if process.due is not None and process.due <= now:
-                process.due = None
                 self._start(process)
 
-    def _start(self, process: _Process) -> None:
-        process.report, write = _pipe()
-        process.started = time.monotonic()
-        process.replaced = False
-        streams.flush()
-        # Until the child has its own handlers, a signal to it has to wait: otherwise its copy
-        # of ours would take the signal, and it would be lost. `live` lets them come.
-        signal.pthread_sigmask(signal.SIG_BLOCK, ORDERS)
-        process.pid = os.fork()
-        if not process.pid:
-            os.close(self._lifeline_write)
-            live(process.child, Supervision(write, self._lifeline_read, self._board), self._configure_child)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, ORDERS)
-        os.close(write)
+    def _start(self, process: Process) -> None:
+        process.start(self._lifeline_read, self._lifeline_write, self._configure_child)
         self._selector.register(process.report, selectors.EVENT_READ, process)
 
     # -- stopping ---------------------------------------------------------------------------
 
     def _stop(self) -> int:
         """First those that take and handle messages, then those that they may need."""
-        killed = [self._stop_group([p for p in self._processes if p.child.last == last]) for last in (False, True)]
+        self._on_stop()
+        killed = [self._stop_group([p for p in self._all() if p.child.last == last]) for last in (False, True)]
         if self._start_error is not None:
             self._events.cannot_start(*self._start_error)
         return 1 if self._start_error is not None or any(killed) else 0
 
-    def _stop_group(self, group: Sequence[_Process]) -> bool:
+    def _stop_group(self, group: Sequence[Process]) -> bool:
         """True where something had to be killed."""
         for process in group:
-            if process.pid:
-                _signal(process.pid, signal.SIGTERM)
+            process.signal(signal.SIGTERM)
         began, told, killed = time.monotonic(), False, False
         while any(process.pid for process in group):
             passed = time.monotonic() - began
@@ -239,35 +213,19 @@ class Supervisor:
             self._wait(NOTICE)
         return killed
 
-    def _kill(self, group: Sequence[_Process]) -> bool:
+    def _kill(self, group: Sequence[Process]) -> bool:
         alive = [process for process in group if process.pid and not process.killed]
         for process in alive:
             process.killed = True
             self._events.killed(process.child.name, process.pid)
-            _kill_group(process.pid)
+            kill_group(process.pid)
         return bool(alive)
 
 
-def _pipe() -> tuple[int, int]:
-    read, write = os.pipe()
-    os.set_blocking(read, False)
-    os.set_blocking(write, False)
-    return read, write
-
-
-def _drain(read: int) -> bytes:
-    parts = []
-    with contextlib.suppress(BlockingIOError):
-        while part := os.read(read, 65536):
-            parts.append(part)
-    return b"".join(parts)
-
-
-def _signal(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
-
-
-def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+def _terminal_is_there() -> bool:
+    """Whether this process has a terminal that wasn't closed."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
