@@ -8,6 +8,7 @@
                    conditions.py when
     send.py        publishes documents from a file: documents.py reads it, progress.py
                    shows the progress
+    try_.py        one stage on one message, without a broker
     status.py      counts the messages on the queues
     dead.py        shows dead letters, replays and drops them: letters.py prints them,
                    audit.py writes down what was done
