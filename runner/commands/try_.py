@@ -60,12 +60,14 @@ class Header(click.ParamType[tuple[str, str]]):
 
 @click.command("try")
 @PIPELINE_OPTION
-@click.option("--id", default="", help="The message's id; otherwise a new one. Handlers use it as idempotency key.")
+@click.option("--id", default=None, help="The message's id; otherwise a new one. Handlers use it as idempotency key.")
 @click.option("--header", "headers", type=Header(), multiple=True, help="A header of the message: NAME=VALUE.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @click.argument("stage")
 @click.argument("file", type=click.File("rb"))
-def try_(pipeline: Path, id: str, headers: tuple[tuple[str, str], ...], as_json: bool, stage: str, file: Any) -> None:
+def try_(
+    pipeline: Path, id: str | None, headers: tuple[tuple[str, str], ...], as_json: bool, stage: str, file: Any
+) -> None:
     """Run one stage on one message, without a broker.
 
     FILE has the body as JSON ('-': standard input). The body is checked, sealed and revealed as in a
@@ -83,7 +85,7 @@ def try_(pipeline: Path, id: str, headers: tuple[tuple[str, str], ...], as_json:
     if loaded.sealer is not None:
         loaded.sealer.prepare(production=loaded.pipeline.production)
     click.echo(f"runner: {WARNING}", err=True)
-    trial = try_stage(loaded, wanted, text, message_id=id, headers=dict(headers))
+    trial = try_stage(loaded, wanted, text, message_id=id or "", headers=dict(headers))
     hint = _hint(trial, loaded.pipeline)
     if as_json:
         click.echo(orjson.dumps(as_document(trial, wanted, hint), option=orjson.OPT_INDENT_2))

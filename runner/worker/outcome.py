@@ -164,7 +164,7 @@ class Decider:
         if self._stage.reconcile and isinstance(result, Provisional):
             return [*self.done(delivery, result.result), self._looked_up_later(delivery)]
         if not self.publishes:
-            if isinstance(result, Receipt):
+            if result is not None and isinstance(result, Receipt):
                 delivery.receipt = result
             return ()
         if isinstance(result, (list, tuple)) and not isinstance(result, Message):

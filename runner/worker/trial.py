@@ -19,7 +19,6 @@ from typing import Any, Literal, Self
 
 import orjson
 
-import runner
 from runner.brokers.base import Carrier, Consumer
 from runner.config.loader import LoadedPipeline
 from runner.errors import PublishError
@@ -42,7 +41,7 @@ Fate = Literal["refused", "handled", "retry", "dead", "pause", "error"]
 LOOK_EVERY = 0.05
 """Seconds between looks whether the handler has taken too long."""
 _FRAME = re.compile(r'^  File "([^"\n]*)".*\n(?:    .*\n)*', re.MULTILINE)
-_OURS = str(Path(runner.__file__).parent / "worker") + "/"
+_OURS = str(Path(__file__).parent) + "/"
 
 
 @dataclass(frozen=True, slots=True)

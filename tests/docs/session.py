@@ -42,6 +42,7 @@ _VARIES = [
         (r"\bprocess \d+\b", "<process>"),
         (r"\bOrder [0-9a-f]{8}\b", "<reference>"),
         (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+Z)?)?", "<time>"),
+        (r"\d{4}-\d\d-\d\d \(UTC\)", "<day>"),
         (r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d (GMT|[+-]\d{4})", "<time>"),
         (r"\b\d\d:\d\d:\d\d\.\d{3}Z|^\d\d:\d\d:\d\d", "<time>"),
         (r"\b\d+ ms\b|\d+\.\d+ ?s\b", "<seconds>"),
