@@ -62,4 +62,5 @@ class Shipped:
             broker = stack.enter_context(virtual_host(self._ground.node)).url
             settle(self._ground.node)
         listen = f"127.0.0.1:{self.port}"
-        return {"BROKER_URL": broker, "LISTEN": listen, "MAIL_PORT": str(self._mail_port or mailbox)}
+        mail = str(self._mail_port or mailbox)
+        return {"BROKER_URL": broker, "CONSOLE": "127.0.0.1:0", "LISTEN": listen, "MAIL_PORT": mail}

@@ -21,7 +21,7 @@ from runner.observability import streams
 
 COMMANDS = (
     *("run", "reload", "check", "show", "send", "try", "status"),
-    *("dead", "find", "apikeys", "keys", "mail", "new", "schema"),
+    *("dead", "find", "apikeys", "keys", "token", "mail", "new", "schema"),
 )
 """In the order in which help shows them; each is a module of `runner.commands`."""
 _UNWRITABLE = (errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC)

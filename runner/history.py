@@ -6,14 +6,14 @@ printed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from runner.errors import RunnerError
+from runner.audit import deeds_of
 from runner.message import is_usable, root_id
 from runner.pipeline import Pipeline
 from runner.wording import listed
@@ -87,11 +87,11 @@ def search(
     return _matches([*hashed, *_facts(ledger, recorded, what, since, limit)], limit)
 
 
-def history(ledger: Ledger, id: str, audit: Path | None = None) -> History | None:
-    """The history of the message `id`; None if nothing is known of it (any more). `audit` is the file
-    with the audit trail. Raises LedgerError, and RunnerError."""
+def history(ledger: Ledger, id: str, folder: Path) -> History | None:
+    """The history of the message `id`, of the pipeline in `folder`; None if nothing is known of it (any
+    more). Raises LedgerError, and RunnerError."""
     journey = ledger.journey(id)
-    return None if journey is None else History(journey, tuple(_deeds(audit, id)) if audit is not None else ())
+    return None if journey is None else History(journey, tuple(map(_deed, deeds_of(folder, id))))
 
 
 def recorded_names(pipeline: Pipeline) -> list[str]:
@@ -162,25 +162,5 @@ def _matches(found: Sequence[tuple[str, float]], limit: int) -> list[Match]:
     return [Match(*one) for one in ordered[:limit]]
 
 
-def _deeds(audit: Path, id: str) -> Iterator[Deed]:
-    """Those in the audit trail that are about a copy of the message `id`."""
-    sought = id.encode()
-    try:
-        with audit.open("rb") as lines:
-            for line in lines:
-                if sought in line and (deed := _deed(line, id)) is not None:
-                    yield deed
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise RunnerError(f"{audit}: the audit trail can't be read: {error.strerror}") from error
-
-
-def _deed(line: bytes, id: str) -> Deed | None:
-    try:
-        entry = orjson.loads(line)
-    except orjson.JSONDecodeError:  # the last line of a process that was killed
-        return None
-    if not isinstance(entry, dict) or root_id(str(entry.get("id"))) != id:
-        return None
+def _deed(entry: Mapping[str, Any]) -> Deed:
     return Deed(*(str(entry.get(name) or "") for name in Deed.__dataclass_fields__))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from runner import Receipt
+from runner.audit import AUDIT
 from runner.engine import Engine
 from runner.history import as_document, history, search, told
 from tests.pipelines import loaded
@@ -30,7 +31,7 @@ TEXT = f"""
       mail: {{consume: out, handler: {HANDLER}, find: [messageId]}}
 """
 BODY = {"user": "Buyer@example.com", "order": {"number": 4711}}
-AUDIT = [
+DEEDS = [
     {"time": "2026-11-24T00:00:00Z", "who": "ann", "deed": "replay", "id": "ID.1", "queue": "out", "to": "out"},
     {"time": "2026-11-24T00:00:00Z", "who": "bob", "deed": "drop", "id": "ID2", "queue": "out", "to": None},
 ]
@@ -65,12 +66,13 @@ def test_a_message_is_found_by_what_people_know_of_it(tmp_path: Path, ledger_url
 def test_it_is_told_with_receipts_masked_and_with_what_operators_did(tmp_path: Path, ledger_url: str) -> None:
     Scripted.do = work
     pipeline = loaded(tmp_path, TEXT.replace("LEDGER", ledger_url))
-    audit = tmp_path / "audit.jsonl"
+    audit = tmp_path / AUDIT
+    audit.parent.mkdir(exist_ok=True)
     with Engine(pipeline, timeout=30) as engine:
         ledger, paid = ledger_of(engine), post(engine)
         wait_until(lambda: (one := ledger.journey(paid)) is not None and one.standing == "done")
-        audit.write_text("".join(json.dumps(one).replace("ID", paid) + "\n" for one in AUDIT) + '{"id": "' + paid)
-        found = history(ledger, paid, audit)
+        audit.write_text("".join(json.dumps(one).replace("ID", paid) + "\n" for one in DEEDS) + '{"id": "' + paid)
+        found = history(ledger, paid, tmp_path)
     assert found is not None
     assert [told(hop) for hop in found.journey.hops] == [
         {"charge.id": "ch_1"},
@@ -98,4 +100,4 @@ def test_the_status_of_a_message_does_not_tell_what_is_for_operators(tmp_path: P
 
 def test_of_an_unknown_message_there_is_no_history(ledger_url: str, tmp_path: Path) -> None:
     with Engine(loaded(tmp_path, TEXT.replace("LEDGER", ledger_url)), timeout=30) as engine:
-        assert history(ledger_of(engine), "nobody", tmp_path / "none.jsonl") is None
+        assert history(ledger_of(engine), "nobody", tmp_path) is None

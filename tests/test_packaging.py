@@ -176,7 +176,7 @@ def test_the_payment_pipeline_that_the_wheel_writes_takes_a_payment_and_mails_it
     file = shop / "pipeline.yaml"
     file.write_text(file.read_text().replace("127.0.0.1:1025", f"127.0.0.1:{mail_port}"))
 
-    with running(installed, shop, LISTEN=f"127.0.0.1:{port}", MAIL_PORT=str(mail_port)):
+    with running(installed, shop, CONSOLE="127.0.0.1:0", LISTEN=f"127.0.0.1:{port}", MAIL_PORT=str(mail_port)):
         payment = {"user": "ada@example.com", "paymentType": "Credit Card", "cardNo": "4242424242424242"}
         answer = Client(port).post("/make-payment", payment)
         assert answer.status == 202

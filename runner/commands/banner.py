@@ -36,6 +36,8 @@ def lines(loaded: LoadedPipeline, parts: Parts, *, processes: int) -> Iterator[s
     workers = f", in {processes} processes" if processes > 1 else ""
     if parts.stages:
         yield f"  stages   {', '.join(f'{stage.name} ×{stage.concurrency}' for stage in parts.stages)}{workers}"
+    if parts.console is not None:
+        yield f"  console  {url(parts.console.listen, parts.console.scheme)}"
     if parts.health is not None:
         yield f"  health   {url(parts.health.listen)}/health/ready"
     if http and http.routes:

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from runner import topology
 from runner.brokers import registry
-from runner.commands.arrows import Arrow, arrows_of
 from runner.commands.canvas import Canvas
-from runner.config.graph import Edge, cycles
+from runner.config.arrows import Arrow, arrows_of
+from runner.config.graph import Edge, without_ways_back
 from runner.config.loader import LoadedPipeline
 from runner.pipeline import HttpRoute, Pipeline, Stage
 from runner.topology import dead_letter_queue
@@ -29,7 +29,8 @@ def _order(queues: Iterable[str], outgoing: Mapping[str, Sequence[Arrow]]) -> li
     """The queues as messages pass them: each after those that lead to it (in a cycle,
     after those above it in the file), and right after one of them if possible."""
     left = list(queues)
-    leads = _without_ways_back(left, outgoing)
+    edges = [Edge(queue, a.target, ()) for queue in left for a in outgoing.get(queue, ()) if a.target is not None]
+    leads = without_ways_back(left, edges)
     order: list[str] = []
     while left:
         waiting = {target for queue in left for target in leads[queue]}
@@ -37,19 +38,6 @@ def _order(queues: Iterable[str], outgoing: Mapping[str, Sequence[Arrow]]) -> li
         order.append(next((queue for queue in ready if order and queue in leads[order[-1]]), ready[0]))
         left.remove(order[-1])
     return order
-
-
-def _without_ways_back(queues: Sequence[str], outgoing: Mapping[str, Sequence[Arrow]]) -> Mapping[str, set[str]]:
-    """Queue → those that it leads to, except those that lead back to it from further down."""
-    place = {queue: index for index, queue in enumerate(queues)}
-    edges = [Edge(queue, a.target, ()) for queue in queues for a in outgoing.get(queue, ()) if a.target is not None]
-    found = cycles(edges)
-    leads: dict[str, set[str]] = {queue: set() for queue in queues}
-    for edge in edges:
-        in_cycle = any({edge.source, edge.target} <= cycle for cycle in found)
-        if not (in_cycle and place[edge.target] <= place[edge.source]):
-            leads[edge.source].add(edge.target)
-    return leads
 
 
 # -- For a terminal ---------------------------------------------------------------

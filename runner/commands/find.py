@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from runner.commands.audit import AUDIT
 from runner.commands.loading import PIPELINE_OPTION
 from runner.commands.terminal import console
 from runner.commands.timeline import shown_time, told_as_timeline
@@ -62,8 +61,7 @@ def find(pipeline: Path, since: float | None, limit: int, as_json: bool, what: s
     stages = {stage.consume: stage.name for stage in loaded.pipeline.stages.values()}
     with opened(loaded.pipeline) as ledger:
         matches = search(ledger, loaded.pipeline, loaded.sealer, what.strip(), since=since or 0.0, limit=limit)
-        audit = loaded.pipeline.folder / AUDIT
-        found = [one for match in matches if (one := history(ledger, match.id, audit)) is not None]
+        found = [one for match in matches if (one := history(ledger, match.id, loaded.pipeline.folder)) is not None]
     if as_json:
         click.echo(orjson.dumps([as_document(one, stages) for one in found], option=orjson.OPT_INDENT_2))
     if not found:

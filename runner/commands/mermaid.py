@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from runner import topology
-from runner.commands.arrows import arrows_of
+from runner.config.arrows import arrows_of
 from runner.config.loader import LoadedPipeline
 from runner.pipeline import Pipeline, Route
 from runner.topology import Topology, dead_letter_queue

@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 import click
 import orjson
 
-from runner.commands.conditions import condensed
 from runner.commands.loading import PIPELINE_OPTION
 from runner.commands.timeline import span
+from runner.config.conditions import condensed
 from runner.config.loader import LoadedPipeline, load
 from runner.errors import RunnerError
 from runner.headers import check_name, on_the_wire

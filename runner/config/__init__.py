@@ -10,6 +10,8 @@
     finding.py     can the fields be there that messages are found by?
     production.py  what is only for development
     graph.py       queues as a graph: which leads to which
+    arrows.py      where each route leads; conditions.py is when, in words
+    written.py     a pipeline → the text of its file, with every default and no secret
     yaml/          YAML text → a document whose values know their places
 
 Left out: what a pipeline means (`runner.pipeline`), and anything on the network.

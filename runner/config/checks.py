@@ -332,7 +332,7 @@ def _own_trail(draft: Draft, stage: Stage, key: str) -> Trail:
 
 def _ports(draft: Draft) -> Iterator[Problem]:
     pipeline = draft.pipeline
-    parts = {"http": pipeline.http, "mailbox": pipeline.mailbox, "health": pipeline.health}
+    parts = {"http": pipeline.http, "mailbox": pipeline.mailbox, "health": pipeline.health, "console": pipeline.console}
     listening = [(name, part.listen) for name, part in parts.items() if part is not None]
     for (one, address), (other, second) in combinations(listening, 2):
         if _clash(address, second):

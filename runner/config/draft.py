@@ -28,6 +28,8 @@ from runner.pipeline import (
     Address,
     Binding,
     Breaker,
+    Console,
+    ConsoleToken,
     Exchange,
     Health,
     Http,
@@ -122,6 +124,7 @@ class _Reader:
             http=self._http() if self._value(("http",)) is not None else None,
             mailbox=self._mailbox() if self._value(("mailbox",)) is not None else None,
             health=Health(**_given(listen=self._listen("health"))) if self._value(("health",)) is not None else None,
+            console=self._console() if self._value(("console",)) is not None else None,
             keys=self._parsed(("keys",), lambda text: keys_file(text, self._file.parent)),
             **_given(
                 production=self._value(("production",)),
@@ -283,6 +286,15 @@ class _Reader:
         written = _given(listen=self._listen("mailbox"), folder=self._parsed(("mailbox", "folder"), self._folder))
         mailbox = Mailbox(**written)
         return dataclasses.replace(mailbox, folder=self._file.parent / mailbox.folder)
+
+    def _console(self) -> Console:
+        tokens = tuple(self._token(("console", "tokens", name)) for name in self._entries(("console", "tokens")))
+        return Console(tls=self._tls(("console", "tls")), tokens=tokens, **_given(listen=self._listen("console")))
+
+    def _token(self, trail: Trail) -> ConsoleToken:
+        roles = self._value((*trail, "roles"))
+        given = _given(roles=None if roles is None else tuple(roles))
+        return ConsoleToken(str(trail[-1]), self._value((*trail, "hash")) or "", **given)
 
     def _folder(self, text: str) -> Path:
         check_path(self._path(text), "folder")

@@ -64,6 +64,18 @@ def _unseen(starts: Iterable[str], neighbours: dict[str, list[str]], seen: set[s
         yield left
 
 
+def without_ways_back(queues: Sequence[str], every: Sequence[Edge]) -> dict[str, set[str]]:
+    """Queue → those that it leads to, except those that lead back to it from further down in `queues`."""
+    place = {queue: index for index, queue in enumerate(queues)}
+    found = cycles(every)
+    leads: dict[str, set[str]] = {queue: set() for queue in queues}
+    for edge in every:
+        in_cycle = any({edge.source, edge.target} <= cycle for cycle in found)
+        if not (in_cycle and place[edge.target] <= place[edge.source]):
+            leads[edge.source].add(edge.target)
+    return leads
+
+
 def path(every: Sequence[Edge], start: str, end: str) -> list[str]:
     """The queues of a shortest path from `start` to `end`, both included."""
     forward = _neighbours(every)

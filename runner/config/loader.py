@@ -232,15 +232,15 @@ class _References:
                 yield self._document.problem((*trail, "reconcile"), message, key=True)
 
     def _certificate(self) -> Iterator[Problem]:
-        http = self._pipeline.http
-        if http is None or http.tls is None:
-            return
-        from runner.certificates import faults_of  # which no other pipeline needs
+        for part, listener in (("http", self._pipeline.http), ("console", self._pipeline.console)):
+            if listener is None or listener.tls is None:
+                continue
+            from runner.certificates import faults_of  # which no other pipeline needs
 
-        for fault in faults_of(http.tls):
-            severity: Severity = "error" if fault.serious else "warning"
-            message = f"http: tls: {fault.message}"
-            yield self._document.problem(("http", "tls", fault.where), message, severity=severity)
+            for fault in faults_of(listener.tls):
+                severity: Severity = "error" if fault.serious else "warning"
+                message = f"{part}: tls: {fault.message}"
+                yield self._document.problem((part, "tls", fault.where), message, severity=severity)
 
     def _is_reported(self, trail: Trail) -> bool:
         """Whether something else is wrong there (a variable that isn't set)."""

@@ -114,7 +114,7 @@ class IntakeServer(MPServer):
             ),
             backpressure=connections,
             websockets=False,
-            **_encrypted(http.tls),
+            **encrypted(http.tls),
             log_dictconfig=SILENT,
         )
         self._listener = listener
@@ -309,7 +309,7 @@ def clients(port: int) -> int:
     return found
 
 
-def _encrypted(tls: Tls | None) -> dict[str, Any]:
+def encrypted(tls: Tls | None) -> dict[str, Any]:
     """Granian's settings for a certificate."""
     if tls is None:
         return {}

@@ -114,8 +114,8 @@ def list_mails(folder: Path, *, most: int | None = None) -> list[MailSummary]:
 
 
 def read_mail(folder: Path, which: str | int = 1) -> StoredMail:
-    """One mail: by its number in the list (1 is the newest), or by a part of its Message-ID,
-    such as the payment's id. Raises NoMailError."""
+    """One mail: by its number in the list (1 is the newest), by the name of its file, or by a part of
+    its Message-ID, such as the payment's id. Raises NoMailError."""
     files = _files(folder)
     if not files:
         raise NoMailError(no_mail(folder))
@@ -124,7 +124,9 @@ def read_mail(folder: Path, which: str | int = 1) -> StoredMail:
         if not 1 <= int(text) <= len(files):
             raise NoMailError(f"there is no mail {text}: {folder} has {len(files)}, and 1 is the newest")
         return _mail(files[int(text) - 1])
-    found = next((file for file in files if text and text in _head(file).header("Message-ID")), None)
+    found = next((file for file in files if file.name == text), None) or next(
+        (file for file in files if text and text in _head(file).header("Message-ID")), None
+    )
     if found is None:
         raise NoMailError(f"no mail in {folder} has {text!r} in its Message-ID")
     return _mail(found)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple, Self
 
+from runner.errors import StartError
 from runner.pipeline import Address
 from runner.ports import listening
 from runner.processes.parts import Parts
@@ -35,7 +36,8 @@ class _Wanted(NamedTuple):
 
 
 class Listeners:
-    """One socket for each part that listens."""
+    """One socket for each part that listens. A run that is a part of a pipeline may lack the console's,
+    which another part on this machine may have."""
 
     def __init__(self, sockets: Mapping[str, tuple[_Wanted, socket.socket]]) -> None:
         self._sockets = sockets
@@ -49,13 +51,16 @@ class Listeners:
     def opened(cls, parts: Parts, before: Listeners | None = None) -> Self:
         """Those that `parts` need; what `before` has, as it is wanted now, is shared with it.
 
-        Raises StartError if an address can't be listened on; then nothing was opened.
+        Raises StartError if an address can't be listened on; then nothing was opened. The console of a
+        part of the pipeline may be without: another run on this machine may have its address.
         """
         sockets: dict[str, tuple[_Wanted, socket.socket]] = {}
         try:
             for part, wanted in _wanted(parts).items():
                 known = before.get(part, wanted) if before is not None else None
-                sockets[part] = wanted, known or wanted.open()
+                opened = known or _open(wanted, may_fail=part == "console" and not parts.whole)
+                if opened is not None:
+                    sockets[part] = wanted, opened
         except BaseException:
             cls(sockets).close(but=before)
             raise
@@ -68,15 +73,18 @@ class Listeners:
             intake=parts.intake and replace(parts.intake, listen=self._address("intake")),
             mailbox=parts.mailbox and replace(parts.mailbox, listen=self._address("mailbox")),
             health=parts.health and replace(parts.health, listen=self._address("health")),
+            console=parts.console and replace(parts.console, listen=self._address("console", parts.console.listen)),
         )
 
-    def _address(self, part: str) -> Address:
+    def _address(self, part: str, otherwise: Address | None = None) -> Address:
+        if otherwise is not None and part not in self._sockets:
+            return otherwise
         wanted, opened = self._sockets[part]
         return Address(wanted.address.host, opened.getsockname()[1])
 
-    def take(self, part: str = "") -> socket.socket:
+    def take(self, part: str) -> socket.socket | None:
         """In a child, the socket of its part. It lets go of all others, which would be held open otherwise."""
-        own = self._sockets[part][1]
+        _, own = self._sockets.get(part, (None, None))
         close_all(but=own)
         return own
 
@@ -94,12 +102,23 @@ def close_all(but: socket.socket | None = None) -> None:
             opened.close()
 
 
+def _open(wanted: _Wanted, *, may_fail: bool) -> socket.socket | None:
+    try:
+        return wanted.open()
+    except StartError:
+        if not may_fail:
+            raise
+        return None
+
+
 def _wanted(parts: Parts) -> dict[str, _Wanted]:
     wanted: dict[str, _Wanted] = {}
     if parts.mailbox is not None:
         wanted["mailbox"] = _Wanted(parts.mailbox.listen, "mailbox: listen")
     if parts.health is not None:
         wanted["health"] = _Wanted(parts.health.listen, "health: listen")
+    if parts.console is not None:
+        wanted["console"] = _Wanted(parts.console.listen, "console: listen", "CONSOLE")
     if parts.intake is not None:
         wanted["intake"] = _Wanted(parts.intake.listen, "http: listen", "LISTEN", parts.intake.request_timeout)
     return wanted

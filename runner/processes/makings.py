@@ -14,15 +14,20 @@ from runner.topology import plan
 def of_intake(loaded: LoadedPipeline, parts: Parts) -> object:
     pipeline = loaded.pipeline
     names = {stage.consume: stage.name for stage in pipeline.stages.values()}
-    rest = replace(pipeline, http=parts.intake, mailbox=None, health=None, stages={})
+    rest = replace(pipeline, http=parts.intake, mailbox=None, health=None, console=None, stages={})
     return rest, names, plan(pipeline), _schemas(loaded)
 
 
 def of_worker(loaded: LoadedPipeline, parts: Parts, processes: int) -> object:
     pipeline = loaded.pipeline
     own = {stage.name: stage for stage in parts.stages}
-    rest = replace(pipeline, http=None, mailbox=None, health=None, stages=own)
+    rest = replace(pipeline, http=None, mailbox=None, health=None, console=None, stages=own)
     return rest, plan(pipeline), _schemas(loaded), imported_files(pipeline.folder), processes
+
+
+def of_all(loaded: LoadedPipeline, parts: Parts, processes: int) -> object:
+    """For a child that shows all the others: where one of them is replaced, it is, too."""
+    return loaded.pipeline, parts, of_worker(loaded, parts, processes)
 
 
 def _schemas(loaded: LoadedPipeline) -> Mapping[str, object]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runner.config.loader import LoadedPipeline
 from runner.errors import RunnerError
-from runner.pipeline import Health, Http, Mailbox, Pipeline, Stage
+from runner.pipeline import Console, Health, Http, Mailbox, Pipeline, Stage
 from runner.topology import plan
 from runner.wording import did_you_mean
 
@@ -30,7 +30,10 @@ class Parts:
     mailbox: Mailbox | None
     stages: tuple[Stage, ...]
     health: Health | None = None
-    """Part of every run of a pipeline that has it."""
+    """Part of every run of a pipeline that has it, as is the console."""
+    console: Console | None = None
+    whole: bool = True
+    """Whether no part of the file is left out."""
 
 
 def _use_keys(parts: Parts, loaded: LoadedPipeline) -> bool:
@@ -67,4 +70,6 @@ def parts_of(pipeline: Pipeline, only: Collection[str] = ()) -> Parts:
         pipeline.mailbox if MAILBOX in wanted else None,
         tuple(stage for name, stage in pipeline.stages.items() if name in wanted),
         pipeline.health,
+        pipeline.console,
+        whole=wanted.issuperset(known),
     )

@@ -58,6 +58,7 @@ class House:
             "PYTHONPATH": str(ROOT),
             "BROKER_URL": self.url,
             "DATABASE_URL": self._ledger,
+            "CONSOLE": "127.0.0.1:0",
             "LISTEN": f"127.0.0.1:{self.port}",
             "MAIL_PORT": str(self._mailbox),
         }

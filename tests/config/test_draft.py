@@ -15,6 +15,8 @@ from runner.pipeline import (
     Address,
     Binding,
     Breaker,
+    Console,
+    ConsoleToken,
     Exchange,
     Health,
     Http,
@@ -52,6 +54,7 @@ http:
     PUT /orders/new: {{publish: [orders, audit], verify: {{secrets: [whsec_{"QUJD" * 8}, {"QUJE" * 9}], tolerance: 1m}}}}
 mailbox: {{listen: "localhost:0", folder: /tmp/mails}}
 health: {{listen: "0.0.0.0:5001"}}
+console: {{listen: "[::1]:5002", tokens: {{ada: {{hash: {"0a" * 32}, roles: [operator]}}, bob: {{hash: {"0b" * 32}}}}}}}
 exchanges: {{events: {{type: topic}}}}
 queues:
   orders: {{schema: any.json, max_length: 10, delivery_limit: 30}}
@@ -106,6 +109,10 @@ stages:
         ),
         mailbox=Mailbox(Address("localhost", 0), Path("/tmp/mails")),
         health=Health(Address("0.0.0.0", 5001)),
+        console=Console(
+            Address("::1", 5002),
+            tokens=(ConsoleToken("ada", "0a" * 32, ("operator",)), ConsoleToken("bob", "0b" * 32)),
+        ),
         shutdown_timeout=60.0,
     )
     result = loaded(text)
@@ -116,13 +123,13 @@ stages:
 
 
 def test_what_is_left_out_has_defaults(folder: Path) -> None:
-    parts = "mailbox: {}\nhealth: {}\n"
+    parts = "mailbox: {}\nhealth: {listen: '127.0.0.1:5009'}\nconsole: {}\n"
     pipeline = loaded(f"{QUEUES}stages: {{s: {{consume: a, handler: '{TAKE}'}}}}\n{parts}").pipeline
     assert pipeline.name == "pipeline"
     assert pipeline.broker == (f"embedded:{folder}/var/broker.db",)
     assert pipeline.http is None
     assert pipeline.mailbox == Mailbox(Address("127.0.0.1", 1025), folder / "var/mailbox")
-    assert pipeline.health == Health(Address("127.0.0.1", 5001))
+    assert pipeline.console == Console(Address("127.0.0.1", 5001))
     assert pipeline.queues == {"a": Queue("a")}
     assert pipeline.stages == {"s": Stage("s", "a", TAKE)}
 

@@ -46,6 +46,7 @@ _VARIES = [
         (r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d (GMT|[+-]\d{4})", "<time>"),
         (r"\b\d\d:\d\d:\d\d\.\d{3}Z|^\d\d:\d\d:\d\d", "<time>"),
         (r"\b\d+ ms\b|\d+\.\d+ ?s\b", "<seconds>"),
+        (r"(console +http://localhost:)\d+", r"\g<1>5001"),  # each run has another
         (r"\S*/var/mailbox/new/\S+", "<mail>"),
         (r"[ \t]+$", ""),
     )
@@ -94,6 +95,7 @@ class Session:
         theirs = ("MAIL_", "COLUMNS", "MAKE")  # what `make test` was told isn't told to the reader's make
         ours = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
         ours |= {
+            "CONSOLE": "127.0.0.1:0",
             "CURL_HOME": str(self._state),
             "LISTEN": f"127.0.0.1:{self._port}",
             "MAIL_PORT": str(self._mail_port),

@@ -10,7 +10,7 @@ import pytest
 
 from runner.errors import StartError
 from runner.intake.reserve import open_files
-from runner.pipeline import Address, Http, Mailbox
+from runner.pipeline import Address, Console, Http, Mailbox
 from runner.processes.listeners import Listeners, close_all
 from runner.processes.parts import Parts
 
@@ -67,7 +67,19 @@ def test_a_part_lets_go_of_the_sockets_of_others() -> None:
     listeners = Listeners.opened(PARTS)
     intake, mailbox = ports(listeners)
     own = listeners.take("intake")
+    assert own is not None
     assert own.getsockname()[1] == intake
     assert not answers(mailbox)
     close_all()
     assert not answers(intake)
+
+
+def test_a_part_of_a_pipeline_works_without_the_console_that_another_part_has() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        console = Console(Address("127.0.0.1", taken.getsockname()[1]))
+        with pytest.raises(StartError, match="console: listen in the pipeline"):
+            Listeners.opened(Parts(None, None, (), console=console))
+        part = Parts(None, None, (), console=console, whole=False)
+        listeners = Listeners.opened(part)
+        assert listeners.on_ports(part) == part
+        assert listeners.take("console") is None

@@ -56,3 +56,13 @@ def test_a_stage_that_runs_elsewhere_is_of_no_concern(tmp_path: Path) -> None:
     before = made_of(tmp_path, PIPELINE, "{}", "two")
     after = made_of(tmp_path, PIPELINE.replace("concurrency: 1", "concurrency: 2"), "{}", "two")
     assert before[1] == after[1]
+
+
+def test_the_console_goes_on_only_where_nothing_has_changed(tmp_path: Path) -> None:
+    def console(text: str) -> object:
+        (tmp_path / "body.json").write_text("{}")
+        pipeline = loaded(tmp_path, text)
+        return makings.of_all(pipeline, parts_of(pipeline.pipeline), 1)
+
+    assert console(PIPELINE) == console(PIPELINE)
+    assert console(PIPELINE) != console(PIPELINE.replace("127.0.0.1:1025", "127.0.0.1:1026"))

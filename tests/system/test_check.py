@@ -54,7 +54,7 @@ def test_the_shipped_pipeline_is_accepted_and_starts(tmp_path: Path, broker_url:
     (tmp_path / "schemas").symlink_to(ROOT / "schemas")
     status, said = check(program)
     assert (status, said) == (0, "")
-    program.start(env={"LISTEN": f"127.0.0.1:{program.port}"})
+    program.start(env={"LISTEN": f"127.0.0.1:{program.port}", "CONSOLE": "127.0.0.1:0"})
     assert program.stop() == 0
 
 

@@ -32,7 +32,7 @@ class Payments(Program):
         shutil.copytree(ROOT / "schemas", self.folder / "schemas", dirs_exist_ok=True)
         mailbox = free_port()
         text = pipeline.replace("127.0.0.1:1025", f"127.0.0.1:{mailbox}")
-        text = text.replace("MAIL_PORT:-1025", f"MAIL_PORT:-{mailbox}")
+        text = text.replace("127.0.0.1:5001", "127.0.0.1:0").replace("MAIL_PORT:-1025", f"MAIL_PORT:-{mailbox}")
         (self.folder / "pipeline.yaml").write_text(text.replace("127.0.0.1:5000", f"127.0.0.1:{self.port}"))
 
 

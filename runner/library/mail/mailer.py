@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from runner import Receipt, Reject, mask_card_numbers
+from runner import Receipt, Reject, mask_card_numbers, timed
 from runner.library.mail.addresses import bare_address, is_one_line, named_address
 from runner.library.mail.relay import TIMEOUT, Relay
 
@@ -89,7 +89,8 @@ class Mailer:
         Raises Retry, Reject (`bounced: …`), or Pause if nothing can be sent at all.
         """
         email = self._email(mail)
-        answer = self._open_outbox().send(email)
+        with timed("smtp"):
+            answer = self._open_outbox().send(email)
         return Receipt(messageId=email.msgId, answer=answer)
 
     def _email(self, mail: Mail) -> Email:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runner.commands.conditions import condensed
+from runner.config.conditions import condensed
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.commands.arrows import Arrow, arrows_of
+from runner.config.arrows import Arrow, arrows_of
 from runner.topology import plan
 from tests.commands.wirings import EVERYTHING, TAKE, loaded
 

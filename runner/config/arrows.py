@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from runner.commands.conditions import condensed
+from runner.config.conditions import condensed
 from runner.message import Destination
 from runner.pipeline import Route
 from runner.topology import Topology

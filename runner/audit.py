@@ -1,0 +1,105 @@
+"""Where operators' deeds are written down: one JSON object a line, in `var/audit.jsonl`."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from runner.deadletters import DeadLetter
+from runner.errors import RunnerError
+from runner.message import root_id
+from runner.privacy.files import make_file
+from runner.privacy.masking import mask
+
+AUDIT = Path("var") / "audit.jsonl"
+LONGEST = 4096
+"""Bytes of a deed that are counted on, to find the last ones."""
+
+
+class Trail:
+    """What an operator does at once, and why, for the pipeline in `folder`."""
+
+    def __init__(self, folder: Path, deed: str, reason: str, by: str = "") -> None:
+        """`by` is who does it, where that isn't the owner of this process."""
+        self._path = folder / AUDIT
+        self._deed = deed
+        self._reason = mask(reason)
+        self._who = by or who()
+
+    def write(self, letter: DeadLetter, to: str, failed: str = "") -> None:
+        """Write down what is about to happen to `letter`, or why it did not happen after all; it is in
+        the file when this returns. Raises RunnerError."""
+        entry = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "who": self._who,
+            "deed": self._deed,
+            "id": letter.id,
+            "queue": letter.queue,
+            "to": to or None,
+            "stage": letter.stage,
+            "error": letter.error,
+            "reason": self._reason,
+            **({"failed": mask(failed)} if failed else {}),
+        }
+        try:
+            self._append(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
+        except OSError as error:
+            raise RunnerError(f"{self._path}: the audit trail can't be written: {error.strerror}") from error
+
+    def _append(self, line: bytes) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = make_file(self._path, os.O_APPEND)
+        try:
+            os.write(file, line)
+        finally:
+            os.close(file)
+
+
+def read_trail(folder: Path, most: int) -> list[dict[str, Any]]:
+    """The last `most` deeds, the newest first. Lines that are no deeds are left out. Raises RunnerError."""
+    try:
+        with (folder / AUDIT).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - most * LONGEST))
+            lines = file.read().splitlines()[-most:]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise RunnerError(f"{folder / AUDIT}: the audit trail can't be read: {error.strerror}") from error
+    return [entry for line in reversed(lines) if (entry := _entry(line)) is not None]
+
+
+def deeds_of(folder: Path, id: str) -> Iterator[dict[str, Any]]:
+    """The deeds about the message `id` and its copies, the oldest first. Raises RunnerError."""
+    sought = id.encode()
+    try:
+        with (folder / AUDIT).open("rb") as lines:
+            for line in lines:
+                entry = _entry(line) if sought in line else None
+                if entry is not None and root_id(str(entry.get("id"))) == id:
+                    yield entry
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise RunnerError(f"{folder / AUDIT}: the audit trail can't be read: {error.strerror}") from error
+
+
+def _entry(line: bytes) -> dict[str, Any] | None:
+    try:
+        entry = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+def who() -> str:
+    """The operator, by the name of the login."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in a container
+        return f"uid {os.getuid()}"

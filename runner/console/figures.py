@@ -1,0 +1,98 @@
+"""The figures of the live pages, by name: `queue.orders.ready` is `1,204`.
+
+A page is made with them, and a browser that looks gets those that change; both show the same. A name
+with `#` in front is no text, but an attribute: a state, or the points of a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+from runner.brokers.base import Depth
+from runner.console.history import History
+from runner.console.run import Glance, Run
+from runner.pipeline import Stage
+from runner.wording import counted, one_line
+
+Figures = Mapping[str, str]
+COUNTS = ("ready", "in_hand", "delayed", "dead")
+LONGEST_REASON = 300
+"""Characters of why a stage is paused."""
+UNKNOWN = "–"
+
+
+def figures_of(run: Run, history: History) -> Figures:
+    """All of them, now."""
+    glance = run.look()
+    return dict(_figures(run, glance, history))
+
+
+def _figures(run: Run, glance: Glance, history: History) -> Iterator[tuple[str, str]]:
+    yield "at", f"{datetime.now(UTC):%H:%M:%S}"
+    yield "trouble", glance.trouble
+    for queue in run.pipeline.queues:
+        depth, stage = glance.depths.get(queue), run.stages.get(queue)
+        for name in COUNTS:
+            yield f"queue.{queue}.{name}", UNKNOWN if depth is None else short(getattr(depth, name))
+        state = _state(depth, stage)
+        yield f"#queue.{queue}.state", state
+        yield f"#queue.{queue}.dead", "some" if depth is not None and depth.dead else "none"
+        yield f"queue.{queue}.state", _STATES[state]
+        yield f"queue.{queue}.told", _told(depth, stage)
+        yield f"#queue.{queue}.waiting", history.line(queue, "waiting")
+        yield f"queue.{queue}.peak", short(history.peak(queue, "waiting"))
+    yield from _of_the_whole(run, glance)
+
+
+def _of_the_whole(run: Run, glance: Glance) -> Iterator[tuple[str, str]]:
+    up = run.processes()
+    for name, is_up in up.items():
+        yield f"process.{name}", "up" if is_up else "not up"
+        yield f"#process.{name}", "well" if is_up else "bad"
+    troubles = [glance.trouble] if glance.trouble else []
+    troubles += run.down()
+    for queue, stage in run.stages.items():
+        if (depth := glance.depths.get(queue)) is not None and not depth.consumers:
+            troubles.append(f"{stage.name} {'is paused' if depth.paused else 'has no worker'}")
+    dead = sum(depth.dead for depth in glance.depths.values())
+    told = "; ".join(troubles) or "Every stage has a worker"
+    yield "summary", f"{told}; {counted(dead, 'dead letter')}." if dead else f"{told}."
+    yield "#summary", "bad" if troubles else "well"
+
+
+_STATES = {"well": "", "paused": "paused", "idle": "no worker", "unknown": "unknown", "plain": ""}
+
+
+def _state(depth: Depth | None, stage: Stage | None) -> str:
+    if depth is None:
+        return "unknown"
+    if stage is None:
+        return "plain"
+    if depth.consumers:
+        return "well"
+    return "paused" if depth.paused else "idle"
+
+
+def _told(depth: Depth | None, stage: Stage | None) -> str:
+    """Who consumes it, as `runner status` says."""
+    if depth is None:
+        return "not declared yet"
+    told = []
+    if stage is None:
+        told.append("nobody here")
+    elif depth.consumers or not depth.paused:
+        told.append(counted(depth.consumers, "worker"))
+    if depth.paused:
+        why = f": {one_line(depth.why)[:LONGEST_REASON]}" if depth.why else ""
+        told.append(f"{depth.paused} paused{why}")
+    if depth.strangers:
+        told.append(counted(depth.strangers, "other consumer"))
+    return ", ".join(told)
+
+
+def short(count: int) -> str:
+    """Exact up to 99,999; then 123k, 4.5M."""
+    if count < 100_000:
+        return f"{count:,}"
+    return f"{count // 1000:,}k" if count < 1_000_000 else f"{count / 1_000_000:,.1f}M"

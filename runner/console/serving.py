@@ -1,0 +1,99 @@
+"""Granian on a thread of the console's own process, on a socket that already listens.
+
+One process is enough for a few people. Left out: what is answered (see `rsgi`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.net import SocketHolder
+from granian.server.embed import Server
+
+from runner.brokers.base import Broker
+from runner.config.loader import LoadedPipeline
+from runner.console.rsgi import Application
+from runner.console.run import Run
+from runner.intake.health import HealthViews
+from runner.intake.serving import LONGEST_HEADER, SILENT, encrypted
+from runner.observability.snapshot import Snapshot
+from runner.pipeline import Console
+
+BACKLOG = 128
+"""Connections that may wait to be accepted."""
+CONNECTIONS = 256
+"""Connections that are served at once."""
+HEADER_TIMEOUT = 30.0
+"""Seconds that a request's header may take, and that an idle connection is kept."""
+END_TIMEOUT = 1.0
+"""Seconds in which the streams end."""
+
+
+class ConsoleServer(Server):
+    """Granian in this process, on a socket of ours."""
+
+    def __init__(self, console: Console, listener: socket.socket, application: Application) -> None:
+        super().__init__(
+            application,
+            interface=Interfaces.RSGI,
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(
+                header_read_timeout=round(HEADER_TIMEOUT * 1000), max_buffer_size=LONGEST_HEADER
+            ),
+            backpressure=CONNECTIONS,
+            websockets=False,
+            **encrypted(console.tls),
+            log_dictconfig=SILENT,
+        )
+        self._listener = listener
+
+    def _init_shared_socket(self) -> None:
+        holder: Any = SocketHolder  # whose types leave its arguments out
+        self._shd = holder(self._listener.detach(), False, BACKLOG)
+
+
+class Served:
+    """The console of a run, served on a thread until it is stopped."""
+
+    def __init__(
+        self,
+        loaded: LoadedPipeline,
+        console: Console,
+        listener: socket.socket,
+        broker: Broker,
+        needed: Sequence[str],
+        processes: Callable[[], Mapping[str, bool]],
+        snapshot: Callable[[], Snapshot] = Snapshot,
+    ) -> None:
+        """`needed` are the queues that this run works with; `processes` tells of each whether it is up,
+        and `snapshot` what they have counted."""
+        run = Run(loaded, console, broker, processes, snapshot)
+        self._application = Application(run, HealthViews(loaded, broker, needed, run.down))
+        self._server = ConsoleServer(console, listener, self._application)
+        self._thread = threading.Thread(target=self._serve, name="console", daemon=True)
+
+    def start(self) -> None:
+        """Returns when it takes requests."""
+        self._thread.start()
+        self._application.serving.wait()
+
+    def stop(self) -> None:
+        """End the streams, so that browsers know at once, and take nothing more."""
+        if self._thread.is_alive():
+            self._application.end()
+            self._thread.join(END_TIMEOUT)
+
+    def _serve(self) -> None:
+        asyncio.run(self._until_ended())
+
+    async def _until_ended(self) -> None:
+        serving = asyncio.ensure_future(self._server.serve())
+        await self._application.ended()
+        self._server.stop()  # type: ignore[no-untyped-call]
+        await asyncio.wait([serving], timeout=END_TIMEOUT)
