@@ -20,7 +20,7 @@ from runner.errors import ConfigError, RunnerError
 from runner.observability import streams
 
 COMMANDS = (
-    *("run", "reload", "check", "show", "send", "try", "status"),
+    *("run", "reload", "check", "show", "send", "try", "status", "tap"),
     *("dead", "find", "apikeys", "keys", "token", "mail", "new", "schema"),
 )
 """In the order in which help shows them; each is a module of `runner.commands`."""

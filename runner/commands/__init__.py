@@ -9,6 +9,7 @@
                    shows the progress
     try_.py        one stage on one message, without a broker
     status.py      counts the messages on the queues
+    tap.py         shows the messages of a stage as they pass
     dead.py        shows dead letters, replays and drops them: letters.py prints them
     find.py        what became of a message: timeline.py tells it
     apikeys.py     makes, lists and revokes the keys by which callers are known

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import click
 import orjson
 
-from runner.commands.loading import PIPELINE_OPTION
+from runner.commands.loading import PIPELINE_OPTION, stage_of
 from runner.commands.timeline import span
 from runner.config.conditions import condensed
 from runner.config.loader import LoadedPipeline, load
@@ -25,7 +25,7 @@ from runner.pipeline import Address, Pipeline, Stage
 from runner.privacy.masking import mask
 from runner.routing import Considered
 from runner.units import format_duration
-from runner.wording import did_you_mean, escaped, listed, one_line
+from runner.wording import escaped, listed, one_line
 from runner.worker.trial import Fate, Product, Trial, try_stage
 
 STATUSES: dict[Fate, int] = {"handled": 0, "refused": 1, "retry": 3, "dead": 4, "pause": 5, "error": 6}
@@ -80,7 +80,7 @@ def try_(
     if id and not is_usable(id):
         raise click.BadParameter("an id has 1 to 200 bytes of printable text", param_hint="--id")
     loaded = load(pipeline)
-    wanted = _stage(loaded.pipeline, stage)
+    wanted = stage_of(loaded.pipeline, stage)
     text = _read(file)
     if loaded.sealer is not None:
         loaded.sealer.prepare(production=loaded.pipeline.production)
@@ -169,13 +169,6 @@ def _product_document(product: Product) -> dict[str, Any]:
         for one in product.considered
     ]
     return {"id": product.id, "body": product.body, "routes": routes}
-
-
-def _stage(pipeline: Pipeline, name: str) -> Stage:
-    if name not in pipeline.stages:
-        known = f"the stages are {', '.join(pipeline.stages)}" if pipeline.stages else "the file has no stages"
-        raise RunnerError(f"there is no stage '{name}'{did_you_mean(name, pipeline.stages)}; {known}")
-    return pipeline.stages[name]
 
 
 def _read(file: BinaryIO) -> bytes:
