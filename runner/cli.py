@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import keyword
 import os
 import sys
 from typing import Any
@@ -19,7 +20,7 @@ from runner.errors import ConfigError, RunnerError
 from runner.observability import streams
 
 COMMANDS = (
-    *("run", "reload", "check", "show", "send", "status"),
+    *("run", "reload", "check", "show", "send", "try", "status", "tap", "find"),
     *("dead", "queue", "ledger", "apikeys", "keys", "token", "mail", "new", "schema"),
 )
 """In the order in which help shows them; each is a module of `runner.commands`."""
@@ -36,7 +37,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"runner.commands.{cmd_name}"), cmd_name)
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command = getattr(importlib.import_module(f"runner.commands.{name}"), name)
         assert isinstance(command, click.Command)
         return command
 

@@ -11,6 +11,7 @@
     interventions.py  what an operator does to a copy of a message, in its journey
     lineage.py   queues that copies of one message reach in several ways
     once.py      which deliveries were handled before, or may have been
+    terms.py     what a message is found by, as keyed hashes
     requests.py  idempotency keys
     late.py      late answers that have come
     sealed.py    which results are sealed with a key

@@ -8,14 +8,14 @@ is recorded by what identifies the hop, so that recording it again, after a cras
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, literal_column, update
+from sqlalchemy import Connection, bindparam, case, delete, func, literal_column, update
 
 from runner.ledger.database import Database
-from runner.ledger.tables import FACT, HOP
+from runner.ledger.tables import FACT, HOP, TERM
 from runner.ledger.upsert import Row, Upsert
 from runner.message import LATE, root_id
 
@@ -62,6 +62,10 @@ class Settled(NamedTuple):
     next_at: float | None = None
     error: str = ""
     result: bytes | None = None
+    took: float | None = None
+    """Seconds."""
+    told: str = ""
+    """A JSON object of texts, masked: what the result says for people."""
 
 
 class HopStatements:
@@ -75,6 +79,7 @@ class HopStatements:
             "begin": Upsert(database, HOP, _BEGUN, _BEGUN_CONSTANTS, _begin),
             "settle": Upsert(database, HOP, _SETTLED, {"publisher": "''"}, _settle),
             "record": Upsert(database, FACT, [column.name for column in FACT.c], {}, _record),
+            "find": Prepared(database.add_missing(TERM), database),
             **{name: Prepared(statement, database) for name, statement in _seldom().items()},
         }
 
@@ -83,7 +88,10 @@ _PUBLISHED = (*_KEY, "state", "publisher", "published_at", "changed_at")
 _PUBLISHED_CONSTANTS = {"stage": "''", "attempts": "0", "error": "''"}
 _BEGUN = (*_KEY, "published_at", "changed_at", "key_born_at", "holder")
 _BEGUN_CONSTANTS = {"state": "'begun'", "publisher": "''", **_PUBLISHED_CONSTANTS}
-_SETTLED = (*_KEY, "state", "published_at", "stage", "attempts", "changed_at", "next_at", "error", "result")
+_SETTLED = (
+    *(*_KEY, "state", "published_at", "stage", "attempts"),
+    *("changed_at", "next_at", "error", "result", "took", "told"),
+)
 
 
 def _publish(insert: Any) -> Any:
@@ -109,9 +117,10 @@ def _begin_new(insert: Any) -> Any:
 
 def _settle(insert: Any) -> Any:
     new = insert.excluded
-    changed = {name: new[name] for name in ("state", "stage", "attempts", "changed_at", "next_at", "error")}
+    changed = {name: new[name] for name in ("state", "stage", "attempts", "changed_at", "next_at", "took", "told")}
+    why = case((new.error == literal_column("''"), HOP.c.error), else_=new.error)  # it was tried again
     kept = func.coalesce(new.result, HOP.c.result)
-    return insert.on_conflict_do_update(index_elements=_KEY, set_={**changed, "result": kept})
+    return insert.on_conflict_do_update(index_elements=_KEY, set_={**changed, "error": why, "result": kept})
 
 
 def _record(insert: Any) -> Any:
@@ -159,7 +168,7 @@ class Records:
 
     __slots__ = ("rows",)
 
-    ORDER = ("withdraw", "publish", "begin", "settle", "release", "finish", "answer", "record")
+    ORDER = ("withdraw", "publish", "begin", "settle", "release", "finish", "answer", "record", "find")
     """The order in which a hop lives."""
 
     def __init__(self) -> None:
@@ -183,10 +192,12 @@ class Records:
         self._add("begin", begun(key, at, holder))
 
     def settled(self, settled: Settled) -> None:
-        key, state, stage, attempts, at, next_at, error, result = settled
+        key, state, stage, attempts, at, next_at, error, result, took, told = settled
         if error:
             error = storable(error)[:LONGEST_ERROR]
-        self._add("settle", (*key.values(), state, at, stage, attempts, at, next_at, error, result))
+        if told:
+            told = storable(told)
+        self._add("settle", (*key.values(), state, at, stage, attempts, at, next_at, error, result, took, told))
 
     def released(self, key: HopKey, holder: str) -> None:
         """It counts as not begun, unless another holder has taken it over."""
@@ -203,6 +214,12 @@ class Records:
     def recorded(self, copy: str, name: str, value: str, at: float) -> None:
         """`value` is JSON."""
         self._add("record", (root_id(copy), name, copy, kept_of_fact(value), at))
+
+    def found_by(self, id: str, terms: Iterable[bytes], at: float) -> None:
+        """`terms` are hashes: see `terms`."""
+        journey = root_id(id)
+        for term in terms:
+            self._add("find", {"hash": term, "journey": journey, "at": at})
 
     def add(self, other: Records) -> None:
         for name, rows in other.rows.items():
@@ -222,11 +239,11 @@ def begun(key: HopKey, at: float, holder: str) -> Row:
     return (*key.values(), at, at, at, holder)
 
 
-def _sort_key(row: dict[str, Any]) -> tuple[str, ...]:
+def _sort_key(row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(value for name, value in row.items() if name in _SORTED)
 
 
-_SORTED = {"late", *(f"the_{name}" for name in _KEY)}
+_SORTED = {"hash", "journey", "late", *(f"the_{name}" for name in _KEY)}
 
 
 def _named(key: HopKey) -> dict[str, Any]:
