@@ -18,7 +18,10 @@ from runner.commands.loading import print_problems
 from runner.errors import ConfigError, RunnerError
 from runner.observability import streams
 
-COMMANDS = ("run", "check", "show", "send", "status", "dead", "ledger", "apikeys", "keys", "mail", "new", "schema")
+COMMANDS = (
+    *("run", "reload", "check", "show", "send", "status"),
+    *("dead", "ledger", "apikeys", "keys", "token", "mail", "new", "schema"),
+)
 """In the order in which help shows them; each is a module of `runner.commands`."""
 _UNWRITABLE = (errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC)
 """What an output that is closed or full answers."""

@@ -24,6 +24,8 @@ Idempotency = Literal["required", "optional", "off"]
 """Whether a request has to bring an Idempotency-Key, may, or is not asked for one."""
 Auth = Literal["api_key", "off"]
 """How a route knows who posts: by an API key, or not at all."""
+ConsoleRole = Literal["viewer", "operator", "revealer"]
+"""What somebody may do at the console: look; also replay, drop, pause; or open sealed fields."""
 OnUnknown = Literal["retry", "park"]
 """What becomes of a message that a handler may have handled: it is tried again with the same
 id, or goes to the dead letters for a person to decide."""
@@ -148,12 +150,24 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsoleToken:
+    """Who may use the console, and for what. Every role may look."""
+
+    name: str
+    hash: str
+    """SHA-256 of the token, in hexadecimal digits."""
+    roles: tuple[ConsoleRole, ...] = ("viewer",)
+
+
+@dataclass(frozen=True, slots=True)
 class Console:
     """Where every run shows itself to a browser, and tells of its health."""
 
     listen: Address = Address("127.0.0.1", 5001)
     tls: Tls | None = None
     """None: HTTP without TLS."""
+    tokens: tuple[ConsoleToken, ...] = ()
+    """None: nobody is asked who they are."""
 
     @property
     def scheme(self) -> str:
@@ -252,6 +266,11 @@ class Pipeline:
     """Seconds after its last change for which a message is remembered."""
     broker_variable: str | None = field(default=None, compare=False)
     """The environment variable that names the broker, where the file leaves it to one."""
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody wants to know what its processes count."""
+        return self.console is not None
 
     @property
     def folder(self) -> Path:

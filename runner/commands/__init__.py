@@ -1,17 +1,18 @@
 """A word that you type at the prompt is a module here: `runner run` is `run.py`.
 
     run.py         starts what a file declares; banner.py is what it prints then
+    reload.py      lets what runs take its file as it is now
     check.py       reports everything that is wrong with a file
     show.py        a file with every default filled in; drawing.py draws it on canvas.py,
                    mermaid.py for a document
     send.py        publishes documents from a file: documents.py reads it, progress.py
                    shows the progress
     status.py      counts the messages on the queues
-    dead.py        shows dead letters, replays and drops them: letters.py prints them,
-                   audit.py writes down what was done
+    dead.py        shows dead letters, replays and drops them: letters.py prints them
     ledger.py      how a message stands, and which messages something was recorded of
     apikeys.py     makes, lists and revokes the keys by which callers are known
     keys.py        makes, lists and changes the keys that seal
+    token.py       makes a token for the console
     mail.py        reads the development mailbox
     new.py         writes a pipeline to start from
     schema.py      prints the JSON Schema of pipeline files

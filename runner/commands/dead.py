@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,16 @@ from typing import Any
 import click
 import orjson
 
-from runner.brokers.base import Shelf
-from runner.brokers.registry import shelf
-from runner.commands.audit import Trail
+from runner.audit import Trail
 from runner.commands.letters import as_document, print_groups, print_letter
 from runner.commands.loading import PIPELINE_OPTION
-from runner.commands.send import router_to
-from runner.config.loader import LoadedPipeline, load
-from runner.deadletters import DeadLetter, Filter, grouped, read, replayed
-from runner.errors import PublishError, RunnerError
-from runner.topology import dead_letter_queue
+from runner.config.loader import load
+from runner.deadletters import Filter, grouped
+from runner.errors import RunnerError
+from runner.operations import Replay, found
+from runner.operations import drop as delete
 from runner.units import parse_duration
-from runner.wording import counted, did_you_mean
+from runner.wording import counted
 
 FORMAT = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 MOST_REASONS = 10
@@ -131,17 +129,14 @@ def replay(
     """Send dead letters again to where they failed, as new: attempts are counted from 1."""
     loaded = load(pipeline)
     _check_scope(everything, queue, which)
-    routers = {name: router_to(loaded, to or name) for name in loaded.pipeline.queues}
-    trail = Trail(loaded.pipeline.folder, "replay", reason or "")
+    trail = None if dry_run else Trail(loaded.pipeline.folder, "replay", reason or "")
+    resend = Replay(loaded, trail, to)
     sent, refused = 0, 0
     for on, letter in found(loaded, queue, wanted(which)):
-        messages = replayed(letter, routers[letter.queue])
-        if not isinstance(messages, str) and not dry_run:
-            messages = _settled(on, letter, messages, trail, to or letter.queue) or messages
-        if isinstance(messages, str):
+        if stays := resend.one(on, letter):
             refused += 1
             if refused <= MOST_REASONS:
-                click.echo(f"{letter.queue}: {letter.id or '(no id)'} stays: {messages}", err=True)
+                click.echo(f"{letter.queue}: {letter.id or '(no id)'} stays: {stays}", err=True)
             continue
         sent += 1
         if rate is not None and not dry_run:
@@ -164,44 +159,14 @@ def drop(pipeline: Path, queue: Sequence[str], everything: bool, reason: str, **
     trail = Trail(loaded.pipeline.folder, "drop", reason)
     dropped = 0
     for on, letter in found(loaded, queue, wanted(which)):
-        trail.write(letter, "")  # first: what is gone is always accounted for
-        if on.settle(letter.shelved, ()):
-            dropped += 1
-        else:
-            trail.write(letter, "", "somebody else has it in hand")
+        dropped += not delete(on, letter, trail)
     click.echo(f"dropped {counted(dropped, 'dead letter')}")
-
-
-def _settled(on: Shelf, letter: DeadLetter, messages: Sequence[Any], trail: Trail, to: str) -> str:
-    """Why it was not replayed; empty: it was."""
-    trail.write(letter, to)  # first: what is sent is always accounted for
-    try:
-        failed = "" if on.settle(letter.shelved, messages) else "somebody else has it in hand"
-    except PublishError as error:
-        failed = str(error)
-    if failed:
-        trail.write(letter, to, failed)
-    return failed
 
 
 def wanted(which: dict[str, Any]) -> Filter:
     """The options of `filters` but the queues, as a filter."""
     ids, stage, error, since, until = (which[name] for name in ("ids", "stage", "error", "since", "until"))
     return Filter(frozenset(ids), stage or "", error or "", since, until)
-
-
-def found(loaded: LoadedPipeline, queues: Sequence[str], which: Filter) -> Iterator[tuple[Shelf, DeadLetter]]:
-    """Each dead letter that is meant, with the shelf on which it lies. Raises RunnerError."""
-    known = loaded.pipeline.queues
-    for name in queues:
-        if name not in known:
-            raise RunnerError(f"there is no queue '{name}'{did_you_mean(name, known)}; known: {', '.join(known)}")
-    for name in queues or known:
-        with shelf(loaded.pipeline, "dead", dead_letter_queue(name)) as on:
-            for shelved in on.look():
-                letter = read(name, shelved)
-                if which.takes(letter):
-                    yield on, letter
 
 
 def _check_scope(everything: bool, queue: Sequence[str], which: dict[str, Any]) -> None:

@@ -15,9 +15,11 @@ import click
 from runner.commands import banner
 from runner.commands.loading import PIPELINE, errors_logged, load_and_warn
 from runner.config.loader import LoadedPipeline
+from runner.errors import StartError
 from runner.observability import logs, observers, streams
-from runner.processes.children import children
-from runner.processes.parts import Parts, UnknownPartError, parts_of, prepare_keys, with_ports
+from runner.processes.parts import UnknownPartError
+from runner.processes.reload import Assembly, Reloading, assemble
+from runner.processes.runs import RunFile
 from runner.processes.supervisor import Supervisor
 
 
@@ -34,20 +36,28 @@ from runner.processes.supervisor import Supervisor
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )
 @click.option("--log-format", type=click.Choice(list(logs.FORMATS)), default="text", show_default=True)
-def run(pipeline: Path, processes: int, only: Sequence[str], log_level: str, log_format: str) -> None:
-    """Start intake, workers and mailbox, and keep them running."""
+@click.option("--watch", is_flag=True, help="Reload when the file, a schema or a handler's module changes.")
+def run(pipeline: Path, processes: int, only: Sequence[str], log_level: str, log_format: str, *, watch: bool) -> None:
+    """Start intake, workers and mailbox, and keep them running.
+
+    SIGHUP, or `runner reload`, lets the run take its file as it is then.
+    """
     began = time.monotonic()
     streams.spare_closed()
     configure = partial(logs.configure, level=log_level, form=log_format)
     configure("runner")
+    events = observers.attach()
     as_log = log_format == "json"
     with errors_logged() if as_log else nullcontext():
         loaded = load_and_warn(pipeline, as_log=as_log)
-        parts = _parts(loaded, only)
-        prepare_keys(parts, loaded)
+        try:
+            assembly = _assembly(loaded, only, processes)
+        except StartError as error:
+            events.cannot_start("", str(error))
+            sys.exit(1)
 
     # Worded now: by the time that all is up, the files may have changed.
-    told = list(banner.lines(loaded, parts, processes=processes)) if log_format == "text" else []
+    told = list(banner.lines(loaded, assembly.parts, processes=processes)) if log_format == "text" else []
 
     def announce() -> None:
         if log_format == "text":
@@ -56,20 +66,23 @@ def run(pipeline: Path, processes: int, only: Sequence[str], log_level: str, log
         else:
             logging.getLogger("runner").info("%s is up", loaded.pipeline.name)
 
+    reloading = Reloading(pipeline, assembly, only, processes, RunFile(pipeline), watch=watch)
     supervisor = Supervisor(
-        children(loaded, parts, processes=processes),
+        assembly.children,
         shutdown_timeout=loaded.pipeline.shutdown_timeout,
         configure_child=configure,
         on_up=announce,
-        events=observers.attach(),
+        on_stop=reloading.close,
+        events=events,
+        reload=reloading,
     )
     status = supervisor.run()
     streams.let_go()
     sys.exit(status)
 
 
-def _parts(loaded: LoadedPipeline, only: Sequence[str]) -> Parts:
+def _assembly(loaded: LoadedPipeline, only: Sequence[str], processes: int) -> Assembly:
     try:
-        return with_ports(parts_of(loaded.pipeline, only))
+        return assemble(loaded, only, processes)
     except UnknownPartError as error:
         raise click.BadParameter(str(error), param_hint="--only") from None

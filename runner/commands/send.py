@@ -21,13 +21,12 @@ from runner.commands.connecting import connected
 from runner.commands.documents import Line, documents
 from runner.commands.loading import PIPELINE_OPTION
 from runner.commands.progress import Progress
-from runner.config.loader import LoadedPipeline, load
+from runner.config.loader import load
 from runner.errors import PublishError, RunnerError
-from runner.message import Destination, Outgoing, new_id
-from runner.pipeline import Route
+from runner.message import Outgoing, new_id
+from runner.operations import router_to
 from runner.routing import Reason, Refusal, Router
-from runner.topology import plan
-from runner.wording import counted, did_you_mean
+from runner.wording import counted
 
 BATCH = 500
 """How many messages are published before waiting for their confirms."""
@@ -67,26 +66,6 @@ def _size(file: Any) -> int | None:
         return os.fstat(file.fileno()).st_size or None
     except OSError:
         return None
-
-
-class TargetError(RunnerError):
-    """There is no such queue or route."""
-
-
-def router_to(loaded: LoadedPipeline, name: str) -> Router:
-    """The router for a queue's name, or an HTTP route: `POST /make-payment`, or only its path.
-
-    Raises TargetError.
-    """
-    pipeline = loaded.pipeline
-    routes: dict[str, Sequence[Route]] = {queue: [Route((Destination("", queue),))] for queue in pipeline.queues}
-    for route in pipeline.http.routes if pipeline.http is not None else ():
-        routes[str(route)] = route.publish
-        routes.setdefault(route.path, route.publish)
-    if name not in routes:
-        known = f"known: {', '.join(routes)}"
-        raise TargetError(f"there is no queue or route '{name}'{did_you_mean(name, routes)}; {known}")
-    return Router(routes[name], plan(pipeline), loaded.schemas, loaded.sealer)
 
 
 class Report(Protocol):

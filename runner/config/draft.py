@@ -29,6 +29,7 @@ from runner.pipeline import (
     Binding,
     Breaker,
     Console,
+    ConsoleToken,
     Exchange,
     Health,
     Http,
@@ -286,7 +287,13 @@ class _Reader:
         return dataclasses.replace(mailbox, folder=self._file.parent / mailbox.folder)
 
     def _console(self) -> Console:
-        return Console(tls=self._tls(("console", "tls")), **_given(listen=self._listen("console")))
+        tokens = tuple(self._token(("console", "tokens", name)) for name in self._entries(("console", "tokens")))
+        return Console(tls=self._tls(("console", "tls")), tokens=tokens, **_given(listen=self._listen("console")))
+
+    def _token(self, trail: Trail) -> ConsoleToken:
+        roles = self._value((*trail, "roles"))
+        given = _given(roles=None if roles is None else tuple(roles))
+        return ConsoleToken(str(trail[-1]), self._value((*trail, "hash")) or "", **given)
 
     def _folder(self, text: str) -> Path:
         check_path(self._path(text), "folder")

@@ -17,6 +17,7 @@ from runner.privacy.keyset import read_keys
 def production_problems(draft: Draft) -> Iterator[Problem]:
     """What must not be in production, if the file says that this is it; else the warnings."""
     yield from _open_to_all(draft)
+    yield from _console_open_to_all(draft)
     if not draft.pipeline.production:
         return
     if draft.pipeline.mailbox is not None:
@@ -40,6 +41,23 @@ def _open_to_all(draft: Draft) -> Iterator[Problem]:
         )
         severity: Severity = "error" if draft.pipeline.production else "warning"
         yield draft.document.problem(trail, message, key=True, severity=severity)
+
+
+def _console_open_to_all(draft: Draft) -> Iterator[Problem]:
+    """A console that other machines reach: it asks who they are, and nobody on the way reads what they answer."""
+    console = draft.pipeline.console
+    if console is None or is_loopback(console.listen.host):
+        return
+    severity: Severity = "error" if draft.pipeline.production else "warning"
+    reached = f"console: other machines reach {console.listen}"
+    if not console.tokens and draft.document.node(("console", "tokens")) is None:
+        message = (
+            f"{reached}, and nothing asks them who they are; add 'tokens' ('runner token NAME'), or listen on 127.0.0.1"
+        )
+        yield draft.document.problem(("console",), message, key=True, severity=severity)
+    if console.tls is None and draft.document.node(("console", "tls")) is None:
+        message = f"{reached}, and tokens would pass the network in the clear; add 'tls', or listen on 127.0.0.1"
+        yield draft.document.problem(("console",), message, key=True, severity=severity)
 
 
 def _made_up_keys(draft: Draft) -> Iterator[Problem]:

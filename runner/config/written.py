@@ -16,7 +16,7 @@ from runner.errors import Trail
 from runner.handlers.factory import HandlerFactory
 from runner.ledger import url as ledger_url
 from runner.message import Destination
-from runner.pipeline import Http, Pipeline, Queue, Route, Stage, Tls
+from runner.pipeline import Console, Http, Pipeline, Queue, Route, Stage, Tls
 from runner.privacy.redaction import HIDDEN, hide_password, is_secret
 from runner.retry import RetryPolicy
 from runner.units import format_duration, format_rate, format_size
@@ -56,9 +56,7 @@ def _pipeline(loaded: LoadedPipeline) -> Lines:
         yield f"  folder: {scalar(_relative(pipeline.mailbox.folder, pipeline))}"
     if pipeline.health is not None:
         yield from ("", "health:", f"  listen: {scalar(str(pipeline.health.listen))}")
-    if pipeline.console is not None:
-        yield from ("", "console:", f"  listen: {scalar(str(pipeline.console.listen))}")
-        yield from _tls(pipeline.console.tls, pipeline)
+    yield from _console(pipeline.console, pipeline)
     if pipeline.exchanges:
         yield from ("", "exchanges:")
         yield from (
@@ -122,6 +120,16 @@ def _http(http: Http, pipeline: Pipeline) -> Lines:
         if route.verify is not None:
             verify = {"secrets": [HIDDEN] * len(route.verify.secrets)}
             yield f"      verify: {inline({**verify, 'tolerance': format_duration(route.verify.tolerance)})}"
+
+
+def _console(console: Console | None, pipeline: Pipeline) -> Lines:
+    if console is None:
+        return
+    yield from ("", "console:", f"  listen: {scalar(str(console.listen))}")
+    yield from _tls(console.tls, pipeline)
+    yield from ["  tokens:"] if console.tokens else []
+    for token in console.tokens:
+        yield f"    {key(token.name)}: {inline({'hash': token.hash, 'roles': list(token.roles)})}"
 
 
 def _tls(tls: Tls | None, pipeline: Pipeline) -> Lines:

@@ -6,11 +6,13 @@ Left out: who serves it (see `rsgi`), and what a page shows (one module each).
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from flask import Flask, Response, render_template
 from werkzeug.exceptions import HTTPException
 
-from runner.console import file, mailbox, metrics, overview, queue
+from runner.console import dead, deeds, file, guard, mailbox, metrics, overview, queue, trail
+from runner.console.access import Access
 from runner.console.figures import Figures
 from runner.console.run import Run
 
@@ -37,29 +39,38 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-PAGES = (overview, queue, mailbox, file, metrics)
+PAGES = (overview, queue, dead, deeds, mailbox, trail, file, metrics)
 """Each adds its own views: `add(app, run)`."""
 
 
 NAVIGATION = (
     ("overview", "Pipeline", ("overview", "queue")),
+    ("dead", "Dead letters", ("dead", "letter", "plan", "job")),
     ("mails", "Mailbox", ("mails", "mail")),
+    ("audit", "Audit", ("audit",)),
     ("file", "File", ("file",)),
 )
 """Where every page leads: a view, what it is called, and the views that count as there."""
 
 
-def create_app(run: Run, look: Callable[[], Figures]) -> Flask:
-    """The pages of `run` as a WSGI app; `look` makes the figures that live pages show."""
+def create_app(run: Run, look: Callable[[], Figures], access: Access) -> Flask:
+    """The pages of `run` as a WSGI app, for those whom `access` knows; `look` makes the figures of live pages."""
     app = Flask("runner.console")
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.after_request(_secured)
     app.register_error_handler(HTTPException, _refused)
+    guard.add(app, access, run.console)
     for page in PAGES:
         page.add(app, run)
     pages = [entry for entry in NAVIGATION if entry[0] in app.view_functions]
+    app.add_template_filter(when)
     app.context_processor(lambda: {"pipeline": run.pipeline, "look": look, "pages": pages})
     return app
+
+
+def when(time: datetime | None) -> str:
+    """UTC, to the second."""
+    return "at an unknown time" if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _secured(response: Response) -> Response:
@@ -68,5 +79,5 @@ def _secured(response: Response) -> Response:
     return response
 
 
-def _refused(error: HTTPException) -> tuple[str, int]:
-    return render_template("problem.html", title=error.name, detail=error.description), error.code or 500
+def _refused(error: HTTPException) -> Response:
+    return Response(render_template("problem.html", title=error.name, detail=error.description), error.code or 500)

@@ -42,8 +42,6 @@ def _figures(run: Run, glance: Glance, history: History) -> Iterator[tuple[str, 
         yield f"queue.{queue}.told", _told(depth, stage)
         yield f"#queue.{queue}.waiting", history.line(queue, "waiting")
         yield f"queue.{queue}.peak", short(history.peak(queue, "waiting"))
-    yield "dead", short(sum(depth.dead for depth in glance.depths.values()))
-    yield "#dead", "some" if any(depth.dead for depth in glance.depths.values()) else "none"
     yield from _of_the_whole(run, glance)
 
 
@@ -57,7 +55,9 @@ def _of_the_whole(run: Run, glance: Glance) -> Iterator[tuple[str, str]]:
     for queue, stage in run.stages.items():
         if (depth := glance.depths.get(queue)) is not None and not depth.consumers:
             troubles.append(f"{stage.name} {'is paused' if depth.paused else 'has no worker'}")
-    yield "summary", "; ".join(troubles) or "Every stage has a worker."
+    dead = sum(depth.dead for depth in glance.depths.values())
+    told = "; ".join(troubles) or "Every stage has a worker"
+    yield "summary", f"{told}; {counted(dead, 'dead letter')}." if dead else f"{told}."
     yield "#summary", "bad" if troubles else "well"
 
 

@@ -15,17 +15,19 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from granian.rsgi import ProtocolClosed
+from werkzeug.exceptions import HTTPException
 from werkzeug.test import create_environ
 from werkzeug.wrappers import Response
 
+from runner.console.access import Access
 from runner.console.app import HEADERS, create_app
 from runner.console.figures import figures_of
+from runner.console.guard import Header, cookie_name, person_of, refuse_foreign
 from runner.console.history import EVERY, History
 from runner.console.live import Live
 from runner.console.run import Run
 from runner.intake.health import HealthViews
 from runner.intake.problems import internal_error, problem
-from runner.intake.rsgi import respond
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -50,7 +52,8 @@ class Application:
         self._history = History()
         look = partial(figures_of, run, self._history)
         self._run, self._live = run, Live(look)
-        self._flask = create_app(run, look)
+        self._access = Access(run.console, production=run.pipeline.production)
+        self._flask = create_app(run, look, self._access)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="page")
         self._probes = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
         self.serving = threading.Event()
@@ -66,7 +69,7 @@ class Application:
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         with contextlib.suppress(ProtocolClosed):  # nobody wants the answer any more
             try:
-                if scope.path == STREAM and scope.method == "GET" and not self._live.full:
+                if scope.path == STREAM and self._may_look(scope):
                     await self._live.stream(protocol, list(HEADERS.items()))
                 else:
                     respond(protocol, await self._answer(scope, protocol))
@@ -92,6 +95,16 @@ class Application:
                 self._history.add(glance.depths)
             await asyncio.sleep(EVERY)
 
+    def _may_look(self, scope: Scope) -> bool:
+        """Whether a stream begins. If not, Flask says why: no page is there."""
+        header: Header = scope.headers.get
+        if scope.method != "GET" or self._live.full:
+            return False
+        with contextlib.suppress(HTTPException):
+            refuse_foreign(header, "GET", self._access)
+            return person_of(header, cookie_name(self._run.console), self._access) is not None
+        return False
+
     async def _answer(self, scope: Scope, protocol: HTTPProtocol) -> Response:
         view = self._health.get(scope.path) if scope.method in ("GET", "HEAD") else None
         if view is not None:
@@ -103,6 +116,11 @@ class Application:
 
     def _flask_answers(self, environ: WSGIEnvironment) -> Response:
         return Response.from_app(self._flask.wsgi_app, environ, buffered=True)
+
+
+def respond(protocol: HTTPProtocol, response: Response) -> None:
+    """Send a response of Flask's by RSGI."""
+    protocol.response_bytes(response.status_code, list(response.headers.items()), response.get_data())
 
 
 async def _body(protocol: HTTPProtocol) -> bytes | None:

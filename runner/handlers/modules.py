@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import module_from_spec
 from pathlib import Path
@@ -45,6 +47,37 @@ def import_first_from(folder: Path, name: str) -> ModuleType:
     finally:
         new = {one for one in set(sys.modules) - before if "." not in one}
         _brought.update(one for one in new if _folder_of(sys.modules[one]) == os.path.realpath(folder))
+
+
+def imported_files(folder: Path) -> frozenset[tuple[str, int, int]]:
+    """The files in `folder` of the modules that its pipeline's handlers have brought, each with the time
+    of its last change (ns) and its size."""
+    files = {getattr(module, "__file__", None) for name, module in list(sys.modules.items()) if _is_brought(name)}
+    found = set()
+    for file in files:
+        with suppress(OSError):
+            if file is not None and Path(file).is_relative_to(folder):
+                there = Path(file).stat()
+                found.add((file, there.st_mtime_ns, there.st_size))
+    return frozenset(found)
+
+
+@contextmanager
+def imported_anew() -> Iterator[None]:
+    """What pipelines have brought is imported anew within; if that raises, all is as before."""
+    before = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_brought(name)}
+    try:
+        yield
+    except BaseException:
+        for name in [name for name in sys.modules if _is_brought(name)]:
+            del sys.modules[name]
+        sys.modules.update(before)
+        raise
+
+
+def _is_brought(name: str) -> bool:
+    top = name.partition(".")[0]
+    return top in _brought and top != _OURS
 
 
 def _check_free(folder: Path, name: str) -> None:

@@ -46,7 +46,7 @@ class Desk:
         """None if the ledger has nothing to do with it."""
         self.tells = ledger is not None and route.status is not None
         """Whether a client may wait for the end of its message."""
-        self._sampler = None if loaded.pipeline.console is None else Sampler()
+        self._sampler = Sampler() if loaded.pipeline.is_watched else None
         """None: nobody wants to know how long messages take."""
         self.carries = route.headers
         """Names of the headers that travel with a request's messages."""

@@ -56,7 +56,6 @@ LOOP_TIMEOUT = 1.0
 """Seconds; a turn of the event loop takes milliseconds."""
 BUSY_POLL = 0.01
 """Seconds between checks whether everything is answered, when we stop."""
-_JSON = [("content-type", "application/json")]
 _STRANGER = Admitted("", {})
 
 
@@ -78,6 +77,9 @@ class Application:
         self._flask = create_app(loaded, broker, events, self.health, ledger, ring)
         self._threads = ThreadPoolExecutor(FLASK_THREADS, thread_name_prefix="flask")
         self._probes = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
+        self._json = [("content-type", "application/json")]
+        self._closes = False
+        """Whether each answer is the last on its connection."""
         self.busy = 0
         """Requests that have no answer yet."""
         self._loop: asyncio.AbstractEventLoop
@@ -111,9 +113,9 @@ class Application:
             body = await self._arrivals.body(headers.get("content-length", ""), protocol)
             arrived = True
             if desk is None:
-                respond(protocol, await self._elsewhere(scope, body))
+                self._respond(protocol, await self._elsewhere(scope, body))
                 return
-            answer_headers = _JSON
+            answer_headers = self._json
             signed = desk.signatures.verified(headers, body) if desk.signatures is not None else None
             if desk.register is None:
                 messages = desk.messages(body, "" if signed is None else signed.message, carried)
@@ -122,7 +124,11 @@ class Application:
                 key = desk.register.key(_listed(headers, "idempotency-key"), signed)
                 under = partial(desk.messages, body, headers=carried)
                 messages = await self._publish_once(desk.register, key, body, under, signed, admitted.caller)
-                answer_headers = [*_JSON, *desk.register.headers(messages[0].id).items(), *admitted.headers.items()]
+                answer_headers = [
+                    *self._json,
+                    *desk.register.headers(messages[0].id).items(),
+                    *admitted.headers.items(),
+                ]
             if tell is not None:
                 tell(desk.route, messages, time.perf_counter() - began)
             if desk.register is None:
@@ -130,7 +136,7 @@ class Application:
             else:
                 await self._respond_stored(scope, protocol, messages[0].id, answer_headers, accepted(messages))
         except Replayed as replayed:
-            answer_headers = [*_JSON, *replayed.headers.items(), *admitted.headers.items()]
+            answer_headers = [*self._json, *replayed.headers.items(), *admitted.headers.items()]
             await self._respond_stored(scope, protocol, replayed.id, answer_headers, replayed.answer)
         except TurnedAway as turned_away:
             turned_away.problem.headers.extend(admitted.headers)
@@ -150,7 +156,18 @@ class Application:
 
     def _refuse(self, protocol: HTTPProtocol, desk: Desk | None, problem: ProblemResponse) -> None:
         self._events.refused(desk.route if desk is not None else "", problem.status_code, problem.reason)
-        respond(protocol, problem)
+        self._respond(protocol, problem)
+
+    def close_connections(self) -> None:
+        """From now on each answer asks its client to connect anew."""
+        self._closes = True
+        self._json = [*self._json, ("connection", "close")]
+
+    def _respond(self, protocol: HTTPProtocol, response: Response) -> None:
+        """Send a response of Flask's by RSGI."""
+        if self._closes:
+            response.headers["Connection"] = "close"
+        protocol.response_bytes(response.status_code, list(response.headers.items()), response.get_data())
 
     def turns(self, timeout: float = LOOP_TIMEOUT) -> bool:
         """Whether the event loop turns, within `timeout` seconds. For other threads."""
@@ -272,8 +289,3 @@ def settle(future: asyncio.Future[None], error: BrokerError | None) -> None:
         future.set_result(None)
     else:
         future.set_exception(error)
-
-
-def respond(protocol: HTTPProtocol, response: Response) -> None:
-    """Send a response of Flask's by RSGI."""
-    protocol.response_bytes(response.status_code, list(response.headers.items()), response.get_data())

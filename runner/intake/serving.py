@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
@@ -36,6 +37,7 @@ from runner.intake.problems import crowded, stuck
 from runner.intake.reserve import RESERVED, Reserve, open_files
 from runner.intake.rsgi import Application
 from runner.pipeline import Http, Tls
+from runner.ports import BACKLOG
 
 if TYPE_CHECKING:
     import ssl
@@ -45,8 +47,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("runner.intake")
 
-BACKLOG = 1024
-"""Connections that may wait to be accepted."""
 LONGEST_HEADER = 16_384
 """Bytes of a request's line and header; the answer to a longer one is 431."""
 OTHER_FILES = 128
@@ -58,9 +58,9 @@ CONNECT_TIMEOUT = 10.0
 LOOK_EVERY = 1.0
 """Seconds between looks at the files of a certificate."""
 LEAVE = signal.SIGUSR1
-"""Tells a process that serves that it has a successor."""
+"""Tells a process that it has a successor."""
 LEAVING_POLL = 0.1
-"""Seconds between looks at whether the predecessor is gone."""
+"""Seconds between looks at whether the predecessor, or the last client, is gone."""
 ANSWERS_LEAVE = 0.25
 """Seconds for the last answers when the intake stops; then it drops connections that have sent
 half a header."""
@@ -160,6 +160,18 @@ class IntakeServer(MPServer):
             leaving.terminate()
             leaving.join()
 
+    def startup(self, spawn_target: Any, target_loader: Any) -> None:
+        """Granian's, but what to reload is for the supervisor to say."""
+        super().startup(spawn_target, target_loader)  # type: ignore[no-untyped-call]
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(LEAVE, self._pass_on)
+
+    def _pass_on(self, number: int, _frame: FrameType | None) -> None:
+        """The process that serves ends by itself, and then this one."""
+        for worker in self.wrks:
+            with suppress(ProcessLookupError):
+                os.kill(worker.inner.pid, number)
+
     def _init_shared_socket(self) -> None:
         """Instead of a socket of granian's: that one shares its port with whoever asks, and has
         no limit to how long an answer may lie unread."""
@@ -171,7 +183,8 @@ class IntakeServer(MPServer):
 class ServedApplication(Application):
     """The intake in granian's own process, from the start of its event loop to its end.
 
-    `start_broker(loop)` is called on another thread as soon as the loop is there.
+    `start_broker(loop)` is called on another thread as soon as the loop is there. `follows`: another
+    process serves meanwhile.
     """
 
     def __init__(
@@ -184,10 +197,12 @@ class ServedApplication(Application):
         start_broker: Callable[[asyncio.AbstractEventLoop], None],
         ledger: Ledger | None = None,
         *,
-        ready: int | None = None,
+        follows: bool = False,
     ) -> None:
         super().__init__(loaded, broker, events, ledger)
-        self._ready = ready
+        self._follows = follows
+        self.ready: int | None = None
+        """Where a predecessor in the same child waits to be told that this one can serve."""
         self._following: asyncio.Future[None] | None = None
         http = loaded.pipeline.http or Http()
         self._tls, self._idle = http.tls, http.request_timeout
@@ -196,26 +211,29 @@ class ServedApplication(Application):
         self._start_broker = start_broker
         self._ledger = ledger
         self._ending: asyncio.Task[None] | None = None
+        self._going: asyncio.Task[None] | None = None
+        self.on_leave: Callable[[], None] = lambda: None
+        """Called when it takes no more connections, for it has a successor."""
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__rsgi_init__(loop)
         loop.add_signal_handler(signal.SIGTERM, self._begin_to_end)
         loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, [signal.SIGTERM])
-        if self._tls is not None:
-            loop.add_signal_handler(LEAVE, self._begin_to_leave)
+        loop.add_signal_handler(LEAVE, self._begin_to_leave)
         keep_reserve(self, self._listener, self._connections, self._tls)
-        if self._ready is None:
-            threading.Thread(target=self._start_broker, args=(loop,), name="broker-start", daemon=True).start()
+        if self._follows:
+            loop.run_until_complete(self._follow(loop))
         else:
-            loop.run_until_complete(self._follow(loop, self._ready))
+            threading.Thread(target=self._start_broker, args=(loop,), name="broker-start", daemon=True).start()
 
-    async def _follow(self, loop: asyncio.AbstractEventLoop, ready: int) -> None:
+    async def _follow(self, loop: asyncio.AbstractEventLoop) -> None:
         """Serve only when requests can be accepted, for the predecessor still can. Later than
         that, while the broker is away, neither can."""
         starting = asyncio.ensure_future(asyncio.to_thread(self._start_broker, loop))
         await asyncio.wait([starting], timeout=CONNECT_TIMEOUT)
         self._following = starting
-        os.write(ready, b"!")
+        if self.ready is not None:
+            os.write(self.ready, b"!")
 
     def _begin_to_end(self) -> None:
         """On SIGTERM, instead of granian, which would wait for what clients have begun to send."""
@@ -224,10 +242,18 @@ class ServedApplication(Application):
             self._ending = self._loop.create_task(self._end())
 
     def _begin_to_leave(self) -> None:
-        """A successor serves. Granian would break off handshakes, so it has to find no new connection
-        before it is told; by then those that were idle have ended as well."""
+        """A successor serves. Granian would break off handshakes and idle connections, in which a request may be
+        on its way. So it is told when the last connection has ended; each answer asks for that."""
+        port = self._listener.getsockname()[1]
         leave_socket(self._listener)
-        self._loop.call_later(self._idle, signal.raise_signal, signal.SIGINT)
+        self.close_connections()
+        self.on_leave()
+        self._going = self._loop.create_task(self._go(port, self._loop.time() + self._idle))
+
+    async def _go(self, port: int, deadline: float) -> None:
+        while (self.busy or clients(port)) and self._loop.time() < deadline:
+            await asyncio.sleep(LEAVING_POLL)
+        signal.raise_signal(signal.SIGINT)
 
     async def _end(self) -> None:
         await self.stop()
@@ -271,6 +297,16 @@ def leave_socket(listener: socket.socket) -> None:
             with suppress(OSError):  # the folder itself
                 if os.path.samestat(os.fstat(int(path.name)), shared):
                     os.dup2(nobodys.fileno(), int(path.name))
+
+
+def clients(port: int) -> int:
+    """How many connections to `port` this process has."""
+    found = 0
+    for path in Path("/dev/fd").iterdir():
+        with suppress(OSError), socket.socket(fileno=os.dup(int(path.name))) as connection:
+            is_client = connection.family in (socket.AF_INET, socket.AF_INET6) and connection.getpeername()
+            found += bool(is_client) and connection.getsockname()[1] == port
+    return found
 
 
 def encrypted(tls: Tls | None) -> dict[str, Any]:

@@ -14,17 +14,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from runner.errors import StartError
-from runner.hosts import family_of
 from runner.mailbox.maildir import make_maildir
 from runner.pipeline import Address
+from runner.ports import listening
 
 log = logging.getLogger("runner.mailbox")
 
 MOST_BYTES = 10 * 1024 * 1024
 MOST_CONNECTIONS = 200
 """Each may hold a mail in memory."""
-_BACKLOG = 512
 _BREATH = 1.0
 """Seconds without accepting after the system had no room for a connection."""
 _QUIET = 5.0
@@ -34,14 +32,14 @@ _Conversations = Callable[[], asyncio.Protocol]
 
 
 class MailboxServer:
-    """An SMTP server on `listen` that keeps every mail in the Maildir `folder`.
+    """An SMTP server on `listen`, or on a socket that listens, that keeps every mail in the Maildir `folder`.
 
     It takes any sender and any recipient, without TLS. It refuses a mail of more than
     `most_bytes`, and any client while MOST_CONNECTIONS are open. It runs in its own thread, from
     `start` (or `with`) to `stop`. `port` is the real port, also if 0 was asked for.
     """
 
-    def __init__(self, listen: Address, folder: Path, *, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, listen: Address | socket.socket, folder: Path, *, most_bytes: int = MOST_BYTES) -> None:
         self._listen = listen
         self._folder = folder
         self._most_bytes = most_bytes
@@ -50,15 +48,14 @@ class MailboxServer:
         self._thread: threading.Thread | None = None
         self._open: set[asyncio.Transport] = set()
         self._warned = -_QUIET
-        self.port = listen.port
+        self.port = 0
 
     def start(self) -> None:
         """Returns when mails can be sent to it. Raises StartError."""
         from runner.mailbox.smtp import MailboxProtocol  # takes 60 ms to import
 
         make_maildir(self._folder)
-        listener = _listener(self._listen)
-        listener.setblocking(False)
+        listener = listening(self._listen, "mailbox: listen") if isinstance(self._listen, Address) else self._listen
         self.port = listener.getsockname()[1]
         conversation, up = partial(MailboxProtocol, self._folder, self._most_bytes), threading.Event()
         self._thread = threading.Thread(
@@ -127,18 +124,3 @@ class MailboxServer:
 
 
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-
-
-def _listener(listen: Address) -> socket.socket:
-    try:
-        return socket.create_server((listen.host, listen.port), family=family_of(listen.host), backlog=_BACKLOG)
-    except PermissionError as error:
-        reason = f"this user may not listen on port {listen.port}; ports from 1024 up are open to all users"
-        raise StartError(f"mailbox: {reason}. {_ANOTHER}") from error
-    except OSError as error:
-        taken = f"port {listen.port} of {listen.host} is taken by another program"
-        reason = taken if error.errno == errno.EADDRINUSE else f"can't listen on {listen}: {error.strerror or error}"
-        raise StartError(f"mailbox: {reason}. {_ANOTHER}") from error
-
-
-_ANOTHER = "Set another mailbox.listen, and let the stages send their mail there"

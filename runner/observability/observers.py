@@ -23,7 +23,7 @@ def attach(others: Iterable[Observer] = ()) -> Events:
 def counting(pipeline: Pipeline, stages: Sequence[str] = (), routes: Sequence[str] = ()) -> Counts | None:
     """What counts in a process that works on `stages` and serves `routes`; None: nothing in the file
     would look at it."""
-    if pipeline.console is None:
+    if not pipeline.is_watched:
         return None
     from runner.observability.counts import Counts
 

@@ -37,10 +37,12 @@ NAP = 0.25
 """Seconds that a child rests at a time: a signal that comes just before a sleep shows only after it."""
 
 
+LONGEST_REASON = 8_000
+"""Characters: a pipe has room for 65,536 bytes, and nobody waits for it."""
 AGAIN = 0.02
 """Seconds until a signal comes again that came at a bad moment."""
 _OURS = str(Path(__file__).parents[1])
-_WAITING = {"enter", "open", "nap", "run_worker", "wait"}
+_WAITING = {"enter", "nap", "open", "rest", "retire", "run_worker", "wait"}
 """Our functions in which the main thread of a child waits: for the broker, the ledger, the handlers, the end."""
 _WAIT, _START = threading.Condition.wait.__code__, threading.Thread.start.__code__
 
@@ -60,18 +62,18 @@ class Board:
     """Which children are up: a byte for each, in memory that the supervisor shares with them."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._names = names
+        self._places = {name: place for place, name in enumerate(names)}
         self._up = mmap.mmap(-1, max(1, len(names)))
 
-    def __getitem__(self, child: int) -> bool:
-        return bool(self._up[child])
+    def __getitem__(self, name: str) -> bool:
+        return bool(self._up[self._places[name]])
 
-    def __setitem__(self, child: int, up: bool) -> None:
-        self._up[child] = up
+    def __setitem__(self, name: str, up: bool) -> None:
+        self._up[self._places[name]] = up
 
     def all(self) -> dict[str, bool]:
         """Whether each of them is up."""
-        return {name: bool(self._up[child]) for child, name in enumerate(self._names)}
+        return {name: bool(self._up[place]) for name, place in self._places.items()}
 
 
 class Supervision:
@@ -80,11 +82,15 @@ class Supervision:
     `snapshots` is where it reads what all children have counted; -1 for one that isn't told.
     """
 
-    def __init__(self, report: int, lifeline: int, board: Board, snapshots: int = -1) -> None:
+    def __init__(self, report: int, lifeline: int, board: Board, *, follows: bool = False, snapshots: int = -1) -> None:
         self._report = Outlet(report)
         self.snapshots = snapshots
         self._lifeline = lifeline
         self._board = board
+        self.follows = follows
+        """Whether there is another one that works until this one is up."""
+        self.leaving = False
+        """Whether a successor is up, so that this child ends when it has finished what it has begun."""
 
     def up(self) -> None:
         """This child is up and working."""
@@ -92,11 +98,22 @@ class Supervision:
 
     def cannot_start(self, reason: str) -> None:
         """This child can't start, and restarting it wouldn't help."""
-        self._tell(start_error=reason)
+        self._tell(start_error=reason[:LONGEST_REASON])
 
     def children(self) -> dict[str, bool]:
         """All children of the run by name, and whether each of them is up."""
         return self._board.all()
+
+    def left(self) -> None:
+        """This child, which has a successor, takes nothing more."""
+        self._tell(left=True)
+
+    def loadable(self) -> None:
+        """What this child was to try out can be loaded."""
+        self._tell(loadable=True)
+
+    def on_leave(self, _number: int, _frame: FrameType | None) -> None:
+        self.leaving = True
 
     def replace(self) -> None:
         """This child is about to end in good order, and wants a fresh one in its place, at once."""
@@ -134,10 +151,16 @@ class Child:
     """Whether the others may need it while they stop, so that it stops after them."""
     shows: bool = False
     """Whether it is told what all of them have counted."""
+    made_of: object = None
+    """What it depends on: equal where it may go on in place of another one of its name. None: never."""
+    leave: int = signal.SIGTERM
+    """The signal that tells it that its successor is up."""
 
 
-ORDERS = (signal.SIGTERM, signal.SIGINT)
-"""The signals that stop a run. A child is forked with both blocked, and ignores SIGINT."""
+LEAVE = signal.SIGUSR1
+"""Tells a child that finishes first what it has begun that its successor is up."""
+ORDERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""The signals to a run. A child is forked with them blocked, and takes only SIGTERM."""
 
 
 def live(child: Child, supervision: Supervision, configure: Callable[[str], None]) -> NoReturn:
@@ -146,7 +169,9 @@ def live(child: Child, supervision: Supervision, configure: Callable[[str], None
     try:
         os.setpgid(0, 0)  # Ctrl-C reaches only the supervisor, which stops all children in order
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(LEAVE, supervision.on_leave)
         signal.signal(signal.SIGTERM, _raise_stop)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ORDERS)
         if not child.forks:

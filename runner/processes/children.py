@@ -25,10 +25,11 @@ from runner.config.loader import LoadedPipeline
 from runner.errors import RunnerError
 from runner.observability import observers
 from runner.pipeline import Http, Mailbox
-from runner.processes.child import NAP, Child, Supervision, rest
+from runner.processes import makings
+from runner.processes.child import LEAVE, NAP, Child, Supervision, rest
 from runner.processes.console import run_console, run_health
+from runner.processes.listeners import Listeners, close_all
 from runner.processes.parts import READY_POLL, Parts
-from runner.processes.ports import listening
 from runner.timing import WATCHERS
 from runner.topology import plan
 from runner.worker.blackbox import BlackBox
@@ -43,23 +44,30 @@ if TYPE_CHECKING:
 log = logging.getLogger("runner.children")
 
 
-def children(loaded: LoadedPipeline, parts: Parts, *, processes: int = 1) -> list[Child]:
+def children(loaded: LoadedPipeline, parts: Parts, listeners: Listeners, *, processes: int = 1) -> list[Child]:
     """The children that `runner run` starts: those for `parts`, with so many worker processes."""
     found: list[Child] = []
     if parts.mailbox is not None:
-        found.append(Child("mailbox", partial(run_mailbox, parts.mailbox), last=True))
+        run = partial(run_mailbox, parts.mailbox, listeners)
+        found.append(Child("mailbox", run, last=True, made_of=parts.mailbox))
     if parts.health is not None:
-        found.append(Child("health", partial(run_health, loaded, parts, parts.health), last=True))
+        found.append(Child("health", partial(run_health, loaded, parts, listeners), last=True))
     if parts.console is not None:
-        found.append(Child("console", partial(run_console, loaded, parts, parts.console), last=True, shows=True))
+        run = partial(run_console, loaded, parts, listeners)
+        made_of = makings.of_console(loaded, parts, processes)
+        found.append(Child("console", run, last=True, made_of=made_of, shows=True))
     if parts.intake is not None:
-        found.append(Child("intake", partial(run_intake, loaded, parts.intake), forks=True))
+        run = partial(run_intake, loaded, parts.intake, listeners)
+        made_of = makings.of_intake(loaded, parts)
+        found.append(Child("intake", run, forks=True, made_of=made_of, leave=LEAVE))
     names = ["worker"] if processes == 1 else [f"worker-{number}" for number in range(1, processes + 1)]
     if parts.stages:
         stages = [stage.name for stage in parts.stages]
         box = BlackBox(processes, sum(stage.concurrency for stage in parts.stages))
+        made_of = makings.of_worker(loaded, parts, processes)
         for number, name in enumerate(names):
-            found.append(Child(name, partial(run_worker, loaded, name, stages, box, number)))
+            run = partial(run_worker, loaded, name, stages, box, number)
+            found.append(Child(name, run, made_of=made_of, leave=LEAVE))
     return found
 
 
@@ -71,9 +79,11 @@ def run_worker(
     number: int,
     supervision: Supervision,
 ) -> None:
-    """Handle deliveries until `Stop` or until a handler hangs; then finish what is in hand and ack it."""
+    """Handle deliveries until `Stop`, until a handler hangs, or until a successor is up; then finish
+    what is in hand and ack it."""
     from runner.worker.worker import Worker
 
+    close_all()
     box.enter(number)
     memory = memory_of(loaded.pipeline)
     counts = observers.counting(loaded.pipeline, stages)
@@ -93,10 +103,13 @@ def run_worker(
             while not worker.ready:
                 time.sleep(READY_POLL)
             supervision.up()
-            while not worker.hung.wait(NAP):
+            while not worker.hung.wait(NAP) and not supervision.leaving:
                 pass
-            log.warning("%s is replaced, for it can't get rid of a handler that hangs", name)
-            supervision.replace()
+            if supervision.leaving:
+                worker.retire(supervision.left)
+            if worker.hung.is_set():
+                log.warning("%s is replaced, for it can't get rid of a handler that hangs", name)
+                supervision.replace()
         finally:
             finished = worker.stop(loaded.pipeline.shutdown_timeout)
     finally:
@@ -125,20 +138,20 @@ def begin_to_tell(
 def _nothing() -> None: ...
 
 
-def run_mailbox(mailbox: Mailbox, supervision: Supervision) -> None:
+def run_mailbox(mailbox: Mailbox, listeners: Listeners, supervision: Supervision) -> None:
     """Keep every mail until `Stop`."""
     from runner.mailbox.server import MailboxServer
 
-    with MailboxServer(mailbox.listen, mailbox.folder):
+    with MailboxServer(listeners.take("mailbox"), mailbox.folder):
         supervision.up()
         rest()
 
 
-def run_intake(loaded: LoadedPipeline, http: Http, supervision: Supervision) -> None:
+def run_intake(loaded: LoadedPipeline, http: Http, listeners: Listeners, supervision: Supervision) -> None:
     """Serve the intake until SIGTERM: granian, with the app in a process that it forks."""
-    from runner.intake.serving import BACKLOG, IntakeServer, connections_for
+    from runner.intake.serving import IntakeServer, connections_for
 
-    listener = listening(http.listen, "http: listen", "LISTEN", backlog=BACKLOG, unread=http.request_timeout)
+    listener = listeners.take("intake")
     connections = connections_for(http.max_connections)
     if connections < http.max_connections:
         message = "serving %d connections at once, and not %d (http: max_connections): the limit of open files is %d"
@@ -179,7 +192,11 @@ def _load_app(
             ledger.events = events
         up = supervision.up if server.ready is None else None  # else the intake was up before
         start = partial(_start_intake, loaded, broker, ledger, supervision, up)
-        return ServedApplication(loaded, broker, events, listener, connections, start, ledger, ready=server.ready)
+        follows = supervision.follows or server.ready is not None
+        served = ServedApplication(loaded, broker, events, listener, connections, start, ledger, follows=follows)
+        served.ready = server.ready
+        served.on_leave = supervision.left
+        return served
 
 
 def _start_intake(

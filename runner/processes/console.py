@@ -9,24 +9,27 @@ from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
 from runner.errors import StartError
 from runner.observability import observers
-from runner.pipeline import Console, Health
+from runner.pipeline import Console
+from runner.ports import listening
 from runner.processes.child import Supervision, nap, rest
+from runner.processes.listeners import Listeners, close_all
 from runner.processes.parts import Parts
-from runner.processes.ports import listening
 from runner.topology import plan
 
 log = logging.getLogger("runner.children")
 
 
-def run_console(loaded: LoadedPipeline, parts: Parts, console: Console, supervision: Supervision) -> None:
+def run_console(loaded: LoadedPipeline, parts: Parts, listeners: Listeners, supervision: Supervision) -> None:
     """Show this run to browsers until `Stop`."""
-    listener = _taken_over(console, supervision, wait=not parts.whole)
+    assert parts.console is not None
+    listener = listeners.take("console") if listeners.has("console") else _taken_over(parts.console, supervision)
     from runner.console.serving import Served
     from runner.processes.telling import Latest
 
     broker = connect(loaded.pipeline, "console", observers.attach())
     latest = Latest(supervision.snapshots)
-    served = Served(loaded, console, listener, broker, _needed(parts), supervision.children, lambda: latest.snapshot)
+    told = supervision.children, lambda: latest.snapshot
+    served = Served(loaded, parts.console, listener, broker, _needed(parts), *told)
     latest.start()
     try:
         served.start()
@@ -38,12 +41,12 @@ def run_console(loaded: LoadedPipeline, parts: Parts, console: Console, supervis
         broker.close()
 
 
-def run_health(loaded: LoadedPipeline, parts: Parts, health: Health, supervision: Supervision) -> None:
+def run_health(loaded: LoadedPipeline, parts: Parts, listeners: Listeners, supervision: Supervision) -> None:
     """Report the health of this run until `Stop`, from its children and its own connection to the broker."""
     from runner.intake.health import HealthViews
     from runner.intake.reserve import Reserve, views
 
-    listener = listening(health.listen, "health: listen")
+    listener = listeners.take("health")
     broker = connect(loaded.pipeline, "health", observers.attach())
     try:
         Reserve(listener, views(HealthViews(loaded, broker, _needed(parts), lambda: _down(supervision)))).start()
@@ -54,16 +57,15 @@ def run_health(loaded: LoadedPipeline, parts: Parts, health: Health, supervision
         broker.close()
 
 
-def _taken_over(console: Console, supervision: Supervision, *, wait: bool) -> socket.socket:
-    """The console's socket. A part of a pipeline works without: it may `wait` until the run that has
-    the address ends, since several parts on one machine share the file. Raises StartError."""
+def _taken_over(console: Console, supervision: Supervision) -> socket.socket:
+    """The console's socket, when the run that has its address ends: a part of a pipeline works
+    without, and several parts on one machine share the file."""
+    close_all()
     told = False
     while True:
         try:
             return listening(console.listen, "console: listen", "CONSOLE")
         except StartError as error:
-            if not wait:
-                raise
             if not told:
                 log.warning("no console for now: %s", error)
                 supervision.up()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from runner.config.loader import LoadedPipeline
 from runner.errors import RunnerError
 from runner.pipeline import Console, Health, Http, Mailbox, Pipeline, Stage
-from runner.processes.ports import with_port
 from runner.topology import plan
 from runner.wording import did_you_mean
 
@@ -50,18 +49,6 @@ def prepare_keys(parts: Parts, loaded: LoadedPipeline) -> None:
     """Have the keys at hand that these parts need; in development, make them. Raises KeysError."""
     if loaded.sealer is not None and _seal_or_reveal(parts, loaded):
         loaded.sealer.prepare(production=loaded.pipeline.production)
-
-
-def with_ports(parts: Parts) -> Parts:
-    """`parts`, each with the port that it will have: the system's choice where the file says 0.
-    Raises StartError."""
-    return replace(
-        parts,
-        intake=parts.intake and replace(parts.intake, listen=with_port(parts.intake.listen)),
-        mailbox=parts.mailbox and replace(parts.mailbox, listen=with_port(parts.mailbox.listen)),
-        health=parts.health and replace(parts.health, listen=with_port(parts.health.listen)),
-        console=parts.console and replace(parts.console, listen=with_port(parts.console.listen)),
-    )
 
 
 def parts_of(pipeline: Pipeline, only: Collection[str] = ()) -> Parts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -21,28 +21,32 @@ class _Life(NamedTuple):
 
 
 class Sum:
-    """What each child has told, by name. A child may consist of several processes, one after the
-    other: the intake has others after its certificate has changed."""
+    """What each child has told, by name. A child may consist of several processes: the intake has
+    another one after its certificate has changed, and a reload lets two of a name work for a while."""
 
     def __init__(self) -> None:
         self._lives: dict[str, dict[int, _Life]] = {}
         self._ended: dict[str, Told] = {}
 
-    def hear(self, name: str, pid: int, told: Told) -> None:
-        """The process `pid` of the child has told this."""
+    def hear(self, name: str, counts: Mapping[int, Told]) -> None:
+        """Processes of the child have told this, each by its id."""
         now, lives = time.monotonic(), self._lives.setdefault(name, {})
-        for other in [other for other, life in lives.items() if other != pid and now - life.at > SILENT]:
-            self._end(name, lives.pop(other))
-        lives[pid] = _Life(told, now)
+        for pid, told in counts.items():
+            for other in [other for other, life in lives.items() if other != pid and now - life.at > SILENT]:
+                self._end(name, lives.pop(other))
+            lives[pid] = _Life(told, now)
 
-    def ended(self, name: str) -> None:
-        """All the processes of the child have ended."""
-        for life in self._lives.pop(name, {}).values():
-            self._end(name, life)
+    def ended(self, name: str, pids: Collection[int]) -> None:
+        """These processes of the child have ended."""
+        lives = self._lives.get(name, {})
+        for pid in pids:
+            if pid in lives:
+                self._end(name, lives.pop(pid))
 
     def snapshot(self, processes: Mapping[str, Process]) -> Snapshot:
-        """The run at this moment; `processes` are its children, without what they have told."""
-        told = {name: self._told(name) for name in processes}
+        """The run at this moment; `processes` are its children, without what they have told. The sum has
+        those as well that it once had."""
+        told = {name: self._told(name) for name in {**processes, **self._ended, **self._lives}}
         whole = Told()
         for one in told.values():
             whole = added(whole, one)

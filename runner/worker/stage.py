@@ -130,8 +130,15 @@ class StageWorker(Consumer):
     def consume(self) -> None:
         self._broker.consume(self._stage.consume, 1 if self._probing else self._pace.prefetch, self)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a slot is at work, apart from those that hang, or will be."""
+        return any(slot.is_alive() for number, slot in enumerate(self._slots) if number not in self._abandoned)
+
     def stop(self) -> None:
         with self._lock:
+            if self._stopping:
+                return
             self._stopping = True
             if self._resume is not None:
                 self._resume.cancel()

@@ -34,6 +34,8 @@ LOCK_GRACE = 10.0
 from running, before the process is ended."""
 LEDGER_PAUSE = 60.0
 """Seconds for which a stage takes nothing while the ledger is away, unless it is back sooner."""
+RETIRE_POLL = 0.05
+"""Seconds between looks whether the last handler has returned."""
 PACE_EVERY = 5.0
 """Seconds between checks whether a stage takes as much in advance as it can handle."""
 
@@ -103,6 +105,16 @@ class Worker:
         for stage in self._stages:
             stage.consume()
         self._pacer.start()
+
+    def retire(self, retired: Callable[[], None]) -> None:
+        """Take nothing more, call `retired`, and return when what has begun is finished, however long
+        that takes; or as soon as a handler hangs. `stop` it then."""
+        self._over.set()
+        for stage in self._stages:
+            stage.stop()
+        retired()
+        while any(stage.busy for stage in self._stages) and not self.hung.is_set():
+            time.sleep(RETIRE_POLL)
 
     def stop(self, timeout: float) -> bool:
         """Take nothing more, give back what no handler has begun, and wait up to `timeout`

@@ -5,7 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from runner.pipeline import Breaker, Console, Health, Http, HttpRoute, Mailbox, Pipeline, Queue, Stage, Verify
+from runner.pipeline import (
+    Breaker,
+    Console,
+    ConsoleToken,
+    Health,
+    Http,
+    HttpRoute,
+    Mailbox,
+    Pipeline,
+    Queue,
+    Stage,
+    Verify,
+)
 from runner.units import format_duration, format_size
 
 _PIPELINE, _HTTP, _QUEUE, _STAGE = Pipeline("", Path()), Http(), Queue(""), Stage("", "", "")
@@ -32,6 +44,7 @@ DEFAULTS: dict[str, Any] = {
     "mailbox.folder": str(Mailbox().folder),
     "health.listen": str(Health().listen),
     "console.listen": str(Console().listen),
+    "console.tokens.*.roles": list(ConsoleToken("", "").roles),
     "http.routes.*.verify.tolerance": format_duration(Verify(()).tolerance),
     "queues.*.type": _QUEUE.type,
     "queues.*.delivery_limit": _QUEUE.delivery_limit,

@@ -16,6 +16,7 @@ from runner.pipeline import (
     Binding,
     Breaker,
     Console,
+    ConsoleToken,
     Exchange,
     Health,
     Http,
@@ -53,7 +54,7 @@ http:
     PUT /orders/new: {{publish: [orders, audit], verify: {{secrets: [whsec_{"QUJD" * 8}, {"QUJE" * 9}], tolerance: 1m}}}}
 mailbox: {{listen: "localhost:0", folder: /tmp/mails}}
 health: {{listen: "0.0.0.0:5001"}}
-console: {{listen: "[::1]:5002"}}
+console: {{listen: "[::1]:5002", tokens: {{ada: {{hash: {"0a" * 32}, roles: [operator]}}, bob: {{hash: {"0b" * 32}}}}}}}
 exchanges: {{events: {{type: topic}}}}
 queues:
   orders: {{schema: any.json, max_length: 10, delivery_limit: 30}}
@@ -108,7 +109,10 @@ stages:
         ),
         mailbox=Mailbox(Address("localhost", 0), Path("/tmp/mails")),
         health=Health(Address("0.0.0.0", 5001)),
-        console=Console(Address("::1", 5002)),
+        console=Console(
+            Address("::1", 5002),
+            tokens=(ConsoleToken("ada", "0a" * 32, ("operator",)), ConsoleToken("bob", "0b" * 32)),
+        ),
         shutdown_timeout=60.0,
     )
     result = loaded(text)

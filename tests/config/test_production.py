@@ -83,3 +83,25 @@ def test_development_is_warned_where_other_machines_may_post(host: str, is_open:
     text = text.replace("{schema: sealed.json}", "{}")
     found = [problem for problem in problems_of(text) if "who they are" in problem.message]
     assert [problem.severity for problem in found] == (["warning"] if is_open else [])
+
+
+CONSOLE = "console: {{listen: '{listen}'{more}}}\n"
+
+
+def test_a_console_that_other_machines_reach_needs_tokens_and_tls(tmp_path: Path) -> None:
+    more = CONSOLE.format(listen="0.0.0.0:5001", more="")
+    tokens, tls = problems(tmp_path, more)
+    reached = "console: other machines reach 0.0.0.0:5001, and "
+    assert tokens.startswith(f"{reached}nothing asks them who they are; add 'tokens'")
+    assert tls.startswith(f"{reached}tokens would pass the network in the clear; add 'tls'")
+    assert problems(tmp_path, more, production="false") == [], "which only warns"
+
+
+def test_a_console_for_this_machine_needs_neither(tmp_path: Path) -> None:
+    assert problems(tmp_path, CONSOLE.format(listen="127.0.0.1:5001", more="")) == problems(tmp_path)
+
+
+def test_a_console_with_tokens_is_told_of_tls_only(tmp_path: Path) -> None:
+    tokens = f", tokens: {{ada: {{hash: {'0a' * 32}}}}}"
+    [told] = problems(tmp_path, CONSOLE.format(listen="0.0.0.0:5001", more=tokens))
+    assert "tokens would pass the network in the clear" in told

@@ -73,7 +73,7 @@ def test_required_keys_are_said_to_be_so() -> None:
     required = {"queues", "http.routes", "http.routes.*.publish", "exchanges.*.type", "queues.*.bind.exchange"}
     required |= {"stages.*.consume", "stages.*.handler", "publish.to", "publish.to.exchange", "ledger.url"}
     required |= {"http.routes.*.verify.secrets", "http.tls.certificate", "http.tls.key"}
-    required |= {"console.tls.certificate", "console.tls.key"}
+    required |= {"console.tls.certificate", "console.tls.key", "console.tokens.*.hash"}
     assert {key for key, default in ROWS.items() if default == "required"} == required
 
 

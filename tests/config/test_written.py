@@ -39,7 +39,10 @@ http:
         - to: [orders, {exchange: events, key: order.changed}]
 mailbox: {folder: /tmp/mails}
 health: {listen: "127.0.0.1:5009"}
-console: {listen: "127.0.0.1:5010", tls: {certificate: CERTIFICATE, key: KEY}}
+console:
+  listen: "127.0.0.1:5010"
+  tls: {certificate: CERTIFICATE, key: KEY}
+  tokens: {ada: {hash: "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a", roles: [operator, revealer]}}
 exchanges: {events: {type: topic}, all: {type: fanout}}
 queues:
   orders: {schema: any.json, max_length: 10}
@@ -144,7 +147,7 @@ def test_what_a_file_leaves_out_is_shown_with_the_models_defaults() -> None:
     shown_in_use = (
         {"http.routes.*.verify.tolerance"}
         | {f"http.routes.*.idempotency{key}" for key in ("", ".mode", ".keep")}
-        | {"stages.*.on_unknown", "http.routes.*.auth"}
+        | {"stages.*.on_unknown", "http.routes.*.auth", "console.tokens.*.roles"}
     )
     for key, default in DEFAULTS.items():
         trail = key.replace("queues.*", "queues.a").replace("stages.*", "stages.s").replace("retry", "stages.s.retry")

@@ -13,8 +13,9 @@ from runner.brokers.base import Broker
 from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
 from runner.console.serving import Served
+from runner.message import Destination, Outgoing
 from runner.pipeline import Console
-from runner.processes.ports import listening
+from runner.ports import listening
 from runner.topology import plan
 from tests.pipelines import loaded
 
@@ -86,3 +87,9 @@ def show(tmp_path: Path) -> Iterator[Show]:
 def shown(show: Show) -> Shown:
     """The console of the small pipeline."""
     return show()
+
+
+def bury(shown: Shown, *ids: str, error: str = "it failed", body: bytes = b"{}") -> None:
+    """Put messages into the dead letters of `orders`."""
+    headers = {"runner-error": error, "runner-stage": "check", "runner-time": "2026-01-02T03:04:05.000+00:00"}
+    shown.broker.publish([Outgoing(Destination("", "orders.dlq"), one, body, headers) for one in ids])

@@ -29,7 +29,7 @@ def test_they_say_what_is_on_each_queue_and_who_takes_it(shown: Shown) -> None:
     assert figures["#queue.orders.state"] == "idle"
     assert figures["queue.bills.ready"] == "0"
     assert (figures["process.worker"], figures["#process.worker"]) == ("not up", "bad")
-    assert figures["summary"] == "worker is not up; check has no worker; bill has no worker"
+    assert figures["summary"] == "worker is not up; check has no worker; bill has no worker."
     assert figures["#summary"] == "bad"
 
 

@@ -39,6 +39,7 @@ _VARIES = [
     for pattern, word in (
         (r"\b[0-9a-f]{32}\b", "<id>"),
         (r"\bsim_[a-z2-7]{24}\b", "<charge>"),
+        (r"\bprocess \d+\b", "<process>"),
         (r"\bOrder [0-9a-f]{8}\b", "<reference>"),
         (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+Z)?)?", "<time>"),
         (r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d (GMT|[+-]\d{4})", "<time>"),

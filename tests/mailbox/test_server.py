@@ -252,15 +252,13 @@ def test_a_port_that_is_taken_is_named_with_what_to_do(folder: Path) -> None:
             MailboxServer(Address("127.0.0.1", port), folder).start()
 
     assert str(raised.value) == (
-        f"mailbox: port {port} of 127.0.0.1 is taken by another program. "
-        "Set another mailbox.listen, and let the stages send their mail there"
+        f"can't listen on 127.0.0.1:{port}: address already in use; stop the other program, or listen elsewhere "
+        "(mailbox: listen in the pipeline)"
     )
 
 
 def test_an_address_of_another_machine_is_refused(folder: Path) -> None:
-    with pytest.raises(
-        StartError, match=r"mailbox: can't listen on 192\.0\.2\.1:1025: .*\. Set another mailbox\.listen"
-    ):
+    with pytest.raises(StartError, match=r"can't listen on 192\.0\.2\.1:1025: .* \(mailbox: listen in the pipeline\)"):
         MailboxServer(Address("192.0.2.1", 1025), folder).start()
 
 

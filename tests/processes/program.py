@@ -52,10 +52,11 @@ def steady(name):
             note(name, "stopping")
     return run
 
+extra = {}
 CHILDREN
 
 sys.exit(Supervisor(children, shutdown_timeout=0.5, configure_child=lambda name: None,
-                    on_up=lambda: note("all", "up"), events=attach([Watching()])).run())
+                    on_up=lambda: note("all", "up"), events=attach([Watching()]), **extra).run())
 """
 
 Run = Callable[[str], "Program"]

@@ -12,6 +12,7 @@ from bench.ports import free_port
 from runner.config.loader import LoadedPipeline
 from runner.processes.child import Child
 from runner.processes.children import children
+from runner.processes.listeners import Listeners
 from runner.processes.parts import parts_of
 from tests.pipelines import loaded, write
 from tests.waiting import wait_until
@@ -33,7 +34,7 @@ def pipeline(tmp_path: Path) -> LoadedPipeline:
 
 
 def made(pipeline: LoadedPipeline, *only: str, processes: int = 1) -> list[Child]:
-    return children(pipeline, parts_of(pipeline.pipeline, only), processes=processes)
+    return children(pipeline, parts_of(pipeline.pipeline, only), Listeners({}), processes=processes)
 
 
 @pytest.mark.parametrize(
@@ -67,11 +68,13 @@ from runner.observability import logs
 from runner.processes.child import Board, Supervision
 from runner.processes.child import Child
 from runner.processes.children import children
+from runner.processes.listeners import Listeners
 from runner.processes.parts import parts_of
 
 logs.configure("health")
 loaded = load(sys.argv[1])
-[health] = [child for child in children(loaded, parts_of(loaded.pipeline, [])) if child.name == "health"]
+parts = parts_of(loaded.pipeline, [])
+[health] = [child for child in children(loaded, parts, Listeners.opened(parts)) if child.name == "health"]
 lifeline, report = os.pipe()
 health.run(Supervision(report, lifeline, Board([])))
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.pipeline import Address, Http, Mailbox, Pipeline, Stage
-from runner.processes.parts import UnknownPartError, parts_of, with_ports
+from runner.processes.parts import UnknownPartError, parts_of
 
 HTTP = Http(Address("127.0.0.1", 0), ())
 MAILBOX = Mailbox(Address("127.0.0.1", 0), Path("/mails"))
@@ -51,10 +51,3 @@ def test_a_name_that_is_not_in_the_file_is_reported_with_the_nearest_one(name: s
 def test_a_section_that_is_left_out_is_no_part() -> None:
     with pytest.raises(UnknownPartError, match="'intake' is not a part of it; the parts are mailbox, validate"):
         parts_of(pipeline(http=None), ["intake"])
-
-
-def test_each_part_has_the_port_that_it_will_have() -> None:
-    parts = with_ports(parts_of(pipeline(mailbox=None)))
-    assert parts.intake is not None
-    assert parts.intake.listen.port > 0
-    assert parts.mailbox is None

@@ -9,16 +9,16 @@ from runner.errors import StartError
 from runner.hosts import family_of
 from runner.pipeline import Address
 
+BACKLOG = 1024
+"""Connections that may wait to be accepted."""
 
-def listening(
-    address: Address, key: str, variable: str = "", *, backlog: int = 128, unread: float = 0.0
-) -> socket.socket:
+
+def listening(address: Address, key: str, variable: str = "", *, unread: float = 0.0) -> socket.socket:
     """A socket that listens on `address`, which is at `key` in the pipeline and, in the shipped
     one, comes from the environment's `variable`.
 
-    `backlog` connections may wait to be accepted. A connection whose peer has read nothing for
-    `unread` seconds is ended if the system can do that (Linux; 0: never). Raises StartError if
-    nothing can listen there.
+    A connection whose peer has read nothing for `unread` seconds is ended if the system can do
+    that (Linux; 0: never). Raises StartError if nothing can listen there.
     """
     try:
         listener = socket.socket(family_of(address.host), socket.SOCK_STREAM)
@@ -30,20 +30,12 @@ def listening(
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(unread * 1000))
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind((address.host, address.port))
-        listener.listen(backlog)
+        listener.listen(BACKLOG)
         listener.setblocking(False)
     except OSError as error:
         listener.close()
         raise _cannot_listen(address, key, variable, error) from None
     return listener
-
-
-def with_port(address: Address) -> Address:
-    """`address`, with a port that is free now instead of port 0. Raises StartError."""
-    if address.port:
-        return address
-    with listening(address, "listen") as listener:
-        return Address(address.host, listener.getsockname()[1])
 
 
 def _cannot_listen(address: Address, key: str, variable: str, error: OSError) -> StartError:

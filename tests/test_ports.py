@@ -9,7 +9,7 @@ import pytest
 from bench.ports import free_port
 from runner.errors import StartError
 from runner.pipeline import Address
-from runner.processes.ports import listening, with_port
+from runner.ports import listening
 
 
 def said(address: Address, variable: str = "LISTEN") -> str:
@@ -42,13 +42,6 @@ def test_a_port_that_another_run_listens_on_is_taken() -> None:
 
 def test_a_name_without_an_address_is_reported() -> None:
     assert said(Address("nowhere.invalid", 5000)).startswith("can't listen on nowhere.invalid:5000: ")
-
-
-def test_port_0_becomes_a_port_that_is_free() -> None:
-    address = with_port(Address("127.0.0.1", 0))
-    with listening(address, "http: listen") as listener:
-        assert listener.getsockname() == (address.host, address.port)
-    assert with_port(address) is address
 
 
 def test_an_address_of_another_machine_is_reported() -> None:

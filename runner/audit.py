@@ -6,6 +6,7 @@ import getpass
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -15,16 +16,19 @@ from runner.privacy.files import make_file
 from runner.privacy.masking import mask
 
 AUDIT = Path("var") / "audit.jsonl"
+LONGEST = 4096
+"""Bytes of a deed that are counted on, to find the last ones."""
 
 
 class Trail:
-    """What one call of a command does, and why, for the pipeline in `folder`."""
+    """What an operator does at once, and why, for the pipeline in `folder`."""
 
-    def __init__(self, folder: Path, deed: str, reason: str) -> None:
+    def __init__(self, folder: Path, deed: str, reason: str, by: str = "") -> None:
+        """`by` is who does it, where that isn't the owner of this process."""
         self._path = folder / AUDIT
         self._deed = deed
         self._reason = mask(reason)
-        self._who = who()
+        self._who = by or who()
 
     def write(self, letter: DeadLetter, to: str, failed: str = "") -> None:
         """Write down what is about to happen to `letter`, or why it did not happen after all; it is in
@@ -53,6 +57,27 @@ class Trail:
             os.write(file, line)
         finally:
             os.close(file)
+
+
+def read_trail(folder: Path, most: int) -> list[dict[str, Any]]:
+    """The last `most` deeds, the newest first. Lines that are no deeds are left out. Raises RunnerError."""
+    try:
+        with (folder / AUDIT).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - most * LONGEST))
+            lines = file.read().splitlines()[-most:]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise RunnerError(f"{folder / AUDIT}: the audit trail can't be read: {error.strerror}") from error
+    return [entry for line in reversed(lines) if (entry := _entry(line)) is not None]
+
+
+def _entry(line: bytes) -> dict[str, Any] | None:
+    try:
+        entry = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return entry if isinstance(entry, dict) else None
 
 
 def who() -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.audit import AUDIT, Trail, read_trail, who
 from runner.brokers.base import Shelved
-from runner.commands.audit import AUDIT, Trail, who
 from runner.deadletters import read
 from runner.errors import RunnerError
 
@@ -30,3 +30,12 @@ def test_a_trail_that_cannot_be_written_is_an_error_and_names_the_file(tmp_path:
     (tmp_path / "var").write_text("a file where the folder belongs")
     with pytest.raises(RunnerError, match=r"audit\.jsonl: the audit trail can't be written"):
         Trail(tmp_path, "drop", "why").write(LETTER, "")
+
+
+def test_the_last_deeds_are_read_the_newest_first(tmp_path: Path) -> None:
+    assert read_trail(tmp_path, 10) == []
+    for reason in ("one", "two", "three"):
+        Trail(tmp_path, "drop", reason, by="ada").write(LETTER, "")
+    with (tmp_path / AUDIT).open("a") as file:
+        file.write("half a li")
+    assert [(deed["who"], deed["reason"]) for deed in read_trail(tmp_path, 3)] == [("ada", "three"), ("ada", "two")]

@@ -1,0 +1,61 @@
+"""The dead letters, to look at: by kind of error, and one by one.
+
+Left out: what an operator does to them (see `deeds`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+
+from flask import Flask, abort, render_template, request
+
+from runner.console.chosen import SPANS, choice_of, read_choice
+from runner.console.run import Run
+from runner.deadletters import DeadLetter, body_of, grouped
+from runner.errors import RunnerError
+from runner.operations import found
+
+MOST_OF_ONE = 20
+"""Dead letters of one id that are shown."""
+_LOOKING = threading.Lock()
+
+
+def add(app: Flask, run: Run) -> None:
+    """Add the pages to `app`."""
+
+    @app.get("/dead")
+    def dead() -> str:
+        choice = read_choice(request.args)
+        with looking():
+            groups = grouped(letter for _, letter in found(run.loaded, choice.queues, choice.filter))
+        rows = [(group, choice_of(group, choice.since)) for group in groups]
+        return render_template("dead.html", rows=rows, choice=choice, spans=SPANS)
+
+    @app.get("/dead/<queue>/<id>")
+    def letter(queue: str, id: str) -> str:
+        choice = read_choice({"queue": queue, "id": id})
+        with looking():
+            letters = [one for _, one in islice(found(run.loaded, choice.queues, choice.filter), MOST_OF_ONE)]
+        if not letters:
+            abort(404, f"{id} is not among the dead letters of {queue}; it may have been replayed or dropped.")
+        bodies = [_body(run, one) for one in letters]
+        return render_template("letter.html", letters=list(zip(letters, bodies, strict=True)), choice=choice)
+
+
+@contextmanager
+def looking() -> Iterator[None]:
+    """One page at a time looks at the dead letters. What keeps it from that is an answer."""
+    with _LOOKING:
+        try:
+            yield
+        except RunnerError as error:
+            abort(503, f"The dead letters can't be looked at: {error}. Reload the page to try again.")
+
+
+def _body(run: Run, letter: DeadLetter) -> str:
+    if letter.sealed:
+        return f"(sealed as a whole: {letter.sealed})"
+    return body_of(letter, run.loaded.schemas.get(letter.queue))

@@ -1,0 +1,121 @@
+"""What an operator has begun and that takes longer than a request: replaying and dropping.
+
+One job runs at a time, on a thread. It lives in the console's process: a restart ends it where it is,
+which loses nothing. Left out: what is done to one dead letter (see `operations`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from runner.brokers.base import Shelf
+from runner.deadletters import DeadLetter
+from runner.errors import RunnerError
+
+log = logging.getLogger("runner.console")
+
+MOST_REASONS = 10
+"""Refusals that are told one by one."""
+MOST_JOBS = 50
+"""Jobs that are remembered."""
+PATIENCE = 1.0
+"""Seconds in which a short job is done before its page is first shown."""
+
+Deed = Callable[[Shelf, DeadLetter], str]
+"""Why a dead letter stays; empty: it has been dealt with. Raises RunnerError."""
+
+
+@dataclass(slots=True)
+class Job:
+    """One deed on many dead letters. Its thread writes, others read."""
+
+    number: int
+    deed: str
+    """`replay` or `drop`."""
+    done: int = 0
+    stay: int = 0
+    reasons: list[tuple[str, str]] = field(default_factory=list)
+    """Ids of some that stay, and why."""
+    error: str = ""
+    """Why it ended too early; empty: it didn't."""
+    over: threading.Event = field(default_factory=threading.Event)
+    stopped: bool = False
+    """Whether it was asked to end."""
+
+
+class Jobs:
+    """Those of one console. Any thread may call any method."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[int, Job] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, deed: str, letters: Iterator[tuple[Shelf, DeadLetter]], one: Deed) -> Job | None:
+        """Begin to do `one` to all `letters`; None: another job is running."""
+        with self._lock:
+            if any(not job.over.is_set() for job in self._jobs.values()):
+                return None
+            job = Job(max(self._jobs, default=0) + 1, deed)
+            self._jobs[job.number] = job
+            while len(self._jobs) > MOST_JOBS:
+                del self._jobs[min(self._jobs)]
+        threading.Thread(target=_work, args=(job, letters, one), name=f"{deed}-{job.number}", daemon=True).start()
+        job.over.wait(PATIENCE)
+        return job
+
+    def get(self, number: int) -> Job | None:
+        return self._jobs.get(number)
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a job would do."""
+
+    do: int = 0
+    stay: int = 0
+    reasons: list[tuple[str, str]] = field(default_factory=list)
+    partial: bool = False
+    """Whether there are more than were looked at."""
+
+
+def plan_of(letters: Iterator[tuple[Shelf, DeadLetter]], one: Deed, *, seconds: float) -> Plan:
+    """What `one` would do to `letters`, as far as `seconds` allow to look. Raises RunnerError."""
+    plan, deadline = Plan(), time.monotonic() + seconds
+    for on, letter in letters:
+        if time.monotonic() > deadline:
+            plan.partial = True
+            break
+        if stays := one(on, letter):
+            plan.stay += 1
+            _tell(plan.reasons, letter, stays)
+        else:
+            plan.do += 1
+    return plan
+
+
+def _work(job: Job, letters: Iterator[tuple[Shelf, DeadLetter]], one: Deed) -> None:
+    try:
+        for on, letter in letters:
+            if job.stopped:
+                break
+            if stays := one(on, letter):
+                job.stay += 1
+                _tell(job.reasons, letter, stays)
+            else:
+                job.done += 1
+    except RunnerError as error:
+        job.error = str(error)
+    except Exception as error:  # else the page would say for ever that it is running
+        log.exception("%s has failed", job.deed)
+        job.error = f"{type(error).__name__}: {error}"
+    finally:
+        job.over.set()
+
+
+def _tell(reasons: list[tuple[str, str]], letter: DeadLetter, stays: str) -> None:
+    if len(reasons) < MOST_REASONS:
+        reasons.append((letter.id, stays))

@@ -1,0 +1,126 @@
+"""The sockets on which the parts of a run listen.
+
+The supervisor opens them, and its children inherit them. So a part that is restarted or replaced
+finds its port as the one before left it, and in the queue whoever has connected meanwhile.
+"""
+
+from __future__ import annotations
+
+import socket
+import weakref
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple, Self
+
+from runner.errors import StartError
+from runner.pipeline import Address
+from runner.ports import listening
+from runner.processes.parts import Parts
+
+_all: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+"""The listening sockets of this process, whatever they are for."""
+
+
+class _Wanted(NamedTuple):
+    """A socket, as the file asks for it."""
+
+    address: Address
+    key: str
+    variable: str = ""
+    unread: float = 0.0
+
+    def open(self) -> socket.socket:
+        opened = listening(self.address, self.key, self.variable, unread=self.unread)
+        _all.add(opened)
+        return opened
+
+
+class Listeners:
+    """One socket for each part that listens."""
+
+    def __init__(self, sockets: Mapping[str, tuple[_Wanted, socket.socket]]) -> None:
+        self._sockets = sockets
+
+    def get(self, part: str, wanted: _Wanted) -> socket.socket | None:
+        """The socket of a part, if it is as wanted."""
+        known, opened = self._sockets.get(part, (None, None))
+        return opened if known == wanted else None
+
+    @classmethod
+    def opened(cls, parts: Parts, before: Listeners | None = None) -> Self:
+        """Those that `parts` need; what `before` has, as it is wanted now, is shared with it.
+
+        Raises StartError if an address can't be listened on; then nothing was opened. The console of a
+        part of the pipeline may be without: another run on this machine may have its address.
+        """
+        sockets: dict[str, tuple[_Wanted, socket.socket]] = {}
+        try:
+            for part, wanted in _wanted(parts).items():
+                known = before.get(part, wanted) if before is not None else None
+                if (found := known or _opened(wanted, needed=part != "console" or parts.whole)) is not None:
+                    sockets[part] = wanted, found
+        except BaseException:
+            cls(sockets).close(but=before)
+            raise
+        return cls(sockets)
+
+    def on_ports(self, parts: Parts) -> Parts:
+        """`parts`, each with the port that it has: where the file says 0, the system's choice."""
+        return replace(
+            parts,
+            intake=parts.intake and replace(parts.intake, listen=self._address("intake")),
+            mailbox=parts.mailbox and replace(parts.mailbox, listen=self._address("mailbox")),
+            health=parts.health and replace(parts.health, listen=self._address("health")),
+            console=parts.console and replace(parts.console, listen=self._address("console", parts.console.listen)),
+        )
+
+    def _address(self, part: str, written: Address | None = None) -> Address:
+        if part not in self._sockets and written is not None:
+            return written
+        wanted, opened = self._sockets[part]
+        return Address(wanted.address.host, opened.getsockname()[1])
+
+    def take(self, part: str = "") -> socket.socket:
+        """In a child, the socket of its part. It lets go of all others, which would be held open otherwise."""
+        own = self._sockets[part][1]
+        close_all(but=own)
+        return own
+
+    def has(self, part: str) -> bool:
+        """Whether it has a socket. A console may have none: see `opened`."""
+        return part in self._sockets
+
+    def close(self, but: Listeners | None = None) -> None:
+        """Close those that aren't shared with `but`."""
+        for part, (wanted, opened) in self._sockets.items():
+            if but is None or but.get(part, wanted) is not opened:
+                opened.close()
+
+
+def _opened(wanted: _Wanted, *, needed: bool) -> socket.socket | None:
+    try:
+        return wanted.open()
+    except StartError:
+        if needed:
+            raise
+        return None
+
+
+def close_all(but: socket.socket | None = None) -> None:
+    """In a child: let go of the listening sockets that it has inherited."""
+    for opened in list(_all):
+        if opened is not but:
+            opened.close()
+
+
+def _wanted(parts: Parts) -> dict[str, _Wanted]:
+    wanted: dict[str, _Wanted] = {}
+    if parts.mailbox is not None:
+        wanted["mailbox"] = _Wanted(parts.mailbox.listen, "mailbox: listen")
+    if parts.health is not None:
+        wanted["health"] = _Wanted(parts.health.listen, "health: listen")
+    if parts.console is not None:
+        wanted["console"] = _Wanted(parts.console.listen, "console: listen", "CONSOLE")
+    if parts.intake is not None:
+        wanted["intake"] = _Wanted(parts.intake.listen, "http: listen", "LISTEN", parts.intake.request_timeout)
+    return wanted

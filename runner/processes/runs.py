@@ -1,0 +1,101 @@
+"""How a command finds the runs of a pipeline on this machine: each has a file in `var/runs`, named
+by its process, that it keeps locked as long as it lives. Left out: what the command tells it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from runner import locks
+from runner.privacy.files import make_file, make_folder
+
+log = logging.getLogger("runner.reload")
+
+RUNS = Path("var") / "runs"
+
+
+class Run(NamedTuple):
+    """A run that lives."""
+
+    pid: int
+    file: str
+    """The pipeline's."""
+    reloads: int
+    """How many reloads have come to an end."""
+    outcome: str
+    """Of the last one: `reloaded` or `refused`."""
+    words: str
+
+
+class RunFile:
+    """The file of this run, of the pipeline at `path`. Where it can't be written, there is none, and no
+    command finds the run."""
+
+    def __init__(self, path: Path) -> None:
+        path = path.absolute()
+        self._run = Run(os.getpid(), str(path), 0, "", "")
+        self._path = path.parent / RUNS / str(os.getpid())
+        self._file = -1
+        try:
+            make_folder(self._path.parent)
+            self._file = make_file(self._path)
+            locks.try_lock(self._file)
+        except OSError as error:
+            log.debug("no `runner reload` will find this run: %s: %s", self._path, error.strerror)
+        locks.keep_from_children(self)
+        self._write()
+
+    def tell(self, outcome: str, words: str) -> None:
+        """A reload has come to an end."""
+        self._run = self._run._replace(reloads=self._run.reloads + 1, outcome=outcome, words=words)
+        self._write()
+
+    def let_go(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def close(self) -> None:
+        """The run has ended."""
+        if self._file >= 0:
+            with suppress(OSError):
+                self._path.unlink()
+        self.let_go()
+        locks.forget(self)
+
+    def _write(self) -> None:
+        if self._file < 0:
+            return
+        line = json.dumps(self._run._asdict()).encode() + b"\n"
+        with suppress(OSError):
+            os.pwrite(self._file, line, 0)
+            os.ftruncate(self._file, len(line))
+
+
+def runs_of(path: Path) -> Iterator[Run]:
+    """The runs of the pipeline at `path` that live. Files that dead ones have left are removed."""
+    path = path.absolute()
+    for entry in sorted((path.parent / RUNS).glob("[0-9]*")):
+        run = _read(entry)
+        if run is not None and run.file == str(path):
+            yield run
+
+
+def _read(entry: Path) -> Run | None:
+    """Raises nothing: one that can't be read is not ours, or ends just now."""
+    with suppress(OSError, ValueError, TypeError):
+        file = os.open(entry, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            if locks.try_lock(file):
+                entry.unlink()
+                return None
+            return Run(**json.loads(os.pread(file, 1 << 20, 0).partition(b"\n")[0]))
+        finally:
+            os.close(file)
+    return None

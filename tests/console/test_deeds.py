@@ -1,0 +1,74 @@
+"""What an operator does to dead letters."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from runner.audit import read_trail
+from tests.console.conftest import Show, Shown, bury
+from tests.console.test_guard import ASKING, Browser
+from tests.waiting import wait_until
+
+
+def dead_of(shown: Shown) -> int:
+    return shown.broker.depths(["orders"])["orders"].dead
+
+
+def test_a_plan_says_what_would_happen_and_changes_nothing(shown: Shown) -> None:
+    bury(shown, "a", "b")
+    page = shown.ask("/dead/replay?queue=orders").body
+    assert "Replay 2 dead letters" in page
+    assert "where they failed" in page
+    assert "Drop 1 dead letter<" in shown.ask("/dead/drop?id=a").body
+    assert "Nothing to replay." in shown.ask("/dead/replay?id=nobody").body
+    assert dead_of(shown) == 2
+
+
+def test_what_is_replayed_leaves_the_dead_letters_and_is_written_down(shown: Shown, tmp_path: Path) -> None:
+    bury(shown, "a", "b")
+    browser = Browser(shown)
+    seal = browser.seal("/dead/replay?id=a")
+    answer = browser.post("/dead/replay", seal, {"id": "a", "to": "bills", "reason": "mended"})
+    assert answer.status == 303
+    wait_until(lambda: "Replayed 1 dead letter<" in browser.get(answer.headers["location"]).body)
+    assert dead_of(shown) == 1
+    assert shown.broker.depths(["bills"])["bills"].ready == 1
+    [deed] = read_trail(tmp_path, 9)
+    assert (deed["deed"], deed["id"], deed["to"], deed["reason"]) == ("replay", "a", "bills", "mended")
+
+
+def test_a_drop_wants_a_reason(shown: Shown, tmp_path: Path) -> None:
+    bury(shown, "a")
+    browser = Browser(shown)
+    seal = browser.seal("/dead/drop?id=a")
+    assert browser.post("/dead/drop", seal, {"id": "a", "reason": " "}).status == 400
+    assert dead_of(shown) == 1
+    assert browser.post("/dead/drop", seal, {"id": "a", "reason": "a test"}).status == 303
+    wait_until(lambda: dead_of(shown) == 0)
+    assert [deed["reason"] for deed in read_trail(tmp_path, 9)] == ["a test"]
+
+
+def test_only_an_operator_may_and_is_named_in_the_audit_trail(show: Show, tmp_path: Path) -> None:
+    shown = show(ASKING)
+    bury(shown, "a")
+    viewer, operator = Browser(shown), Browser(shown)
+    viewer.log_in("bobs token")
+    assert "Replay…" not in viewer.get("/dead").body
+    assert viewer.get("/dead/replay?id=a").status == 403
+    assert viewer.post("/dead/drop", viewer.seal("/"), {"id": "a", "reason": "x"}).status == 403
+    assert dead_of(shown) == 1
+    operator.log_in("adas token")
+    assert "Replay…" in operator.get("/dead").body
+    operator.post("/dead/drop", operator.seal("/dead/drop?id=a"), {"id": "a", "reason": "x"})
+    wait_until(lambda: dead_of(shown) == 0)
+    assert [deed["who"] for deed in read_trail(tmp_path, 9)] == ["ada"]
+    assert re.search(r"ada</td>.*drop", operator.get("/audit").body, re.DOTALL)
+
+
+def test_a_job_that_nobody_remembers_is_a_404(shown: Shown) -> None:
+    assert shown.ask("/dead/jobs/7").status == 404
+
+
+def test_a_queue_that_is_not_there_is_no_target(shown: Shown) -> None:
+    assert shown.ask("/dead/replay?to=nowhere").status == 400

@@ -1,0 +1,100 @@
+"""Small children that are exchanged, each run as a real program; whole pipelines are in tests/system/test_reload.py."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from tests.processes.program import Run, alive
+from tests.waiting import wait_until
+
+RELOADING = """
+from runner.errors import RunnerError
+from runner.processes.exchange import Generation
+
+class Reloading:
+    watches = False
+
+    def due(self):
+        return False
+
+    def try_out(self, supervision):
+        if (folder / "hopeless").exists():
+            raise RunnerError("it is hopeless")
+        supervision.loadable()
+
+    def load(self):
+        return Generation(next_children, 0.5)
+
+    def accept(self, what):
+        note("accepted", what.replace(" ", "_"))
+
+    def refuse(self, reason):
+        note("refused", reason.replace(" ", "_"))
+
+def failing(supervision):
+    raise ValueError("no")
+
+def stuck(supervision):
+    note("stuck", "started")
+    rest()
+
+extra["reload"] = Reloading()
+"""
+
+
+def children(now: str, then: str) -> str:
+    return f"{RELOADING}\nchildren = {now}\nnext_children = {then}\n"
+
+
+def test_the_new_child_is_up_before_the_old_one_goes(program: Run) -> None:
+    running = program(children("[Child('a', steady('a'), made_of=1)]", "[Child('a', steady('a'), made_of=2)]"))
+    wait_until(lambda: "all up" in running.events)
+    running.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "accepted replaced:_a" in running.events)
+    first, second = running.pids("a")
+    wait_until(lambda: not alive(first))
+    assert running.events.index("a stopping") > [n for n, event in enumerate(running.events) if event == "a up"][1]
+    os.kill(second, signal.SIGKILL)
+    wait_until(lambda: len(running.pids("a")) == 3)
+    running.process.terminate()
+    assert running.end()[0] == 0
+
+
+def test_if_nothing_changes_that_is_told_at_once(program: Run) -> None:
+    running = program(children("[Child('a', steady('a'), made_of=1)]", "[Child('a', steady('a'), made_of=1)]"))
+    wait_until(lambda: "all up" in running.events)
+    running.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "accepted nothing_that_runs_has_changed" in running.events)
+
+
+def test_what_can_not_be_loaded_is_refused(program: Run, tmp_path: Path) -> None:
+    running = program(children("[Child('a', steady('a'), made_of=1)]", "[]"))
+    wait_until(lambda: "all up" in running.events)
+    (tmp_path / "hopeless").touch()
+    running.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "refused it_is_hopeless" in running.events)
+    assert alive(running.pids("a")[0])
+
+
+def test_what_ends_before_it_is_up_is_given_up_with_all_others_of_its_generation(program: Run) -> None:
+    then = "[Child('a', failing, made_of=2), Child('b', stuck, made_of=2)]"
+    running = program(children("[Child('a', steady('a'), made_of=1), Child('b', steady('b'), made_of=1)]", then))
+    wait_until(lambda: "all up" in running.events)
+    running.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "refused a_ended_before_it_was_up,_with_exit_status_1" in running.events)
+    assert alive(running.pids("a")[0])
+    assert alive(running.pids("b")[0])
+    running.process.terminate()
+    assert running.end()[0] == 0
+
+
+def test_a_second_order_gives_up_what_the_first_one_has_begun(program: Run) -> None:
+    running = program(children("[Child('a', steady('a'), made_of=1)]", "[Child('a', stuck, made_of=2)]"))
+    wait_until(lambda: "all up" in running.events)
+    for times in (1, 2):
+        running.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: running.events.count("stuck started") == times)  # noqa: B023 - called at once
+    running.process.terminate()
+    assert running.end()[0] == 0

@@ -1,0 +1,84 @@
+"""The sockets of a run: which are opened, shared and closed."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runner.errors import StartError
+from runner.intake.reserve import open_files
+from runner.pipeline import Address, Console, Http, Mailbox
+from runner.processes.listeners import Listeners, close_all
+from runner.processes.parts import Parts
+
+ANYWHERE = Address("127.0.0.1", 0)
+PARTS = Parts(Http(ANYWHERE), Mailbox(ANYWHERE, Path("/mails")), ())
+
+
+def ports(listeners: Listeners, parts: Parts = PARTS) -> tuple[int, int]:
+    on_ports = listeners.on_ports(parts)
+    assert on_ports.intake is not None
+    assert on_ports.mailbox is not None
+    return on_ports.intake.listen.port, on_ports.mailbox.listen.port
+
+
+def answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=30).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def test_each_part_has_the_port_on_which_it_is_reached_already() -> None:
+    listeners = Listeners.opened(PARTS)
+    assert all(answers(port) for port in ports(listeners))
+    listeners.close()
+    assert listeners.on_ports(Parts(None, None, ())) == Parts(None, None, ())
+
+
+def test_a_part_that_listens_where_it_did_keeps_its_socket() -> None:
+    before = Listeners.opened(PARTS)
+    intake, mailbox = ports(before)
+    moved = replace(PARTS, mailbox=Mailbox(Address("localhost", 0), Path("/mails")))
+    after = Listeners.opened(moved, before)
+    assert ports(after, moved)[0] == intake
+    assert ports(after, moved)[1] != mailbox
+    before.close(but=after)
+    assert answers(intake)
+    assert not answers(mailbox)
+    after.close()
+    assert not answers(intake)
+
+
+def test_if_one_can_not_be_opened_none_is() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        parts = replace(PARTS, intake=Http(Address("127.0.0.1", taken.getsockname()[1])))
+        opened = open_files()
+        with pytest.raises(StartError, match="address already in use"):
+            Listeners.opened(parts)
+        assert open_files() == opened
+
+
+def test_a_part_lets_go_of_the_sockets_of_others() -> None:
+    listeners = Listeners.opened(PARTS)
+    intake, mailbox = ports(listeners)
+    own = listeners.take("intake")
+    assert own.getsockname()[1] == intake
+    assert not answers(mailbox)
+    close_all()
+    assert not answers(intake)
+
+
+def test_the_console_of_a_part_may_be_without_its_address_and_that_of_the_whole_may_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        console = Console(Address("127.0.0.1", taken.getsockname()[1]))
+        part = Parts(None, None, (), console=console, whole=False)
+        listeners = Listeners.opened(part)
+        assert not listeners.has("console")
+        assert listeners.on_ports(part) == part
+        with pytest.raises(StartError, match="CONSOLE="):
+            Listeners.opened(replace(part, whole=True))

@@ -1,0 +1,62 @@
+"""How a command finds the runs of a pipeline."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runner.processes.runs import RUNS, Run, RunFile, runs_of
+
+OTHER = """
+import sys
+from pathlib import Path
+from runner.processes.runs import RunFile
+file = RunFile(Path(sys.argv[1]))
+print("there", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_run_is_found_as_long_as_it_lives_with_what_it_tells(tmp_path: Path) -> None:
+    path = tmp_path / "pipeline.yaml"
+    file = RunFile(path)
+    try:
+        assert list(runs_of(path)) == [Run(os.getpid(), str(path), 0, "", "")]
+        file.tell("refused", "two lines\nof it")
+        file.tell("reloaded", "all")
+        assert list(runs_of(path)) == [Run(os.getpid(), str(path), 2, "reloaded", "all")]
+        assert list(runs_of(tmp_path / "other.yaml")) == []
+    finally:
+        file.close()
+    assert list(runs_of(path)) == []
+
+
+def test_what_a_killed_run_has_left_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "pipeline.yaml"
+    command = [sys.executable, "-c", OTHER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert [run.pid for run in runs_of(path)] == [other.pid]
+        other.kill()
+    assert list(runs_of(path)) == []
+    assert list((tmp_path / RUNS).iterdir()) == []
+
+
+def test_a_folder_that_can_not_be_written_stops_no_run(tmp_path: Path) -> None:
+    (tmp_path / "var").touch()
+    file = RunFile(tmp_path / "pipeline.yaml")
+    file.tell("reloaded", "all")
+    file.close()
+    assert list(runs_of(tmp_path / "pipeline.yaml")) == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}'])
+def test_a_file_that_says_nothing_is_passed_over(tmp_path: Path, content: str) -> None:
+    (tmp_path / RUNS).mkdir(parents=True)
+    (tmp_path / RUNS / "123").write_text(content)
+    assert list(runs_of(tmp_path / "pipeline.yaml")) == []

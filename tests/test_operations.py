@@ -1,0 +1,83 @@
+"""What an operator does to dead letters; the command and the console do it by these functions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runner.audit import Trail, read_trail
+from runner.brokers.registry import connect
+from runner.config.loader import LoadedPipeline
+from runner.deadletters import Filter
+from runner.errors import RunnerError
+from runner.message import Destination, Outgoing
+from runner.operations import Replay, TargetError, drop, found, router_to
+from runner.topology import plan
+from tests.pipelines import loaded
+
+PIPELINE = """
+    broker: BROKER
+    http: {listen: "127.0.0.1:0", routes: {POST /orders: {publish: orders}}}
+    queues: {orders: {schema: order.json}, late: {}}
+    stages:
+      one: {consume: orders, handler: "tests.config.handlers:take"}
+      two: {consume: late, handler: "tests.config.handlers:take"}
+"""
+SCHEMA = {"type": "object", "required": ["n"]}
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> LoadedPipeline:
+    """Two of its orders are dead; one of them could be handled."""
+    made = loaded(tmp_path, PIPELINE, {"order.json": SCHEMA})
+    broker = connect(made.pipeline, "test")
+    broker.start(plan(made.pipeline))
+    dead = Destination("", "orders.dlq")
+    broker.publish([Outgoing(dead, "good", b'{"n": 1}'), Outgoing(dead, "bad", b"{}")])
+    broker.close()
+    return made
+
+
+def left(pipeline: LoadedPipeline) -> list[str]:
+    return [letter.id for _, letter in found(pipeline, (), Filter())]
+
+
+def test_a_plan_says_what_would_happen_and_changes_nothing(pipeline: LoadedPipeline) -> None:
+    plan_of = Replay(pipeline, None)
+    told = {letter.id: plan_of.one(on, letter) for on, letter in found(pipeline, ["orders"], Filter())}
+    assert told["good"] == ""
+    assert "breaks the schema of orders" in told["bad"]
+    assert left(pipeline) == ["good", "bad"]
+    assert read_trail(pipeline.pipeline.folder, 9) == []
+
+
+def test_what_is_replayed_is_written_down_and_what_is_refused_stays(pipeline: LoadedPipeline) -> None:
+    resend = Replay(pipeline, Trail(pipeline.pipeline.folder, "replay", "mended", by="ada"))
+    for on, letter in found(pipeline, (), Filter()):
+        resend.one(on, letter)
+    assert left(pipeline) == ["bad"]
+    [deed] = read_trail(pipeline.pipeline.folder, 9)
+    assert (deed["who"], deed["deed"], deed["id"], deed["to"]) == ("ada", "replay", "good", "orders")
+
+
+def test_a_replay_may_go_elsewhere(pipeline: LoadedPipeline) -> None:
+    resend = Replay(pipeline, Trail(pipeline.pipeline.folder, "replay", ""), "late")
+    assert [resend.one(on, letter) for on, letter in found(pipeline, (), Filter())] == ["", ""]
+    assert left(pipeline) == []
+
+
+def test_what_is_dropped_is_gone_and_written_down(pipeline: LoadedPipeline) -> None:
+    trail = Trail(pipeline.pipeline.folder, "drop", "a test")
+    for on, letter in found(pipeline, (), Filter(ids=frozenset(["bad"]))):
+        assert drop(on, letter, trail) == ""
+    assert left(pipeline) == ["good"]
+    assert [deed["id"] for deed in read_trail(pipeline.pipeline.folder, 9)] == ["bad"]
+
+
+def test_a_queue_that_is_not_there_is_named_with_the_nearest_one(pipeline: LoadedPipeline) -> None:
+    with pytest.raises(RunnerError, match=r"no queue 'order'.*did you mean 'orders'"):
+        list(found(pipeline, ["order"], Filter()))
+    with pytest.raises(TargetError, match="no queue or route 'order'"):
+        router_to(pipeline, "order")
+    assert router_to(pipeline, "POST /orders") is not None
