@@ -175,6 +175,38 @@ class Console:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertMail:
+    """Mails to each of `to`; `settings` are those of the ready-made stage that sends them."""
+
+    to: tuple[str, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A request to `url`, signed with `secret` (None: not signed)."""
+
+    url: str
+    secret: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """What people are told of, and how. A condition that is None isn't watched."""
+
+    dead_letters: int | None = None
+    """More dead letters of a queue than these."""
+    oldest: float | None = None
+    """Seconds that a message has waited to be taken."""
+    paused: float | None = None
+    """Seconds for which a stage has been paused."""
+    not_ready: float | None = None
+    """Seconds for which the run hasn't been ready."""
+    mail: AlertMail | None = None
+    webhook: Webhook | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Exchange:
     name: str
     type: ExchangeType
@@ -254,6 +286,7 @@ class Pipeline:
     mailbox: Mailbox | None = None
     health: Health | None = None
     console: Console | None = None
+    alerts: Alerts | None = None
     keys: Path | None = None
     """The file with the keys that seal what schemas mark as sensitive; None: nothing is sealed."""
     production: bool = False
@@ -270,7 +303,7 @@ class Pipeline:
     @property
     def is_watched(self) -> bool:
         """Whether somebody wants to know what its processes count."""
-        return self.console is not None
+        return self.console is not None or self.alerts is not None
 
     @property
     def folder(self) -> Path:

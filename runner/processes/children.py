@@ -24,7 +24,7 @@ from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
 from runner.errors import RunnerError
 from runner.observability import observers
-from runner.pipeline import Http, Mailbox
+from runner.pipeline import Alerts, Http, Mailbox
 from runner.processes import makings
 from runner.processes.child import LEAVE, NAP, Child, Supervision, rest
 from runner.processes.console import run_console, run_health
@@ -56,6 +56,9 @@ def children(loaded: LoadedPipeline, parts: Parts, listeners: Listeners, *, proc
         run = partial(run_console, loaded, parts, listeners)
         made_of = makings.of_console(loaded, parts, processes)
         found.append(Child("console", run, last=True, made_of=made_of, shows=True))
+    if parts.alerts is not None:
+        run, made_of = partial(_run_alerts, loaded, parts.alerts), makings.of_console(loaded, parts, processes)
+        found.append(Child("alerts", run, last=True, made_of=made_of, shows=True))
     if parts.intake is not None:
         run = partial(run_intake, loaded, parts.intake, listeners)
         made_of = makings.of_intake(loaded, parts)
@@ -136,6 +139,12 @@ def begin_to_tell(
 
 
 def _nothing() -> None: ...
+
+
+def _run_alerts(loaded: LoadedPipeline, alerts: Alerts, supervision: Supervision) -> None:
+    from runner.processes.alerting import run_alerts  # which no other child needs
+
+    run_alerts(loaded, alerts, supervision)
 
 
 def run_mailbox(mailbox: Mailbox, listeners: Listeners, supervision: Supervision) -> None:
