@@ -32,6 +32,7 @@ OF_NO_MODULE = {
     "brokers/test_contract.py": "one suite over all brokers",
     "brokers/test_contract_returns.py": "the same: what comes again",
     "brokers/test_contract_shelf.py": "the same: what an operator looks at, and settles",
+    "console/test_browser.py": "the console as a person uses it",
     "config/test_fuzz.py": "whatever a file holds, through the whole loader",
     "config/test_reference.py": "docs/pipeline-yaml.md, held against the grammar",
     "intake/test_fuzz.py": "whatever comes on a socket, through the whole intake",

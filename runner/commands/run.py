@@ -46,8 +46,8 @@ def run(pipeline: Path, processes: int, only: Sequence[str], log_level: str, log
     streams.spare_closed()
     configure = partial(logs.configure, level=log_level, form=log_format)
     configure("runner")
-    events = observers.attach()
     as_log = log_format == "json"
+    events = observers.attach()
     with errors_logged() if as_log else nullcontext():
         loaded = load_and_warn(pipeline, as_log=as_log)
         try:

@@ -42,7 +42,7 @@ LONGEST_REASON = 8_000
 AGAIN = 0.02
 """Seconds until a signal comes again that came at a bad moment."""
 _OURS = str(Path(__file__).parents[1])
-_WAITING = {"enter", "nap", "open", "rest", "retire", "run_worker", "wait"}
+_WAITING = {"enter", "open", "nap", "retire", "run_worker", "wait"}
 """Our functions in which the main thread of a child waits: for the broker, the ledger, the handlers, the end."""
 _WAIT, _START = threading.Condition.wait.__code__, threading.Thread.start.__code__
 
@@ -82,7 +82,7 @@ class Supervision:
     `snapshots` is where it reads what all children have counted; -1 for one that isn't told.
     """
 
-    def __init__(self, report: int, lifeline: int, board: Board, *, follows: bool = False, snapshots: int = -1) -> None:
+    def __init__(self, report: int, lifeline: int, board: Board, snapshots: int = -1, *, follows: bool = False) -> None:
         self._report = Outlet(report)
         self.snapshots = snapshots
         self._lifeline = lifeline
@@ -149,12 +149,12 @@ class Child:
     `Supervision.watch()` itself."""
     last: bool = False
     """Whether the others may need it while they stop, so that it stops after them."""
-    shows: bool = False
-    """Whether it is told what all of them have counted."""
     made_of: object = None
     """What it depends on: equal where it may go on in place of another one of its name. None: never."""
     leave: int = signal.SIGTERM
     """The signal that tells it that its successor is up."""
+    shows: bool = False
+    """Whether it is told what all of them have counted."""
 
 
 LEAVE = signal.SIGUSR1

@@ -51,14 +51,14 @@ def children(loaded: LoadedPipeline, parts: Parts, listeners: Listeners, *, proc
         run = partial(run_mailbox, parts.mailbox, listeners)
         found.append(Child("mailbox", run, last=True, made_of=parts.mailbox))
     if parts.health is not None:
-        found.append(Child("health", partial(run_health, loaded, parts, listeners), last=True))
+        run, made_of = partial(run_health, loaded, parts, listeners), makings.of_all(loaded, parts, processes)
+        found.append(Child("health", run, last=True, made_of=made_of))
     if parts.console is not None:
-        run = partial(run_console, loaded, parts, listeners)
-        made_of = makings.of_console(loaded, parts, processes)
-        found.append(Child("console", run, last=True, made_of=made_of, shows=True))
+        run, made_of = partial(run_console, loaded, parts, listeners), makings.of_all(loaded, parts, processes)
+        found.append(Child("console", run, last=True, shows=True, made_of=made_of))
     if parts.alerts is not None:
-        run, made_of = partial(_run_alerts, loaded, parts.alerts), makings.of_console(loaded, parts, processes)
-        found.append(Child("alerts", run, last=True, made_of=made_of, shows=True))
+        run, made_of = partial(_run_alerts, loaded, parts.alerts), makings.of_all(loaded, parts, processes)
+        found.append(Child("alerts", run, last=True, shows=True, made_of=made_of))
     if parts.intake is not None:
         run = partial(run_intake, loaded, parts.intake, listeners)
         made_of = makings.of_intake(loaded, parts)
@@ -151,7 +151,9 @@ def run_mailbox(mailbox: Mailbox, listeners: Listeners, supervision: Supervision
     """Keep every mail until `Stop`."""
     from runner.mailbox.server import MailboxServer
 
-    with MailboxServer(listeners.take("mailbox"), mailbox.folder):
+    listener = listeners.take("mailbox")
+    assert listener is not None
+    with MailboxServer(listener, mailbox.folder):
         supervision.up()
         rest()
 
@@ -161,6 +163,7 @@ def run_intake(loaded: LoadedPipeline, http: Http, listeners: Listeners, supervi
     from runner.intake.serving import IntakeServer, connections_for
 
     listener = listeners.take("intake")
+    assert listener is not None
     connections = connections_for(http.max_connections)
     if connections < http.max_connections:
         message = "serving %d connections at once, and not %d (http: max_connections): the limit of open files is %d"

@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -20,7 +20,6 @@ from runner.processes.pipes import Inlet, Outlet, pipe
 
 if TYPE_CHECKING:
     from runner.observability import snapshot
-    from runner.observability.snapshot import Told
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.25, 30.0
 """Seconds before a child that died is restarted; each wait is twice the one before."""
@@ -47,15 +46,11 @@ class Process:
         """Whether, when it is started next, another one works until it is up."""
         self.has_left = False
         """Whether it takes nothing more, for it has a successor."""
-        self.report = -1
+        self.report: Inlet
         self.snapshots: Outlet | None = None
-        """Where it is told what all have counted, if it shows that."""
-        self.counted: set[int] = set()
-        """The processes of this child, itself and those that it has forked, that have told what they count."""
+        """Where it is told what all have counted."""
         self.due: float | None = 0.0
         """When to start it (monotonic); None while it runs, or if it should not start."""
-        self._inlet = Inlet(-1)
-        self._counts: dict[int, Told] = {}
         self._starts = 0
         self._started = 0.0
         self._backoff = FIRST_BACKOFF
@@ -73,8 +68,11 @@ class Process:
         """Fork it. Its end of the lifeline is the one that is read."""
         self.due, self.replaced = None, False
         read, write = pipe()
-        self.listen(read)
-        shown, show = pipe() if self.child.shows else (-1, -1)
+        self.report = Inlet(read)
+        shown = -1
+        if self.child.shows:
+            shown, show = pipe()
+            self.snapshots = Outlet(show)
         self._starts += 1
         self._started = time.monotonic()
         streams.flush()
@@ -84,56 +82,40 @@ class Process:
         self.pid = os.fork()
         if not self.pid:
             os.close(lifeline_write)
-            supervision = Supervision(write, lifeline_read, self._board, follows=self.follows, snapshots=shown)
+            supervision = Supervision(write, lifeline_read, self._board, shown, follows=self.follows)
             live(self.child, supervision, configure)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ORDERS)
         os.close(write)
-        if self.child.shows:
+        if shown != -1:
             os.close(shown)
-            self.snapshots = Outlet(show)
         self.follows = False
 
-    def listen(self, read: int) -> None:
-        """It reports through this pipe from now on."""
-        self.report, self._inlet, self.counted = read, Inlet(read), set()
+    def messages(self) -> Iterator[Mapping[str, Any]]:
+        """What it has told since."""
+        for line in self.report.lines():
+            yield orjson.loads(line)
 
-    def read_report(self) -> bool:
-        """Take in what it has told. True if it has come up just now."""
-        was_up = self.up
-        for line in self._inlet.lines():
-            message = orjson.loads(line)
-            if "counts" in message:
-                self._hear(message)
-                continue
-            self.start_error = message.get("start_error", self.start_error)
-            self.replaced = message.get("replace", self.replaced)
-            self.loadable = message.get("loadable", self.loadable)
-            self.has_left = message.get("left", self.has_left)
-            if message.get("up"):
-                self._board[self.child.name] = True
-        return self.up and not was_up
-
-    def _hear(self, message: Mapping[str, Any]) -> None:
-        from runner.observability.snapshot import Told  # which a run that nobody looks at doesn't need
-
-        self._counts[message["pid"]] = Told.from_json(message["counts"])
-        self.counted.add(message["pid"])
-
-    def take_counts(self) -> Mapping[int, Told]:
-        """What its processes have told since it was last asked: by their ids, what each has counted."""
-        counts, self._counts = self._counts, {}
-        return counts
+    def take_in(self, message: Mapping[str, Any]) -> bool:
+        """Keep what it has told of itself. True if it has come up just now."""
+        self.start_error = message.get("start_error", self.start_error)
+        self.replaced = message.get("replace", self.replaced)
+        self.loadable = message.get("loadable", self.loadable)
+        self.has_left = message.get("left", self.has_left)
+        if not message.get("up"):
+            return False
+        self._board[self.child.name] = True
+        return True
 
     def as_told(self) -> snapshot.Process:
         """How it stands, for those who look."""
-        from runner.observability import snapshot  # as above
+        from runner.observability.snapshot import Process
 
         since = time.time() - (time.monotonic() - self._started) if self._starts else 0.0
-        return snapshot.Process(self.pid, self.up, self._starts, round(since, 1))
+        return Process(self.pid, self.up, self._starts, round(since, 1))
 
     def ended(self) -> None:
         """Its process is gone."""
-        os.close(self.report)
+        self.report.close()
         if self.snapshots is not None:
             self.snapshots.close()
             self.snapshots = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -21,31 +21,31 @@ class _Life(NamedTuple):
 
 
 class Sum:
-    """What each child has told, by name. A child may consist of several processes: the intake has
-    another one after its certificate has changed, and a reload lets two of a name work for a while."""
+    """What each child has told, by name. A child may consist of several processes, one after the
+    other: the intake has others after its certificate has changed. While a reload is under way there
+    are two children of a name."""
 
     def __init__(self) -> None:
-        self._lives: dict[str, dict[int, _Life]] = {}
+        self._lives: dict[str, dict[tuple[int, int], _Life]] = {}
+        """By name; then by the child's process, and the one that has told it."""
         self._ended: dict[str, Told] = {}
 
-    def hear(self, name: str, counts: Mapping[int, Told]) -> None:
-        """Processes of the child have told this, each by its id."""
+    def hear(self, name: str, child: int, pid: int, told: Told) -> None:
+        """The process `pid` of the child, whose own is `child`, has told this."""
         now, lives = time.monotonic(), self._lives.setdefault(name, {})
-        for pid, told in counts.items():
-            for other in [other for other, life in lives.items() if other != pid and now - life.at > SILENT]:
-                self._end(name, lives.pop(other))
-            lives[pid] = _Life(told, now)
+        for other in [other for other, life in lives.items() if other != (child, pid) and now - life.at > SILENT]:
+            self._end(name, lives.pop(other))
+        lives[child, pid] = _Life(told, now)
 
-    def ended(self, name: str, pids: Collection[int]) -> None:
-        """These processes of the child have ended."""
+    def ended(self, name: str, child: int) -> None:
+        """All the processes of the child have ended."""
         lives = self._lives.get(name, {})
-        for pid in pids:
-            if pid in lives:
-                self._end(name, lives.pop(pid))
+        for key in [key for key in lives if key[0] == child]:
+            self._end(name, lives.pop(key))
 
     def snapshot(self, processes: Mapping[str, Process]) -> Snapshot:
         """The run at this moment; `processes` are its children, without what they have told. The sum has
-        those as well that it once had."""
+        those as well that a reload has taken away."""
         told = {name: self._told(name) for name in {**processes, **self._ended, **self._lives}}
         whole = Told()
         for one in told.values():

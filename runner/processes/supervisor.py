@@ -17,9 +17,9 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runner.events import UNWATCHED, Events
 from runner.processes.child import Board, Child
@@ -37,10 +37,10 @@ NOTICE = 0.5
 SAME_ORDER = 0.5
 """Seconds within which a second signal only repeats the first: `timeout`, say, signals the
 process and its group."""
-SHOW_EVERY = 0.9
-"""Seconds between two sums that are shown: a little less than between what the children tell."""
 LOOK_EVERY = 1.0
 """Seconds between looks at a reload that nothing may wake us for."""
+SHOW_EVERY = 0.9
+"""Seconds between two sums that are shown: a little less than between what the children tell."""
 KILL_GRACE = 5.0
 """Seconds after the shutdown timeout, for acks to leave, before SIGKILL."""
 
@@ -76,7 +76,7 @@ class Supervisor:
         self._has_terminal = _terminal_is_there()
         self._selector = selectors.DefaultSelector()
         self._sum: Sum | None = None
-        """What the children have counted; None: none of them shows it."""
+        self._sum = self._sum_if_shown()
         self._shown = 0.0
         """When the sum was shown last (monotonic)."""
         self._first_signal: float | None = None
@@ -107,6 +107,7 @@ class Supervisor:
         exchange.go_on(self._processes)
         if (taken_over := exchange.taken_over()) is not None:
             self._processes, self._shutdown_timeout = taken_over
+            self._sum = self._sum_if_shown()
 
     @property
     def _stopping(self) -> bool:
@@ -155,15 +156,30 @@ class Supervisor:
             self._on_up()
 
     def _read_report(self, process: Process) -> None:
-        if process.read_report():
-            self._events.started(process.child.name, process.pid)
+        for message in process.messages():
+            if "counts" in message:
+                self._hear(process, message)
+            elif process.take_in(message):
+                self._events.started(process.child.name, process.pid)
+
+    def _hear(self, process: Process, message: Mapping[str, Any]) -> None:
+        from runner.observability.snapshot import Told
+
         if self._sum is not None:
-            self._sum.hear(process.child.name, process.take_counts())
+            self._sum.hear(process.child.name, process.pid, message["pid"], Told.from_json(message["counts"]))
+
+    def _sum_if_shown(self) -> Sum | None:
+        """The sum of what all have counted, if somebody shows it."""
+        if not any(process.child.shows for process in self._processes):
+            return None
+        from runner.processes.summing import Sum  # which a run that nobody looks at doesn't need
+
+        return self._sum or Sum()
 
     def _show(self, sum: Sum) -> None:
         """To those that show it. One that lags behind is told later."""
         self._shown = time.monotonic()
-        outlets = [process.snapshots for process in self._all() if process.snapshots is not None]
+        outlets = [process.snapshots for process in self._processes if process.snapshots is not None]
         if outlets:
             snapshot = sum.snapshot({process.child.name: process.as_told() for process in self._processes}).as_json()
             for outlet in outlets:
@@ -181,11 +197,11 @@ class Supervisor:
 
     def _ended(self, process: Process, status: int) -> None:
         self._read_report(process)
-        self._selector.unregister(process.report)
+        self._selector.unregister(process.report.descriptor)
+        if self._sum is not None:
+            self._sum.ended(process.child.name, process.pid)
         pid, was_up = process.pid, process.up
         process.ended()
-        if self._sum is not None:
-            self._sum.ended(process.child.name, process.counted)
         again = self._delay(process) if process in self._processes else None
         self._events.stopped(process.child.name, pid, status, was_up, again)
         if again is not None:
@@ -211,10 +227,8 @@ class Supervisor:
                 self._start(process)
 
     def _start(self, process: Process) -> None:
-        if process.child.shows and self._sum is None:
-            self._sum = _sum()
         process.start(self._lifeline_read, self._lifeline_write, self._configure_child)
-        self._selector.register(process.report, selectors.EVENT_READ, process)
+        self._selector.register(process.report.descriptor, selectors.EVENT_READ, process)
 
     # -- stopping ---------------------------------------------------------------------------
 
@@ -250,12 +264,6 @@ class Supervisor:
             self._events.killed(process.child.name, process.pid)
             kill_group(process.pid)
         return bool(alive)
-
-
-def _sum() -> Sum:
-    from runner.processes.summing import Sum  # which a run that nobody looks at doesn't need
-
-    return Sum()
 
 
 def _terminal_is_there() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
 from runner.console.serving import Served
 from runner.message import Destination, Outgoing
-from runner.pipeline import Console
+from runner.pipeline import Address, Console
 from runner.ports import listening
 from runner.topology import plan
 from tests.pipelines import loaded
@@ -46,7 +47,15 @@ class Shown:
         listener = listening(pipeline.pipeline.console.listen, "console: listen")
         self.port: int = listener.getsockname()[1]
         self.console: Console = pipeline.pipeline.console
-        self.served = Served(pipeline, self.console, listener, broker, ["orders"], lambda: self.processes)
+        self.served = self._served(listener)
+
+    def _served(self, listener: socket.socket) -> Served:
+        return Served(self.loaded, self.console, listener, self.broker, ["orders"], lambda: self.processes)
+
+    def serve_again(self) -> None:
+        """After it was stopped, at the same address."""
+        self.served = self._served(listening(Address("127.0.0.1", self.port), "console: listen"))
+        self.served.start()
 
     def ask(
         self, path: str, method: str = "GET", body: str | None = None, headers: Mapping[str, str] | None = None

@@ -22,7 +22,7 @@ def handled(sum: Sum) -> int:
 def test_the_sum_has_the_last_word_of_each_process() -> None:
     total = Sum()
     for pid, count in ((1, 3), (2, 10), (1, 4)):
-        total.hear(f"worker-{pid}", {pid: told(count)})
+        total.hear(f"worker-{pid}", pid, pid, told(count))
     snapshot = total.snapshot(WORKERS)
     assert snapshot.sum.totals.stages["one"].handled == 14
     assert snapshot.processes["worker-1"].told == told(4)
@@ -32,47 +32,38 @@ def test_the_sum_has_the_last_word_of_each_process() -> None:
 
 def test_totals_never_go_back_when_a_child_ends_and_its_successor_begins_at_nothing() -> None:
     total = Sum()
-    total.hear("worker-1", {1: told(7)})
-    total.ended("worker-1", {1})
+    total.hear("worker-1", 1, 1, told(7))
+    total.ended("worker-1", 1)
     assert handled(total) == 7
-    total.hear("worker-1", {11: told(0)})
+    total.hear("worker-1", 11, 11, told(0))
     assert handled(total) == 7
-    total.hear("worker-1", {11: told(2)})
+    total.hear("worker-1", 11, 11, told(2))
     assert handled(total) == 9
     assert total.snapshot(WORKERS).processes["worker-1"].told.totals.reconnects == 2
 
 
 def test_how_an_ended_child_stood_is_forgotten() -> None:
     total = Sum()
-    total.hear("worker-1", {1: told(7)})
-    total.ended("worker-1", {1})
+    total.hear("worker-1", 1, 1, told(7))
+    total.ended("worker-1", 1)
     assert total.snapshot(WORKERS).sum.now == Now()
 
 
 def test_of_a_child_of_several_processes_each_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The intake goes on in another process when its certificate has changed."""
     total = Sum()
-    total.hear("worker-1", {1: told(7)})
-    total.hear("worker-1", {11: told(1)})
+    total.hear("worker-1", 1, 1, told(7))
+    total.hear("worker-1", 11, 11, told(1))
     assert handled(total) == 8
     monkeypatch.setattr(summing, "SILENT", -1.0)
-    total.hear("worker-1", {11: told(2)})
+    total.hear("worker-1", 11, 11, told(2))
     assert handled(total) == 9
     assert total.snapshot(WORKERS).sum.now == Now(), "nobody has told for long how it stands"
 
 
-def test_of_two_of_a_name_the_one_that_ends_takes_nothing_of_the_other_along() -> None:
-    """A reload starts the new one before the old one ends."""
+def test_what_a_child_has_counted_that_a_reload_has_taken_away_stays_in_the_sum() -> None:
     total = Sum()
-    total.hear("worker-1", {1: told(7), 11: told(2)})
-    total.ended("worker-1", {1})
-    assert handled(total) == 9
-    assert total.snapshot(WORKERS).sum.now.connected == 1
-
-
-def test_what_a_child_has_counted_that_the_run_no_longer_has_stays_in_the_sum() -> None:
-    total = Sum()
-    total.hear("worker-3", {3: told(7)})
-    total.ended("worker-3", {3})
+    total.hear("worker-3", 3, 3, told(7))
+    total.ended("worker-3", 3)
     assert handled(total) == 7
     assert "worker-3" not in total.snapshot(WORKERS).processes

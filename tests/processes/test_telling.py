@@ -22,12 +22,13 @@ CHILDREN = """
     telling.EVERY = 0.05
     from runner.processes import supervisor
     supervisor.SHOW_EVERY = 0.04
+    from runner.events import Events
 
     def working(name):
         def run(supervision):
             counts = Counts(["one"])
             for _ in range(5):
-                counts.held("one", None, "full", 1.0)
+                counts.retried("one", DELIVERY, FAILURE, 1.0)
             teller = telling.Teller(counts, supervision)
             teller.start()
             supervision.up()
@@ -35,10 +36,14 @@ CHILDREN = """
             try:
                 rest()
             finally:
-                counts.held("one", None, "full", 1.0)
+                counts.retried("one", DELIVERY, FAILURE, 1.0)
                 teller.stop()
         return run
 
+    from runner.events import Failure
+    from runner.message import Delivery, Session
+    FAILURE = Failure("no", 1, 2)
+    DELIVERY = Delivery("in", "id-1", b"{}", {}, 1, Session(), 1)
 
     def shown(supervision):
         latest = telling.Latest(supervision.snapshots)
@@ -63,14 +68,14 @@ def running(program: Run) -> Program:
     return running
 
 
-def held(folder: Path) -> int:
+def retried(folder: Path) -> int:
     found: Any = orjson.loads((folder / "snapshot").read_bytes()) if (folder / "snapshot").exists() else {}
     stages = found.get("sum", {}).get("totals", {}).get("stages", {})
-    return int(stages["one"]["held"]) if stages else 0
+    return int(stages["one"]["retried"]) if stages else 0
 
 
 def test_the_one_that_shows_is_told_the_sum_of_all(running: Program, tmp_path: Path) -> None:
-    wait_until(lambda: held(tmp_path) == 10)
+    wait_until(lambda: retried(tmp_path) == 10)
     snapshot = Snapshot.from_json((tmp_path / "snapshot").read_bytes())
     assert {name: process.up for name, process in snapshot.processes.items()} == {
         "worker-1": True,
@@ -78,31 +83,31 @@ def test_the_one_that_shows_is_told_the_sum_of_all(running: Program, tmp_path: P
         "console": True,
     }
     assert snapshot.processes["worker-1"].pid == running.pids("worker-1")[0]
-    assert snapshot.processes["worker-1"].told.totals.stages["one"].held == 5
+    assert snapshot.processes["worker-1"].told.totals.stages["one"].retried == 5
 
 
 def test_counts_of_a_child_that_was_killed_stay(running: Program, tmp_path: Path) -> None:
-    wait_until(lambda: held(tmp_path) == 10)
+    wait_until(lambda: retried(tmp_path) == 10)
     os.kill(running.pids("worker-1")[0], signal.SIGKILL)
-    wait_until(lambda: held(tmp_path) == 15)
+    wait_until(lambda: retried(tmp_path) == 15)
     snapshot = Snapshot.from_json((tmp_path / "snapshot").read_bytes())
     assert snapshot.processes["worker-1"].starts == 2
 
 
 def test_one_that_shows_and_was_killed_is_told_again(running: Program, tmp_path: Path) -> None:
-    wait_until(lambda: held(tmp_path) == 10)
+    wait_until(lambda: retried(tmp_path) == 10)
     os.kill(running.pids("console")[0], signal.SIGKILL)
     wait_until(lambda: len(running.pids("console")) == 2)
     (tmp_path / "snapshot").unlink()
-    wait_until(lambda: held(tmp_path) == 10)
+    wait_until(lambda: retried(tmp_path) == 10)
     running.process.terminate()
     assert running.end()[0] == 0
 
 
 def test_a_child_that_ends_in_good_order_tells_its_last_counts(running: Program, tmp_path: Path) -> None:
-    wait_until(lambda: held(tmp_path) == 10)
+    wait_until(lambda: retried(tmp_path) == 10)
     os.kill(running.pids("worker-2")[0], signal.SIGTERM)
-    wait_until(lambda: held(tmp_path) == 16)
+    wait_until(lambda: retried(tmp_path) == 16)
 
 
 def test_one_that_shows_and_never_reads_holds_up_nobody(program: Run, tmp_path: Path) -> None:
