@@ -23,6 +23,7 @@ from runner.pipeline import HttpRoute
 from runner.routing import Refusal, Router
 from runner.stamps import Sampler
 from runner.topology import plan
+from runner.traces import TRACING
 
 if TYPE_CHECKING:
     from runner.ledger.apikeys import KeyRing
@@ -74,6 +75,8 @@ class Desk:
 
     def messages(self, body: bytes, id: str = "", headers: Mapping[str, Any] = NO_HEADERS) -> Sequence[Outgoing]:
         """The messages to publish for a body, under `id` or a fresh one. Raises TurnedAway."""
+        if headers or TRACING.starts is not None:
+            headers = TRACING.entered(headers)
         if self._sampler is not None:
             headers = self._sampler.stamped(headers)
         try:

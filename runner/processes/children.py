@@ -90,7 +90,9 @@ def run_worker(
     box.enter(number)
     memory = memory_of(loaded.pipeline)
     counts = observers.counting(loaded.pipeline, stages)
-    events = observers.attach([*([memory.notes] if memory else []), *([counts] if counts else [])])
+    exporting = observers.exporting(loaded.pipeline, name)
+    watching = (memory and memory.notes, counts, exporting and exporting.observer)
+    events = observers.attach([one for one in watching if one])
     if memory:
         memory.ledger.events = events
     broker = connect(loaded.pipeline, name, events)
@@ -120,6 +122,8 @@ def run_worker(
             memory.ledger.close(busy=not finished)
         broker.close()
         end_telling()
+        if exporting:
+            exporting.close()
         box.leave()
 
 
@@ -196,9 +200,11 @@ def _load_app(
     with _errors_reported(supervision):
         routes = loaded.pipeline.http.routes if loaded.pipeline.http else ()
         counts = observers.counting(loaded.pipeline, routes=list(map(str, routes)))
-        events = observers.attach([counts] if counts else [])
+        exporting = observers.exporting(loaded.pipeline, "intake")
+        watching = (counts, exporting and exporting.observer)
+        events = observers.attach([one for one in watching if one])
         broker = connect(loaded.pipeline, "intake", events)
-        begin_to_tell(counts, supervision, broker)
+        end_telling = begin_to_tell(counts, supervision, broker)
         ledger = ledger_of(loaded.pipeline) if any(route.uses_ledger for route in routes) else None
         if ledger is not None:
             ledger.events = events
@@ -208,6 +214,7 @@ def _load_app(
         served = ServedApplication(loaded, broker, events, listener, connections, start, ledger, follows=follows)
         served.ready = server.ready
         served.on_leave = supervision.left
+        served.at_end = [end_telling, *([exporting.close] if exporting else [])]
         return served
 
 
