@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from runner.message import Destination
 from runner.retry import RetryPolicy
@@ -186,8 +187,14 @@ class AlertMail:
 class Webhook:
     """A request to `url`, signed with `secret` (None: not signed)."""
 
-    url: str
+    url: str = field(repr=False)
     secret: bytes | None = field(default=None, repr=False)
+
+    @property
+    def host(self) -> str:
+        """All that may be shown of the URL: some receivers know their senders by what stands behind it."""
+        url = urlsplit(self.url)
+        return f"{url.scheme}://{url.netloc}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,9 @@ def _alerts(loaded: LoadedPipeline) -> Lines:
         yield from _settings(alerts.mail.settings, loaded.mailer, loaded.pipeline)
     if alerts.webhook is not None:
         secret = {} if alerts.webhook.secret is None else {"secret": HIDDEN}
-        yield f"  webhook: {inline({'url': alerts.webhook.url, **secret})}"
+        host, url = alerts.webhook.host, alerts.webhook.url
+        shown = url if url in (host, f"{host}/") else f"{host}/{HIDDEN}"
+        yield f"  webhook: {inline({'url': shown, **secret})}"
 
 
 def _tls(tls: Tls | None, pipeline: Pipeline) -> Lines:

@@ -48,7 +48,7 @@ alerts:
   dead_letters: 0
   paused: 10m
   mail: {to: [ops@example.com], settings: {server: smtp.example.com, port: 25, default_sender: r@example.com}}
-  webhook: {url: "https://example.com/hook?a=b"}
+  webhook: {url: "https://example.com/"}
 exchanges: {events: {type: topic}, all: {type: fanout}}
 queues:
   orders: {schema: any.json, max_length: 10}
@@ -168,6 +168,8 @@ def test_how_a_route_is_verified_is_shown_without_its_secrets() -> None:
     shown = written(loaded(text))
     assert 'verify: {"secrets": ["********", "********"], "tolerance": "1m30s"}' in shown or "tolerance: 1m30s" in shown
     assert "QUJD" not in shown
+    assert "s3cr3t" not in shown
+    assert "https://x.org/" in shown
 
 
 def test_who_may_post_and_how_often_is_shown() -> None:
@@ -269,11 +271,13 @@ def test_a_stage_that_is_never_tried_again_says_so() -> None:
 
 def test_of_alerts_no_secret_is_shown() -> None:
     settings = "{server: x, port: 587, use_tls: true, default_sender: r@x.org, username: me, password: hunter2}"
-    webhook = f"{{url: 'https://x.org/', secret: whsec_{'QUJD' * 8}}}"
+    webhook = f"{{url: 'https://x.org/T0/s3cr3t', secret: whsec_{'QUJD' * 8}}}"
     alerts = f"alerts: {{oldest: 1m, mail: {{to: [a@x.org], settings: {settings}}}, webhook: {webhook}}}\n"
     shown = written(
         loaded(f"queues: {{a: {{}}}}\nstages: {{s: {{consume: a, handler: tests.config.handlers:take}}}}\n{alerts}")
     )
     assert "hunter2" not in shown
     assert "QUJD" not in shown
+    assert "s3cr3t" not in shown
+    assert "https://x.org/" in shown
     assert yaml.safe_load(shown)["alerts"]["webhook"]["secret"] == HIDDEN
