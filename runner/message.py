@@ -187,7 +187,8 @@ class Delivery:
     broker couldn't read all of it. `tag` and `broker_data` belong to the broker that
     handed out the delivery: what it needs to settle it or to move it on. No other code reads
     them, and no other broker understands them. `opened` has the sensitive values that its handler
-    has open; None: nothing in its body is sealed. `receipt` is what its handler says it has done.
+    have open; None: nothing in its body is sealed. `receipt` is what its handler says it has done.
+    `traceparent` names the span of this attempt, if the message belongs to a trace.
     """
 
     __slots__ = (
@@ -203,6 +204,7 @@ class Delivery:
         "receipt",
         "session",
         "tag",
+        "traceparent",
         "unreadable",
     )
 
@@ -233,6 +235,7 @@ class Delivery:
         self.error = error
         self.opened: Sequence[str] | None = None
         self.receipt: Receipt | None = None
+        self.traceparent = ""
 
     def __repr__(self) -> str:  # never the payload: it may hold a card number
         return f"Delivery({self.queue}, id={self.id}, attempt={self.attempt})"

@@ -330,6 +330,20 @@ def _own_trail(draft: Draft, stage: Stage, key: str) -> Trail:
     return own if draft.document.node(own) is not None else ("defaults", key)
 
 
+def _alerts(draft: Draft) -> Iterator[Problem]:
+    alerts = draft.pipeline.alerts
+    if alerts is None:
+        return
+    node = draft.document.node(("alerts",))
+    given = node.children if node is not None else {}
+    if not {"mail", "webhook"} & set(given):
+        yield draft.document.problem(("alerts",), "alerts tells nobody; add 'mail' or 'webhook'", key=True)
+    conditions = ("dead_letters", "oldest", "paused", "not_ready")
+    if not set(conditions) & set(given):
+        message = f"alerts tells of nothing; add what it is to watch: {', '.join(conditions)}"
+        yield draft.document.problem(("alerts",), message, key=True)
+
+
 def _ports(draft: Draft) -> Iterator[Problem]:
     pipeline = draft.pipeline
     parts = {"http": pipeline.http, "mailbox": pipeline.mailbox, "health": pipeline.health, "console": pipeline.console}
@@ -361,6 +375,7 @@ _CHECKS: tuple[Check, ...] = (
     _idle_slots,
     _patience,
     _ports,
+    _alerts,
     _needs_ledger,
     _records,
     unused_mailbox,

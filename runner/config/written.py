@@ -57,6 +57,7 @@ def _pipeline(loaded: LoadedPipeline) -> Lines:
     if pipeline.health is not None:
         yield from ("", "health:", f"  listen: {scalar(str(pipeline.health.listen))}")
     yield from _console(pipeline.console, pipeline)
+    yield from _alerts(loaded)
     if pipeline.exchanges:
         yield from ("", "exchanges:")
         yield from (
@@ -132,6 +133,26 @@ def _console(console: Console | None, pipeline: Pipeline) -> Lines:
     yield from ["  tokens:"] if console.tokens else []
     for token in console.tokens:
         yield f"    {key(token.name)}: {inline({'hash': token.hash, 'roles': list(token.roles)})}"
+
+
+def _alerts(loaded: LoadedPipeline) -> Lines:
+    alerts = loaded.pipeline.alerts
+    if alerts is None:
+        return
+    yield from ("", "alerts:")
+    if alerts.dead_letters is not None:
+        yield f"  dead_letters: {alerts.dead_letters}"
+    for name in ("oldest", "paused", "not_ready"):
+        if (wait := getattr(alerts, name)) is not None:
+            yield f"  {name}: {format_duration(wait)}"
+    if alerts.mail is not None and loaded.mailer is not None:
+        yield from ("  mail:", f"    to: {inline(list(alerts.mail.to))}")
+        yield from _settings(alerts.mail.settings, loaded.mailer, loaded.pipeline)
+    if alerts.webhook is not None:
+        secret = {} if alerts.webhook.secret is None else {"secret": HIDDEN}
+        host, url = alerts.webhook.host, alerts.webhook.url
+        shown = url if url in (host, f"{host}/") else f"{host}/{HIDDEN}"
+        yield f"  webhook: {inline({'url': shown, **secret})}"
 
 
 def _tls(tls: Tls | None, pipeline: Pipeline) -> Lines:

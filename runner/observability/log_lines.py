@@ -164,6 +164,7 @@ class Successes(Observer):
 
 _LEFT_BY_WORKER = "What it had in hand is delivered again"
 _LEFT = {
+    "alerts": "It had nothing in hand",
     "console": "It had nothing in hand",
     "health": "It had nothing in hand",
     "intake": "Requests without an answer have to be sent again",

@@ -25,7 +25,7 @@ from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
 from runner.errors import RunnerError
 from runner.observability import observers
-from runner.pipeline import Http, Mailbox
+from runner.pipeline import Alerts, Http, Mailbox
 from runner.processes import makings
 from runner.processes.child import LEAVE, NAP, Child, Supervision, rest
 from runner.processes.console import run_console, run_health
@@ -61,6 +61,9 @@ def children(loaded: LoadedPipeline, parts: Parts, listeners: Listeners, *, proc
     if parts.console is not None:
         run, made_of = partial(run_console, loaded, parts, listeners), makings.of_all(loaded, parts, processes)
         found.append(Child("console", run, last=True, shows=True, made_of=made_of))
+    if parts.alerts is not None:
+        run, made_of = partial(_run_alerts, loaded, parts.alerts), makings.of_all(loaded, parts, processes)
+        found.append(Child("alerts", run, last=True, shows=True, made_of=made_of))
     if parts.intake is not None:
         run = partial(run_intake, loaded, parts.intake, listeners)
         made_of = makings.of_intake(loaded, parts)
@@ -95,7 +98,9 @@ def run_worker(
     if memory:
         sys.setswitchinterval(SWITCH)
     counts = observers.counting(loaded.pipeline, stages)
-    events = observers.attach([*([memory.notes] if memory else []), *([counts] if counts else [])])
+    exporting = observers.exporting(loaded.pipeline, name)
+    watching = (memory and memory.notes, counts, exporting and exporting.observer)
+    events = observers.attach([one for one in watching if one])
     if memory:
         memory.ledger.events = events
     broker = connect(loaded.pipeline, name, events)
@@ -126,6 +131,8 @@ def run_worker(
             memory.ledger.close(busy=not finished)
         broker.close()
         end_telling()
+        if exporting:
+            exporting.close()
         box.leave()
 
 
@@ -145,6 +152,12 @@ def begin_to_tell(
 
 
 def _nothing() -> None: ...
+
+
+def _run_alerts(loaded: LoadedPipeline, alerts: Alerts, supervision: Supervision) -> None:
+    from runner.processes.alerting import run_alerts  # which no other child needs
+
+    run_alerts(loaded, alerts, supervision)
 
 
 def run_mailbox(mailbox: Mailbox, listeners: Listeners, supervision: Supervision) -> None:
@@ -196,9 +209,11 @@ def _load_app(
     with _errors_reported(supervision):
         routes = loaded.pipeline.http.routes if loaded.pipeline.http else ()
         counts = observers.counting(loaded.pipeline, routes=list(map(str, routes)))
-        events = observers.attach([counts] if counts else [])
+        exporting = observers.exporting(loaded.pipeline, "intake")
+        watching = (counts, exporting and exporting.observer)
+        events = observers.attach([one for one in watching if one])
         broker = connect(loaded.pipeline, "intake", events)
-        begin_to_tell(counts, supervision, broker)
+        end_telling = begin_to_tell(counts, supervision, broker)
         ledger = ledger_of(loaded.pipeline) if any(route.uses_ledger for route in routes) else None
         if ledger is not None:
             ledger.events = events
@@ -208,6 +223,7 @@ def _load_app(
         served = ServedApplication(loaded, broker, events, listener, connections, start, ledger, follows=follows)
         served.ready = server.ready
         served.on_leave = supervision.left
+        served.at_end = [end_telling, *([exporting.close] if exporting else [])]
         return served
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runner.config.loader import LoadedPipeline
 from runner.errors import RunnerError
-from runner.pipeline import Console, Health, Http, Mailbox, Pipeline, Stage
+from runner.pipeline import Alerts, Console, Health, Http, Mailbox, Pipeline, Stage
 from runner.topology import plan
 from runner.wording import did_you_mean
 
@@ -32,6 +32,7 @@ class Parts:
     health: Health | None = None
     """Part of every run of a pipeline that has it, as is the console."""
     console: Console | None = None
+    alerts: Alerts | None = None
     whole: bool = True
     """Whether no part of the file is left out."""
 
@@ -71,5 +72,6 @@ def parts_of(pipeline: Pipeline, only: Collection[str] = ()) -> Parts:
         tuple(stage for name, stage in pipeline.stages.items() if name in wanted),
         pipeline.health,
         pipeline.console,
+        pipeline.alerts,
         whole=wanted.issuperset(known),
     )

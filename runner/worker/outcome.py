@@ -45,6 +45,7 @@ from runner.routing import Reason, Refusal, Router
 from runner.sensitive import Inward, sealed_whole, without_forbidden
 from runner.stamps import moved_on
 from runner.topology import dead_letter_queue
+from runner.traces import TRACEPARENT, child, read
 from runner.units import format_duration
 from runner.validation.schema import Schema
 from runner.validation.violations import Violation
@@ -123,7 +124,7 @@ class Decider:
                 raise Reject(f"the body is not JSON: {error}") from None
             if self._schema is not None and not self._schema.is_valid(body):
                 raise Reject(f"the body breaks the schema of {delivery.queue}: {word(self._schema.violations(body))}")
-        headers = Headers(first_failure.without(delivery.headers)) if delivery.headers else NO_HEADERS
+        headers = Headers(first_failure.without(_on_this_hop(delivery))) if delivery.headers else NO_HEADERS
         return Message(delivery.id, body, delivery.queue, delivery.attempt, headers)
 
     def _opened(self, delivery: Delivery, sealer: Sealer) -> Any:
@@ -266,7 +267,7 @@ class Decider:
             raise Reject("the handler returned None, but its stage publishes (a forgotten return?)")
         if isinstance(body, Message):
             raise Reject("the handler returned the message itself; return its body (message.body)")
-        headers = moved_on(delivery.headers) if delivery.headers else NO_HEADERS
+        headers = moved_on(_on_this_hop(delivery)) if delivery.headers else NO_HEADERS
         if FIRST_ERROR in headers:
             headers = first_failure.without(headers)
         try:
@@ -340,6 +341,16 @@ class Decider:
         except Reject as error:
             return _shown(error.reason)[:LONGEST_ERROR]
         return ""
+
+
+def _on_this_hop(delivery: Delivery) -> Mapping[str, Any]:
+    """The headers of a delivery, with the span of this attempt instead of that of the hop before."""
+    sent = delivery.headers
+    if TRACEPARENT not in sent:
+        return sent
+    if not delivery.traceparent and (parent := read(sent[TRACEPARENT])) is not None:
+        delivery.traceparent = str(child(parent))
+    return {**sent, TRACEPARENT: delivery.traceparent} if delivery.traceparent else sent
 
 
 def _paused(delivery: Delivery, error: KeysError) -> Outcome:
