@@ -1,12 +1,13 @@
-"""What an operator does to dead letters while the pipeline runs: finds, replays and drops them.
+"""What an operator does while the pipeline runs: finds, replays and drops dead letters, pauses stages.
 
-The command line and the console do it by the same functions. Every deed is written down before it is
-done (see `audit`). Left out: what a dead letter is (see `deadletters`), and how it is shown.
+The command line and the console do it by the same functions. What becomes of a message is written down
+before it is done (see `audit`). Left out: what a dead letter is (see `deadletters`), and how it is shown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from runner.audit import Trail
 from runner.brokers.base import Shelf
@@ -15,10 +16,13 @@ from runner.config.loader import LoadedPipeline
 from runner.deadletters import DeadLetter, Filter, read, replayed
 from runner.errors import PublishError, RunnerError
 from runner.message import Destination
-from runner.pipeline import Route
+from runner.pipeline import Route, Stage
 from runner.routing import Router
 from runner.topology import dead_letter_queue, plan
 from runner.wording import did_you_mean
+
+if TYPE_CHECKING:
+    from runner.ledger.ledger import Ledger
 
 TAKEN = "somebody else has it in hand"
 
@@ -82,6 +86,23 @@ class Replay:
         if failed:
             self._trail.write(letter, to, failed)
         return failed
+
+
+def pause(ledger: Ledger, trail: Trail, stage: Stage, why: str, who: str) -> bool:
+    """Let no worker of `stage` take anything, on any machine, until somebody resumes it; they hear of it
+    within a second or two. False: it is paused already. Raises RunnerError."""
+    done = ledger.pauses.put(stage.name, why, who)
+    if done:
+        trail.write_stage(stage.name, stage.consume)
+    return done
+
+
+def resume(ledger: Ledger, trail: Trail, stage: Stage) -> bool:
+    """End that. False: nobody has paused it. Raises RunnerError."""
+    done = ledger.pauses.remove(stage.name)
+    if done:
+        trail.write_stage(stage.name, stage.consume)
+    return done
 
 
 def drop(on: Shelf, letter: DeadLetter, trail: Trail) -> str:

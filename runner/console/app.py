@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from flask import Flask, Response, render_template
 from werkzeug.exceptions import HTTPException
 
-from runner.console import dead, deeds, file, guard, mailbox, overview, queue, trail
+from runner.console import dead, deeds, file, guard, mailbox, overview, pausing, queue, trail
 from runner.console.access import Access
 from runner.console.figures import Figures
 from runner.console.run import Run
@@ -39,12 +39,12 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-PAGES = (overview, queue, dead, deeds, mailbox, trail, file)
+PAGES = (overview, queue, pausing, dead, deeds, mailbox, trail, file)
 """Each adds its own views: `add(app, run)`."""
 
 
 NAVIGATION = (
-    ("overview", "Pipeline", ("overview", "queue")),
+    ("overview", "Pipeline", ("overview", "queue", "pause")),
     ("dead", "Dead letters", ("dead", "letter", "plan", "job")),
     ("mails", "Mailbox", ("mails", "mail")),
     ("audit", "Audit", ("audit",)),
