@@ -1,7 +1,7 @@
 """A declarative pipeline runner on RabbitMQ: users import everything from here, and nothing else is public.
 
 For stage authors: `Message`; the orders that a handler may raise: `Retry`, `Reject` and
-`Pause`; and `mask_card_numbers`, for texts that others will read. For tests and notebooks:
+`Pause`; `mask_card_numbers`, for texts that others will read; and `timed`, for metrics. For tests and notebooks:
 `load`, which reads a pipeline file, and `Engine`, which runs it in this process; both are
 imported on first use.
 `docs/architecture.md` lists the rooms of this package.
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from runner.errors import Pause, Reject, Retry
 from runner.message import Message
 from runner.privacy.card_numbers import mask_card_numbers
+from runner.timing import timed
 
 if TYPE_CHECKING:
     from runner.config.loader import load
     from runner.engine import Engine
 
-__all__ = ["Engine", "Message", "Pause", "Reject", "Retry", "load", "mask_card_numbers"]
+__all__ = ["Engine", "Message", "Pause", "Reject", "Retry", "load", "mask_card_numbers", "timed"]
 __version__ = "0.1.0"
 
 

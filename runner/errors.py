@@ -105,6 +105,8 @@ class Problem:
     column: int
     message: str
     severity: Severity = "error"
+    key: str = ""
+    """The keys and indexes that lead there: `stages.pay.publish.0.to`; empty for the whole file."""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file

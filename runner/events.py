@@ -7,7 +7,7 @@ process; an `Observer` overrides the methods of the events that interest it.
     published, confirmed                         a broker, about messages
     waiting, connected, disconnected             a broker, about itself
     blocked, unblocked, interrupted              a broker, about itself
-    ledger_away, ledger_back                     the ledger, about itself
+    ledger_away, ledger_back, recorded           the ledger, about itself
     taken, handled, retried, dead                a worker, about deliveries
     held, unfinished                             a worker, about deliveries that stay where they are
     paused, resumed                              a worker, about a stage
@@ -43,6 +43,8 @@ class Failure(NamedTuple):
     """How many are allowed."""
     traceback: str = ""
     """Of an error that isn't an order (`Retry`, `Reject`); empty otherwise."""
+    error: str = ""
+    """The name of the exception's class; empty if there was none."""
     seconds: float = 0.0
     """As for `handled`; 0.0 if no handler was called, or nothing observes `handled`."""
 
@@ -98,6 +100,9 @@ class Observer:
 
     def ledger_back(self) -> None:
         """It can be used again."""
+
+    def recorded(self, records: int, seconds: float) -> None:
+        """So many records, or reads, have been one transaction, which took `seconds`."""
 
     # -- a worker -----------------------------------------------------------------------
 
@@ -178,6 +183,7 @@ class Events:
         self.interrupted = _seldom(Observer.interrupted, watching)
         self.ledger_away = _seldom(Observer.ledger_away, watching)
         self.ledger_back = _seldom(Observer.ledger_back, watching)
+        self.recorded = _seldom(Observer.recorded, watching)
         self.started = _seldom(Observer.started, watching)
         self.cannot_start = _seldom(Observer.cannot_start, watching)
         self.killed = _seldom(Observer.killed, watching)

@@ -95,6 +95,9 @@ class Journal(Observer):
     def ledger_away(self, reason: str) -> None:
         self.note("ledger_away", "", "", reason)
 
+    def recorded(self, records: int, seconds: float) -> None:
+        self.note("recorded", "", "", records, seconds)
+
     def ledger_back(self) -> None:
         self.note("ledger_back", "")
 

@@ -148,6 +148,10 @@ class Broker(Carrier, Protocol):
     def available(self) -> bool:
         """Whether a publish would reach the broker now (connected, not blocked)."""
 
+    @property
+    def unconfirmed(self) -> int:
+        """How many messages it was sent and has not confirmed; about how many, for another thread."""
+
     def start(
         self,
         topology: Topology,

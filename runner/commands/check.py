@@ -28,7 +28,7 @@ def check(pipeline: Path, form: str, strict: bool) -> None:
         problems = error.problems
     failed = any(problem.severity == "error" or strict for problem in problems)
     if form == "json":
-        fields = ("file", "line", "column", "severity", "message")
+        fields = ("file", "line", "column", "key", "severity", "message")
         document = [{field: getattr(problem, field) for field in fields} for problem in problems]
         click.echo(orjson.dumps({"ok": not failed, "problems": document}, option=orjson.OPT_INDENT_2))
     else:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from runner.config.loader import LoadedPipeline, load
-from runner.errors import Problem
+from runner.errors import ConfigError, Problem, RunnerError
+from runner.observability.logs import facts
 from runner.observability.streams import unheard
+
+log = logging.getLogger("runner.config")
 
 PIPELINE = click.argument("pipeline", type=click.Path(path_type=Path), default="pipeline.yaml", metavar="[PIPELINE]")
 PIPELINE_OPTION = click.option(
@@ -22,11 +28,33 @@ PIPELINE_OPTION = click.option(
 )
 
 
-def load_and_warn(path: Path) -> LoadedPipeline:
-    """The pipeline, ready to run. Prints its warnings. Raises ConfigError."""
+def load_and_warn(path: Path, *, as_log: bool = False) -> LoadedPipeline:
+    """The pipeline, ready to run. Prints its warnings, or logs them. Raises ConfigError."""
     loaded = load(path)
-    print_problems(loaded.warnings)
+    tell = log_problems if as_log else print_problems
+    tell(loaded.warnings)
     return loaded
+
+
+@contextmanager
+def errors_logged() -> Iterator[None]:
+    """For a program that logs as JSON: an error inside is a line of the log, and ends the program."""
+    try:
+        yield
+    except ConfigError as error:
+        log_problems(error.problems)
+        sys.exit(1)
+    except RunnerError as error:
+        log.error("%s", error)
+        sys.exit(1)
+
+
+def log_problems(problems: Sequence[Problem]) -> None:
+    """A line of the log for each."""
+    for problem in problems:
+        known = facts(file=problem.file, line=problem.line or None, column=problem.column or None, key=problem.key)
+        level = logging.ERROR if problem.severity == "error" else logging.WARNING
+        log.log(level, "%s", problem.message, extra=known)
 
 
 def print_problems(problems: Sequence[Problem]) -> None:

@@ -6,13 +6,14 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
 import click
 
 from runner.commands import banner
-from runner.commands.loading import PIPELINE, load_and_warn
+from runner.commands.loading import PIPELINE, errors_logged, load_and_warn
 from runner.config.loader import LoadedPipeline
 from runner.errors import StartError
 from runner.observability import logs, observers, streams
@@ -45,13 +46,15 @@ def run(pipeline: Path, processes: int, only: Sequence[str], log_level: str, log
     streams.spare_closed()
     configure = partial(logs.configure, level=log_level, form=log_format)
     configure("runner")
-    loaded = load_and_warn(pipeline)
+    as_log = log_format == "json"
     events = observers.attach()
-    try:
-        assembly = _assembly(loaded, only, processes)
-    except StartError as error:
-        events.cannot_start("", str(error))
-        sys.exit(1)
+    with errors_logged() if as_log else nullcontext():
+        loaded = load_and_warn(pipeline, as_log=as_log)
+        try:
+            assembly = _assembly(loaded, only, processes)
+        except StartError as error:
+            events.cannot_start("", str(error))
+            sys.exit(1)
 
     # Worded now: by the time that all is up, the files may have changed.
     told = list(banner.lines(loaded, assembly.parts, processes=processes)) if log_format == "text" else []

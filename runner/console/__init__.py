@@ -16,6 +16,7 @@
     trail.py     the audit trail
     mailbox.py   the development mailbox
     file.py      the file as it runs
+    metrics.py   /metrics, for Prometheus
 
 Pages are made from `templates/`; what they load is in `static/`. Left out: who starts it (see
 `processes/console.py`).

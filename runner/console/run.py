@@ -12,6 +12,7 @@ from runner.brokers.base import Broker, Depth
 from runner.config.loader import LoadedPipeline
 from runner.errors import LedgerError
 from runner.intake.survey import Survey
+from runner.observability.snapshot import Snapshot
 from runner.pipeline import Console, Pipeline, Stage
 
 if TYPE_CHECKING:
@@ -46,11 +47,18 @@ class Run:
     `PATIENCE`."""
 
     def __init__(
-        self, loaded: LoadedPipeline, console: Console, broker: Broker, processes: Callable[[], Mapping[str, bool]]
+        self,
+        loaded: LoadedPipeline,
+        console: Console,
+        broker: Broker,
+        processes: Callable[[], Mapping[str, bool]],
+        snapshot: Callable[[], Snapshot] = Snapshot,
     ) -> None:
-        """`processes` tells of each process of this run whether it is up."""
+        """`processes` tells of each process of this run whether it is up, and `snapshot` what they have
+        counted: about a second ago."""
         self.loaded, self.console, self.broker = loaded, console, broker
         self.processes = processes
+        self.snapshot = snapshot
         self.pipeline: Pipeline = loaded.pipeline
         self.stages: Mapping[str, Stage] = {stage.consume: stage for stage in self.pipeline.stages.values()}
         """Queue → the stage that consumes it."""

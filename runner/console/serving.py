@@ -22,6 +22,7 @@ from runner.console.rsgi import Application
 from runner.console.run import Run
 from runner.intake.health import HealthViews
 from runner.intake.serving import LONGEST_HEADER, SILENT, encrypted
+from runner.observability.snapshot import Snapshot
 from runner.pipeline import Console
 
 BACKLOG = 128
@@ -68,9 +69,11 @@ class Served:
         broker: Broker,
         needed: Sequence[str],
         processes: Callable[[], Mapping[str, bool]],
+        snapshot: Callable[[], Snapshot] = Snapshot,
     ) -> None:
-        """`needed` are the queues that this run works with; `processes` tells of each whether it is up."""
-        self._run = Run(loaded, console, broker, processes)
+        """`needed` are the queues that this run works with; `processes` tells of each whether it is up,
+        and `snapshot` what they have counted."""
+        self._run = Run(loaded, console, broker, processes, snapshot)
         self._application = Application(self._run, HealthViews(loaded, broker, needed, self._run.down))
         self._server = ConsoleServer(console, listener, self._application)
         self._thread = threading.Thread(target=self._serve, name="console", daemon=True)

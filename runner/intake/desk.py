@@ -6,7 +6,7 @@ Left out: reading a request, and answering it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.http import parse_options_header
 
@@ -21,6 +21,7 @@ from runner.intake.signatures import Signatures
 from runner.message import NO_HEADERS, Outgoing, new_id
 from runner.pipeline import HttpRoute
 from runner.routing import Refusal, Router
+from runner.stamps import Sampler
 from runner.topology import plan
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Desk:
         """None if the ledger has nothing to do with it."""
         self.tells = ledger is not None and route.status is not None
         """Whether a client may wait for the end of its message."""
+        self._sampler = None if loaded.pipeline.console is None else Sampler()
+        """None: nobody wants to know how long messages take."""
         self.carries = route.headers
         """Names of the headers that travel with a request's messages."""
         if ledger is not None and route.uses_ledger and loaded.pipeline.http is not None:
@@ -69,8 +72,10 @@ class Desk:
         except ValueError as error:
             raise TurnedAway(problems.problem(400, str(error))) from None
 
-    def messages(self, body: bytes, id: str = "", headers: Mapping[str, str] = NO_HEADERS) -> Sequence[Outgoing]:
+    def messages(self, body: bytes, id: str = "", headers: Mapping[str, Any] = NO_HEADERS) -> Sequence[Outgoing]:
         """The messages to publish for a body, under `id` or a fresh one. Raises TurnedAway."""
+        if self._sampler is not None:
+            headers = self._sampler.stamped(headers)
         try:
             routed = self._router.route_text(body, id or new_id(), headers)
         except KeysError as error:

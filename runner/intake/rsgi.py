@@ -164,10 +164,9 @@ class Application:
         self._json = [*self._json, ("connection", "close")]
 
     def _respond(self, protocol: HTTPProtocol, response: Response) -> None:
-        """Send a response of Flask's by RSGI."""
         if self._closes:
             response.headers["Connection"] = "close"
-        protocol.response_bytes(response.status_code, list(response.headers.items()), response.get_data())
+        respond(protocol, response)
 
     def turns(self, timeout: float = LOOP_TIMEOUT) -> bool:
         """Whether the event loop turns, within `timeout` seconds. For other threads."""
@@ -289,3 +288,8 @@ def settle(future: asyncio.Future[None], error: BrokerError | None) -> None:
         future.set_result(None)
     else:
         future.set_exception(error)
+
+
+def respond(protocol: HTTPProtocol, response: Response) -> None:
+    """Send a response of Flask's by RSGI."""
+    protocol.response_bytes(response.status_code, list(response.headers.items()), response.get_data())

@@ -49,7 +49,7 @@ class Ledger:
         self._keep = keep
         self._holders = holders_of(url)
         self._watchers: list[Callable[[str], None]] = []
-        self._writer = Writer(self._database, away=self._tell_away, back=self._tell_back)
+        self._writer = Writer(self._database, away=self._tell_away, back=self._tell_back, committed=self._tell_recorded)
         self._over = threading.Event()
         self._purger = threading.Thread(target=self._purge, name="purge", daemon=True)
         self._readers: list[threading.Thread] = []
@@ -200,6 +200,9 @@ class Ledger:
         self.events.ledger_back()
         for watcher in self._watchers:
             watcher("")
+
+    def _tell_recorded(self, records: int, seconds: float) -> None:
+        self.events.recorded(records, seconds)
 
     def _read_secret(self) -> bytes:
         with self._database.transaction() as connection:

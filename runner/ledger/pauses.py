@@ -48,8 +48,10 @@ class Pauses:
     def put(self, stage: str, why: str, who: str) -> bool:
         """Pause a stage. False: it is paused already, and stays so for the first reason."""
         row = {"name": PREFIX + stage, "value": orjson.dumps([*Pause(why, who, time.time())]).decode()}
+        kept = select(SETTING.c.value).where(SETTING.c.name == row["name"])
         with self._database.transaction() as connection:
-            return connection.execute(self._database.add_missing(SETTING), row).rowcount == 1
+            connection.execute(self._database.add_missing(SETTING), [row])
+            return bool(connection.execute(kept).scalar_one() == row["value"])
 
     def remove(self, stage: str) -> bool:
         """Resume a stage. False: nobody has paused it."""

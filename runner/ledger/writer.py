@@ -49,11 +49,19 @@ class Job(Protocol):
 
 
 class Writer:
-    """`away(reason, first)` is called at each attempt that fails, and `back()` when one succeeds again,
-    on the writer's thread."""
+    """`away(reason, first)` is called at each attempt that fails, `back()` when one succeeds again, and
+    `committed(jobs, seconds)` after each transaction, on the writer's thread."""
 
-    def __init__(self, database: Database, *, away: Callable[[str, bool], None], back: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        away: Callable[[str, bool], None],
+        back: Callable[[], None],
+        committed: Callable[[int, float], None] = lambda _jobs, _seconds: None,
+    ) -> None:
         self._database = database
+        self._committed = committed
         self._away = away
         self._back = back
         self._jobs: deque[Job] = deque()
@@ -124,13 +132,14 @@ class Writer:
         kinds: dict[type[Job], list[Job]] = {}
         for job in jobs:
             kinds.setdefault(type(job), []).append(job)
-        self._began = time.monotonic()
+        began = self._began = time.monotonic()
         try:
             with self._database.transaction() as connection:
                 for kind in sorted(kinds, key=lambda kind: kind.after_others):
                     kind.run(kinds[kind], connection, self._database)
         finally:
             self._began = None
+        self._committed(len(jobs), time.monotonic() - began)
 
     def _put_off(self, jobs: Sequence[Job], error: LedgerError) -> list[Job] | None:
         """Wait a little; what is left then is tried again. None: it is over."""

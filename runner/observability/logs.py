@@ -1,6 +1,7 @@
 """How the program logs: one calm line per event, to stderr, as text or as JSON.
 
-Card numbers and payers' addresses are masked here, as the last step, whatever code logs.
+A line is a sentence. What it says as facts (`facts`), JSON has as fields, too. Card numbers and
+payers' addresses are masked here, as the last step, whatever code logs.
 """
 
 from __future__ import annotations
@@ -14,6 +15,15 @@ import orjson
 
 from runner.privacy.masking import mask
 from runner.wording import encodable
+
+TRACEBACK = "traceback"
+"""The fact that a text has below its line."""
+
+
+def facts(**known: object) -> dict[str, dict[str, object]]:
+    """What a line says, as fields: `log.warning("…", extra=facts(stage=…, id=…))`. Those that are None
+    or empty are left out."""
+    return {"facts": {name: value for name, value in known.items() if value is not None and value != ""}}
 
 
 class TextFormatter(logging.Formatter):
@@ -38,16 +48,32 @@ class JsonFormatter(logging.Formatter):
         self._part = part
 
     def format(self, record: logging.LogRecord) -> str:
-        document = {
+        known = getattr(record, "facts", None)
+        if not isinstance(known, dict):  # a library's own attribute of that name
+            known = {}
+        message = _message(record)
+        if trace := known.get(TRACEBACK):
+            message = message.removesuffix(f"\n{trace}")
+        first = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{record.msecs:03.0f}Z",
             "level": record.levelname.lower(),
             "part": self._part,
             "logger": encodable(mask(record.name)),
-            "message": encodable(mask(_message(record))),
+            "message": encodable(mask(message)),
         }
-        if traces := _traces(self, record):
-            document["traceback"] = encodable(mask("\n".join(traces)))
-        return orjson.dumps(document).decode()
+        traces = _traces(self, record)
+        more = {TRACEBACK: encodable(mask("\n".join(traces)))} if traces else {}
+        shown = {name: _shown(value) for name, value in known.items() if name not in first}
+        return orjson.dumps({**first, **shown, **more}).decode()
+
+
+def _shown(value: object) -> object:
+    """A fact as JSON may hold it. Numbers that we count are no card numbers; texts may be anything."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return [_shown(one) for one in value]
+    return encodable(mask(str(value)))
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -8,6 +8,9 @@
     makings.py     what each kind depends on
     parts.py       which parts of a pipeline a run starts
     listeners.py   the sockets of these parts
+    pipes.py       lines through a pipe that blocks nobody
+    telling.py     a child's counts on their way to the supervisor, and the sum to those that show it
+    summing.py     the supervisor's sum of them
     reload.py      the pipeline, loaded again when it has changed; watch.py notices that
     exchange.py    tries it out, starts its children, lets them take over;
                    succession.py says which those are

@@ -17,10 +17,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from runner.errors import RunnerError
 from runner.observability import streams
+from runner.processes.pipes import Outlet
+
+if TYPE_CHECKING:
+    from runner.observability.snapshot import Told
 
 log = logging.getLogger("runner.supervisor")
 
@@ -38,7 +42,7 @@ LONGEST_REASON = 8_000
 AGAIN = 0.02
 """Seconds until a signal comes again that came at a bad moment."""
 _OURS = str(Path(__file__).parents[1])
-_WAITING = {"enter", "nap", "open", "rest", "retire", "run_worker", "wait"}
+_WAITING = {"enter", "open", "nap", "retire", "run_worker", "wait"}
 """Our functions in which the main thread of a child waits: for the broker, the ledger, the handlers, the end."""
 _WAIT, _START = threading.Condition.wait.__code__, threading.Thread.start.__code__
 
@@ -73,10 +77,14 @@ class Board:
 
 
 class Supervision:
-    """A child's view of its supervisor: a place to report to, and a sign of life."""
+    """A child's view of its supervisor: a place to report to, and a sign of life.
 
-    def __init__(self, report: int, lifeline: int, board: Board, *, follows: bool = False) -> None:
-        self._report = report
+    `snapshots` is where it reads what all children have counted; -1 for one that isn't told.
+    """
+
+    def __init__(self, report: int, lifeline: int, board: Board, snapshots: int = -1, *, follows: bool = False) -> None:
+        self._report = Outlet(report)
+        self.snapshots = snapshots
         self._lifeline = lifeline
         self._board = board
         self.follows = follows
@@ -111,6 +119,10 @@ class Supervision:
         """This child is about to end in good order, and wants a fresh one in its place, at once."""
         self._tell(replace=True)
 
+    def counted(self, told: Told) -> None:
+        """What this process has counted up to now. Forgotten if the supervisor lags behind."""
+        self._report.offer(b'{"pid": %d, "counts": %s}' % (os.getpid(), told.as_json()))
+
     def watch(self) -> None:
         """Stop this child's process group when the supervisor is gone, however it died:
         nothing may run unsupervised. Starts a thread."""
@@ -122,7 +134,7 @@ class Supervision:
         threading.Thread(target=watch, name="lifeline", daemon=True).start()
 
     def _tell(self, **message: object) -> None:
-        os.write(self._report, json.dumps(message).encode() + b"\n")
+        self._report.send(json.dumps(message).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +153,8 @@ class Child:
     """What it depends on: equal where it may go on in place of another one of its name. None: never."""
     leave: int = signal.SIGTERM
     """The signal that tells it that its successor is up."""
+    shows: bool = False
+    """Whether it is told what all of them have counted."""
 
 
 LEAVE = signal.SIGUSR1

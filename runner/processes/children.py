@@ -14,7 +14,7 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ from runner.processes.child import LEAVE, NAP, Child, Supervision, rest
 from runner.processes.console import run_console, run_health
 from runner.processes.listeners import Listeners, close_all
 from runner.processes.parts import READY_POLL, Parts
+from runner.timing import WATCHERS
 from runner.topology import plan
 from runner.worker.blackbox import BlackBox
 from runner.worker.memory import ledger_of, memory_of
@@ -37,6 +38,8 @@ from runner.worker.memory import ledger_of, memory_of
 if TYPE_CHECKING:
     from runner.intake.serving import IntakeServer
     from runner.ledger.ledger import Ledger
+    from runner.observability.counts import Counts
+    from runner.observability.snapshot import StageNow
 
 log = logging.getLogger("runner.children")
 
@@ -48,11 +51,11 @@ def children(loaded: LoadedPipeline, parts: Parts, listeners: Listeners, *, proc
         run = partial(run_mailbox, parts.mailbox, listeners)
         found.append(Child("mailbox", run, last=True, made_of=parts.mailbox))
     if parts.health is not None:
-        found.append(Child("health", partial(run_health, loaded, parts, listeners), last=True))
+        run, made_of = partial(run_health, loaded, parts, listeners), makings.of_all(loaded, parts, processes)
+        found.append(Child("health", run, last=True, made_of=made_of))
     if parts.console is not None:
-        run = partial(run_console, loaded, parts, listeners)
-        made_of = makings.of_console(loaded, parts, processes)
-        found.append(Child("console", run, last=True, made_of=made_of))
+        run, made_of = partial(run_console, loaded, parts, listeners), makings.of_all(loaded, parts, processes)
+        found.append(Child("console", run, last=True, shows=True, made_of=made_of))
     if parts.intake is not None:
         run = partial(run_intake, loaded, parts.intake, listeners)
         made_of = makings.of_intake(loaded, parts)
@@ -71,7 +74,7 @@ def children(loaded: LoadedPipeline, parts: Parts, listeners: Listeners, *, proc
 def run_worker(
     loaded: LoadedPipeline,
     name: str,
-    stages: Collection[str],
+    stages: Sequence[str],
     box: BlackBox,
     number: int,
     supervision: Supervision,
@@ -83,11 +86,13 @@ def run_worker(
     close_all()
     box.enter(number)
     memory = memory_of(loaded.pipeline)
-    events = observers.attach([memory.notes] if memory else [])
+    counts = observers.counting(loaded.pipeline, stages)
+    events = observers.attach([*([memory.notes] if memory else []), *([counts] if counts else [])])
     if memory:
         memory.ledger.events = events
     broker = connect(loaded.pipeline, name, events)
     worker = Worker(loaded, broker, stages, events, box=box, replaceable=True, memory=memory)
+    end_telling = begin_to_tell(counts, supervision, broker, worker.states)
     finished = True
     try:
         if memory:
@@ -111,14 +116,35 @@ def run_worker(
         if memory:
             memory.ledger.close(busy=not finished)
         broker.close()
+        end_telling()
         box.leave()
+
+
+def begin_to_tell(
+    counts: Counts | None, supervision: Supervision, broker: Broker, states: Callable[[], Mapping[str, StageNow]] = dict
+) -> Callable[[], None]:
+    """Tell the supervisor what `counts` counts, until the returned function is called."""
+    if counts is None:
+        return _nothing
+    from runner.processes.telling import Teller
+
+    counts.look_at(broker, states)
+    WATCHERS.append(counts.called)
+    teller = Teller(counts, supervision)
+    teller.start()
+    return teller.stop
+
+
+def _nothing() -> None: ...
 
 
 def run_mailbox(mailbox: Mailbox, listeners: Listeners, supervision: Supervision) -> None:
     """Keep every mail until `Stop`."""
     from runner.mailbox.server import MailboxServer
 
-    with MailboxServer(listeners.take("mailbox"), mailbox.folder):
+    listener = listeners.take("mailbox")
+    assert listener is not None
+    with MailboxServer(listener, mailbox.folder):
         supervision.up()
         rest()
 
@@ -128,6 +154,7 @@ def run_intake(loaded: LoadedPipeline, http: Http, listeners: Listeners, supervi
     from runner.intake.serving import IntakeServer, connections_for
 
     listener = listeners.take("intake")
+    assert listener is not None
     connections = connections_for(http.max_connections)
     if connections < http.max_connections:
         message = "serving %d connections at once, and not %d (http: max_connections): the limit of open files is %d"
@@ -158,9 +185,11 @@ def _load_app(
 
     supervision.watch()
     with _errors_reported(supervision):
-        events = observers.attach()
-        broker = connect(loaded.pipeline, "intake", events)
         routes = loaded.pipeline.http.routes if loaded.pipeline.http else ()
+        counts = observers.counting(loaded.pipeline, routes=list(map(str, routes)))
+        events = observers.attach([counts] if counts else [])
+        broker = connect(loaded.pipeline, "intake", events)
+        begin_to_tell(counts, supervision, broker)
         ledger = ledger_of(loaded.pipeline) if any(route.uses_ledger for route in routes) else None
         if ledger is not None:
             ledger.events = events

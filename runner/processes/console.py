@@ -12,7 +12,7 @@ from runner.observability import observers
 from runner.pipeline import Console
 from runner.ports import listening
 from runner.processes.child import Supervision, nap, rest
-from runner.processes.listeners import Listeners, close_all
+from runner.processes.listeners import Listeners
 from runner.processes.parts import Parts
 from runner.topology import plan
 
@@ -21,12 +21,16 @@ log = logging.getLogger("runner.children")
 
 def run_console(loaded: LoadedPipeline, parts: Parts, listeners: Listeners, supervision: Supervision) -> None:
     """Show this run to browsers until `Stop`."""
-    assert parts.console is not None
-    listener = listeners.take("console") if listeners.has("console") else _taken_over(parts.console, supervision)
+    console = parts.console
+    assert console is not None
+    listener = listeners.take("console") or _taken_over(console, supervision)
     from runner.console.serving import Served
+    from runner.processes.telling import Latest
 
     broker = connect(loaded.pipeline, "console", observers.attach())
-    served = Served(loaded, parts.console, listener, broker, _needed(parts), supervision.children)
+    latest = Latest(supervision.snapshots)
+    served = Served(loaded, console, listener, broker, _needed(parts), supervision.children, lambda: latest.snapshot)
+    latest.start()
     try:
         served.start()
         supervision.up()
@@ -43,6 +47,7 @@ def run_health(loaded: LoadedPipeline, parts: Parts, listeners: Listeners, super
     from runner.intake.reserve import Reserve, views
 
     listener = listeners.take("health")
+    assert listener is not None
     broker = connect(loaded.pipeline, "health", observers.attach())
     try:
         Reserve(listener, views(HealthViews(loaded, broker, _needed(parts), lambda: _down(supervision)))).start()
@@ -54,9 +59,8 @@ def run_health(loaded: LoadedPipeline, parts: Parts, listeners: Listeners, super
 
 
 def _taken_over(console: Console, supervision: Supervision) -> socket.socket:
-    """The console's socket, when the run that has its address ends: a part of a pipeline works
-    without, and several parts on one machine share the file."""
-    close_all()
+    """The console's socket, when the run that has its address has ended: several parts of a pipeline on one
+    machine share the file, and work without."""
     told = False
     while True:
         try:

@@ -36,7 +36,8 @@ class _Wanted(NamedTuple):
 
 
 class Listeners:
-    """One socket for each part that listens."""
+    """One socket for each part that listens. A run that is a part of a pipeline may lack the console's,
+    which another part on this machine may have."""
 
     def __init__(self, sockets: Mapping[str, tuple[_Wanted, socket.socket]]) -> None:
         self._sockets = sockets
@@ -57,8 +58,9 @@ class Listeners:
         try:
             for part, wanted in _wanted(parts).items():
                 known = before.get(part, wanted) if before is not None else None
-                if (found := known or _opened(wanted, needed=part != "console" or parts.whole)) is not None:
-                    sockets[part] = wanted, found
+                opened = known or _open(wanted, may_fail=part == "console" and not parts.whole)
+                if opened is not None:
+                    sockets[part] = wanted, opened
         except BaseException:
             cls(sockets).close(but=before)
             raise
@@ -74,21 +76,17 @@ class Listeners:
             console=parts.console and replace(parts.console, listen=self._address("console", parts.console.listen)),
         )
 
-    def _address(self, part: str, written: Address | None = None) -> Address:
-        if part not in self._sockets and written is not None:
-            return written
+    def _address(self, part: str, otherwise: Address | None = None) -> Address:
+        if otherwise is not None and part not in self._sockets:
+            return otherwise
         wanted, opened = self._sockets[part]
         return Address(wanted.address.host, opened.getsockname()[1])
 
-    def take(self, part: str = "") -> socket.socket:
+    def take(self, part: str) -> socket.socket | None:
         """In a child, the socket of its part. It lets go of all others, which would be held open otherwise."""
-        own = self._sockets[part][1]
+        _, own = self._sockets.get(part, (None, None))
         close_all(but=own)
         return own
-
-    def has(self, part: str) -> bool:
-        """Whether it has a socket. A console may have none: see `opened`."""
-        return part in self._sockets
 
     def close(self, but: Listeners | None = None) -> None:
         """Close those that aren't shared with `but`."""
@@ -97,20 +95,20 @@ class Listeners:
                 opened.close()
 
 
-def _opened(wanted: _Wanted, *, needed: bool) -> socket.socket | None:
-    try:
-        return wanted.open()
-    except StartError:
-        if needed:
-            raise
-        return None
-
-
 def close_all(but: socket.socket | None = None) -> None:
     """In a child: let go of the listening sockets that it has inherited."""
     for opened in list(_all):
         if opened is not but:
             opened.close()
+
+
+def _open(wanted: _Wanted, *, may_fail: bool) -> socket.socket | None:
+    try:
+        return wanted.open()
+    except StartError:
+        if not may_fail:
+            raise
+        return None
 
 
 def _wanted(parts: Parts) -> dict[str, _Wanted]:

@@ -25,9 +25,9 @@ def of_worker(loaded: LoadedPipeline, parts: Parts, processes: int) -> object:
     return rest, plan(pipeline), _schemas(loaded), imported_files(pipeline.folder), processes
 
 
-def of_console(loaded: LoadedPipeline, parts: Parts, processes: int) -> object:
-    """It shows everything, and goes on only where everything does."""
-    return loaded.pipeline, of_intake(loaded, parts), of_worker(loaded, parts, processes)
+def of_all(loaded: LoadedPipeline, parts: Parts, processes: int) -> object:
+    """For a child that shows all the others: where one of them is replaced, it is, too."""
+    return loaded.pipeline, parts, of_worker(loaded, parts, processes)
 
 
 def _schemas(loaded: LoadedPipeline) -> Mapping[str, object]:

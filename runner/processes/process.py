@@ -6,14 +6,20 @@ Left out: when it is started and stopped (see `supervisor`).
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from runner.observability import streams
 from runner.processes.child import ORDERS, Board, Child, Supervision, live
+from runner.processes.pipes import Inlet, Outlet, pipe
+
+if TYPE_CHECKING:
+    from runner.observability import snapshot
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.25, 30.0
 """Seconds before a child that died is restarted; each wait is twice the one before."""
@@ -40,10 +46,12 @@ class Process:
         """Whether, when it is started next, another one works until it is up."""
         self.has_left = False
         """Whether it takes nothing more, for it has a successor."""
-        self.report = -1
+        self.report: Inlet
+        self.snapshots: Outlet | None = None
+        """Where it is told what all have counted."""
         self.due: float | None = 0.0
         """When to start it (monotonic); None while it runs, or if it should not start."""
-        self._unfinished = b""
+        self._starts = 0
         self._started = 0.0
         self._backoff = FIRST_BACKOFF
 
@@ -58,8 +66,14 @@ class Process:
 
     def start(self, lifeline_read: int, lifeline_write: int, configure: Callable[[str], None]) -> None:
         """Fork it. Its end of the lifeline is the one that is read."""
-        self.due, self.replaced, self._unfinished = None, False, b""
-        self.report, write = pipe()
+        self.due, self.replaced = None, False
+        read, write = pipe()
+        self.report = Inlet(read)
+        shown = -1
+        if self.child.shows:
+            shown, show = pipe()
+            self.snapshots = Outlet(show)
+        self._starts += 1
         self._started = time.monotonic()
         streams.flush()
         # Until the child has its own handlers, a signal to it has to wait: otherwise its copy
@@ -68,29 +82,43 @@ class Process:
         self.pid = os.fork()
         if not self.pid:
             os.close(lifeline_write)
-            supervision = Supervision(write, lifeline_read, self._board, follows=self.follows)
+            supervision = Supervision(write, lifeline_read, self._board, shown, follows=self.follows)
             live(self.child, supervision, configure)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ORDERS)
         os.close(write)
+        if shown != -1:
+            os.close(shown)
         self.follows = False
 
-    def read_report(self) -> bool:
-        """Take in what it has told. True if it has come up just now."""
-        was_up = self.up
-        *lines, self._unfinished = (self._unfinished + drain(self.report)).split(b"\n")
-        for line in lines:
-            message = json.loads(line)
-            self.start_error = message.get("start_error", self.start_error)
-            self.replaced = message.get("replace", self.replaced)
-            self.loadable = message.get("loadable", self.loadable)
-            self.has_left = message.get("left", self.has_left)
-            if message.get("up"):
-                self._board[self.child.name] = True
-        return self.up and not was_up
+    def messages(self) -> Iterator[Mapping[str, Any]]:
+        """What it has told since."""
+        for line in self.report.lines():
+            yield orjson.loads(line)
+
+    def take_in(self, message: Mapping[str, Any]) -> bool:
+        """Keep what it has told of itself. True if it has come up just now."""
+        self.start_error = message.get("start_error", self.start_error)
+        self.replaced = message.get("replace", self.replaced)
+        self.loadable = message.get("loadable", self.loadable)
+        self.has_left = message.get("left", self.has_left)
+        if not message.get("up"):
+            return False
+        self._board[self.child.name] = True
+        return True
+
+    def as_told(self) -> snapshot.Process:
+        """How it stands, for those who look."""
+        from runner.observability.snapshot import Process
+
+        since = time.time() - (time.monotonic() - self._started) if self._starts else 0.0
+        return Process(self.pid, self.up, self._starts, round(since, 1))
 
     def ended(self) -> None:
         """Its process is gone."""
-        os.close(self.report)
+        self.report.close()
+        if self.snapshots is not None:
+            self.snapshots.close()
+            self.snapshots = None
         kill_group(self.pid)  # its orphans may still hold its port and its messages
         self._board[self.child.name] = False
         self.pid = 0
@@ -108,23 +136,6 @@ class Process:
         if self.pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
-
-
-def pipe() -> tuple[int, int]:
-    """One whose ends wait for nobody."""
-    read, write = os.pipe()
-    os.set_blocking(read, False)
-    os.set_blocking(write, False)
-    return read, write
-
-
-def drain(read: int) -> bytes:
-    """All that is in a pipe."""
-    parts = []
-    with contextlib.suppress(BlockingIOError):
-        while part := os.read(read, 65536):
-            parts.append(part)
-    return b"".join(parts)
 
 
 def kill_group(pid: int) -> None:

@@ -17,13 +17,18 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from runner.events import UNWATCHED, Events
 from runner.processes.child import Board, Child
 from runner.processes.exchange import Exchange, Reload
-from runner.processes.process import Process, drain, kill_group, pipe
+from runner.processes.pipes import drained, pipe
+from runner.processes.process import Process, kill_group
+
+if TYPE_CHECKING:
+    from runner.processes.summing import Sum
 
 log = logging.getLogger("runner.supervisor")
 
@@ -34,6 +39,8 @@ SAME_ORDER = 0.5
 process and its group."""
 LOOK_EVERY = 1.0
 """Seconds between looks at a reload that nothing may wake us for."""
+SHOW_EVERY = 0.9
+"""Seconds between two sums that are shown: a little less than between what the children tell."""
 KILL_GRACE = 5.0
 """Seconds after the shutdown timeout, for acks to leave, before SIGKILL."""
 
@@ -68,6 +75,10 @@ class Supervisor:
         self._exchange = None if reload is None else Exchange(reload, self._start)
         self._has_terminal = _terminal_is_there()
         self._selector = selectors.DefaultSelector()
+        self._sum: Sum | None = None
+        self._sum = self._sum_if_shown()
+        self._shown = 0.0
+        """When the sum was shown last (monotonic)."""
         self._first_signal: float | None = None
         self._at_once = False
         """Whether a second signal has asked not to wait any more."""
@@ -96,6 +107,7 @@ class Supervisor:
         exchange.go_on(self._processes)
         if (taken_over := exchange.taken_over()) is not None:
             self._processes, self._shutdown_timeout = taken_over
+            self._sum = self._sum_if_shown()
 
     @property
     def _stopping(self) -> bool:
@@ -126,22 +138,52 @@ class Supervisor:
         waits = [max(0.0, min(due) - time.monotonic())] if due else []
         if self._exchange is not None and self._exchange.looks_again:
             waits.append(LOOK_EVERY)
+        if self._sum is not None:
+            waits.append(max(0.0, self._shown + SHOW_EVERY - time.monotonic()))
         return min(waits, default=None)
 
     def _wait(self, timeout: float | None) -> None:
         for key, _ in self._selector.select(timeout):
             if key.fd == self._wake_read:
-                drain(self._wake_read)
+                drained(self._wake_read)
             else:
                 self._read_report(key.data)
         self._reap()
+        if self._sum is not None and time.monotonic() >= self._shown + SHOW_EVERY:
+            self._show(self._sum)
         if not self._announced and all(process.up for process in self._processes):
             self._announced = True
             self._on_up()
 
     def _read_report(self, process: Process) -> None:
-        if process.read_report():
-            self._events.started(process.child.name, process.pid)
+        for message in process.messages():
+            if "counts" in message:
+                self._hear(process, message)
+            elif process.take_in(message):
+                self._events.started(process.child.name, process.pid)
+
+    def _hear(self, process: Process, message: Mapping[str, Any]) -> None:
+        from runner.observability.snapshot import Told
+
+        if self._sum is not None:
+            self._sum.hear(process.child.name, process.pid, message["pid"], Told.from_json(message["counts"]))
+
+    def _sum_if_shown(self) -> Sum | None:
+        """The sum of what all have counted, if somebody shows it."""
+        if not any(process.child.shows for process in self._processes):
+            return None
+        from runner.processes.summing import Sum  # which a run that nobody looks at doesn't need
+
+        return self._sum or Sum()
+
+    def _show(self, sum: Sum) -> None:
+        """To those that show it. One that lags behind is told later."""
+        self._shown = time.monotonic()
+        outlets = [process.snapshots for process in self._processes if process.snapshots is not None]
+        if outlets:
+            snapshot = sum.snapshot({process.child.name: process.as_told() for process in self._processes}).as_json()
+            for outlet in outlets:
+                outlet.offer(snapshot)
 
     def _reap(self) -> None:
         """See which children have ended, and reap orphans too: as PID 1 of a container, nobody
@@ -155,7 +197,9 @@ class Supervisor:
 
     def _ended(self, process: Process, status: int) -> None:
         self._read_report(process)
-        self._selector.unregister(process.report)
+        self._selector.unregister(process.report.descriptor)
+        if self._sum is not None:
+            self._sum.ended(process.child.name, process.pid)
         pid, was_up = process.pid, process.up
         process.ended()
         again = self._delay(process) if process in self._processes else None
@@ -184,7 +228,7 @@ class Supervisor:
 
     def _start(self, process: Process) -> None:
         process.start(self._lifeline_read, self._lifeline_write, self._configure_child)
-        self._selector.register(process.report, selectors.EVENT_READ, process)
+        self._selector.register(process.report.descriptor, selectors.EVENT_READ, process)
 
     # -- stopping ---------------------------------------------------------------------------
 

@@ -42,6 +42,11 @@ class CircuitBreaker:
         self._open = False
         self.probing = False
 
+    @property
+    def state(self) -> str:
+        """`closed`, `open` or `probing`."""
+        return "probing" if self.probing else "open" if self._open else "closed"
+
     def heard(self, done: Sequence[Outgoing] | Outcome) -> Verdict:
         """An attempt has ended: with the messages to publish, or otherwise."""
         if not isinstance(done, Outcome):

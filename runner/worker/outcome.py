@@ -42,6 +42,7 @@ from runner.privacy.sealed import SIGN, read_token
 from runner.privacy.sealing import Sealer
 from runner.routing import Reason, Refusal, Router
 from runner.sensitive import Inward, sealed_whole, without_forbidden
+from runner.stamps import moved_on
 from runner.topology import dead_letter_queue
 from runner.units import format_duration
 from runner.validation.schema import Schema
@@ -90,6 +91,8 @@ class Outcome(NamedTuple):
     delay: float = 0.0
     trace: str = ""
     fault: Fault | None = None
+    error: str = ""
+    """The name of the exception's class; empty if there was none."""
 
 
 class Decider:
@@ -171,6 +174,9 @@ class Decider:
 
     def failed(self, delivery: Delivery, error: BaseException) -> Outcome:
         """The handler raised `error`, or its result couldn't be passed on."""
+        return self._failed(delivery, error)._replace(error=type(error).__name__)
+
+    def _failed(self, delivery: Delivery, error: BaseException) -> Outcome:
         if isinstance(error, Pause):
             return Outcome(Fate.PAUSE, delivery.attempt, (), _shown(error.reason), error.delay)
         if isinstance(error, Reject):
@@ -196,21 +202,23 @@ class Decider:
             return self._dead(delivery, f"{reason}; {waited}: replay it to look it up again, or drop it")
         counted = {ATTEMPT: delivery.attempt - 1} if delivery.attempt > 1 else {}
         reason = _shown(f"{reason}; it is looked up then")
-        headers = {**delivery.headers, **counted, LOOKS: looks + 1, ERROR: reason[:LONGEST_ERROR]}
+        kept = moved_on(delivery.headers, waits[looks])
+        headers = {**kept, **counted, LOOKS: looks + 1, ERROR: reason[:LONGEST_ERROR]}
         home = Destination("", delivery.queue)
         message = Outgoing(home, delivery.id, delivery.payload, headers, delay=waits[looks], origin=delivery)
         return Outcome(Fate.RETRY, delivery.attempt, [message], reason, waits[looks])
 
     def _looked_up_later(self, delivery: Delivery) -> Outgoing:
         """The copy of a delivery whose result isn't the last word."""
-        headers, home = {**delivery.headers, LOOKS: 1}, Destination("", delivery.queue)
-        return Outgoing(home, delivery.id + LATE, delivery.payload, headers, delay=self._stage.reconcile[0])
+        delay, home = self._stage.reconcile[0], Destination("", delivery.queue)
+        headers = {**moved_on(delivery.headers, delay), LOOKS: 1}
+        return Outgoing(home, delivery.id + LATE, delivery.payload, headers, delay=delay)
 
     def spared(self, delivery: Delivery, outcome: Outcome, pause: float) -> Outcome:
         """Instead of `outcome`: to the end of its queue, with this attempt uncounted. The stage
         pauses for `pause` seconds; the next message that it tries is another one, if there is one."""
         counted = {ATTEMPT: delivery.attempt - 1} if delivery.attempt > 1 else {}
-        headers = {**delivery.headers, **counted, ERROR: outcome.reason[:LONGEST_ERROR]}
+        headers = {**moved_on(delivery.headers), **counted, ERROR: outcome.reason[:LONGEST_ERROR]}
         message = Outgoing(Destination("", delivery.queue), delivery.id, delivery.payload, headers, origin=delivery)
         return outcome._replace(fate=Fate.RETRY, messages=[message], delay=pause)
 
@@ -225,7 +233,8 @@ class Decider:
 
     def unpublishable(self, delivery: Delivery, error: PublishError) -> Outcome:
         """The broker refused the result of the delivery: a failure like any other."""
-        return self._retry(delivery, f"the result could not be published: {error}")
+        failed = self._retry(delivery, f"the result could not be published: {error}")
+        return failed._replace(error=type(error).__name__)
 
     def exhausted(self, delivery: Delivery) -> Outcome | None:
         """The dead letter for a delivery that has used up its attempts without a failure that
@@ -251,11 +260,12 @@ class Decider:
         if isinstance(body, Message):
             raise Reject("the handler returned the message itself; return its body (message.body)")
         try:
+            headers = moved_on(delivery.headers) if delivery.headers else NO_HEADERS
             if self._router.seals or delivery.opened is not None:
-                routed = self._router.route_sealed(body, id, delivery.headers)
+                routed = self._router.route_sealed(body, id, headers)
             else:
                 text = orjson.dumps(body, default=_plain)
-                routed = self._router.route(body, text, id, delivery.headers)
+                routed = self._router.route(body, text, id, headers)
         except (TypeError, orjson.JSONEncodeError) as error:
             raise Reject(f"the handler returned what JSON can't hold: {error}") from None
         if isinstance(routed, Refusal):
@@ -270,7 +280,7 @@ class Decider:
             return self._dead(delivery, reason, trace=trace)
         wait = policy.delay_after(delivery.attempt) if delay is None else max(delay, 0.001)
         reason = _shown(reason)
-        headers = {**delivery.headers, ATTEMPT: delivery.attempt, ERROR: reason[:LONGEST_ERROR]}
+        headers = {**moved_on(delivery.headers, wait), ATTEMPT: delivery.attempt, ERROR: reason[:LONGEST_ERROR]}
         home = Destination("", delivery.queue)
         message = Outgoing(home, delivery.id, delivery.payload, headers, delay=wait, origin=delivery)
         return Outcome(Fate.RETRY, delivery.attempt, [message], reason, wait, _shown(trace))

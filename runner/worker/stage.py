@@ -17,14 +17,16 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from queue import Empty, SimpleQueue
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from runner.brokers.base import Carrier, Consumer
 from runner.errors import PublishError, Reject, StartError
 from runner.events import UNWATCHED, Events, Failure
 from runner.handlers.factory import Handler
 from runner.message import Delivery, Message, Outgoing
+from runner.observability.logs import facts
 from runner.pipeline import Stage
+from runner.timing import SLOT
 from runner.worker.blackbox import BlackBox, mark
 from runner.worker.breaker import CircuitBreaker
 from runner.worker.isolation import Isolation
@@ -32,6 +34,9 @@ from runner.worker.outcome import Decider, Fate, Outcome
 from runner.worker.overdue import Overdue
 from runner.worker.prefetch import Pace
 from runner.worker.stranded import STRANDED_DELAY, Stranded
+
+if TYPE_CHECKING:
+    from runner.observability.snapshot import StageNow
 
 log = logging.getLogger("runner.worker")
 
@@ -90,12 +95,24 @@ class StageWorker(Consumer):
         self._warned = False
 
     @property
+    def name(self) -> str:
+        return self._stage.name
+
+    @property
     def consuming(self) -> bool:
         return self._broker.consuming(self._stage.consume)
 
     @property
     def paused(self) -> bool:
         return self._resume is not None
+
+    @property
+    def now(self) -> StageNow:
+        """How it stands, as far as no event tells it."""
+        from runner.observability.snapshot import StageNow  # which nobody asks for where nobody looks
+
+        breaker = {} if self._breaker is None else {self._breaker.state: 1}
+        return StageNow(self._stage.concurrency, len(self._running), breaker=breaker)
 
     # -- life ---------------------------------------------------------------------------
 
@@ -183,6 +200,7 @@ class StageWorker(Consumer):
         return threading.Thread(target=self._run_slot, args=(number, entered), name=name, daemon=True)
 
     def _run_slot(self, number: int, entered: Callable[[BaseException | None], None]) -> None:
+        SLOT.stage = self._stage.name
         with ExitStack() as left:
             try:
                 handler = self._factory.build()
@@ -233,8 +251,9 @@ class StageWorker(Consumer):
         try:
             done = self._decide(handler, delivery)
             if self._running.pop(delivery, None) is None:
+                name, known = self._stage.name, facts(stage=self._stage.name, id=delivery.id)
                 log.warning(
-                    "%s: the handler of message %s has ended after all: too late", self._stage.name, delivery.id
+                    "%s: the handler of message %s has ended after all: too late", name, delivery.id, extra=known
                 )
                 return False
             seconds = time.perf_counter() - began if tell is not None else 0.0
@@ -247,7 +266,7 @@ class StageWorker(Consumer):
                     tell(self._stage.name, delivery, done, seconds)
                 self._broker.settle(delivery, done)
         except Exception as error:  # a bug of ours must lose neither the slot nor the message
-            log.exception("%s: internal error", self._stage.name)
+            log.exception("%s: internal error", self._stage.name, extra=facts(stage=self._stage.name, id=delivery.id))
             self._settle(delivery, self._decider.failed(delivery, error))
         self._pace.handled += 1
         return True
@@ -274,7 +293,7 @@ class StageWorker(Consumer):
             self._broker.release([delivery])
             return
         stage = self._stage
-        failure = Failure(outcome.reason, outcome.attempt, stage.retry.attempts, outcome.trace, seconds)
+        failure = Failure(outcome.reason, outcome.attempt, stage.retry.attempts, outcome.trace, outcome.error, seconds)
         if outcome.fate is Fate.DEAD:
             self._events.dead(stage.name, delivery, failure)
         else:

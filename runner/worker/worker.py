@@ -5,7 +5,7 @@ from __future__ import annotations
 import faulthandler
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from runner.worker.outcome import Decider
 from runner.worker.stage import Factory, StageWorker
 
 if TYPE_CHECKING:
+    from runner.observability.snapshot import StageNow
     from runner.worker.held import Held
 
 LOOKS = 20
@@ -91,6 +92,10 @@ class Worker:
     def ready(self) -> bool:
         """Whether every stage is registered as a consumer now, or was and is paused."""
         return all(stage.consuming or stage.paused for stage in self._stages)
+
+    def states(self) -> Mapping[str, StageNow]:
+        """How each stage stands. From any thread."""
+        return {stage.name: stage.now for stage in self._stages}
 
     def start(self) -> None:
         """Build and enter every handler, then begin to consume.

@@ -48,6 +48,7 @@ def test_check_speaks_json_to_machines(file: Path) -> None:
     assert (result.exit_code, document["ok"]) == (1, False)
     problem = document["problems"][0]
     assert (problem["file"], problem["line"], problem["column"], problem["severity"]) == (str(file), 2, 1, "error")
+    assert problem["key"] == "nme"
 
 
 def test_warnings_are_shown_and_only_strict_counts_them(file: Path) -> None:

@@ -93,7 +93,7 @@ def test_one_that_is_killed_is_seen_to_be_away_and_goes_on_when_it_is_back(
     assert all(told[:-1])
     assert ledger.away == ""
     assert [ledger.journey(name) is not None for name in ("before", "m1", "hasty")] == [True, True, False]
-    assert [seen.event for seen in journal.seen] == ["ledger_away", "ledger_back"]
+    assert [seen.event for seen in journal.seen if seen.event != "recorded"] == ["ledger_away", "ledger_back"]
     ledger.close()
 
 
@@ -128,3 +128,14 @@ def test_what_was_to_be_recorded_is_recorded_before_it_closes(ledger_url: str) -
 
 def test_one_that_was_never_opened_can_be_closed(ledger_url: str) -> None:
     Ledger(ledger_url, keep=60.0).close()
+
+
+def test_each_transaction_is_told_with_how_long_it_took(ledger_url: str) -> None:
+    ledger, journal = Ledger(ledger_url), Journal()
+    ledger.events = Events([journal])
+    ledger.open(timeout=30.0)
+    assert record(ledger, published(KEY)) is None
+    [recorded] = journal.only("recorded")
+    assert recorded.more[0] == 1
+    assert 0.0 < recorded.more[1] < 60.0
+    ledger.close()

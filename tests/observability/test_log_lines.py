@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from runner.events import Failure
-from runner.message import Delivery, Session
-from runner.observability.log_lines import LogLines
+from runner.message import Delivery, Destination, Outgoing, Session
+from runner.observability.log_lines import LogLines, Successes
+from runner.observability.logs import JsonFormatter
 
 DELIVERY = Delivery("in", "id-1", b"{}", {}, 1, Session(), 1)
 
@@ -175,3 +179,86 @@ def test_how_a_run_ends_badly_is_an_error(lines: LogLines, said: pytest.LogCaptu
         ),
         ("runner.supervisor", logging.ERROR, "port 5000 is taken; stop the other program"),
     ]
+
+
+def fields(said: pytest.LogCaptureFixture) -> list[Any]:
+    """As JSON has them."""
+    formatter = JsonFormatter("worker")
+    return [json.loads(formatter.format(record)) for record in said.records]
+
+
+FAILED = Failure("ValueError: x", 1, 3, "Traceback:\n  line 3\n", "ValueError")
+
+
+def test_of_a_delivery_that_failed_every_fact_is_a_field(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
+    lines.retried("charge", DELIVERY, FAILED, 2.0)
+    lines.dead("charge", DELIVERY, FAILED)
+    retried, dead = fields(said)
+    common = {
+        "stage": "charge",
+        "queue": "in",
+        "id": "id-1",
+        "attempt": 1,
+        "attempts": 3,
+        "error": "ValueError",
+        "reason": "ValueError: x",
+        "traceback": "Traceback:\n  line 3\n",
+    }
+    assert retried.items() >= {**common, "outcome": "retried", "delay": 2.0}.items()
+    assert datetime.fromisoformat(retried["next_retry"]) > datetime.now(UTC)
+    assert retried["message"] == "charge: in message id-1, attempt 1 of 3: ValueError: x; again in 2s"
+    assert dead.items() >= {**common, "outcome": "dead", "moved_to": "in.dlq"}.items()
+
+
+def test_of_everything_else_the_facts_are_fields_too(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
+    lines.refused("POST /pay", 503, "the broker is away")
+    lines.waiting("node:5672", "refused")
+    lines.connected("node:5672", again=True)
+    lines.disconnected("node:5672", "timed out", mends=True)
+    lines.blocked("node:5672", "low on memory")
+    lines.unblocked("node:5672")
+    lines.interrupted("node:5672", "a queue is gone")
+    lines.ledger_away("refused")
+    lines.held("charge", DELIVERY, "full", 1.0)
+    lines.unfinished("charge", [DELIVERY])
+    lines.unfinished("charge", [])
+    lines.paused("mail", "no relay", 60.0)
+    lines.resumed("mail")
+    lines.cannot_start("intake", "port 5000 is taken")
+    lines.killed("worker", 12)
+    lines.stopped("worker", 12, -9, was_up=True, again=0.25)
+    broker = {"broker": "node:5672"}
+    common = {"time", "level", "part", "logger", "message"}
+    assert [{name: value for name, value in line.items() if name not in common} for line in fields(said)] == [
+        {"route": "POST /pay", "status": 503, "reason": "the broker is away"},
+        {**broker, "reason": "refused"},
+        broker,
+        {**broker, "reason": "timed out"},
+        {**broker, "reason": "low on memory"},
+        broker,
+        {**broker, "reason": "a queue is gone"},
+        {"reason": "refused"},
+        {"stage": "charge", "queue": "in", "id": "id-1", "outcome": "held", "reason": "full", "delay": 1.0},
+        {"stage": "charge", "outcome": "unfinished", "ids": ["id-1"]},
+        {"stage": "charge"},
+        {"stage": "mail", "reason": "no relay", "delay": 60.0},
+        {"stage": "mail"},
+        {"process": "intake", "reason": "port 5000 is taken"},
+        {"process": "worker", "pid": 12},
+        {"process": "worker", "pid": 12, "status": -9, "delay": 0.25},
+    ]
+
+
+def test_each_success_is_told_to_those_who_debug(said: pytest.LogCaptureFixture) -> None:
+    passed = Outgoing(Destination("", "out"), "id-1", b"{}")
+    Successes().accepted("POST /pay", [passed], 0.0012)
+    Successes().handled("charge", DELIVERY, [passed, passed], 0.25)
+    Successes().handled("mail", DELIVERY, [], 0.25)
+    assert said.record_tuples == [
+        ("runner.intake", logging.DEBUG, "POST /pay: message id-1 is accepted, after 1.2 ms"),
+        ("runner.worker", logging.DEBUG, "charge: in message id-1, attempt 1: handled in 250.0 ms; published to out"),
+        ("runner.worker", logging.DEBUG, "mail: in message id-1, attempt 1: handled in 250.0 ms"),
+    ]
+    accepted, handled, _ = fields(said)
+    assert (accepted["id"], accepted["route"], accepted["outcome"]) == ("id-1", "POST /pay", "accepted")
+    assert (handled["stage"], handled["seconds"], handled["published_to"]) == ("charge", 0.25, ["out", "out"])

@@ -40,6 +40,9 @@ try:
     raise ValueError(f"no {CARD}") from KeyError(PAYER)
 except ValueError:
     log.exception("it failed")
+known = logs.facts(id="m1", attempt=2, told=[CARD], to=PAYER, traceback=f"no {CARD}", nothing=None, level="mine")
+log.error("%s failed\\n%s", "m1", f"no {CARD}", extra=known)
+log.error("a library's own", extra={"facts": 5})
 thread = threading.Thread(target=lambda: 1 / int("no" + CARD), name="own")
 thread.start()
 thread.join()
@@ -84,8 +87,23 @@ def test_no_line_shows_a_card_number_or_a_payer(form: str) -> None:
     text = said(form, program=PRIVATE)
     assert not re.search(r"1111\D{0,8}1111", text)
     assert "jane" not in text
-    assert text.count("j•••@example.com") == 2
-    assert text.count("••••1111") == 5, "the list, the wrong argument, the two lines, the error, the thread"
+    assert text.count("j•••@example.com") == (3 if form == "json" else 2)
+    told = "the list, the wrong argument, the two lines, the error, the traceback, the thread, and JSON's fact"
+    assert text.count("••••1111") == (7 if form == "json" else 6), told
+
+
+def test_in_json_what_a_line_says_is_in_fields_too() -> None:
+    [line] = [json.loads(line) for line in said("json", program=PRIVATE).splitlines() if '"attempt"' in line]
+    time, *_ = line
+    assert time == "time", "the fields of every line come first"
+    assert (line["message"], line["level"]) == ("m1 failed", "error"), "without the traceback, and not the fact's"
+    assert (line["id"], line["attempt"], line["told"]) == ("m1", 2, ["•••• 1111".replace(" ", "")])
+    assert line["traceback"] == "no ••••1111"
+    assert "nothing" not in line
+
+
+def test_in_text_a_traceback_stands_below_its_line() -> None:
+    assert "error: m1 failed\nno ••••1111\n" in said("text", program=PRIVATE)
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+
+import pytest
+
 from runner.events import Events, Observer
 from runner.observability.observers import attach
 
@@ -20,6 +24,14 @@ def test_the_log_watches_nothing_that_happens_to_every_message() -> None:
     often = [name for name, tell in vars(Events()).items() if tell is None]
     assert often
     assert [name for name in often if getattr(attach(), name) is not None] == []
+
+
+def test_whoever_debugs_is_told_of_each_success(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "runner")
+    events = attach()
+    assert events.handled is not None
+    assert events.accepted is not None
+    assert events.taken is None
 
 
 def test_others_watch_beside_the_log() -> None:

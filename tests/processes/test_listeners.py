@@ -67,18 +67,19 @@ def test_a_part_lets_go_of_the_sockets_of_others() -> None:
     listeners = Listeners.opened(PARTS)
     intake, mailbox = ports(listeners)
     own = listeners.take("intake")
+    assert own is not None
     assert own.getsockname()[1] == intake
     assert not answers(mailbox)
     close_all()
     assert not answers(intake)
 
 
-def test_the_console_of_a_part_may_be_without_its_address_and_that_of_the_whole_may_not() -> None:
+def test_a_part_of_a_pipeline_works_without_the_console_that_another_part_has() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         console = Console(Address("127.0.0.1", taken.getsockname()[1]))
+        with pytest.raises(StartError, match="console: listen in the pipeline"):
+            Listeners.opened(Parts(None, None, (), console=console))
         part = Parts(None, None, (), console=console, whole=False)
         listeners = Listeners.opened(part)
-        assert not listeners.has("console")
         assert listeners.on_ports(part) == part
-        with pytest.raises(StartError, match="CONSOLE="):
-            Listeners.opened(replace(part, whole=True))
+        assert listeners.take("console") is None

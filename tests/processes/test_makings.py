@@ -62,7 +62,7 @@ def test_the_console_goes_on_only_where_nothing_has_changed(tmp_path: Path) -> N
     def console(text: str) -> object:
         (tmp_path / "body.json").write_text("{}")
         pipeline = loaded(tmp_path, text)
-        return makings.of_console(pipeline, parts_of(pipeline.pipeline), 1)
+        return makings.of_all(pipeline, parts_of(pipeline.pipeline), 1)
 
     assert console(PIPELINE) == console(PIPELINE)
     assert console(PIPELINE) != console(PIPELINE.replace("127.0.0.1:1025", "127.0.0.1:1026"))

@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-import os
-
 from runner.processes.child import Board, Child, Supervision
-from runner.processes.process import Process, pipe
+from runner.processes.pipes import Inlet, pipe
+from runner.processes.process import Process
 
 
-def reporting(process: Process) -> Supervision:
+def told(process: Process) -> Supervision:
     """What a child of `process` would report by."""
-    process.report, write = pipe()
+    read, write = pipe()
+    process.report = Inlet(read)
     return Supervision(write, -1, Board([]))
+
+
+def take_in(process: Process) -> list[bool]:
+    return [process.take_in(message) for message in process.messages()]
 
 
 def a_process() -> Process:
     return Process(Child("a", lambda _: None), Board(["a"]))
 
 
-def test_what_it_tells_is_taken_in_once_it_is_complete() -> None:
+def test_what_it_tells_is_taken_in() -> None:
     process = a_process()
-    process.report, write = pipe()
-    os.write(write, b'{"up": tr')
-    heard = [process.read_report()]
-    os.write(write, b'ue}\n{"replace": true}\n')
-    heard += [process.read_report(), process.read_report()]
-    assert heard == [False, True, False]
-    assert process.up
-    assert process.replaced
+    supervision = told(process)
+    assert take_in(process) == []
+    supervision.loadable()
+    supervision.up()
+    supervision.left()
+    assert take_in(process) == [False, True, False]
+    assert (process.up, process.loadable, process.has_left) == (True, True, True)
 
 
 def test_a_reason_of_any_length_is_told() -> None:
     process = a_process()
-    reporting(process).cannot_start("no " * 100_000)
-    process.read_report()
+    told(process).cannot_start("no " * 100_000)
+    take_in(process)
     assert process.start_error is not None
     assert process.start_error.startswith("no no ")
 
@@ -41,6 +44,11 @@ def test_a_reason_of_any_length_is_told() -> None:
 def test_one_that_wishes_to_be_replaced_is_not_waited_for() -> None:
     process = a_process()
     assert process.delay() > 0.0
-    reporting(process).replace()
-    process.read_report()
+    told(process).replace()
+    take_in(process)
     assert process.delay() == 0.0
+
+
+def test_whoever_looks_sees_how_often_it_has_started() -> None:
+    process = a_process()
+    assert (process.as_told().up, process.as_told().starts) == (False, 0)

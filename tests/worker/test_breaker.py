@@ -112,3 +112,11 @@ def test_what_says_nothing_of_the_service_leaves_it_to_the_next_message(
 def test_another_pause_of_a_closed_breaker_ends_without_a_probe(breaker: CircuitBreaker) -> None:
     breaker.resumed()
     assert not breaker.probing
+
+
+def test_its_state_is_told_by_name(breaker: CircuitBreaker) -> None:
+    states = [breaker.state, opened(breaker).state]
+    breaker.resumed()
+    states.append(breaker.state)
+    heard(breaker, DONE)
+    assert [*states, breaker.state] == ["closed", "open", "probing", "closed"]

@@ -10,8 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from runner.brokers.registry import connect
 from runner.engine import Engine
 from runner.errors import StartError
+from runner.message import Destination, Outgoing
+from runner.observability.snapshot import StageNow
+from runner.topology import plan
+from runner.worker.worker import Worker
 from tests.pipelines import loaded
 from tests.waiting import wait_until
 from tests.worker.handlers import Recorder, Waiting
@@ -113,3 +118,25 @@ def test_a_handler_that_keeps_every_thread_from_running_ends_its_process(tmp_pat
     ended = subprocess.run(arguments, capture_output=True, text=True, timeout=30, cwd=ROOT, check=False)
     assert ended.returncode == 1
     assert "in __call__" in ended.stderr
+
+
+def test_it_tells_of_each_stage_how_many_slots_are_at_work_and_how_its_breaker_stands(
+    tmp_path: Path, seen: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Waiting, "released", threading.Event())
+    text = PIPELINE.replace("HANDLER", "Waiting").replace(
+        "consume: work", "consume: work\n        breaker: {failures: 3}"
+    )
+    pipeline = loaded(tmp_path, text)
+    broker = connect(pipeline.pipeline, "test")
+    broker.start(plan(pipeline.pipeline))
+    worker = Worker(pipeline, broker)
+    worker.start()
+    try:
+        broker.publish([Outgoing(Destination("", "work"), f"id-{number}", b"1") for number in range(2)])
+        wait_until(lambda: len(seen.messages) == 2)
+        assert worker.states() == {"one": StageNow(3, 2, breaker={"closed": 1}), "two": StageNow(1, 0)}
+    finally:
+        Waiting.released.set()
+        worker.stop(10.0)
+        broker.close()

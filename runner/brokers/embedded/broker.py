@@ -62,6 +62,10 @@ class EmbeddedBroker:
     def available(self) -> bool:
         return self._service is not None and self._service.outage is None
 
+    @property
+    def unconfirmed(self) -> int:
+        return 0 if self._service is None else self._service.inbox.outgoing
+
     def start(
         self,
         topology: Topology,

@@ -83,6 +83,8 @@ class Inbox:
         self.settlements: deque[tuple[Delivery, list[Parcel]]] = deque()
         self.releases: deque[Delivery] = deque()
         self.questions: deque[Question] = deque()
+        self._work = Work()
+        """What was collected last."""
         self._stirred = False
         """Whether `wake` was called since the last `collect`."""
         self._asleep = False
@@ -94,10 +96,18 @@ class Inbox:
     def empty(self) -> bool:
         return not (self.publications or self.settlements or self.releases or self.questions)
 
+    @property
+    def outgoing(self) -> int:
+        """Messages that are not stored yet: that wait for a turn, or are part of the one that runs."""
+        publications = [*self._work.publications, *self.publications.copy()]
+        settlements = [*self._work.settlements, *self.settlements.copy()]
+        return sum(len(one.parcels) for one in publications) + sum(len(results) for _, results in settlements)
+
     def collect(self) -> Work:
         """Take out what a turn has to do."""
         self._stirred = False
-        return Work(_drained(self.publications), _drained(self.settlements), _drained(self.releases))
+        work = self._work = Work(_drained(self.publications), _drained(self.settlements), _drained(self.releases))
+        return work
 
     def put_back(self, work: Work) -> None:
         """The turn failed: a later one will do what no caller waits for."""

@@ -79,6 +79,10 @@ class RabbitBroker:
     def available(self) -> bool:
         return self._life.available
 
+    @property
+    def unconfirmed(self) -> int:
+        return self._settling.publisher.outstanding
+
     def start(
         self,
         topology: Topology,

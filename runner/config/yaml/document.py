@@ -84,4 +84,4 @@ class Document:
 
     def problem(self, trail: Trail, message: str, *, key: bool = False, severity: Severity = "error") -> Problem:
         line, column = self.place(trail, key=key)
-        return Problem(self.file, line, column, one_line(message), severity)
+        return Problem(self.file, line, column, one_line(message), severity, one_line(".".join(map(str, trail))))

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from runner import Reject, mask_card_numbers
+from runner import Reject, mask_card_numbers, timed
 from runner.library.mail.addresses import bare_address, is_one_line, named_address
 from runner.library.mail.relay import TIMEOUT, Relay
 
@@ -87,7 +87,8 @@ class Mailer:
 
         Raises Retry, Reject (`bounced: …`), or Pause if nothing can be sent at all.
         """
-        self._open_outbox().send(self._email(mail))
+        with timed("smtp"):
+            self._open_outbox().send(self._email(mail))
 
     def _email(self, mail: Mail) -> Email:
         if not is_one_line(mail.subject):

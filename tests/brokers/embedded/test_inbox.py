@@ -12,6 +12,7 @@ from runner.errors import BrokerUnavailableError
 from tests.brokers.embedded.conftest import Opener
 from tests.brokers.places import EmbeddedPlace
 from tests.brokers.plans import NEXT, ids, to
+from tests.waiting import wait_until
 
 
 def test_a_publish_that_is_given_up_is_not_done_later(open_broker: Opener, path: Path, place: EmbeddedPlace) -> None:
@@ -25,3 +26,14 @@ def test_a_publish_that_is_given_up_is_not_done_later(open_broker: Opener, path:
     given_up.join()
     broker.publish([to(NEXT, id="later")])
     assert ids(place.contents(NEXT)) == ["in the way", "later"]
+
+
+def test_what_waits_to_be_stored_is_not_confirmed_yet(open_broker: Opener, path: Path) -> None:
+    broker = open_broker()
+    with (path.with_name("broker.db.run") / "write.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        answered = threading.Event()
+        broker.submit([to(NEXT), to(NEXT)], lambda _error: answered.set())
+        assert broker.unconfirmed == 2
+    assert answered.wait(30)
+    wait_until(lambda: broker.unconfirmed == 0)
