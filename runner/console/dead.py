@@ -16,6 +16,7 @@ from runner.console.chosen import SPANS, choice_of, read_choice
 from runner.console.run import Run
 from runner.deadletters import DeadLetter, body_of, grouped
 from runner.errors import RunnerError
+from runner.message import is_usable, root_id
 from runner.operations import found
 
 MOST_OF_ONE = 20
@@ -41,8 +42,9 @@ def add(app: Flask, run: Run) -> None:
             letters = [one for _, one in islice(found(run.loaded, choice.queues, choice.filter), MOST_OF_ONE)]
         if not letters:
             abort(404, f"{id} is not among the dead letters of {queue}; it may have been replayed or dropped.")
+        told = {"remembered": run.ledger is not None and is_usable(id), "root": root_id(id)}
         bodies = [_body(run, one) for one in letters]
-        return render_template("letter.html", letters=list(zip(letters, bodies, strict=True)), choice=choice)
+        return render_template("letter.html", letters=list(zip(letters, bodies, strict=True)), choice=choice, **told)
 
 
 @contextmanager

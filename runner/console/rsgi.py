@@ -92,7 +92,7 @@ class Application:
         while True:
             glance = await self._loop.run_in_executor(self._probes, self._run.look)
             if not glance.trouble:
-                self._history.add(glance.depths)
+                self._history.add(glance.depths, self._run.snapshot())
             await asyncio.sleep(EVERY)
 
     def _may_look(self, scope: Scope) -> bool:
