@@ -37,6 +37,10 @@ class Trail:
         about = {"id": letter.id, "queue": letter.queue, "to": to or None, "stage": letter.stage, "error": letter.error}
         self._write(about, {"failed": mask(failed)} if failed else {})
 
+    def write_field(self, letter: DeadLetter, field: str) -> None:
+        """The same of one field of its body."""
+        self._write({"id": letter.id, "queue": letter.queue, "stage": letter.stage, "field": field}, {})
+
     def write_stage(self, stage: str, queue: str) -> None:
         """The same of a stage as a whole."""
         self._write({"stage": stage, "queue": queue}, {})

@@ -15,9 +15,12 @@ from runner.brokers.registry import shelf
 from runner.config.loader import LoadedPipeline
 from runner.deadletters import DeadLetter, Filter, read, replayed
 from runner.errors import PublishError, RunnerError
+from runner.json_text import parse_json
 from runner.message import Destination
 from runner.pipeline import Route, Stage
+from runner.privacy.sealing import Sealer
 from runner.routing import Router
+from runner.sensitive import Inward
 from runner.topology import dead_letter_queue, plan
 from runner.wording import did_you_mean
 
@@ -86,6 +89,23 @@ class Replay:
         if failed:
             self._trail.write(letter, to, failed)
         return failed
+
+
+def sealed_fields(letter: DeadLetter) -> list[str]:
+    """The names of what is sealed in the body of a dead letter."""
+    try:
+        return Inward(parse_json(letter.shelved.payload), None).fields
+    except (ValueError, RecursionError):
+        return []
+
+
+def reveal(letter: DeadLetter, field: str, sealer: Sealer, trail: Trail) -> list[str]:
+    """What is sealed in a field of a dead letter; there are several values if it is in a list. Raises RunnerError."""
+    inward = Inward(parse_json(letter.shelved.payload), None)
+    if field not in inward.fields:
+        raise RunnerError(f"the body has no sealed field {field}")
+    trail.write_field(letter, field)  # first: what is seen is always accounted for
+    return [str(value) for value in inward.open(letter.id, [field], sealer)]
 
 
 def pause(ledger: Ledger, trail: Trail, stage: Stage, why: str, who: str) -> bool:

@@ -46,7 +46,7 @@ PAGES = (overview, queue, pausing, message, dead, deeds, mailbox, trail, file, m
 NAVIGATION = (
     ("overview", "Pipeline", ("overview", "queue", "pause")),
     ("messages", "Messages", ("messages", "message")),
-    ("dead", "Dead letters", ("dead", "letter", "plan", "job")),
+    ("dead", "Dead letters", ("dead", "letter", "reveal", "plan", "job")),
     ("mails", "Mailbox", ("mails", "mail")),
     ("audit", "Audit", ("audit",)),
     ("file", "File", ("file",)),
