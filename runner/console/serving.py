@@ -89,6 +89,11 @@ class Served:
         """Whether it has all that its pages need: the ledger, if there is one."""
         return self._run.ledger is None or not self._run.ledger.away
 
+    @property
+    def looking(self) -> int:
+        """How many browsers follow the figures."""
+        return self._application.looking
+
     def stop(self) -> None:
         """End the streams, so that browsers know at once, and take nothing more."""
         if self._thread.is_alive():
