@@ -61,9 +61,9 @@ def _of_stage(stage: Stage, snapshot: Snapshot, history: History) -> Iterator[tu
     for count in ("handled", "retried", "dead"):
         yield f"{name}.{count}", short(getattr(totals, count))
     yield f"{name}.busy", f"{now.busy} of {now.slots}"
-    for share, label in ((0.5, "half"), (0.95, "most")):
-        seconds = totals.seconds.quantile(share)
-        yield f"{name}.{label}", UNKNOWN if seconds is None else format_duration(seconds)
+    half, most = (totals.seconds.quantile(share) for share in (0.5, 0.95))
+    took = f"up to {format_duration(half)} for half of them" if half is not None else UNKNOWN
+    yield f"{name}.took", took + (f", up to {format_duration(most)} for 95%" if most is not None else "")
 
 
 def _rate(history: History, stage: Stage, snapshot: Snapshot) -> str:

@@ -6,6 +6,7 @@ The ledger is asked once a second. While it is away everything is paused anyhow.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,6 @@ log = logging.getLogger("runner.worker")
 
 EVERY = 1.0
 """Seconds until a worker has heard of a pause, and of its end."""
-HOLD = 86_400.0
-"""Seconds for which a stage is paused at once; then it is again."""
 
 
 class Held:
@@ -37,7 +36,7 @@ class Held:
         paused = self._wanted()
         for name, stage in self._stages.items():
             if name in paused:
-                stage.begin_paused(paused[name], HOLD)
+                stage.begin_paused(paused[name], math.inf)
                 self._held.add(name)
             else:
                 stage.consume()
@@ -56,7 +55,7 @@ class Held:
         """One that is paused for another reason is paused for this one when that is over."""
         paused = self._wanted()
         for name, stage in self._stages.items():
-            if name in paused and not stage.paused and stage.pause(paused[name], HOLD):
+            if name in paused and not stage.paused and stage.pause(paused[name], math.inf):
                 self._held.add(name)
             elif name not in paused and name in self._held:
                 self._held.discard(name)

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("runner.worker")
 
+LONGEST_PAUSE = 86_400.0
+"""Seconds. One that is to last until somebody ends it is begun again then."""
 JOIN_POLL = 0.1
 """Seconds between looks at whether a slot is still waited for."""
 
@@ -392,7 +394,7 @@ class StageWorker(Consumer):
         with self._lock:
             if self._stopping or self._resume is not None:
                 return None
-            timer = self._resume = threading.Timer(delay, self.resume)
+            timer = self._resume = threading.Timer(min(delay, LONGEST_PAUSE), self.resume)
             timer.daemon = True
             return timer
 
