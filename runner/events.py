@@ -129,7 +129,7 @@ class Observer:
         Empty if handlers don't end, though they have nothing in hand."""
 
     def paused(self, stage: str, reason: str, delay: float) -> None:
-        """The stage takes nothing for `delay` seconds in this process."""
+        """The stage takes nothing in this process for `delay` seconds; `math.inf`: until somebody ends that."""
 
     def resumed(self, stage: str) -> None:
         """The pause of the stage is over."""

@@ -17,6 +17,7 @@
     sealed.py    which results are sealed with a key
     apikeys.py   API keys, and who is known by them
     rates.py     how many requests of a caller were let through lately
+    pauses.py    stages that an operator has paused
     purge.py     forgetting, in small steps
     ledger.py    all of it, for one process
 

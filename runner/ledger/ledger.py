@@ -20,6 +20,7 @@ from runner.ledger.holders import holders_of
 from runner.ledger.hops import HopKey, HopStatements, Records
 from runner.ledger.journey import Journey, find_recorded, read_ended, read_journey
 from runner.ledger.once import Judged, JudgeJob, Rule
+from runner.ledger.pauses import Pauses
 from runner.ledger.purge import EVERY, purge_step
 from runner.ledger.rates import Spend, Told
 from runner.ledger.requests import Claim, Claimed, Close, Requested
@@ -56,6 +57,7 @@ class Ledger:
         self._purger = threading.Thread(target=self._purge, name="purge", daemon=True)
         self._readers: list[threading.Thread] = []
         self.api_keys = ApiKeys(self._database)
+        self.pauses = Pauses(self._database)
         self.events = UNWATCHED
         """Where it reports that it is away, and back."""
         self.secret = b""

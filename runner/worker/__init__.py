@@ -7,6 +7,7 @@
     blackbox.py  what handlers had begun, where it outlives SIGKILL
     isolation.py one handler at work, and no other one in this process
     breaker.py   failures in a row → the stage pauses, and tries one message first
+    held.py      keeps those stages paused that an operator has paused
     prefetch.py  how many messages a stage takes in advance
     stranded.py  deliveries that the broker lets go nowhere
     overdue.py   deliveries that a handler has been at work on for too long

@@ -24,6 +24,7 @@ from runner.worker.stage import Factory, StageWorker
 
 if TYPE_CHECKING:
     from runner.observability.snapshot import StageNow
+    from runner.worker.held import Held
 
 LOOKS = 20
 """How often in a stage's `timeout` it is looked for handlers that hang."""
@@ -82,6 +83,13 @@ class Worker:
         hung = self.hung.set if replaceable else None
         self._stages = _stage_workers(loaded, stages, carrier, events, memory, box, hung)
 
+        self._held: Held | None = None
+        if memory is not None and loaded.pipeline.console is not None:
+            from runner.worker.held import Held  # only where somebody can pause them
+
+            workers = zip(stages, self._stages, strict=True)
+            self._held = Held({stage.name: worker for stage, worker in workers}, memory.ledger.pauses)
+
     @property
     def ready(self) -> bool:
         """Whether every stage is registered as a consumer now, or was and is paused."""
@@ -104,8 +112,12 @@ class Worker:
             raise
         self._put_off_the_end()
         self._watch.start()
-        for stage in self._stages:
-            stage.consume()
+        if self._held is None:
+            for stage in self._stages:
+                stage.consume()
+        else:
+            self._held.start()
+            threading.Thread(target=self._held.follow, args=[self._over.wait], name="held", daemon=True).start()
         self._pacer.start()
 
     def retire(self, retired: Callable[[], None]) -> None:
