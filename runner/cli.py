@@ -20,8 +20,8 @@ from runner.errors import ConfigError, RunnerError
 from runner.observability import streams
 
 COMMANDS = (
-    *("run", "reload", "check", "show", "send", "try", "status", "tap", "find"),
-    *("dead", "queue", "ledger", "apikeys", "keys", "token", "mail", "new", "schema"),
+    *("run", "reload", "check", "show", "send", "try", "status", "tap"),
+    *("dead", "queue", "find", "ledger", "apikeys", "keys", "token", "mail", "new", "schema"),
 )
 """In the order in which help shows them; each is a module of `runner.commands`."""
 _UNWRITABLE = (errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC)

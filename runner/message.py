@@ -39,6 +39,8 @@ STRIPPED = "runner-stripped"
 LOOKS = "looks"
 """Of what waits to be looked up: how many waits are over (int). It begins as a sender's headers do, since
 it has to stay with the message."""
+VIA = "via"
+"""Of what reaches a queue in several ways: which one (see `ledger.lineage`). It begins so for the same reason."""
 LATE = ".00"
 """Ends the id of the copy of a message that waits for a late answer: `root_id` removes it, and no
 stage that returns several bodies numbers one so."""

@@ -17,9 +17,9 @@ from runner.errors import LedgerError
 from runner.ledger.database import Database
 from runner.ledger.holders import Holders
 from runner.ledger.hops import HopKey, HopStatements, Records, begun
-from runner.ledger.lineage import VIA, via_of
+from runner.ledger.lineage import via_of
 from runner.ledger.tables import HOP
-from runner.message import FIRST_ERROR, FIRST_STAGE, FIRST_TIME, LOOKS, Destination, Outgoing
+from runner.message import FIRST_ERROR, FIRST_STAGE, FIRST_TIME, LOOKS, VIA, Destination, Outgoing
 
 Standing = Literal["new", "failed", "held", "unknown", "finished"]
 """*failed*: earlier attempts came to an end that is known. *held*: one is under way. *unknown*: one

@@ -19,10 +19,10 @@ from runner.brokers.base import Carrier, Consumer
 from runner.errors import KeysError, LedgerError
 from runner.ledger.hops import HopKey, Records, Settled
 from runner.ledger.journey import json_of
-from runner.ledger.lineage import VIA, converging, hop_of, via_after, via_of
+from runner.ledger.lineage import converging, hop_of, via_after, via_of
 from runner.ledger.once import stored
 from runner.ledger.terms import LONGEST, MOST, Hasher, values_at
-from runner.message import LATE, LOOKS, Delivery, Outgoing, is_usable
+from runner.message import LATE, LOOKS, VIA, Delivery, Outgoing, is_usable
 from runner.pipeline import Pipeline, Stage
 from runner.privacy.masking import mask
 from runner.privacy.sealed import as_shown

@@ -14,10 +14,9 @@ from runner.ledger.database import Database
 from runner.ledger.holders import holders_of
 from runner.ledger.hops import HopKey, HopStatements, Records
 from runner.ledger.ledger import Ledger
-from runner.ledger.lineage import VIA
 from runner.ledger.once import JudgeJob, Judgement, Rule, restored, stored
 from runner.ledger.writer import Writer
-from runner.message import Destination, Outgoing
+from runner.message import VIA, Destination, Outgoing
 from tests.ledger.ledgers import PARK, RETRY, Asked, judge, published, record, settled
 from tests.waiting import wait_until
 
