@@ -38,20 +38,15 @@ class Interventions:
         path = path_of(url)
         self._database = Database(url) if path is None or path.exists() else None
         self._leaving = leaving
+        self._again = None if self._database is None else _again(self._database)
 
     def sent_again(self, copy: Copy, to: Collection[Copy], why: str) -> Undo:
         """`copy` is published to all of `to`, as new: the operator has decided what is to become of it,
         whatever was begun before."""
         if self._database is None:
             return _nothing
+        assert self._again is not None
         key, keys = _key(*copy), {_key(*other) for other in to}
-        statement = self._database.insert(HOP)
-        new = statement.excluded
-        again = statement.on_conflict_do_update(
-            index_elements=("journey", "copy", "queue", "via"),
-            set_={name: new[name] for name in _new_row(key, "", "", 0.0) if name not in _KEPT},
-            where=HOP.c.state != _IN_HAND,
-        )
         with self._database.transaction() as connection:
             at, before = time.time(), _rows(connection, {key, *keys})
             if key not in keys:
@@ -59,7 +54,7 @@ class Interventions:
             rows = [
                 _new_row(one, "left" if one.queue in self._leaving else "published", why, at) for one in sorted(keys)
             ]
-            connection.execute(again, rows)
+            connection.execute(self._again, rows)
         return partial(self._make_as_it_was, before, at)
 
     def taken_away(self, copy: Copy, why: str) -> Undo:
@@ -86,6 +81,17 @@ class Interventions:
 
 
 _KEPT = ("journey", "copy", "queue", "via", "publisher", "published_at", "stage", "result")
+
+
+def _again(database: Database) -> Any:
+    """Made once: it costs more to make than to execute."""
+    statement = database.insert(HOP)
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=("journey", "copy", "queue", "via"),
+        set_={name: new[name] for name in HOP.c.keys() if name not in _KEPT},  # noqa: SIM118 - a collection of columns
+        where=HOP.c.state != _IN_HAND,
+    )
 
 
 def _key(id: str, queue: str, headers: Mapping[str, Any]) -> HopKey:

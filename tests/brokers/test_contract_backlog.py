@@ -70,9 +70,7 @@ def test_what_a_worker_has_in_hand_is_not_settled(broker: Broker, place: Place) 
 def test_what_is_delayed_is_seen_and_settled_while_it_waits(
     broker: Broker, place: Place, settled: tuple[str, ...]
 ) -> None:
-    long = topology()
     broker.publish([to(WORK, id=f"m{n}", headers={"mine": n}, delay=LATER) for n in range(3)])
-    assert long.rungs[WORK]
     with delayed(place) as on:
         seen = list(on.look()) if not settled else []
         for message in on.look() if settled else ():
@@ -81,5 +79,6 @@ def test_what_is_delayed_is_seen_and_settled_while_it_waits(
             seen.append(message)
     assert ids(seen) == ["m0", "m1", "m2"]
     assert [message.headers["mine"] for message in seen] == [0, 1, 2]
+    assert broker.depths([WORK])[WORK].delayed == 3 - len(settled)
     with delayed(place) as on:
         assert ids(on.look()) == [name for name in ("m0", "m1", "m2") if name not in settled]
