@@ -3,7 +3,7 @@
 The intake, the workers, the brokers and the supervisor report to the `Events` of their
 process; an `Observer` overrides the methods of the events that interest it.
 
-    accepted, refused                            the intake, about a request
+    accepted, repeated, refused                  the intake, about a request
     published, confirmed                         a broker, about messages
     waiting, connected, disconnected             a broker, about itself
     blocked, unblocked, interrupted              a broker, about itself
@@ -57,6 +57,9 @@ class Observer:
     def accepted(self, route: str, messages: Sequence[Outgoing], seconds: float) -> None:
         """A request to `route` (`POST /make-payment`) was answered 202: its `messages` are
         durable. It took `seconds`."""
+
+    def repeated(self, route: str) -> None:
+        """A request to `route` was answered again as the first one with its key was."""
 
     def refused(self, route: str, status: int, reason: str) -> None:
         """A request was answered with a problem of this HTTP status. `route` is empty if
@@ -179,6 +182,7 @@ class Events:
         self.confirmed = _often(Observer.confirmed, watching)
         self.taken = _often(Observer.taken, watching)
         self.handled = _often(Observer.handled, watching)
+        self.repeated = _seldom(Observer.repeated, watching)
         self.refused = _seldom(Observer.refused, watching)
         self.retried = _seldom(Observer.retried, watching)
         self.dead = _seldom(Observer.dead, watching)

@@ -9,6 +9,7 @@
     makings.py     what each kind depends on
     parts.py       which parts of a pipeline a run starts
     listeners.py   the sockets of these parts
+    watching.py    what watches a child: its counts, and OpenTelemetry
     pipes.py       lines through a pipe that blocks nobody
     telling.py     a child's counts on their way to the supervisor, and the sum to those that show it
     summing.py     the supervisor's sum of them

@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ from runner.processes.child import LEAVE, NAP, Child, Supervision, rest
 from runner.processes.console import run_console, run_health
 from runner.processes.listeners import Listeners, close_all
 from runner.processes.parts import READY_POLL, Parts
-from runner.timing import WATCHERS
+from runner.processes.watching import Watching
 from runner.topology import plan
 from runner.worker.blackbox import BlackBox
 from runner.worker.memory import ledger_of, memory_of
@@ -39,8 +39,7 @@ from runner.worker.memory import ledger_of, memory_of
 if TYPE_CHECKING:
     from runner.intake.serving import IntakeServer
     from runner.ledger.ledger import Ledger
-    from runner.observability.counts import Counts
-    from runner.observability.snapshot import StageNow
+    from runner.worker.worker import Worker
 
 log = logging.getLogger("runner.children")
 
@@ -97,15 +96,13 @@ def run_worker(
     memory = memory_of(loaded.pipeline)
     if memory:
         sys.setswitchinterval(SWITCH)
-    counts = observers.counting(loaded.pipeline, stages)
-    exporting = observers.exporting(loaded.pipeline, name)
-    watching = (memory and memory.notes, counts, exporting and exporting.observer)
-    events = observers.attach([one for one in watching if one])
+    watching = Watching(loaded.pipeline, name, stages=stages)
+    events = observers.attach([*([memory.notes] if memory else []), *watching.observers])
     if memory:
         memory.ledger.events = events
     broker = connect(loaded.pipeline, name, events)
     worker = Worker(loaded, broker, stages, events, box=box, replaceable=True, memory=memory)
-    end_telling = begin_to_tell(counts, supervision, broker, worker.states)
+    watching.begin(supervision, broker, worker.states)
     finished = True
     try:
         if memory:
@@ -114,44 +111,29 @@ def run_worker(
         try:
             worker.start()
             broker.listen(Taps(name, worker.schemas, events).asked)
-            while not worker.ready:
-                time.sleep(READY_POLL)
-            supervision.up()
-            while not worker.hung.wait(NAP) and not supervision.leaving:
-                pass
-            if supervision.leaving:
-                worker.retire(supervision.left)
-            if worker.hung.is_set():
-                log.warning("%s is replaced, for it can't get rid of a handler that hangs", name)
-                supervision.replace()
+            work_until_stopped(worker, name, supervision)
         finally:
             finished = worker.stop(loaded.pipeline.shutdown_timeout)
     finally:
         if memory:
             memory.ledger.close(busy=not finished)
         broker.close()
-        end_telling()
-        if exporting:
-            exporting.close()
+        watching.end()
         box.leave()
 
 
-def begin_to_tell(
-    counts: Counts | None, supervision: Supervision, broker: Broker, states: Callable[[], Mapping[str, StageNow]] = dict
-) -> Callable[[], None]:
-    """Tell the supervisor what `counts` counts, until the returned function is called."""
-    if counts is None:
-        return _nothing
-    from runner.processes.telling import Teller
-
-    counts.look_at(broker, states)
-    WATCHERS.append(counts.called)
-    teller = Teller(counts, supervision)
-    teller.start()
-    return teller.stop
-
-
-def _nothing() -> None: ...
+def work_until_stopped(worker: Worker, name: str, supervision: Supervision) -> None:
+    """Returns when the process is to be replaced, or has a successor; raises `Stop`."""
+    while not worker.ready:
+        time.sleep(READY_POLL)
+    supervision.up()
+    while not worker.hung.wait(NAP) and not supervision.leaving:
+        pass
+    if supervision.leaving:
+        worker.retire(supervision.left)
+    if worker.hung.is_set():
+        log.warning("%s is replaced, for it can't get rid of a handler that hangs", name)
+        supervision.replace()
 
 
 def _run_alerts(loaded: LoadedPipeline, alerts: Alerts, supervision: Supervision) -> None:
@@ -208,12 +190,10 @@ def _load_app(
     supervision.watch()
     with _errors_reported(supervision):
         routes = loaded.pipeline.http.routes if loaded.pipeline.http else ()
-        counts = observers.counting(loaded.pipeline, routes=list(map(str, routes)))
-        exporting = observers.exporting(loaded.pipeline, "intake")
-        watching = (counts, exporting and exporting.observer)
-        events = observers.attach([one for one in watching if one])
+        watching = Watching(loaded.pipeline, "intake", routes=list(map(str, routes)))
+        events = observers.attach(watching.observers)
         broker = connect(loaded.pipeline, "intake", events)
-        end_telling = begin_to_tell(counts, supervision, broker)
+        watching.begin(supervision, broker)
         ledger = ledger_of(loaded.pipeline) if any(route.uses_ledger for route in routes) else None
         if ledger is not None:
             ledger.events = events
@@ -223,7 +203,7 @@ def _load_app(
         served = ServedApplication(loaded, broker, events, listener, connections, start, ledger, follows=follows)
         served.ready = server.ready
         served.on_leave = supervision.left
-        served.at_end = [end_telling, *([exporting.close] if exporting else [])]
+        served.at_end = [watching.end]
         return served
 
 

@@ -20,7 +20,9 @@ class Scraped:
 
     def __init__(self, prepare: Start, *arguments: str) -> None:
         self._port = free_port()
-        self.program: Program = prepare(PIPELINE + f"console: {{listen: 127.0.0.1:{self._port}}}\n")
+        text = PIPELINE.replace("{publish: first}", "{publish: first, idempotency: optional}")
+        more = f"console: {{listen: 127.0.0.1:{self._port}}}\nledger: sqlite:ledger.db\n"
+        self.program: Program = prepare(text + more)
         self.program.start(*arguments)
 
     def value(self, metric: str, **labels: str) -> float:
@@ -87,3 +89,11 @@ def test_counts_go_on_through_a_reload(scraped: Scraped) -> None:
     for n in range(5, 10):
         assert program.post({"n": n}).status == 202
     wait_until(lambda: scraped.handled("two") == 10)
+
+
+def test_a_repeated_request_is_counted_apart(scraped: Scraped) -> None:
+    for _ in range(3):
+        assert scraped.program.post({"n": 1}, headers={"Idempotency-Key": "key-1"}).status == 202
+    wait_until(lambda: scraped.value("runner_requests_repeated_total", route="POST /work") == 2)
+    assert scraped.value("runner_requests_total", route="POST /work", status="202") == 1
+    assert scraped.value("runner_ledger_transaction_seconds_count") > 0
