@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import orjson
 
 from runner.deadletters import DeadLetter
 from runner.errors import RunnerError
+from runner.message import root_id
 from runner.privacy.files import make_file
 from runner.privacy.masking import mask
 
@@ -73,6 +74,21 @@ def read_trail(folder: Path, most: int) -> list[dict[str, Any]]:
     except OSError as error:
         raise RunnerError(f"{folder / AUDIT}: the audit trail can't be read: {error.strerror}") from error
     return [entry for line in reversed(lines) if (entry := _entry(line)) is not None]
+
+
+def deeds_of(folder: Path, id: str) -> Iterator[dict[str, Any]]:
+    """The deeds about the message `id` and its copies, the oldest first. Raises RunnerError."""
+    sought = id.encode()
+    try:
+        with (folder / AUDIT).open("rb") as lines:
+            for line in lines:
+                entry = _entry(line) if sought in line else None
+                if entry is not None and root_id(str(entry.get("id"))) == id:
+                    yield entry
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise RunnerError(f"{folder / AUDIT}: the audit trail can't be read: {error.strerror}") from error
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:

@@ -162,7 +162,18 @@ class Events:
     """
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
-        watching = tuple(observers)
+        self._watch(tuple(observers))
+
+    def add(self, observer: Observer) -> None:
+        """`observer` observes as well, from now on. One thread at a time may add or remove."""
+        self._watch((*self._observers, observer))
+
+    def remove(self, observer: Observer) -> None:
+        """It no longer observes; a call that has begun may still come."""
+        self._watch(tuple(other for other in self._observers if other is not observer))
+
+    def _watch(self, watching: tuple[Observer, ...]) -> None:
+        self._observers = watching
         self.accepted = _often(Observer.accepted, watching)
         self.published = _often(Observer.published, watching)
         self.confirmed = _often(Observer.confirmed, watching)

@@ -105,6 +105,14 @@ class Message(NamedTuple):
     headers: Mapping[str, Any] = NO_HEADERS
 
 
+class Receipt(dict[str, object]):
+    """What a stage has done, returned by its handler: `Receipt(messageId="<…>", answer="250 OK")`.
+
+    `runner find` shows it, masked, where the pipeline has a ledger, so it holds no secrets and no
+    personal data. Of a stage that publishes, it is the body like any other mapping.
+    """
+
+
 class Destination(NamedTuple):
     """Where a message is published: an exchange and a routing key.
 
@@ -176,7 +184,7 @@ class Delivery:
     broker couldn't read all of it. `tag` and `broker_data` belong to the broker that
     handed out the delivery: what it needs to settle it or to move it on. No other code reads
     them, and no other broker understands them. `opened` has the sensitive values that its handler
-    has open; None: nothing in its body is sealed.
+    has open; None: nothing in its body is sealed. `receipt` is what its handler says it has done.
     """
 
     __slots__ = (
@@ -189,6 +197,7 @@ class Delivery:
         "opened",
         "payload",
         "queue",
+        "receipt",
         "session",
         "tag",
         "unreadable",
@@ -220,6 +229,7 @@ class Delivery:
         self.unreadable = unreadable
         self.error = error
         self.opened: Sequence[str] | None = None
+        self.receipt: Receipt | None = None
 
     def __repr__(self) -> str:  # never the payload: it may hold a card number
         return f"Delivery({self.queue}, id={self.id}, attempt={self.attempt})"

@@ -7,9 +7,11 @@
                    mermaid.py for a document
     send.py        publishes documents from a file: documents.py reads it, progress.py
                    shows the progress
+    try_.py        one stage on one message, without a broker
     status.py      counts the messages on the queues
+    tap.py         shows the messages of a stage as they pass
     dead.py        shows dead letters, replays and drops them: letters.py prints them
-    ledger.py      how a message stands, and which messages something was recorded of
+    find.py        what became of a message: timeline.py tells it
     apikeys.py     makes, lists and revokes the keys by which callers are known
     keys.py        makes, lists and changes the keys that seal
     token.py       makes a token for the console

@@ -9,6 +9,7 @@
     journey.py   all hops of one message, and how it stands
     lineage.py   queues that copies of one message reach in several ways
     once.py      which deliveries were handled before, or may have been
+    terms.py     what a message is found by, as keyed hashes
     requests.py  idempotency keys
     apikeys.py   API keys, and who is known by them
     rates.py     how many requests of a caller were let through lately

@@ -8,14 +8,14 @@ after a crash, changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, bindparam, case, delete, func, update
 
 from runner.ledger.database import Database, Row
-from runner.ledger.tables import FACT, HOP
+from runner.ledger.tables import FACT, HOP, TERM
 from runner.message import LATE, root_id
 
 State = Literal["published", "begun", "waiting", "handled", "left", "dead"]
@@ -56,6 +56,10 @@ class Settled(NamedTuple):
     next_at: float | None = None
     error: str = ""
     result: bytes | None = None
+    took: float | None = None
+    """Seconds."""
+    told: str = ""
+    """A JSON object of texts, masked: what the result says for people."""
 
 
 class HopStatements:
@@ -80,9 +84,14 @@ class HopStatements:
             },
         )
         new = settle.excluded
-        changed = {name: new[name] for name in ("state", "stage", "attempts", "changed_at", "next_at", "error")}
+        changed = {name: new[name] for name in ("state", "stage", "attempts", "changed_at", "next_at", "took", "told")}
         self.settle = settle.on_conflict_do_update(
-            index_elements=_KEY, set_={**changed, "result": func.coalesce(new.result, HOP.c.result)}
+            index_elements=_KEY,
+            set_={
+                **changed,
+                "error": case((new.error == "", HOP.c.error), else_=new.error),  # why it was tried again
+                "result": func.coalesce(new.result, HOP.c.result),
+            },
         )
         the_hop_is = [HOP.c[name] == bindparam(f"the_{name}") for name in _KEY]
         the_hop = update(HOP).where(*the_hop_is)
@@ -102,6 +111,7 @@ class HopStatements:
             index_elements=("journey", "name", "copy"),
             set_={"value": fact.excluded.value, "recorded_at": fact.excluded.recorded_at},
         )
+        self.find = database.add_missing(TERM)
         self.prepared = {name: Prepared(getattr(self, name), database) for name in Records.ORDER}
 
 
@@ -128,7 +138,7 @@ class Records:
 
     __slots__ = ("rows",)
 
-    ORDER = ("withdraw", "publish", "begin", "settle", "release", "finish", "answer", "record")
+    ORDER = ("withdraw", "publish", "begin", "settle", "release", "finish", "answer", "record", "find")
     """The order in which a hop lives."""
 
     def __init__(self) -> None:
@@ -153,6 +163,8 @@ class Records:
             next_at=settled.next_at,
             error=storable(settled.error)[:LONGEST_ERROR],
             result=settled.result,
+            took=settled.took,
+            told=storable(settled.told),
         )
         self.rows["settle"].append(row)
 
@@ -174,6 +186,11 @@ class Records:
             {"journey": root_id(copy), "copy": copy, "name": name, "value": kept_of_fact(value), "recorded_at": at}
         )
 
+    def found_by(self, id: str, terms: Iterable[bytes], at: float) -> None:
+        """`terms` are hashes: see `terms`."""
+        journey = root_id(id)
+        self.rows["find"] += [{"hash": term, "journey": journey, "at": at} for term in terms]
+
     def add(self, other: Records) -> None:
         for name, rows in other.rows.items():
             self.rows[name] += rows
@@ -186,11 +203,11 @@ class Records:
                 statements.prepared[name].execute(connection, rows)
 
 
-def _sort_key(row: Row) -> tuple[str, ...]:
+def _sort_key(row: Row) -> tuple[Any, ...]:
     return tuple(value for name, value in row.items() if name in _SORTED)
 
 
-_SORTED = {"late", *_KEY, *(f"the_{name}" for name in _KEY), "name"}
+_SORTED = {"hash", "late", *_KEY, *(f"the_{name}" for name in _KEY), "name"}
 
 
 def _named(key: HopKey) -> Row:
@@ -211,6 +228,8 @@ def _row(key: HopKey, state: State, publisher: str, at: float) -> Row:
         "key_born_at": None,
         "holder": "",
         "result": None,
+        "took": None,
+        "told": "",
     }
 
 

@@ -24,6 +24,7 @@ from runner.ledger.purge import EVERY, purge_step
 from runner.ledger.rates import Spend, Told
 from runner.ledger.requests import Claim, Claimed, Close, Requested
 from runner.ledger.tables import SETTING
+from runner.ledger.terms import TOP, find_terms, purge_terms
 from runner.ledger.writer import NOT_OPEN, Writer
 from runner.pipeline import RateLimit
 
@@ -77,8 +78,7 @@ class Ledger:
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             try:
-                self._database.upgrade()
-                self.secret = self._read_secret()
+                self.prepare_reading()
                 break
             except LedgerAwayError as error:
                 if deadline is not None and time.monotonic() >= deadline:
@@ -94,6 +94,11 @@ class Ledger:
         if self._keep is not None:
             self._purger.start()
         return self
+
+    def prepare_reading(self) -> None:
+        """Make or upgrade the tables, and know the secret: enough for whoever only reads. Raises LedgerError."""
+        self._database.upgrade()
+        self.secret = self._read_secret()
 
     def close(self, timeout: float = CLOSE_TIMEOUT, *, busy: bool = False) -> None:
         """Write what is still to be written, for up to `timeout` seconds. `busy`: a handler is still at
@@ -182,6 +187,11 @@ class Ledger:
         with self._database.connection() as connection:
             return find_recorded(connection, name, value, since, most)
 
+    def find_hashed(self, hashes: Sequence[bytes], *, since: float = 0.0, most: int = 100) -> list[tuple[str, float]]:
+        """See `terms.find_terms`. Raises LedgerError."""
+        with self._database.connection() as connection:
+            return find_terms(connection, hashes, since, most)
+
     def key_ring(self) -> KeyRing:
         """The API keys, followed until this is closed. It may be opened later."""
         ring = KeyRing(self.api_keys)
@@ -212,12 +222,13 @@ class Ledger:
             return bytes.fromhex(connection.execute(query).scalar_one())
 
     def _purge(self) -> None:
-        after = ""
+        after, terms_after = "", TOP
         while not self._over.wait(EVERY):
             now = time.time()
             try:
                 with self._database.transaction() as connection:
                     after = purge_step(connection, after, before=now - (self._keep or 0.0), now=now)
+                    terms_after = purge_terms(connection, terms_after)
             except LedgerError as error:
                 log.debug("nothing could be forgotten: %s", error)
 

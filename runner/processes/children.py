@@ -81,6 +81,7 @@ def run_worker(
 ) -> None:
     """Handle deliveries until `Stop`, until a handler hangs, or until a successor is up; then finish
     what is in hand and ack it."""
+    from runner.worker.tapping import Taps
     from runner.worker.worker import Worker
 
     close_all()
@@ -100,6 +101,7 @@ def run_worker(
         broker.start(plan(loaded.pipeline))
         try:
             worker.start()
+            broker.listen(Taps(name, worker.schemas, events).asked)
             while not worker.ready:
                 time.sleep(READY_POLL)
             supervision.up()

@@ -10,6 +10,8 @@
     prefetch.py  how many messages a stage takes in advance
     stranded.py  deliveries that the broker lets go nowhere
     overdue.py   deliveries that a handler has been at work on for too long
+    tapping.py   tells those who tap a stage what it deals with
+    trial.py     one stage on one message, without a broker
     memory.py    what a worker has for its pipeline's ledger
     journal.py   writes what became of a delivery into the ledger, before it is settled
     once.py      a stage that runs once: what its handler may see

@@ -33,6 +33,7 @@ from runner.message import (
     Destination,
     Message,
     Outgoing,
+    Receipt,
     number,
 )
 from runner.pipeline import Stage
@@ -166,6 +167,8 @@ class Decider:
         if self._stage.reconcile and isinstance(result, Provisional):
             return [*self.done(delivery, result.result), self._looked_up_later(delivery)]
         if not self.publishes:
+            if result is not None and isinstance(result, Receipt):
+                delivery.receipt = result
             return ()
         if isinstance(result, (list, tuple)) and not isinstance(result, Message):
             numbered = enumerate(result, start=1)

@@ -23,7 +23,7 @@ from runner.brokers.base import Carrier, Consumer
 from runner.errors import PublishError, Reject, StartError
 from runner.events import UNWATCHED, Events, Failure
 from runner.handlers.factory import Handler
-from runner.message import Delivery, Message, Outgoing
+from runner.message import Delivery, Message, Outgoing, Receipt
 from runner.observability.logs import facts
 from runner.pipeline import Stage
 from runner.timing import SLOT
@@ -280,7 +280,7 @@ class StageWorker(Consumer):
             if delivery.attempt > 1 and (exhausted := self._exhausted(delivery)) is not None:
                 return exhausted
             result = handler(decider.message(delivery))
-            if result is not None and not decider.publishes:
+            if result is not None and not decider.publishes and not isinstance(result, Receipt):
                 self._warn_of_unused_result()
             return decider.done(delivery, result)
         except BaseException as error:  # noqa: BLE001 - SystemExit too: no handler may end its slot

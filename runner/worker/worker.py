@@ -64,10 +64,12 @@ class Worker:
         if memory is not None:
             from runner.worker.journal import RememberingCarrier  # only where there is a ledger
 
-            carrier = RememberingCarrier(broker, memory, loaded.pipeline, _looking_up(loaded))
+            carrier = RememberingCarrier(broker, memory, loaded.pipeline, _looking_up(loaded), loaded.sealer)
             memory.ledger.watch(self._watch_ledger)
         wanted = set(loaded.pipeline.stages if names is None else names)
         stages = [stage for stage in loaded.pipeline.stages.values() if stage.name in wanted]
+        self.schemas = {stage.name: loaded.schemas.get(stage.consume) for stage in stages}
+        """By stage: the schema of the queue that it consumes."""
         self.hung = threading.Event()
         """Set when a handler hangs, so that this process ought to be replaced."""
         self._ended = threading.Event()
