@@ -1,7 +1,7 @@
-"""What an operator does while the pipeline runs: finds, replays and drops dead letters, pauses stages.
+"""What an operator does to dead letters while the pipeline runs: finds, replays and drops them.
 
-The command line and the console do it by the same functions. What becomes of a message is written down
-before it is done: in the audit trail, and in the message's journey. Left out: what a dead letter is (see
+The command line and the console do it by the same functions. Every deed is written down before it is
+done: in the audit trail, and in the message's journey. Left out: what a dead letter is (see
 `deadletters`), and how it is shown.
 """
 
@@ -17,19 +17,15 @@ from runner.brokers.registry import shelf
 from runner.config.loader import LoadedPipeline
 from runner.deadletters import DeadLetter, Filter, read
 from runner.errors import BrokerError, PublishError, RunnerError
-from runner.json_text import parse_json
 from runner.message import Destination, Outgoing
-from runner.pipeline import Route, Stage
-from runner.privacy.sealing import Sealer
+from runner.pipeline import Route
 from runner.resending import replayed
 from runner.routing import Router
-from runner.sensitive import Inward
 from runner.topology import dead_letter_queue, plan
 from runner.wording import did_you_mean
 
 if TYPE_CHECKING:
     from runner.ledger.interventions import Interventions
-    from runner.ledger.ledger import Ledger
 
 Reached = tuple[str, str, Mapping[str, Any]]
 """Where a message goes: its id, the queue, and its headers."""
@@ -178,37 +174,3 @@ def _journeys(loaded: LoadedPipeline) -> Interventions | None:
 
     consumed = {stage.consume for stage in pipeline.stages.values()}
     return Interventions(pipeline.ledger, leaving=frozenset(pipeline.queues) - consumed)
-
-
-def sealed_fields(letter: DeadLetter) -> list[str]:
-    """The names of what is sealed in the body of a dead letter."""
-    try:
-        return Inward(parse_json(letter.shelved.payload), None).fields
-    except (ValueError, RecursionError):
-        return []
-
-
-def reveal(letter: DeadLetter, field: str, sealer: Sealer, trail: Trail) -> list[str]:
-    """What is sealed in a field of a dead letter; there are several values if it is in a list. Raises RunnerError."""
-    inward = Inward(parse_json(letter.shelved.payload), None)
-    if field not in inward.fields:
-        raise RunnerError(f"the body has no sealed field {field}")
-    trail.write_field(letter, field)  # first: what is seen is always accounted for
-    return [str(value) for value in inward.open(letter.id, [field], sealer)]
-
-
-def pause(ledger: Ledger, trail: Trail, stage: Stage, why: str, who: str) -> bool:
-    """Let no worker of `stage` take anything, on any machine, until somebody resumes it; they hear of it
-    within a second or two. False: it is paused already. Raises RunnerError."""
-    done = ledger.pauses.put(stage.name, why, who)
-    if done:
-        trail.write_stage(stage.name, stage.consume)
-    return done
-
-
-def resume(ledger: Ledger, trail: Trail, stage: Stage) -> bool:
-    """End that. False: nobody has paused it. Raises RunnerError."""
-    done = ledger.pauses.remove(stage.name)
-    if done:
-        trail.write_stage(stage.name, stage.consume)
-    return done

@@ -19,8 +19,9 @@ from runner.console.run import Run
 from runner.deadletters import DeadLetter, body_of, grouped
 from runner.errors import RunnerError
 from runner.message import is_usable, root_id
-from runner.operations import found, sealed_fields
-from runner.operations import reveal as opened
+from runner.opening import reveal as opened
+from runner.opening import sealed_fields
+from runner.operations import found
 
 MOST_OF_ONE = 20
 """Dead letters of one id that are shown."""

@@ -82,6 +82,7 @@ def _of_the_whole(run: Run, glance: Glance) -> Iterator[tuple[str, str]]:
         yield f"process.{name}", f"{'up' if is_up else 'not up'}{restarts}"
         yield f"#process.{name}", "well" if is_up else "bad"
     troubles = [glance.trouble] if glance.trouble else []
+    troubles += ["the ledger is away"] if run.ledger is not None and run.ledger.away else []
     troubles += run.down()
     for queue, stage in run.stages.items():
         if (depth := glance.depths.get(queue)) is not None and not depth.consumers:

@@ -14,7 +14,6 @@ from runner.audit import Trail, who
 from runner.console.guard import need, person
 from runner.console.run import Run
 from runner.errors import RunnerError
-from runner.operations import pause, resume
 from runner.pipeline import Stage
 
 if TYPE_CHECKING:
@@ -61,6 +60,8 @@ class _Pausing:
         need("operator")
         stage, why, by = self._stage(name), request.form.get("reason", "").strip()[:500], person().name or who()
         trail = Trail(self._run.pipeline.folder, deed, why, by=by)
+        from runner.pausing import pause, resume  # and with it the ledger, which this pipeline has
+
         if self._ledger.away:
             abort(503, f"The ledger remembers what is paused, and it is away: {self._ledger.away}.")
         try:

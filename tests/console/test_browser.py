@@ -146,7 +146,7 @@ PATHS = (
     "/queues/orders",
     "/queues/orders/pause",
     "/messages",
-    "/messages?id=%20",
+    "/messages?what=somebody",
     "/dead",
     "/dead/orders/order-1",
     "/dead/replay?queue=orders",

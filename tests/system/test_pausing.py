@@ -5,7 +5,7 @@ from __future__ import annotations
 from runner.audit import Trail, read_trail
 from runner.config.loader import load
 from runner.ledger.ledger import Ledger
-from runner.operations import pause, resume
+from runner.pausing import pause, resume
 from tests.system.conftest import Start
 from tests.system.program import PIPELINE
 from tests.waiting import wait_until
