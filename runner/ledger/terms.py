@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, delete, exists, select, tuple_
@@ -49,6 +50,7 @@ class Hasher:
         return [_derived(self._secret)] if self._sealer is None else self._sealer.derived(_derived)
 
 
+@lru_cache(maxsize=64)
 def _derived(secret: bytes) -> bytes:
     return hmac.digest(secret, _PURPOSE, "sha256")
 
