@@ -313,10 +313,15 @@ def test_a_recorded_result_is_sealed_where_there_are_keys_and_published_from_the
     tmp_path: Path, ledger_url: str, seen: Recorder
 ) -> None:
     Scripted.do = lambda _message: {"to": "buyer@example.com", "call": len(handled(seen))}
-    stages = f"{{one: {{consume: work, handler: {HANDLER}, publish: out, once: true}}, two: {{consume: out, handler: {HANDLER}}}}}"
-    text = (
-        f"broker: BROKER\nledger: {ledger_url}\nkeys: file:keys\nqueues: {{work: {{}}, out: {{}}}}\nstages: {stages}\n"
-    )
+    text = f"""
+        broker: BROKER
+        ledger: {ledger_url}
+        keys: file:keys
+        queues: {{work: {{}}, out: {{}}}}
+        stages:
+          one: {{consume: work, handler: {HANDLER}, publish: out, once: true}}
+          two: {{consume: out, handler: {HANDLER}}}
+    """
     with Engine(loaded(tmp_path, text), timeout=30) as running:
         for _ in range(2):
             send(running, "m1")
