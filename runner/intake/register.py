@@ -6,7 +6,6 @@ Left out: how a message stands (see `status`), and the rules of keys (see `ledge
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import math
 import re
@@ -23,6 +22,7 @@ from runner.intake.problems import TurnedAway, ledger_away
 from runner.intake.signatures import Signed
 from runner.message import Outgoing
 from runner.pipeline import HttpRoute, Pipeline
+from runner.privacy.hashing import hash_keys
 from runner.topology import plan
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class Register:
     def _claim(self, new: Entry, key: str, body: bytes, entered: Future[Entry]) -> None:
         from runner.ledger.requests import Requested
 
-        fingerprint = hmac.new(self._ledger.secret, body, hashlib.sha256).hexdigest()
+        fingerprint, *older = self._fingerprints(body)
 
         def claimed(found: Claimed | None, error: LedgerError | None) -> None:
             if error is not None or found is None:
@@ -166,7 +166,7 @@ class Register:
                 self._decide(found, new, entered)
 
         self._ledger.claim(
-            Requested(new.owner, key, fingerprint, new.id),
+            Requested(new.owner, key, fingerprint, new.id, tuple(older)),
             lambda granted: self._records(new._replace(id=granted)),
             busy=self.timeout + MARGIN,
             keep=self._route.idempotency_keep,
@@ -196,6 +196,15 @@ class Register:
             records.published(HopKey(entry.id, queue), entry.owner, now, leaves=queue not in self._consumed)
         records.found_by(entry.id, entry.terms, now)
         return records
+
+    def _fingerprints(self, body: bytes) -> list[str]:
+        """What is kept of a body, and may have been by another key: the ledger's own secret was one, too.
+        Raises TurnedAway."""
+        try:
+            keys = hash_keys("fingerprints of requests", self._sealer, self._ledger.secret)
+        except KeysError as error:
+            raise TurnedAway(problems.without_keys(error)) from None
+        return [hmac.digest(key, body, "sha256").hex() for key in (*keys, self._ledger.secret)]
 
     def _terms(self, body: bytes) -> Sequence[bytes]:
         """What a request is found by. Raises TurnedAway."""

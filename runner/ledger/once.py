@@ -13,13 +13,15 @@ from typing import Any, Literal, NamedTuple, Self
 import orjson
 from sqlalchemy import Connection, Row, bindparam, select
 
-from runner.errors import LedgerError
+from runner.errors import KeysError, LedgerError
 from runner.ledger.database import Database
 from runner.ledger.holders import Holders
 from runner.ledger.hops import HopKey, HopStatements, Records, begun
 from runner.ledger.lineage import via_of
 from runner.ledger.tables import HOP
 from runner.message import FIRST_ERROR, FIRST_STAGE, FIRST_TIME, LOOKS, VIA, Destination, Outgoing
+from runner.privacy.sealed import HIDDEN, SIGN, read_token
+from runner.privacy.sealing import Sealer
 
 Standing = Literal["new", "failed", "held", "unknown", "finished"]
 """*failed*: earlier attempts came to an end that is known. *held*: one is under way. *unknown*: one
@@ -167,6 +169,21 @@ def stored(messages: Sequence[Outgoing]) -> bytes:
 def _stored(message: Outgoing) -> list[Any]:
     row = [*message.destination, message.id, message.payload.decode(), via_of(message.headers)]
     return [*row[:3], "", row[4], message.delay] if message.delay else row
+
+
+def sealed_result(result: bytes, key: HopKey, sealer: Sealer) -> bytes:
+    """What `stored` made for the copy `key`, readable only with the keys. Raises KeysError."""
+    return sealer.seal(result, HIDDEN, key.copy, f"the result of {key.queue}").encode()
+
+
+def opened_result(result: bytes, key: HopKey, sealer: Sealer | None) -> bytes:
+    """What `stored` made, whether or not it was sealed. Raises KeysError."""
+    token = read_token(result.decode(errors="replace")) if result.startswith(SIGN) else None
+    if token is None:
+        return result
+    if sealer is None:
+        raise KeysError("it is sealed, and the file names no keys")
+    return sealer.open(token, key.copy, f"the result of {key.queue}")
 
 
 def restored(result: bytes, headers: Mapping[str, Any], delivered: bytes = b"") -> list[Outgoing]:

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, exists, select, tuple_
 
 from runner.ledger.tables import HOP, TERM
+from runner.privacy.hashing import hash_keys
 from runner.privacy.sealed import looks_sealed
 from runner.privacy.sealing import Sealer
 
@@ -26,7 +27,7 @@ MOST = 20
 """Values of one message at one place."""
 STEP = 500
 """Rows that are looked at in one transaction when it is forgotten."""
-_PURPOSE = b"acklast: what messages are found by"
+_PURPOSE = "what messages are found by"
 
 
 class Hasher:
@@ -46,11 +47,7 @@ class Hasher:
         return [_hash(key, value) for key in self._keys()]
 
     def _keys(self) -> Sequence[bytes]:
-        return [_derived(self._secret)] if self._sealer is None else self._sealer.derived(_derived)
-
-
-def _derived(secret: bytes) -> bytes:
-    return hmac.digest(secret, _PURPOSE, "sha256")
+        return hash_keys(_PURPOSE, self._sealer, self._secret)
 
 
 def _hash(key: bytes, value: str) -> bytes:

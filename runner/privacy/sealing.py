@@ -52,7 +52,6 @@ class Sealer:
         """The key that seals: its id, and its cipher."""
         self._ciphers: dict[str, AESGCM] = {}
         self._secrets: list[bytes] = []
-        self._derived: list[bytes] = []
 
     def prepare(self, *, production: bool) -> None:
         """Before the first message: read the keys. In development, make them if there are none.
@@ -95,12 +94,10 @@ class Sealer:
 
     def derived(self, derive: Callable[[bytes], bytes]) -> list[bytes]:
         """What `derive` makes of each key, that of the key that seals first: for what is kept as a keyed
-        hash. It is called once for a key. Raises KeysError."""
+        hash. Raises KeysError."""
         if self._sealing is None or time.monotonic() - self._looked > LOOK_EVERY:
             self._look()
-        if not self._derived:
-            self._derived = [derive(secret) for secret in self._secrets]
-        return self._derived
+        return [derive(secret) for secret in self._secrets]
 
     def _look(self) -> dict[str, AESGCM]:
         """The ciphers of the file as it is now. One that can't be read any more leaves those known."""
@@ -122,7 +119,6 @@ class Sealer:
         self._ciphers = {key.id: AESGCM(key.secret) for key in keys.keys}
         self._sealing = keys.current, self._ciphers[keys.current]
         self._secrets = [key.secret for key in sorted(keys.keys, key=lambda key: key.id != keys.current)]
-        self._derived = []
 
 
 def _version(path: Path) -> tuple[int, ...]:

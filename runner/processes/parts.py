@@ -38,14 +38,18 @@ class Parts:
 
 
 def _use_keys(parts: Parts, loaded: LoadedPipeline) -> bool:
-    """Whether some of them seal, reveal, or hash what messages are found by. Other parts check, route
-    and carry what is sealed, and need no keys."""
+    """Whether some of them seal (also the result of a stage that runs once), reveal, or hash. Other
+    parts check, route and carry what is sealed, and need no keys."""
     topology = plan(loaded.pipeline)
     routes = [route for http in parts.intake.routes for route in http.publish] if parts.intake is not None else []
     queues = {queue for route in routes for destination in route.to for queue in topology.queues_of(destination)}
     seals = any(schema.marks is not None for queue, schema in loaded.schemas.items() if queue in queues)
     http = parts.intake.routes if parts.intake is not None else ()
-    return seals or any(stage.reveal or stage.find for stage in parts.stages) or any(route.find for route in http)
+    return (
+        seals
+        or any(stage.reveal or stage.find or (stage.once and stage.publish) for stage in parts.stages)
+        or any(route.find or route.idempotency != "off" or route.verify is not None for route in http)
+    )
 
 
 def prepare_keys(parts: Parts, loaded: LoadedPipeline) -> None:

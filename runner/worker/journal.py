@@ -20,7 +20,7 @@ from runner.errors import KeysError, LedgerError
 from runner.ledger.hops import HopKey, Records, Settled
 from runner.ledger.journey import json_of
 from runner.ledger.lineage import converging, hop_of, via_after, via_of
-from runner.ledger.once import stored
+from runner.ledger.once import sealed_result, stored
 from runner.ledger.terms import LONGEST, MOST, Hasher, values_at
 from runner.message import LATE, LOOKS, VIA, Delivery, Outgoing, is_usable
 from runner.pipeline import Pipeline, Stage
@@ -85,7 +85,7 @@ class RememberingCarrier:
             if stage.settles is not None:
                 earlier = _answered_late(records, stage.settles, messages, now)
         next_at = now + note.delay if note.state == "waiting" else None
-        result = stored(messages) if stage.once and note.state == "handled" else None
+        result = self._kept(hop, messages) if stage.once and note.state == "handled" else None
         settled = Settled(
             hop, note.state, stage.name, note.attempts, now, next_at, note.error, result, note.seconds, told
         )
@@ -110,6 +110,17 @@ class RememberingCarrier:
         if error is not None:
             log.error("what became of message %s could not be recorded: %s", delivery.id, error)
         self._broker.settle(delivery, messages)
+
+    def _kept(self, hop: HopKey, messages: Sequence[Outgoing]) -> bytes:
+        """The result of a stage that runs once: sealed as a whole, since it may name a person."""
+        result = stored(messages)
+        if self._sealer is None or not messages:
+            return result
+        try:
+            return sealed_result(result, hop, self._sealer)
+        except KeysError as error:  # to forget the result would be worse
+            self._tell_once(error)
+            return result
 
     def _mark(self, hop: HopKey, messages: Sequence[Outgoing]) -> None:
         for message in messages:
@@ -165,14 +176,16 @@ class RememberingCarrier:
         """No message is held up for it."""
         if not self._keys_missed:
             self._keys_missed = True
-            log.error("messages can't be found by what stages return: %s", error)
+            log.error("what stages return can't be found, and is kept as it travels: %s", error)
 
     def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
         if queue in self._once:
             stage = self._once[queue]
             looks_up = stage.name in self._looking_up
             refusing = cast("Refusing", consumer)
-            consumer = Gate(stage, self._ledger, self._broker, refusing, self.release, looks_up=looks_up)
+            consumer = Gate(
+                stage, self._ledger, self._broker, refusing, self.release, looks_up=looks_up, sealer=self._sealer
+            )
         self._broker.consume(queue, prefetch, consumer)
 
     def cancel(self, queue: str, *, pausing: str = "") -> None:

@@ -32,7 +32,7 @@ class Asking:
         self._line = line
         self._question = question
         self._heard = heard
-        self._channel: Channel | None = None
+        self._way: Channel | None = None
         self._opening: Connection | None = None
         """Where a channel is being opened."""
         self._over = False
@@ -43,7 +43,7 @@ class Asking:
 
     def ask(self) -> None:
         """Once now, and again later."""
-        channel, connection = self._channel, self._line.current
+        channel, connection = self._way, self._line.current
         if self._over:
             if channel is not None and channel.is_open:
                 channel.close()
@@ -51,18 +51,18 @@ class Asking:
         if channel is not None and channel.is_open:
             channel.publish(ROLL_CALLS, "", self._question, reply_to=REPLY_TO)
         elif connection is not None and self._opening is not connection:
-            self._channel, self._opening = None, connection
-            connection.open_channel(self._opened)
+            self._way, self._opening = None, connection
+            connection.open_channel(self._use)
         self._line.later(ASK_EVERY, self.ask)
 
-    def _opened(self, channel: Channel) -> None:
+    def _use(self, channel: Channel) -> None:
         def listening() -> None:
-            self._channel, self._opening = channel, None
+            self._way, self._opening = channel, None
             channel.publish(ROLL_CALLS, "", self._question, reply_to=REPLY_TO)
 
         def closed(_error: BaseException) -> None:
             """Such as 404: no worker has ever declared the exchange."""
-            self._channel = self._opening = None
+            self._way = self._opening = None
 
         channel.on_closed(closed)
         channel.listen(REPLY_TO, lambda body, _reply_to: self._heard(body), listening)
