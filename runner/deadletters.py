@@ -116,15 +116,21 @@ def kind_of(error: str, trace: str) -> str:
 
 
 def body_of(letter: DeadLetter, schema: Schema | None) -> str:
-    """Its body for people: what is sealed, what `schema` marks, and card numbers are masked."""
+    """Its body for people."""
+    return masked_body(letter.shelved.payload, letter.id, schema)
+
+
+def masked_body(payload: bytes, id: str, schema: Schema | None, *, indent: bool = True) -> str:
+    """The body of the message `id` for people: what is sealed, what `schema` marks, and card numbers are
+    masked."""
     try:
-        outward = Outward(parse_json(letter.shelved.payload), schema.marks if schema else None, letter.id)
+        outward = Outward(parse_json(payload), schema.marks if schema else None, id)
         outward.show_masks()
-        text = orjson.dumps(outward.body, option=orjson.OPT_INDENT_2).decode()
+        text = orjson.dumps(outward.body, option=orjson.OPT_INDENT_2 if indent else None).decode()
     except (TypeError, ValueError, RecursionError):
         if schema is not None and schema.marks is not None:
-            return f"({len(letter.shelved.payload):,} bytes that are no JSON, and may hold what is sensitive)"
-        text = letter.shelved.payload.decode(errors="replace")
+            return f"({len(payload):,} bytes that are no JSON, and may hold what is sensitive)"
+        text = payload.decode(errors="replace")
     return mask(text)
 
 

@@ -3,7 +3,7 @@
 The intake, the workers, the brokers and the supervisor report to the `Events` of their
 process; an `Observer` overrides the methods of the events that interest it.
 
-    accepted, refused                            the intake, about a request
+    accepted, repeated, refused                  the intake, about a request
     published, confirmed                         a broker, about messages
     waiting, connected, disconnected             a broker, about itself
     blocked, unblocked, interrupted              a broker, about itself
@@ -57,6 +57,9 @@ class Observer:
     def accepted(self, route: str, messages: Sequence[Outgoing], seconds: float) -> None:
         """A request to `route` (`POST /make-payment`) was answered 202: its `messages` are
         durable. It took `seconds`."""
+
+    def repeated(self, route: str) -> None:
+        """A request to `route` was answered again as the first one with its key was."""
 
     def refused(self, route: str, status: int, reason: str) -> None:
         """A request was answered with a problem of this HTTP status. `route` is empty if
@@ -129,7 +132,7 @@ class Observer:
         Empty if handlers don't end, though they have nothing in hand."""
 
     def paused(self, stage: str, reason: str, delay: float) -> None:
-        """The stage takes nothing for `delay` seconds in this process."""
+        """The stage takes nothing in this process for `delay` seconds; `math.inf`: until somebody ends that."""
 
     def resumed(self, stage: str) -> None:
         """The pause of the stage is over."""
@@ -162,12 +165,24 @@ class Events:
     """
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
-        watching = tuple(observers)
+        self._watch(tuple(observers))
+
+    def add(self, observer: Observer) -> None:
+        """`observer` observes as well, from now on. One thread at a time may add or remove."""
+        self._watch((*self._observers, observer))
+
+    def remove(self, observer: Observer) -> None:
+        """It no longer observes; a call that has begun may still come."""
+        self._watch(tuple(other for other in self._observers if other is not observer))
+
+    def _watch(self, watching: tuple[Observer, ...]) -> None:
+        self._observers = watching
         self.accepted = _often(Observer.accepted, watching)
         self.published = _often(Observer.published, watching)
         self.confirmed = _often(Observer.confirmed, watching)
         self.taken = _often(Observer.taken, watching)
         self.handled = _often(Observer.handled, watching)
+        self.repeated = _seldom(Observer.repeated, watching)
         self.refused = _seldom(Observer.refused, watching)
         self.retried = _seldom(Observer.retried, watching)
         self.dead = _seldom(Observer.dead, watching)

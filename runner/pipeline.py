@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from runner.message import Destination
 from runner.retry import RetryPolicy
@@ -88,12 +89,14 @@ class HttpRoute:
     rate_limit: RateLimit | None = None
     headers: tuple[str, ...] = ()
     """Names of those headers of a request that travel with its messages."""
+    find: tuple[str, ...] = ()
+    """The fields of a request's body that `runner find` finds its message by: `user`, `order.number`."""
 
     @property
     def uses_ledger(self) -> bool:
         """Whether the ledger, if there is one, has a part in its requests."""
         remembers = self.status is not None or self.idempotency != "off" or self.rate_limit is not None
-        return remembers or self.knows_callers
+        return remembers or self.knows_callers or bool(self.find)
 
     @property
     def knows_callers(self) -> bool:
@@ -175,6 +178,44 @@ class Console:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertMail:
+    """Mails to each of `to`; `settings` are those of the ready-made stage that sends them."""
+
+    to: tuple[str, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A request to `url`, signed with `secret` (None: not signed)."""
+
+    url: str = field(repr=False)
+    secret: bytes | None = field(default=None, repr=False)
+
+    @property
+    def host(self) -> str:
+        """All that may be shown of the URL: some receivers know their senders by what stands behind it."""
+        url = urlsplit(self.url)
+        return f"{url.scheme}://{url.netloc}"
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """What people are told of, and how. A condition that is None isn't watched."""
+
+    dead_letters: int | None = None
+    """More dead letters of a queue than these."""
+    oldest: float | None = None
+    """Seconds that a message has waited to be taken."""
+    paused: float | None = None
+    """Seconds for which a stage has been paused."""
+    not_ready: float | None = None
+    """Seconds for which the run hasn't been ready."""
+    mail: AlertMail | None = None
+    webhook: Webhook | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Exchange:
     name: str
     type: ExchangeType
@@ -234,6 +275,8 @@ class Stage:
     record: Mapping[str, str] = field(default_factory=dict)
     """What the ledger records of a handled message: by name, a JSON Pointer into the result, or
     a text."""
+    find: tuple[str, ...] = ()
+    """The fields of what the handler returned that `runner find` finds a message by, and shows."""
     reveal: tuple[str, ...] = ()
     """The sealed fields that the handler sees open: `cardNo`, `card.number`."""
 
@@ -254,6 +297,7 @@ class Pipeline:
     mailbox: Mailbox | None = None
     health: Health | None = None
     console: Console | None = None
+    alerts: Alerts | None = None
     keys: Path | None = None
     """The file with the keys that seal what schemas mark as sensitive; None: nothing is sealed."""
     production: bool = False
@@ -266,6 +310,11 @@ class Pipeline:
     """Seconds after its last change for which a message is remembered."""
     broker_variable: str | None = field(default=None, compare=False)
     """The environment variable that names the broker, where the file leaves it to one."""
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody wants to know what its processes count."""
+        return self.console is not None or self.alerts is not None
 
     @property
     def folder(self) -> Path:

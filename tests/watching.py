@@ -40,6 +40,9 @@ class Journal(Observer):
         for message in messages:
             self.note("accepted", route, message.id, seconds)
 
+    def repeated(self, route: str) -> None:
+        self.note("repeated", route)
+
     def refused(self, route: str, status: int, reason: str) -> None:
         self.note("refused", route, "", status, reason)
 

@@ -40,6 +40,9 @@ def lines(loaded: LoadedPipeline, parts: Parts, *, processes: int) -> Iterator[s
         yield f"  console  {url(parts.console.listen, parts.console.scheme)}"
     if parts.health is not None:
         yield f"  health   {url(parts.health.listen)}/health/ready"
+    if (alerts := parts.alerts) is not None:
+        to = [*(alerts.mail.to if alerts.mail else ()), *([alerts.webhook.host] if alerts.webhook else [])]
+        yield f"  alerts   to {', '.join(to)}"
     if http and http.routes:
         yield f"  try      {_curl(loaded, http, http.routes[0])}"
     yield "  stop     Ctrl-C"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from runner.brokers import registry
 from runner.config import grammar
@@ -26,6 +27,8 @@ from runner.pipeline import (
     DEFAULT_RETRY,
     RECONCILE,
     Address,
+    AlertMail,
+    Alerts,
     Binding,
     Breaker,
     Console,
@@ -43,6 +46,7 @@ from runner.pipeline import (
     Stage,
     Tls,
     Verify,
+    Webhook,
 )
 from runner.privacy.keyset import keys_file
 from runner.units import format_duration, format_size, parse_duration, parse_rate, parse_size
@@ -125,6 +129,7 @@ class _Reader:
             mailbox=self._mailbox() if self._value(("mailbox",)) is not None else None,
             health=Health(**_given(listen=self._listen("health"))) if self._value(("health",)) is not None else None,
             console=self._console() if self._value(("console",)) is not None else None,
+            alerts=self._alerts() if self._value(("alerts",)) is not None else None,
             keys=self._parsed(("keys",), lambda text: keys_file(text, self._file.parent)),
             **_given(
                 production=self._value(("production",)),
@@ -252,6 +257,7 @@ class _Reader:
             auth=self._value((*trail, "auth")),
             rate_limit=self._parsed((*trail, "rate_limit"), lambda text: RateLimit(*parse_rate(text))),
             headers=tuple(self._header_names((*trail, "headers"))),
+            find=tuple(self._texts((*trail, "find"))),
         )
         return HttpRoute(method, path, self._publish(trail), verify=self._verify((*trail, "verify")), **given)
 
@@ -295,6 +301,24 @@ class _Reader:
         given = _given(roles=None if roles is None else tuple(roles))
         return ConsoleToken(str(trail[-1]), self._value((*trail, "hash")) or "", **given)
 
+    def _alerts(self) -> Alerts:
+        waits = {
+            name: self._duration(("alerts", name), 1.0, LONGEST_WAIT) for name in ("oldest", "paused", "not_ready")
+        }
+        dead = self._parsed(("alerts", "dead_letters"), _whole)
+        return Alerts(dead_letters=dead, mail=self._alert_mail(), webhook=self._webhook(), **waits)
+
+    def _alert_mail(self) -> AlertMail | None:
+        if self._value(("alerts", "mail")) is None:
+            return None
+        to = tuple(self._texts(("alerts", "mail", "to")))
+        return AlertMail(to, self._value(("alerts", "mail", "settings")) or {})
+
+    def _webhook(self) -> Webhook | None:
+        trail: Trail = ("alerts", "webhook")
+        url = self._parsed((*trail, "url"), _http_url)
+        return None if url is None else Webhook(url, self._parsed((*trail, "secret"), _secret))
+
     def _folder(self, text: str) -> Path:
         check_path(self._path(text), "folder")
         return Path(text)
@@ -336,6 +360,7 @@ class _Reader:
             settings=self._value((*trail, "settings")) or {},
             publish=self._publish(trail),
             reveal=tuple(self._texts((*trail, "reveal"))),
+            find=tuple(self._texts((*trail, "find"))),
             retry=dataclasses.replace(DEFAULT_RETRY, **(self._default_retry | self._retry((*trail, "retry")))),
             **self._timeout(trail),
             **_given(
@@ -464,6 +489,16 @@ def _key(text: str) -> str:
     """A routing key is an AMQP short string."""
     if len(text.encode()) > LONGEST_KEY:
         raise ValueError(f"is {len(text.encode())} bytes long, and a key has at most {LONGEST_KEY}")
+    return text
+
+
+def _http_url(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname or url.username or url.password or url.fragment:
+        raise ValueError("must be an http:// or https:// URL without a user")
+    if not (text.isascii() and text.isprintable() and " " not in text):
+        raise ValueError("must be a URL in ASCII, without spaces")
+    _ = url.port  # which raises ValueError for none that there is
     return text
 
 

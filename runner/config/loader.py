@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from runner.config import grammar
 from runner.config.checks import problems_of
 from runner.config.draft import Draft, draft_pipeline
+from runner.config.finding import finding_problems
 from runner.config.production import production_problems
 from runner.config.sealing import sealing_problems
 from runner.config.yaml.document import Document
@@ -36,6 +38,8 @@ LARGEST_FILE = 1 << 20
 """Bytes."""
 
 
+MAIL_HANDLER = "runner.library.mail:SendMail"
+"""Sends the mails of `alerts`."""
 MOST_FILES = 1000
 """Files among which the one that was probably meant is looked for."""
 MOST_MISSPELT = 20
@@ -54,6 +58,8 @@ class LoadedPipeline:
     warnings: tuple[Problem, ...] = ()
     sealer: Sealer | None = None
     """Seals and opens with the keys that the file names; None: it names none."""
+    mailer: HandlerFactory | None = None
+    """What sends the mails of `alerts`; None: there are none."""
 
 
 def load(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> LoadedPipeline:
@@ -78,6 +84,7 @@ def load(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> Loaded
         *problems_of(draft),
         *references.problems(),
         *sealing_problems(draft, references.schemas),
+        *finding_problems(draft, references.schemas),
         *production_problems(draft),
     ]
     problems.sort()
@@ -85,7 +92,7 @@ def load(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> Loaded
         raise ConfigError(problems)
     pipeline = references.pipeline()
     sealer = None if pipeline.keys is None else Sealer(pipeline.keys)
-    return LoadedPipeline(pipeline, references.handlers, references.schemas, tuple(problems), sealer)
+    return LoadedPipeline(pipeline, references.handlers, references.schemas, tuple(problems), sealer, references.mailer)
 
 
 def read_document(path: Path, environ: Mapping[str, str]) -> Document:
@@ -105,6 +112,7 @@ def _misplaced_secrets(document: Document) -> Iterator[Problem]:
     """Only `broker`, `ledger` and settings stay hidden wherever a pipeline is shown, logged or drawn."""
     for trail, _ in document.root.secrets(Source.FILE):
         is_setting = trail[:1] == ("stages",) and trail[2:3] == ("settings",) and len(trail) > 3
+        is_setting = is_setting or (trail[:3] == ("alerts", "mail", "settings") and len(trail) > 3)
         if not is_setting and trail[:1] not in (("broker",), ("ledger",)):
             message = (
                 "comes from a file, which makes it a secret, and it would be shown; only broker, ledger and settings"
@@ -139,6 +147,7 @@ class _References:
         self._routes = draft.routes
         self._document = draft.document
         self.handlers: dict[str, HandlerFactory] = {}
+        self.mailer: HandlerFactory | None = None
         self.schemas: dict[str, Schema] = {}
 
     def problems(self) -> Iterator[Problem]:
@@ -153,7 +162,11 @@ class _References:
             name: dataclasses.replace(stage, settings=self.handlers[name].settings)
             for name, stage in self._pipeline.stages.items()
         }
-        return dataclasses.replace(self._pipeline, stages=stages)
+        alerts = self._pipeline.alerts
+        if alerts is not None and alerts.mail is not None and self.mailer is not None:
+            mail = dataclasses.replace(alerts.mail, settings=self.mailer.settings)
+            alerts = dataclasses.replace(alerts, mail=mail)
+        return dataclasses.replace(self._pipeline, stages=stages, alerts=alerts)
 
     def _schemas(self) -> Iterator[Problem]:
         """Reads each file once; what is wrong with it is reported for each queue that names it."""
@@ -203,31 +216,42 @@ class _References:
     def _handlers(self) -> Iterator[Problem]:
         for stage in self._pipeline.stages.values():
             if stage.handler:
-                yield from self._bind(stage)
+                yield from self._bind_stage(stage)
+        alerts = self._pipeline.alerts
+        if alerts is not None and alerts.mail is not None:
+            self.mailer = yield from self._bind(("alerts", "mail"), "alerts: mail", MAIL_HANDLER, alerts.mail.settings)
 
-    def _bind(self, stage: Stage) -> Iterator[Problem]:
+    def _bind_stage(self, stage: Stage) -> Iterator[Problem]:
         trail: Trail = ("stages", stage.name)
+        factory = yield from self._bind(trail, f"stage {stage.name}", stage.handler, stage.settings)
+        if factory is None:
+            return
+        self.handlers[stage.name] = factory
+        if stage.reconcile and not factory.offers("look_up"):
+            message = (
+                f"stage {stage.name}: reconcile asks the handler's look_up, and {stage.handler} has no such method"
+            )
+            yield self._document.problem((*trail, "reconcile"), message, key=True)
+
+    def _bind(
+        self, trail: Trail, whose: str, handler: str, written: Mapping[str, Any]
+    ) -> Generator[Problem, None, HandlerFactory | None]:
+        """The handler with its settings, which stand below `trail`; None: something is wrong with them."""
         settings = self._document.node((*trail, "settings"))
-        given = settings if stage.settings else None
+        given = settings if written else None
         texts = given.texts if given else {}
         secrets = dict(given.secrets()) if given else {}
-        folder = self._pipeline.folder
         try:
-            factory = bind(stage.handler, stage.settings, texts=texts, secrets=secrets, folder=folder)
+            factory = bind(handler, written, texts=texts, secrets=secrets, folder=self._pipeline.folder)
             factory.try_build()
         except HandlerError as error:
             for problem in error.problems:
-                place = (*trail, "settings", *problem.trail) if problem.trail else (*trail, "handler")
+                named = (*trail, "handler") if trail[0] == "stages" else trail
+                place = (*trail, "settings", *problem.trail) if problem.trail else named
                 if not self._is_reported(place):
-                    message = f"stage {stage.name}: {problem.message}"
-                    yield self._document.problem(place, message, key=problem.is_name)
-        else:
-            self.handlers[stage.name] = factory
-            if stage.reconcile and not factory.offers("look_up"):
-                message = (
-                    f"stage {stage.name}: reconcile asks the handler's look_up, and {stage.handler} has no such method"
-                )
-                yield self._document.problem((*trail, "reconcile"), message, key=True)
+                    yield self._document.problem(place, f"{whose}: {problem.message}", key=problem.is_name)
+            return None
+        return factory
 
     def _certificate(self) -> Iterator[Problem]:
         for part, listener in (("http", self._pipeline.http), ("console", self._pipeline.console)):

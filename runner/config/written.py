@@ -57,6 +57,7 @@ def _pipeline(loaded: LoadedPipeline) -> Lines:
     if pipeline.health is not None:
         yield from ("", "health:", f"  listen: {scalar(str(pipeline.health.listen))}")
     yield from _console(pipeline.console, pipeline)
+    yield from _alerts(loaded)
     if pipeline.exchanges:
         yield from ("", "exchanges:")
         yield from (
@@ -117,6 +118,8 @@ def _http(http: Http, pipeline: Pipeline) -> Lines:
             yield f"      rate_limit: {format_rate(rate.requests, rate.seconds)}"
         if route.headers:
             yield f"      headers: {inline(list(route.headers))}"
+        if route.find:
+            yield f"      find: {inline(list(route.find))}"
         if route.verify is not None:
             verify = {"secrets": [HIDDEN] * len(route.verify.secrets)}
             yield f"      verify: {inline({**verify, 'tolerance': format_duration(route.verify.tolerance)})}"
@@ -130,6 +133,26 @@ def _console(console: Console | None, pipeline: Pipeline) -> Lines:
     yield from ["  tokens:"] if console.tokens else []
     for token in console.tokens:
         yield f"    {key(token.name)}: {inline({'hash': token.hash, 'roles': list(token.roles)})}"
+
+
+def _alerts(loaded: LoadedPipeline) -> Lines:
+    alerts = loaded.pipeline.alerts
+    if alerts is None:
+        return
+    yield from ("", "alerts:")
+    if alerts.dead_letters is not None:
+        yield f"  dead_letters: {alerts.dead_letters}"
+    for name in ("oldest", "paused", "not_ready"):
+        if (wait := getattr(alerts, name)) is not None:
+            yield f"  {name}: {format_duration(wait)}"
+    if alerts.mail is not None and loaded.mailer is not None:
+        yield from ("  mail:", f"    to: {inline(list(alerts.mail.to))}")
+        yield from _settings(alerts.mail.settings, loaded.mailer, loaded.pipeline)
+    if alerts.webhook is not None:
+        secret = {} if alerts.webhook.secret is None else {"secret": HIDDEN}
+        host, url = alerts.webhook.host, alerts.webhook.url
+        shown = url if url in (host, f"{host}/") else f"{host}/{HIDDEN}"
+        yield f"  webhook: {inline({'url': shown, **secret})}"
 
 
 def _tls(tls: Tls | None, pipeline: Pipeline) -> Lines:
@@ -180,6 +203,8 @@ def _stage(stage: Stage, handler: HandlerFactory, pipeline: Pipeline) -> Lines:
         yield f"    settles: {inline(stage.settles)}"
     if stage.record:
         yield f"    record: {inline(dict(stage.record))}"
+    if stage.find:
+        yield f"    find: {inline(list(stage.find))}"
 
 
 def _settings(settings: Mapping[str, Any], handler: HandlerFactory, pipeline: Pipeline) -> Lines:

@@ -102,6 +102,7 @@ class RouteView:
             request.stream.read(1)  # Werkzeug refuses a chunked body only when it reads beyond the limit
             messages, headers = self._publish(payload, partial(self._desk.messages, payload, headers=carried), admitted)
         except Replayed as replayed:
+            self._events.repeated(self._desk.route)
             return self._stored(replayed.id, replayed.answer, replayed.headers | admitted.headers)
         except TurnedAway as turned_away:
             turned_away.problem.headers.extend(admitted.headers)

@@ -23,6 +23,7 @@ from runner.pipeline import HttpRoute
 from runner.routing import Refusal, Router
 from runner.stamps import Sampler
 from runner.topology import plan
+from runner.traces import TRACING
 
 if TYPE_CHECKING:
     from runner.ledger.apikeys import KeyRing
@@ -46,14 +47,15 @@ class Desk:
         """None if the ledger has nothing to do with it."""
         self.tells = ledger is not None and route.status is not None
         """Whether a client may wait for the end of its message."""
-        self._sampler = None if loaded.pipeline.console is None else Sampler()
+        self._sampler = Sampler() if loaded.pipeline.is_watched else None
         """None: nobody wants to know how long messages take."""
         self.carries = route.headers
         """Names of the headers that travel with a request's messages."""
         if ledger is not None and route.uses_ledger and loaded.pipeline.http is not None:
             if route.auth != "off" or route.rate_limit is not None:
                 self.gate = Gate(route, ledger, ring if route.auth != "off" else None)
-            self.register = Register(route, ledger, loaded.pipeline, loaded.pipeline.http.confirm_timeout)
+            timeout = loaded.pipeline.http.confirm_timeout
+            self.register = Register(route, ledger, loaded.pipeline, timeout, loaded.sealer)
 
     @staticmethod
     def check_type(content_type: str, encoding: str) -> None:
@@ -74,6 +76,8 @@ class Desk:
 
     def messages(self, body: bytes, id: str = "", headers: Mapping[str, Any] = NO_HEADERS) -> Sequence[Outgoing]:
         """The messages to publish for a body, under `id` or a fresh one. Raises TurnedAway."""
+        if headers or TRACING.starts is not None:
+            headers = TRACING.entered(headers)
         if self._sampler is not None:
             headers = self._sampler.stamped(headers)
         try:

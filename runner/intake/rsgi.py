@@ -136,6 +136,7 @@ class Application:
             else:
                 await self._respond_stored(scope, protocol, messages[0].id, answer_headers, accepted(messages))
         except Replayed as replayed:
+            self._events.repeated(desk.route if desk is not None else "")
             answer_headers = [*self._json, *replayed.headers.items(), *admitted.headers.items()]
             await self._respond_stored(scope, protocol, replayed.id, answer_headers, replayed.answer)
         except TurnedAway as turned_away:

@@ -211,6 +211,8 @@ class ServedApplication(Application):
         self._start_broker = start_broker
         self._ledger = ledger
         self._ending: asyncio.Task[None] | None = None
+        self.at_end: list[Callable[[], None]] = []
+        """Called on a thread, in their order, when all else has ended."""
         self._going: asyncio.Task[None] | None = None
         self.on_leave: Callable[[], None] = lambda: None
         """Called when it takes no more connections, for it has a successor."""
@@ -264,6 +266,8 @@ class ServedApplication(Application):
         if self._ledger is not None:
             await asyncio.to_thread(self._ledger.close)
         await asyncio.to_thread(self._broker.close)
+        for last in self.at_end:
+            await asyncio.to_thread(last)
         os._exit(0)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -39,6 +39,17 @@ class Hop:
     changed_at: float
     next_at: float | None
     error: str
+    """Why the last attempt that failed did, whatever became of it then."""
+    took: float | None = None
+    """Seconds that the last attempt took; None: none was made, or its end isn't known."""
+    told: str = ""
+    """What the handler's result says for people: a JSON object, masked."""
+
+    @property
+    def waited(self) -> float | None:
+        """Seconds from its publication to the end of the last attempt, without that attempt: waits
+        between attempts are in it."""
+        return None if self.took is None else max(0.0, self.changed_at - self.published_at - self.took)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ class Counts(Observer):
     def __init__(self, stages: Sequence[str] = (), routes: Sequence[str] = ()) -> None:
         self._stages = {name: _Stage() for name in stages}
         self._requests: dict[str, dict[str, int]] = {route: {ACCEPTED: 0} for route in routes}
+        self._repeated = dict.fromkeys(routes, 0)
         self._answering = {route: Tally() for route in routes}
         self._reconnects = 0
         self._ledger = Tally()
@@ -92,6 +93,9 @@ class Counts(Observer):
     def accepted(self, route: str, messages: Sequence[Outgoing], seconds: float) -> None:  # noqa: ARG002 - an Observer
         self._requests[route][ACCEPTED] += 1
         self._answering[route].add(seconds)
+
+    def repeated(self, route: str) -> None:
+        self._repeated[route] += 1
 
     def refused(self, route: str, status: int, reason: str) -> None:  # noqa: ARG002 - as above
         statuses = self._requests.setdefault(route, {})
@@ -167,6 +171,7 @@ class Counts(Observer):
         totals = Totals(
             {name: stage.so_far() for name, stage in self._stages.items()},
             {route: dict(statuses) for route, statuses in list(self._requests.items())},
+            dict(self._repeated),
             {route: tally.so_far() for route, tally in self._answering.items()},
             self._reconnects,
             self._ledger.so_far(),

@@ -147,6 +147,10 @@ class RunCollector(Collector):
             for status, count in statuses.items()
         ]
         yield _counter("runner_requests", "Requests by route and HTTP status.", ("route", "status"), requests)
+        repeated = [([route], count) for route, count in self._totals.repeated.items()]
+        yield _counter(
+            "runner_requests_repeated", "Requests answered as the first one with their key.", ("route",), repeated
+        )
         answering = [([route], histogram) for route, histogram in self._totals.answering.items()]
         yield _histogram(
             "runner_request_seconds", "Requests that were answered 202: until their confirm.", ("route",), answering

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,16 @@ from runner.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from runner.observability.counts import Counts
+    from runner.observability.opentelemetry import Exporting
+
+_EXPORTS = {
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+    "OTEL_TRACES_EXPORTER",
+    "OTEL_METRICS_EXPORTER",
+}
+"""The variables that ask for an exporter."""
 
 
 def attach(others: Iterable[Observer] = ()) -> Events:
@@ -20,10 +31,23 @@ def attach(others: Iterable[Observer] = ()) -> Events:
     return Events([LogLines(), *told, *others])
 
 
+def exporting(pipeline: Pipeline, process: str) -> Exporting | None:
+    """What tells OpenTelemetry of a process; None: the environment names no exporter, or there is none."""
+    if not _EXPORTS & os.environ.keys() or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return None
+    try:
+        from runner.observability.opentelemetry import Exporting
+    except ModuleNotFoundError as error:
+        logging.getLogger("runner").warning("nothing is told to OpenTelemetry: pip install 'acklast[otel]' (%s)", error)
+        return None
+    system = "embedded" if pipeline.broker[0].startswith("embedded:") else "rabbitmq"
+    return Exporting(pipeline.name, process, system)
+
+
 def counting(pipeline: Pipeline, stages: Sequence[str] = (), routes: Sequence[str] = ()) -> Counts | None:
     """What counts in a process that works on `stages` and serves `routes`; None: nothing in the file
     would look at it."""
-    if pipeline.console is None:
+    if not pipeline.is_watched:
         return None
     from runner.observability.counts import Counts
 

@@ -105,6 +105,8 @@ class Totals:
     stages: Mapping[str, StageTotals] = field(default_factory=dict)
     requests: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By route (empty: nothing is served there) and HTTP status."""
+    repeated: Mapping[str, int] = field(default_factory=dict)
+    """By route: requests that got the answer of the first one with their key."""
     answering: Mapping[str, Histogram] = field(default_factory=dict)
     """By route: how long the requests took that were answered 202."""
     reconnects: int = 0

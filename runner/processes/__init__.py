@@ -5,9 +5,11 @@
     child.py       a child process as it sees itself: its life, its reports, its end
     children.py    the kinds of children: intake, worker, mailbox
     console.py     those that show the run: the console, health
+    alerting.py    the one that tells people what needs them
     makings.py     what each kind depends on
     parts.py       which parts of a pipeline a run starts
     listeners.py   the sockets of these parts
+    watching.py    what watches a child: its counts, and OpenTelemetry
     pipes.py       lines through a pipe that blocks nobody
     telling.py     a child's counts on their way to the supervisor, and the sum to those that show it
     summing.py     the supervisor's sum of them

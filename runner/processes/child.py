@@ -42,7 +42,7 @@ LONGEST_REASON = 8_000
 AGAIN = 0.02
 """Seconds until a signal comes again that came at a bad moment."""
 _OURS = str(Path(__file__).parents[1])
-_WAITING = {"enter", "open", "nap", "retire", "run_worker", "wait"}
+_WAITING = {"enter", "nap", "open", "retire", "run_worker", "wait", "work_until_stopped"}
 """Our functions in which the main thread of a child waits: for the broker, the ledger, the handlers, the end."""
 _WAIT, _START = threading.Condition.wait.__code__, threading.Thread.start.__code__
 

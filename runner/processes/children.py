@@ -13,8 +13,9 @@ import os
 import resource
 import signal
 import socket
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,13 +25,13 @@ from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
 from runner.errors import RunnerError
 from runner.observability import observers
-from runner.pipeline import Http, Mailbox
+from runner.pipeline import Alerts, Http, Mailbox
 from runner.processes import makings
 from runner.processes.child import LEAVE, NAP, Child, Supervision, rest
 from runner.processes.console import run_console, run_health
 from runner.processes.listeners import Listeners, close_all
 from runner.processes.parts import READY_POLL, Parts
-from runner.timing import WATCHERS
+from runner.processes.watching import Watching
 from runner.topology import plan
 from runner.worker.blackbox import BlackBox
 from runner.worker.memory import ledger_of, memory_of
@@ -38,10 +39,13 @@ from runner.worker.memory import ledger_of, memory_of
 if TYPE_CHECKING:
     from runner.intake.serving import IntakeServer
     from runner.ledger.ledger import Ledger
-    from runner.observability.counts import Counts
-    from runner.observability.snapshot import StageNow
+    from runner.worker.worker import Worker
 
 log = logging.getLogger("runner.children")
+
+SWITCH = 0.0005
+"""Seconds after which a thread that computes lets others have Python's lock. The ledger's thread needs it
+again after each statement, and would wait ten times as long."""
 
 
 def children(loaded: LoadedPipeline, parts: Parts, listeners: Listeners, *, processes: int = 1) -> list[Child]:
@@ -56,6 +60,9 @@ def children(loaded: LoadedPipeline, parts: Parts, listeners: Listeners, *, proc
     if parts.console is not None:
         run, made_of = partial(run_console, loaded, parts, listeners), makings.of_all(loaded, parts, processes)
         found.append(Child("console", run, last=True, shows=True, made_of=made_of))
+    if parts.alerts is not None:
+        run, made_of = partial(_run_alerts, loaded, parts.alerts), makings.of_all(loaded, parts, processes)
+        found.append(Child("alerts", run, last=True, shows=True, made_of=made_of))
     if parts.intake is not None:
         run = partial(run_intake, loaded, parts.intake, listeners)
         made_of = makings.of_intake(loaded, parts)
@@ -81,18 +88,21 @@ def run_worker(
 ) -> None:
     """Handle deliveries until `Stop`, until a handler hangs, or until a successor is up; then finish
     what is in hand and ack it."""
+    from runner.worker.tapping import Taps
     from runner.worker.worker import Worker
 
     close_all()
     box.enter(number)
     memory = memory_of(loaded.pipeline)
-    counts = observers.counting(loaded.pipeline, stages)
-    events = observers.attach([*([memory.notes] if memory else []), *([counts] if counts else [])])
+    if memory:
+        sys.setswitchinterval(SWITCH)
+    watching = Watching(loaded.pipeline, name, stages=stages)
+    events = observers.attach([*([memory.notes] if memory else []), *watching.observers])
     if memory:
         memory.ledger.events = events
     broker = connect(loaded.pipeline, name, events)
     worker = Worker(loaded, broker, stages, events, box=box, replaceable=True, memory=memory)
-    end_telling = begin_to_tell(counts, supervision, broker, worker.states)
+    watching.begin(supervision, broker, worker.states)
     finished = True
     try:
         if memory:
@@ -100,42 +110,36 @@ def run_worker(
         broker.start(plan(loaded.pipeline))
         try:
             worker.start()
-            while not worker.ready:
-                time.sleep(READY_POLL)
-            supervision.up()
-            while not worker.hung.wait(NAP) and not supervision.leaving:
-                pass
-            if supervision.leaving:
-                worker.retire(supervision.left)
-            if worker.hung.is_set():
-                log.warning("%s is replaced, for it can't get rid of a handler that hangs", name)
-                supervision.replace()
+            broker.listen(Taps(name, worker.schemas, events).asked)
+            work_until_stopped(worker, name, supervision)
         finally:
             finished = worker.stop(loaded.pipeline.shutdown_timeout)
     finally:
         if memory:
             memory.ledger.close(busy=not finished)
         broker.close()
-        end_telling()
+        watching.end()
         box.leave()
 
 
-def begin_to_tell(
-    counts: Counts | None, supervision: Supervision, broker: Broker, states: Callable[[], Mapping[str, StageNow]] = dict
-) -> Callable[[], None]:
-    """Tell the supervisor what `counts` counts, until the returned function is called."""
-    if counts is None:
-        return _nothing
-    from runner.processes.telling import Teller
+def work_until_stopped(worker: Worker, name: str, supervision: Supervision) -> None:
+    """Returns when the process is to be replaced, or has a successor; raises `Stop`."""
+    while not worker.ready:
+        time.sleep(READY_POLL)
+    supervision.up()
+    while not worker.hung.wait(NAP) and not supervision.leaving:
+        pass
+    if supervision.leaving:
+        worker.retire(supervision.left)
+    if worker.hung.is_set():
+        log.warning("%s is replaced, for it can't get rid of a handler that hangs", name)
+        supervision.replace()
 
-    counts.look_at(broker, states)
-    WATCHERS.append(counts.called)
-    teller = Teller(counts, supervision)
-    teller.start()
-    return teller.stop
 
+def _run_alerts(loaded: LoadedPipeline, alerts: Alerts, supervision: Supervision) -> None:
+    from runner.processes.alerting import run_alerts  # which no other child needs
 
-def _nothing() -> None: ...
+    run_alerts(loaded, alerts, supervision)
 
 
 def run_mailbox(mailbox: Mailbox, listeners: Listeners, supervision: Supervision) -> None:
@@ -186,10 +190,10 @@ def _load_app(
     supervision.watch()
     with _errors_reported(supervision):
         routes = loaded.pipeline.http.routes if loaded.pipeline.http else ()
-        counts = observers.counting(loaded.pipeline, routes=list(map(str, routes)))
-        events = observers.attach([counts] if counts else [])
+        watching = Watching(loaded.pipeline, "intake", routes=list(map(str, routes)))
+        events = observers.attach(watching.observers)
         broker = connect(loaded.pipeline, "intake", events)
-        begin_to_tell(counts, supervision, broker)
+        watching.begin(supervision, broker)
         ledger = ledger_of(loaded.pipeline) if any(route.uses_ledger for route in routes) else None
         if ledger is not None:
             ledger.events = events
@@ -199,6 +203,7 @@ def _load_app(
         served = ServedApplication(loaded, broker, events, listener, connections, start, ledger, follows=follows)
         served.ready = server.ready
         served.on_leave = supervision.left
+        served.at_end = [watching.end]
         return served
 
 

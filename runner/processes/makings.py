@@ -14,15 +14,16 @@ from runner.topology import plan
 def of_intake(loaded: LoadedPipeline, parts: Parts) -> object:
     pipeline = loaded.pipeline
     names = {stage.consume: stage.name for stage in pipeline.stages.values()}
-    rest = replace(pipeline, http=parts.intake, mailbox=None, health=None, console=None, stages={})
-    return rest, names, plan(pipeline), _schemas(loaded)
+    rest = replace(pipeline, http=parts.intake, mailbox=None, health=None, console=None, alerts=None, stages={})
+    return rest, names, plan(pipeline), _schemas(loaded), pipeline.is_watched
 
 
 def of_worker(loaded: LoadedPipeline, parts: Parts, processes: int) -> object:
     pipeline = loaded.pipeline
     own = {stage.name: stage for stage in parts.stages}
-    rest = replace(pipeline, http=None, mailbox=None, health=None, console=None, stages=own)
-    return rest, plan(pipeline), _schemas(loaded), imported_files(pipeline.folder), processes
+    rest = replace(pipeline, http=None, mailbox=None, health=None, console=None, alerts=None, stages=own)
+    made = rest, plan(pipeline), _schemas(loaded), imported_files(pipeline.folder)
+    return *made, processes, pipeline.is_watched
 
 
 def of_all(loaded: LoadedPipeline, parts: Parts, processes: int) -> object:

@@ -44,8 +44,9 @@ class Sum:
             self._end(name, lives.pop(key))
 
     def snapshot(self, processes: Mapping[str, Process]) -> Snapshot:
-        """The run at this moment; `processes` are its children, without what they have told."""
-        told = {name: self._told(name) for name in processes}
+        """The run at this moment; `processes` are its children, without what they have told. The sum has
+        those as well that a reload has taken away."""
+        told = {name: self._told(name) for name in {**processes, **self._ended, **self._lives}}
         whole = Told()
         for one in told.values():
             whole = added(whole, one)

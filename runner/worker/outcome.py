@@ -33,6 +33,7 @@ from runner.message import (
     Destination,
     Message,
     Outgoing,
+    Receipt,
     number,
 )
 from runner.pipeline import Stage
@@ -44,6 +45,7 @@ from runner.routing import Reason, Refusal, Router
 from runner.sensitive import Inward, sealed_whole, without_forbidden
 from runner.stamps import moved_on
 from runner.topology import dead_letter_queue
+from runner.traces import TRACEPARENT, child, read
 from runner.units import format_duration
 from runner.validation.schema import Schema
 from runner.validation.violations import Violation
@@ -122,7 +124,7 @@ class Decider:
                 raise Reject(f"the body is not JSON: {error}") from None
             if self._schema is not None and not self._schema.is_valid(body):
                 raise Reject(f"the body breaks the schema of {delivery.queue}: {word(self._schema.violations(body))}")
-        headers = Headers(first_failure.without(delivery.headers)) if delivery.headers else NO_HEADERS
+        headers = Headers(first_failure.without(_on_this_hop(delivery))) if delivery.headers else NO_HEADERS
         return Message(delivery.id, body, delivery.queue, delivery.attempt, headers)
 
     def _opened(self, delivery: Delivery, sealer: Sealer) -> Any:
@@ -167,6 +169,8 @@ class Decider:
         if self._stage.reconcile and isinstance(result, Provisional):
             return [*self.done(delivery, result.result), self._looked_up_later(delivery)]
         if not self.publishes:
+            if result is not None and isinstance(result, Receipt):
+                delivery.receipt = result
             return ()
         if isinstance(result, (list, tuple)) and not isinstance(result, Message):
             numbered = enumerate(result, start=1)
@@ -183,7 +187,8 @@ class Decider:
         if isinstance(error, Reject):
             return self._dead(delivery, error.reason)
         if isinstance(error, Retry):
-            return self._retry(delivery, error.reason, error.delay)._replace(fault=Fault.PASSING)
+            failed = self._retry(delivery, error.reason, error.delay, at_least=error.at_least)
+            return failed._replace(fault=Fault.PASSING)
         if isinstance(error, UnknownKeyError):
             return self._retry(delivery, str(error))
         if isinstance(error, Unsettled):
@@ -262,7 +267,7 @@ class Decider:
             raise Reject("the handler returned None, but its stage publishes (a forgotten return?)")
         if isinstance(body, Message):
             raise Reject("the handler returned the message itself; return its body (message.body)")
-        headers = moved_on(delivery.headers) if delivery.headers else NO_HEADERS
+        headers = moved_on(_on_this_hop(delivery)) if delivery.headers else NO_HEADERS
         if FIRST_ERROR in headers:
             headers = first_failure.without(headers)
         try:
@@ -279,11 +284,14 @@ class Decider:
             _refuse_in_the_clear(delivery.opened, routed)
         return routed
 
-    def _retry(self, delivery: Delivery, reason: str, delay: float | None = None, trace: str = "") -> Outcome:
+    def _retry(
+        self, delivery: Delivery, reason: str, delay: float | None = None, trace: str = "", *, at_least: float = 0.0
+    ) -> Outcome:
         policy = self._stage.retry
         if delivery.attempt >= policy.attempts:
             return self._dead(delivery, reason, trace=trace)
         wait = policy.delay_after(delivery.attempt) if delay is None else max(delay, 0.001)
+        wait = max(wait, at_least)
         reason = _shown(reason)
         kept = first_failure.failed(moved_on(delivery.headers, wait), self._stage.name, reason)
         headers = {**kept, ATTEMPT: delivery.attempt, ERROR: reason[:LONGEST_ERROR]}
@@ -333,6 +341,16 @@ class Decider:
         except Reject as error:
             return _shown(error.reason)[:LONGEST_ERROR]
         return ""
+
+
+def _on_this_hop(delivery: Delivery) -> Mapping[str, Any]:
+    """The headers of a delivery, with the span of this attempt instead of that of the hop before."""
+    sent = delivery.headers
+    if TRACEPARENT not in sent:
+        return sent
+    if not delivery.traceparent and (parent := read(sent[TRACEPARENT])) is not None:
+        delivery.traceparent = str(child(parent))
+    return {**sent, TRACEPARENT: delivery.traceparent} if delivery.traceparent else sent
 
 
 def _paused(delivery: Delivery, error: KeysError) -> Outcome:

@@ -57,6 +57,14 @@ def test_a_submit_is_answered_once_it_is_durable(broker: Broker, place: Place) -
     assert told.empty()
 
 
+def test_what_is_sent_is_unconfirmed_until_it_is_stored(broker: Broker) -> None:
+    answered = threading.Event()
+    broker.submit([to(NEXT) for _ in range(500)], lambda _error: answered.set())
+    assert 0 <= broker.unconfirmed <= 500
+    assert answered.wait(30)
+    wait_until(lambda: broker.unconfirmed == 0)
+
+
 def test_on_a_loop_a_submit_is_answered_there(loop: asyncio.AbstractEventLoop, open_broker: Opener) -> None:
     broker = open_broker(loop=loop)
     told: SimpleQueue[tuple[str, type[BrokerError] | None]] = SimpleQueue()

@@ -40,6 +40,13 @@ def test_every_part_has_a_line_and_there_is_one_to_try(tmp_path: Path) -> None:
     ]
 
 
+def test_whom_alerts_reach_is_shown_without_what_a_webhook_is_known_by(tmp_path: Path) -> None:
+    mail = "mail: {to: [ops@example.com], settings: {server: x, port: 25, default_sender: r@example.com}}"
+    alerts = f"    alerts: {{oldest: 1m, {mail}, webhook: {{url: 'https://hooks.example.com/T0/s3cr3t'}}}}\n"
+    lines = said(loaded(tmp_path, f"{FIXED}\n{alerts}", {"payment.json": SCHEMA}))
+    assert "  alerts   to ops@example.com, https://hooks.example.com" in lines
+
+
 def test_the_first_line_says_how_long_the_start_took(tmp_path: Path) -> None:
     assert banner.heading(loaded(tmp_path, FIXED, {"payment.json": SCHEMA}), 0.44) == "test is up after 0.4 s"
 

@@ -13,6 +13,8 @@ from runner.config.loader import load
 from runner.message import Destination
 from runner.pipeline import (
     Address,
+    AlertMail,
+    Alerts,
     Binding,
     Breaker,
     Console,
@@ -27,6 +29,7 @@ from runner.pipeline import (
     Route,
     Stage,
     Verify,
+    Webhook,
 )
 from runner.retry import RetryPolicy
 from runner.topology import plan
@@ -55,6 +58,12 @@ http:
 mailbox: {{listen: "localhost:0", folder: /tmp/mails}}
 health: {{listen: "0.0.0.0:5001"}}
 console: {{listen: "[::1]:5002", tokens: {{ada: {{hash: {"0a" * 32}, roles: [operator]}}, bob: {{hash: {"0b" * 32}}}}}}}
+alerts:
+  dead_letters: 3
+  oldest: 10m
+  not_ready: 30s
+  mail: {{to: [a@x.org, b@x.org], settings: {{server: smtp.x.org, port: 587, use_tls: true, default_sender: r@x.org}}}}
+  webhook: {{url: "https://x.org/hook", secret: whsec_{"QUJD" * 8}}}
 exchanges: {{events: {{type: topic}}}}
 queues:
   orders: {{schema: any.json, max_length: 10, delivery_limit: 30}}
@@ -112,6 +121,16 @@ stages:
         console=Console(
             Address("::1", 5002),
             tokens=(ConsoleToken("ada", "0a" * 32, ("operator",)), ConsoleToken("bob", "0b" * 32)),
+        ),
+        alerts=Alerts(
+            dead_letters=3,
+            oldest=600.0,
+            not_ready=30.0,
+            mail=AlertMail(
+                ("a@x.org", "b@x.org"),
+                {"server": "smtp.x.org", "port": 587, "use_tls": True, "default_sender": "r@x.org"},
+            ),
+            webhook=Webhook("https://x.org/hook", b"ABC" * 8),
         ),
         shutdown_timeout=60.0,
     )
@@ -292,3 +311,29 @@ def test_the_longest_name_leaves_room_for_every_companion() -> None:
     assert max(map(len, companions)) == 200 + len(".retry.29d23h59m59s999ms") <= 255
     asked = "must be a name of letters, digits, '_', '-', '.' and ':', at most 200 long, that doesn't begin with 'amq.'"
     check_problems(f"queues: {{¦{'q' * 300}: }}\n", [f"queue '{'q' * 59}…' {asked}"], "error")
+
+
+WATCHED = f"{QUEUES}stages: {{s: {{consume: a, handler: '{TAKE}'}}}}\n"
+MAIL = "mail: {to: [a@x.org], settings: {server: x, port: 25, default_sender: r@x.org}}"
+
+
+@pytest.mark.parametrize(
+    ("alerts", "message"),
+    [
+        ("{dead_letters: 0}", "alerts tells nobody; add 'mail' or 'webhook'"),
+        (f"{{{MAIL}}}", "alerts tells of nothing; add what it is to watch: dead_letters, oldest, paused, not_ready"),
+        (
+            "{oldest: 1m, mail: {to: [Ops <a@x.org>], settings: {}}}",
+            "alerts.mail.to[0] is 'Ops <a@x.org>', but must be",
+        ),
+        ("{oldest: 1m, mail: {to: [a@x.org], settings: {prt: 5}}}", "alerts: mail: SendMail has no setting 'prt'"),
+        ("{oldest: 1m, webhook: {url: x.org}}", "alerts.webhook.url must be an http:// or https:// URL"),
+        ("{oldest: 1m, webhook: {url: 'https://me:pw@x.org/'}}", "alerts.webhook.url must be an http://"),
+        ("{oldest: 1m, webhook: {url: 'https://x.org:99999/'}}", "alerts.webhook.url "),
+        ("{oldest: 1m, webhook: {url: 'https://x.org/', secret: short}}", "alerts.webhook.secret must be whsec_"),
+        ("{oldest: 100ms, webhook: {url: 'https://x.org/'}}", "alerts.oldest is 100ms, but must be from 1s to 30d"),
+    ],
+)
+def test_what_alerts_cannot_do_is_said_with_its_place(alerts: str, message: str) -> None:
+    found = problems_of(f"{WATCHED}alerts: {alerts}\n")
+    assert any(problem.message.startswith(message) and problem.line == 3 for problem in found), found

@@ -26,7 +26,7 @@ STAGE = "consume: a, handler: 'tests.config.handlers:take'"
         ("¦nam: x\n" + QUEUES, "unknown key 'nam' (did you mean 'name'?)"),
         (
             "¦colour: red\n" + QUEUES,
-            "unknown key 'colour'; known here: name, broker, ledger, keys, production, defaults, http, mailbox, health, console, exchanges, queues, stages and shutdown_timeout",
+            "unknown key 'colour'; known here: name, broker, ledger, keys, production, defaults, http, mailbox, health, console, alerts, exchanges, queues, stages and shutdown_timeout",
         ),
         ("queues: {a: {¦Max-Length: 5}}\n", "queue a: unknown key 'Max-Length' (did you mean 'max_length'?)"),
         ("queues: {a: {¦schema:x.json}}\n", "queue a: unknown key 'schema:x.json' (a space is missing: write 'schema: x.json')"),

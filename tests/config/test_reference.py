@@ -74,6 +74,7 @@ def test_required_keys_are_said_to_be_so() -> None:
     required |= {"stages.*.consume", "stages.*.handler", "publish.to", "publish.to.exchange", "ledger.url"}
     required |= {"http.routes.*.verify.secrets", "http.tls.certificate", "http.tls.key"}
     required |= {"console.tls.certificate", "console.tls.key", "console.tokens.*.hash"}
+    required |= {"alerts.mail.to", "alerts.mail.settings", "alerts.webhook.url"}
     assert {key for key, default in ROWS.items() if default == "required"} == required
 
 

@@ -12,6 +12,7 @@ import yaml
 
 from runner.config.loader import LoadedPipeline, load
 from runner.config.written import written
+from runner.privacy.redaction import HIDDEN
 from tests.certificates import Certificate
 from tests.config.defaults import DEFAULTS
 
@@ -43,6 +44,11 @@ console:
   listen: "127.0.0.1:5010"
   tls: {certificate: CERTIFICATE, key: KEY}
   tokens: {ada: {hash: "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a", roles: [operator, revealer]}}
+alerts:
+  dead_letters: 0
+  paused: 10m
+  mail: {to: [ops@example.com], settings: {server: smtp.example.com, port: 25, default_sender: r@example.com}}
+  webhook: {url: "https://example.com/"}
 exchanges: {events: {type: topic}, all: {type: fanout}}
 queues:
   orders: {schema: any.json, max_length: 10}
@@ -259,3 +265,17 @@ stages:
 def test_a_stage_that_is_never_tried_again_says_so() -> None:
     text = "queues: {a: {}}\nstages: {s: {consume: a, handler: 'tests.config.handlers:take', retry: {attempts: 1}}}\n"
     assert "      # no second attempt, then the dead letters\n" in written(loaded(text))
+
+
+def test_of_alerts_no_secret_is_shown() -> None:
+    settings = "{server: x, port: 587, use_tls: true, default_sender: r@x.org, username: me, password: hunter2}"
+    webhook = f"{{url: 'https://x.org/T0/s3cr3t', secret: whsec_{'QUJD' * 8}}}"
+    alerts = f"alerts: {{oldest: 1m, mail: {{to: [a@x.org], settings: {settings}}}, webhook: {webhook}}}\n"
+    shown = written(
+        loaded(f"queues: {{a: {{}}}}\nstages: {{s: {{consume: a, handler: tests.config.handlers:take}}}}\n{alerts}")
+    )
+    assert "hunter2" not in shown
+    assert "QUJD" not in shown
+    assert "s3cr3t" not in shown
+    assert "https://x.org/" in shown
+    assert yaml.safe_load(shown)["alerts"]["webhook"]["secret"] == HIDDEN

@@ -85,6 +85,19 @@ def test_requests_are_counted_by_route_and_status(tmp_path: Path, counts: Counts
     assert counts.told().totals.answering["POST /work"].count == 1
 
 
+def test_a_repeated_request_is_counted_apart(tmp_path: Path, counts: Counts) -> None:
+    text = PIPELINE.replace("{publish: first}", "{publish: first, idempotency: optional}")
+    pipeline = loaded(tmp_path, text + f"    ledger: 'sqlite:{tmp_path / 'ledger.db'}'\n")
+    with Engine(pipeline, observers=[counts]) as engine:
+        for _ in range(3):
+            request = urllib.request.Request(
+                f"{engine.url}/work", b"{}", {"Content-Type": "application/json", "Idempotency-Key": "key-1"}
+            )
+            urllib.request.urlopen(request, timeout=30).close()
+    totals = counts.told().totals
+    assert (totals.requests["POST /work"]["202"], totals.repeated) == (1, {"POST /work": 2})
+
+
 def test_a_paused_stage_shows_why_and_since_when(tmp_path: Path, counts: Counts) -> None:
     with Engine(loaded(tmp_path, PIPELINE), observers=[counts]) as engine:
         post(engine.url, {"do": "pause"})

@@ -21,6 +21,7 @@ STAGE = StageTotals(9, 7, 1, 1, 2, taking(0.2, 3.0), taking(0.004), taking(70.0)
 TOTALS = Totals(
     {"pay": STAGE, "old": StageTotals(handled=4)},
     {"POST /pay": {"202": 9, "422": 2}, "": {"404": 1}},
+    {"POST /pay": 4},
     {"POST /pay": taking(0.01)},
     3,
     taking(0.002),
@@ -67,6 +68,7 @@ def test_each_count_is_served_under_its_stage(accept: str) -> None:
     assert told["runner_stage_paused_processes{stage=pay}"] == 1
     assert told["runner_requests_total{route=POST /pay,status=422}"] == 2
     assert told["runner_requests_total{route=,status=404}"] == 1
+    assert told["runner_requests_repeated_total{route=POST /pay}"] == 4
     assert told["runner_broker_unconfirmed_messages"] == 17
     assert told["runner_broker_processes{connected=no}"] == 1
     assert told["runner_ledger_transaction_seconds_count"] == 1

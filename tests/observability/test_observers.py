@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
+from pathlib import Path
 
 import pytest
 
 from runner.events import Events, Observer
-from runner.observability.observers import attach
+from runner.observability.observers import attach, counting, exporting
+from tests.pipelines import loaded
 
 
 class Watching(Observer):
@@ -38,3 +41,35 @@ def test_others_watch_beside_the_log() -> None:
     watching = Watching()
     attach([watching]).resumed("mail")
     assert watching.stages == ["mail"]
+
+
+def test_opentelemetry_is_told_nothing_unless_the_environment_names_an_exporter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipeline = loaded(tmp_path, "queues: {a: {}}\n").pipeline
+    assert exporting(pipeline, "worker") is None
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
+    found = exporting(pipeline, "worker")
+    assert found is not None
+    found.close()
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    assert exporting(pipeline, "worker") is None
+    assert caplog.text == ""
+
+
+def test_without_the_extra_a_warning_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setitem(sys.modules, "runner.observability.opentelemetry", None)
+    assert exporting(loaded(tmp_path, "queues: {a: {}}\n").pipeline, "worker") is None
+    assert "pip install 'acklast[otel]'" in caplog.text
+
+
+def test_only_a_file_that_lets_somebody_look_is_counted(tmp_path: Path) -> None:
+    text = "queues: {a: {}}\n"
+    assert counting(loaded(tmp_path, text).pipeline) is None
+    assert counting(loaded(tmp_path, text + "console: {}\n").pipeline) is not None
+    alerts = "alerts: {oldest: 1m, webhook: {url: 'https://example.com/'}}\n"
+    assert counting(loaded(tmp_path, text + alerts).pipeline) is not None

@@ -26,6 +26,7 @@ def told(handled: int, *, paused: int = 0, why: str = "", since: float = 0.0) ->
     totals = Totals(
         {"one": stage},
         {"POST /work": {"202": handled}},
+        {"POST /work": handled},
         {"POST /work": taking(0.01)},
         reconnects=1,
         ledger=taking(0.004),

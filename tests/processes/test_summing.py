@@ -59,3 +59,11 @@ def test_of_a_child_of_several_processes_each_counts(monkeypatch: pytest.MonkeyP
     total.hear("worker-1", 11, 11, told(2))
     assert handled(total) == 9
     assert total.snapshot(WORKERS).sum.now == Now(), "nobody has told for long how it stands"
+
+
+def test_what_a_child_has_counted_that_a_reload_has_taken_away_stays_in_the_sum() -> None:
+    total = Sum()
+    total.hear("worker-3", 3, 3, told(7))
+    total.ended("worker-3", 3)
+    assert handled(total) == 7
+    assert "worker-3" not in total.snapshot(WORKERS).processes

@@ -193,6 +193,14 @@ def test_a_handler_may_ask_for_another_wait() -> None:
     assert (outcome.delay, the_only(outcome.messages).delay) == (3600, 3600)
 
 
+@pytest.mark.parametrize(("attempt", "asked", "wait"), [(1, 1, 2), (2, 1, 6), (1, 60, 60)])
+def test_a_server_that_asks_for_less_than_the_retry_table_does_not_shorten_it(
+    attempt: int, asked: float, wait: float
+) -> None:
+    outcome = decider().failed(delivery(attempt=attempt), Retry("503", at_least=asked))
+    assert (outcome.delay, the_only(outcome.messages).delay) == (wait, wait)
+
+
 def test_the_first_error_outlives_later_ones_and_ends_with_a_result() -> None:
     origin = delivery(attempt=1, headers={"trace": "abc"})
     retry = the_only(decider().failed(origin, Retry("gateway is down")).messages)

@@ -1,0 +1,109 @@
+"""A notice as a request, to a real server that verifies as our own intake does."""
+
+from __future__ import annotations
+
+import json
+import threading
+from base64 import b64decode
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from bench.ports import free_port
+from runner.alerts.webhook import NotTakenError, Webhooks
+from runner.errors import Reject
+from runner.intake.problems import TurnedAway
+from runner.intake.signatures import Signatures
+from runner.pipeline import HttpRoute, Verify, Webhook
+from tests.alerts.notices import notice
+
+SECRET = b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwAAAA")
+ROUTE = HttpRoute("POST", "/hook", ())
+
+
+class Receiver(HTTPServer):
+    """Answers what it is told to, and keeps what it gets."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers = [200]
+        self.got: list[tuple[str, Any, bytes]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/hook?a=b"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.got.append((self.path, self.headers, body))
+        status = self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]
+        self.send_response(status)
+        self.send_header("Location", "http://127.0.0.1:1/")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_a_notice_is_json_under_its_own_id(receiver: Receiver) -> None:
+    Webhooks("shop", Webhook(receiver.url)).send(notice())
+    [(path, headers, body)] = receiver.got
+    assert (path, headers["Content-Type"], headers["webhook-id"]) == ("/hook?a=b", "application/json", "n1")
+    assert headers["webhook-signature"] is None
+    assert json.loads(body) == {
+        "type": "alert.firing",
+        "timestamp": "2027-01-15T08:00:00.000Z",
+        "data": {
+            "pipeline": "shop",
+            "condition": "dead_letters",
+            "subject": "orders",
+            "text": "orders has 3 dead letters",
+            "since": "2027-01-15T07:58:30.000Z",
+        },
+    }
+
+
+def test_with_a_secret_it_is_signed_as_standard_webhooks_has_it(receiver: Receiver) -> None:
+    Webhooks("shop", Webhook(receiver.url, SECRET)).send(notice(firing=False))
+    [(_, headers, body)] = receiver.got
+    assert Signatures(ROUTE, Verify((SECRET,))).verified(headers, body).key == "n1"
+    with pytest.raises(TurnedAway):
+        Signatures(ROUTE, Verify((SECRET,))).verified(headers, body + b" ")
+    assert json.loads(body)["type"] == "alert.resolved"
+
+
+@pytest.mark.parametrize("status", [500, 503, 408, 429])
+def test_a_receiver_that_cannot_take_it_now_is_asked_again(receiver: Receiver, status: int) -> None:
+    receiver.answers = [status]
+    with pytest.raises(NotTakenError, match=f"127.0.0.1 answers {status}"):
+        Webhooks("shop", Webhook(receiver.url)).send(notice())
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 404, 410])
+def test_one_that_refuses_it_is_not(receiver: Receiver, status: int) -> None:
+    receiver.answers = [status]
+    with pytest.raises(Reject):
+        Webhooks("shop", Webhook(receiver.url)).send(notice())
+    assert len(receiver.got) == 1, "no redirect is followed"
+
+
+def test_one_that_is_not_there_is_asked_again() -> None:
+    with pytest.raises(NotTakenError, match=r"127\.0\.0\.1 doesn't answer: .*refused"):
+        Webhooks("shop", Webhook(f"http://127.0.0.1:{free_port()}/")).send(notice())
+
+
+def test_its_secret_is_shown_nowhere() -> None:
+    assert "secret" not in repr(Webhook("http://x/", SECRET))
