@@ -6,9 +6,9 @@ takes 60 ms.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,37 +18,26 @@ import orjson
 from runner.commands.loading import PIPELINE_OPTION
 from runner.commands.terminal import console
 from runner.commands.timeline import shown_time, told_as_timeline
+from runner.commands.when import When
 from runner.config.loader import load
 from runner.errors import LedgerSetupError, RunnerError
 from runner.history import History, as_document, history, search, searched
 from runner.ledger.url import path_of, shown
 from runner.pipeline import Pipeline
-from runner.units import format_duration, parse_duration
+from runner.units import format_duration
 from runner.wording import one_line, quoted
 
 if TYPE_CHECKING:
     from runner.ledger.ledger import Ledger
 
 
-class Since(click.ParamType[float]):
-    """A span before now, such as 1h, as the time at which it began."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            return time.time() - parse_duration(value)
-        except ValueError as error:
-            self.fail(f"{value!r} {error}", param, ctx)
-
-
 @click.command()
 @PIPELINE_OPTION
-@click.option("--since", type=Since(), default=None, metavar="DURATION", help="How far to look back, such as 1h.")
+@click.option("--since", type=When(), default=None, help="Only since this time, such as 1h or 2026-01-31T12:00Z.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many to list.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, with the whole history of each message.")
 @click.argument("what")
-def find(pipeline: Path, since: float | None, limit: int, as_json: bool, what: str) -> None:
+def find(pipeline: Path, since: datetime | None, limit: int, as_json: bool, what: str) -> None:
     """Find a message, and tell what became of it.
 
     WHAT is its id, what a stage has recorded of it (payment=declined), or a value that 'find' in the
@@ -59,14 +48,15 @@ def find(pipeline: Path, since: float | None, limit: int, as_json: bool, what: s
     """
     loaded = load(pipeline)
     stages = {stage.consume: stage.name for stage in loaded.pipeline.stages.values()}
+    start = since.timestamp() if since is not None else 0.0
     with opened(loaded.pipeline) as ledger:
-        matches = search(ledger, loaded.pipeline, loaded.sealer, what.strip(), since=since or 0.0, limit=limit)
+        matches = search(ledger, loaded.pipeline, loaded.sealer, what.strip(), since=start, limit=limit)
         found = [one for match in matches if (one := history(ledger, match.id, loaded.pipeline.folder)) is not None]
     if as_json:
         click.echo(orjson.dumps([as_document(one, stages) for one in found], option=orjson.OPT_INDENT_2))
     if not found:
         keep = format_duration(loaded.pipeline.ledger_keep)
-        within = f"since {shown_time(since)}" if since else f"in the {keep} that the ledger remembers"
+        within = f"since {shown_time(start)}" if since else f"in the {keep} that the ledger remembers"
         raise RunnerError(f"nothing found for {quoted(what)} {within}; searched: {searched(loaded.pipeline)}")
     if not as_json:
         print_found(found, stages, is_cut=len(matches) == limit > 1)

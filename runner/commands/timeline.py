@@ -67,6 +67,10 @@ def _what(hop: Hop, who: str) -> str:
             return f"in hand at {who}"
         case "left":
             return "passed on"
+        case "moved":
+            return "sent elsewhere by an operator"
+        case "dropped":
+            return "deleted by an operator"
         case _:
             return f"queued for {who}" if who else "queued"
 

@@ -23,9 +23,16 @@ if TYPE_CHECKING:
 
 MOST = 50
 """Messages in a list."""
-_STATES = {"handled": "well", "left": "well", "dead": "bad", "waiting": "paused"}
+_STATES = {"handled": "well", "left": "well", "dead": "bad", "dropped": "bad", "waiting": "paused"}
 """How a hop's outcome is shown."""
-_OUTCOMES = {"handled": "handled", "waiting": "to be tried again", "dead": "given up", "begun": "in hand"}
+_OUTCOMES = {
+    "handled": "handled",
+    "waiting": "to be tried again",
+    "dead": "given up",
+    "begun": "in hand",
+    "moved": "sent elsewhere",
+    "dropped": "deleted",
+}
 
 
 @dataclass(slots=True)
