@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,23 @@ import orjson
 
 from runner.deadletters import DeadLetter
 from runner.errors import RunnerError
+from runner.message import root_id
 from runner.privacy.files import make_file
 from runner.privacy.masking import mask
 
 AUDIT = Path("var") / "audit.jsonl"
 LONGEST = 4096
 """Bytes of a deed that are counted on, to find the last ones."""
+
+
+_PAST = {
+    "replay": "replayed",
+    "drop": "dropped",
+    "edit": "edited",
+    "cancel": "cancelled",
+    "drain": "drained",
+    "fill": "put back",
+}
 
 
 class Trail:
@@ -29,22 +41,26 @@ class Trail:
         self._deed = deed
         self._reason = mask(reason)
         self._who = by or who()
+        self.in_words = f"{_PAST.get(deed, deed)} by {self._who}" + (f": {self._reason}" if reason else "")
+        """For a message's journey: `replayed by ada: the bank is back`."""
 
     def write(self, letter: DeadLetter, to: str, failed: str = "") -> None:
         """Write down what is about to happen to `letter`, or why it did not happen after all; it is in
         the file when this returns. Raises RunnerError."""
-        entry = {
-            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "who": self._who,
-            "deed": self._deed,
-            "id": letter.id,
-            "queue": letter.queue,
-            "to": to or None,
-            "stage": letter.stage,
-            "error": letter.error,
-            "reason": self._reason,
-            **({"failed": mask(failed)} if failed else {}),
-        }
+        about = {"id": letter.id, "queue": letter.queue, "to": to or None, "stage": letter.stage, "error": letter.error}
+        self._write(about, {"failed": mask(failed)} if failed else {})
+
+    def write_field(self, letter: DeadLetter, field: str) -> None:
+        """The same of one field of its body."""
+        self._write({"id": letter.id, "queue": letter.queue, "stage": letter.stage, "field": field}, {})
+
+    def write_stage(self, stage: str, queue: str) -> None:
+        """The same of a stage as a whole."""
+        self._write({"stage": stage, "queue": queue}, {})
+
+    def _write(self, about: Mapping[str, str | None], more: Mapping[str, str]) -> None:
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        entry = {"time": time, "who": self._who, "deed": self._deed, **about, "reason": self._reason, **more}
         try:
             self._append(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
         except OSError as error:
@@ -70,6 +86,21 @@ def read_trail(folder: Path, most: int) -> list[dict[str, Any]]:
     except OSError as error:
         raise RunnerError(f"{folder / AUDIT}: the audit trail can't be read: {error.strerror}") from error
     return [entry for line in reversed(lines) if (entry := _entry(line)) is not None]
+
+
+def deeds_of(folder: Path, id: str) -> Iterator[dict[str, Any]]:
+    """The deeds about the message `id` and its copies, the oldest first. Raises RunnerError."""
+    sought = id.encode()
+    try:
+        with (folder / AUDIT).open("rb") as lines:
+            for line in lines:
+                entry = _entry(line) if sought in line else None
+                if entry is not None and root_id(str(entry.get("id"))) == id:
+                    yield entry
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise RunnerError(f"{folder / AUDIT}: the audit trail can't be read: {error.strerror}") from error
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import keyword
 import os
 import sys
 from typing import Any
@@ -19,8 +20,8 @@ from runner.errors import ConfigError, RunnerError
 from runner.observability import streams
 
 COMMANDS = (
-    *("run", "reload", "check", "show", "send", "status"),
-    *("dead", "ledger", "apikeys", "keys", "token", "mail", "new", "schema"),
+    *("run", "reload", "check", "show", "send", "try", "status", "tap"),
+    *("dead", "queue", "find", "ledger", "apikeys", "keys", "token", "mail", "new", "schema"),
 )
 """In the order in which help shows them; each is a module of `runner.commands`."""
 _UNWRITABLE = (errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC)
@@ -36,7 +37,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"runner.commands.{cmd_name}"), cmd_name)
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command = getattr(importlib.import_module(f"runner.commands.{name}"), name)
         assert isinstance(command, click.Command)
         return command
 

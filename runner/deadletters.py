@@ -17,11 +17,22 @@ import orjson
 
 from runner.brokers.base import Shelved
 from runner.json_text import parse_json
-from runner.message import ATTEMPT, ERROR, HEADER_PREFIX, SEALED, STAGE, TIME, TRACEBACK, Outgoing, is_usable, number
+from runner.message import (
+    ATTEMPT,
+    ERROR,
+    FIRST_ERROR,
+    FIRST_STAGE,
+    FIRST_TIME,
+    SEALED,
+    STAGE,
+    TIME,
+    TRACEBACK,
+    is_usable,
+    number,
+    root_id,
+)
 from runner.privacy.masking import mask
-from runner.privacy.sealed import SIGN
-from runner.routing import Reason, Refusal, Router
-from runner.sensitive import Inward, Outward
+from runner.sensitive import Outward
 from runner.validation.schema import Schema
 from runner.wording import one_line
 
@@ -31,9 +42,6 @@ MOST_KINDS = 1_000
 """Groups that are told apart; what comes later is one group, so that memory stays bounded."""
 OTHERS = "(other kinds of error)"
 
-_NOT_SENT_ON = ("x-", HEADER_PREFIX)
-_ORDERS = ("cc", "bcc")
-"""Headers that RabbitMQ acts on."""
 _PLACE = re.compile(r'^ +File "(?:[^"\n]*/)?([^"/\n]+)", line \d+, in (\S+)', re.MULTILINE)
 _TYPE = re.compile(r"^([A-Za-z_][\w.]*)(?=:|$)", re.MULTILINE)
 _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\b[0-9a-f]{8,}\b|\b[\w-]*\d[\w.-]*")
@@ -54,49 +62,75 @@ class DeadLetter:
     kind: str
     """The type and the place of the exception, or the error without numbers and ids."""
     attempts: int
-    traceback: str
     sealed: str
     """Why its body is sealed as a whole; empty: it isn't."""
     shelved: Shelved
+
+    @property
+    def traceback(self) -> str:
+        return _text(self.shelved.headers, TRACEBACK)
+
+    @property
+    def first_error(self) -> str:
+        """Why it failed for the first time on this queue, whatever has become of it since; empty: not known."""
+        return _text(self.shelved.headers, FIRST_ERROR)
+
+    @property
+    def first_stage(self) -> str:
+        return _text(self.shelved.headers, FIRST_STAGE)
+
+    @property
+    def first_time(self) -> datetime | None:
+        return _time(self.shelved.headers.get(FIRST_TIME))
+
+    @property
+    def failed_otherwise(self) -> bool:
+        """Whether its first error was another one than the last."""
+        return bool(self.first_error) and not self.error.startswith(self.first_error)
 
 
 def read(queue: str, shelved: Shelved) -> DeadLetter:
     """What lies in the dead letters of `queue`, whoever wrote it."""
     headers = shelved.headers
-    error, trace = mask(_text(headers, ERROR)), mask(_text(headers, TRACEBACK))
+    error, trace = _text(headers, ERROR), headers.get(TRACEBACK)
     return DeadLetter(
         shelved.id if is_usable(shelved.id) else "",
         queue,
-        mask(_text(headers, STAGE)),
-        _time(_text(headers, TIME)),
+        _text(headers, STAGE),
+        _time(headers.get(TIME)),
         error,
-        kind_of(error, trace),
+        kind_of(error, trace if isinstance(trace, str) else ""),
         number(headers.get(ATTEMPT)),
-        trace,
-        mask(_text(headers, SEALED)),
+        _text(headers, SEALED),
         shelved,
     )
 
 
 def kind_of(error: str, trace: str) -> str:
     """What errors of one kind have in common: `ValueError in charge (bank.py)`."""
-    places, types = _PLACE.findall(trace), _TYPE.findall(trace)
-    if places and types:
+    places = _PLACE.findall(trace) if trace else ()
+    if places and (types := _TYPE.findall(trace)):
         file, function = places[-1]
-        return f"{types[-1]} in {function} ({file})"
+        return mask(f"{types[-1]} in {function} ({file})")
     return one_line(_VARIABLE.sub("…", error))[:LONGEST_KIND] or "no error is named"
 
 
 def body_of(letter: DeadLetter, schema: Schema | None) -> str:
-    """Its body for people: what is sealed, what `schema` marks, and card numbers are masked."""
+    """Its body for people."""
+    return masked_body(letter.shelved.payload, letter.id, schema)
+
+
+def masked_body(payload: bytes, id: str, schema: Schema | None, *, indent: bool = True) -> str:
+    """The body of the message `id` for people: what is sealed, what `schema` marks, and card numbers are
+    masked."""
     try:
-        outward = Outward(parse_json(letter.shelved.payload), schema.marks if schema else None, letter.id)
+        outward = Outward(parse_json(payload), schema.marks if schema else None, id)
         outward.show_masks()
-        text = orjson.dumps(outward.body, option=orjson.OPT_INDENT_2).decode()
+        text = orjson.dumps(outward.body, option=orjson.OPT_INDENT_2 if indent else None).decode()
     except (TypeError, ValueError, RecursionError):
         if schema is not None and schema.marks is not None:
-            return f"({len(letter.shelved.payload):,} bytes that are no JSON, and may hold what is sensitive)"
-        text = letter.shelved.payload.decode(errors="replace")
+            return f"({len(payload):,} bytes that are no JSON, and may hold what is sensitive)"
+        text = payload.decode(errors="replace")
     return mask(text)
 
 
@@ -110,10 +144,14 @@ class Filter:
     """A part of the error or of its kind, in any case."""
     since: datetime | None = None
     until: datetime | None = None
+    journeys: frozenset[str] | None = None
+    """The ids that messages had at first; None takes all."""
 
     def takes(self, letter: DeadLetter) -> bool:
         """Whether it is meant. One without a time isn't where a time is asked for."""
         if self.ids and letter.id not in self.ids:
+            return False
+        if self.journeys is not None and root_id(letter.id) not in self.journeys:
             return False
         if self.stage and letter.stage != self.stage:
             return False
@@ -159,50 +197,14 @@ def grouped(letters: Iterable[DeadLetter]) -> list[Group]:
     return sorted(groups.values(), key=lambda group: -group.count)
 
 
-def replayed(letter: DeadLetter, router: Router) -> list[Outgoing] | str:
-    """What to publish by `router` in its place, or why that is refused now: the same id, body and
-    sender's headers, no attempts counted; what is sealed stays sealed. Raises KeysError."""
-    if letter.sealed:
-        return f"its body is sealed as a whole: {letter.sealed}"
-    if not letter.id:
-        return "it has no id that can be used; send its body with 'runner send'"
-    payload = letter.shelved.payload
-    try:
-        body = parse_json(payload)
-    except (ValueError, RecursionError) as error:
-        return f"the body is not JSON: {error}"
-    headers = _senders(letter.shelved.headers)
-    if router.seals or SIGN in payload:
-        inward = Inward(body, None)
-        inward.mask(letter.id)
-        routed = router.route_sealed(inward.body, letter.id, headers)
-    else:
-        routed = router.route(body, payload, letter.id, headers)
-    return _worded(routed) if isinstance(routed, Refusal) else routed
-
-
-def _worded(refusal: Refusal) -> str:
-    if refusal.reason is Reason.INVALID:
-        return f"the body breaks the schema of {refusal.queue}: {'; '.join(map(str, refusal.violations))}"
-    return f"the body matches {refusal.reason.value}"
-
-
-def _senders(headers: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in headers.items()
-        if not name.lower().startswith(_NOT_SENT_ON) and name.lower() not in _ORDERS
-    }
-
-
 def _text(headers: Mapping[str, Any], name: str) -> str:
     value = headers.get(name)
-    return value if isinstance(value, str) else ""
+    return mask(value) if value and isinstance(value, str) else ""
 
 
-def _time(text: str) -> datetime | None:
+def _time(text: object) -> datetime | None:
     try:
-        time = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
         return None
-    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time

@@ -51,13 +51,16 @@ class Retry(Exception):
 
     `reason` (str) is written to the log and, after the last attempt, to the
     dead letter. `delay` (seconds) asks for a wait of at least that long, instead
-    of the one in the stage's retry table; the attempt counts either way.
+    of the one in the stage's retry table; the attempt counts either way. `at_least`
+    (seconds) only lengthens the wait: a server that asks for less than the table has
+    its say, and doesn't use up the attempts.
     """
 
-    def __init__(self, reason: str, *, delay: float | None = None) -> None:
+    def __init__(self, reason: str, *, delay: float | None = None, at_least: float = 0.0) -> None:
         super().__init__(reason)
         self.reason = text(reason)
         self.delay = delay if delay is None else _checked(delay)
+        self.at_least = _checked(at_least)
 
 
 class Reject(Exception):

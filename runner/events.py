@@ -132,7 +132,7 @@ class Observer:
         Empty if handlers don't end, though they have nothing in hand."""
 
     def paused(self, stage: str, reason: str, delay: float) -> None:
-        """The stage takes nothing for `delay` seconds in this process."""
+        """The stage takes nothing in this process for `delay` seconds; `math.inf`: until somebody ends that."""
 
     def resumed(self, stage: str) -> None:
         """The pause of the stage is over."""
@@ -165,7 +165,18 @@ class Events:
     """
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
-        watching = tuple(observers)
+        self._watch(tuple(observers))
+
+    def add(self, observer: Observer) -> None:
+        """`observer` observes as well, from now on. One thread at a time may add or remove."""
+        self._watch((*self._observers, observer))
+
+    def remove(self, observer: Observer) -> None:
+        """It no longer observes; a call that has begun may still come."""
+        self._watch(tuple(other for other in self._observers if other is not observer))
+
+    def _watch(self, watching: tuple[Observer, ...]) -> None:
+        self._observers = watching
         self.accepted = _often(Observer.accepted, watching)
         self.published = _often(Observer.published, watching)
         self.confirmed = _often(Observer.confirmed, watching)

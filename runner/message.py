@@ -30,12 +30,17 @@ TIME = "runner-time"
 """When it was dead-lettered: RFC 3339, UTC."""
 SEALED = "runner-sealed"
 """Of a dead letter whose body was sealed as a whole: why."""
+FIRST_ERROR, FIRST_STAGE, FIRST_TIME = "first-error", "first-stage", "first-time"
+"""Why a message failed for the first time on its queue, where and when. They begin as a sender's headers do, since
+they outlive all later failures, and a replay; they end with a result."""
 STRIPPED = "runner-stripped"
 """Why a message was moved on without the headers and properties that its sender wrote."""
 
 LOOKS = "looks"
 """Of what waits to be looked up: how many waits are over (int). It begins as a sender's headers do, since
 it has to stay with the message."""
+VIA = "via"
+"""Of what reaches a queue in several ways: which one (see `ledger.lineage`). It begins so for the same reason."""
 LATE = ".00"
 """Ends the id of the copy of a message that waits for a late answer: `root_id` removes it, and no
 stage that returns several bodies numbers one so."""
@@ -103,6 +108,14 @@ class Message(NamedTuple):
     queue: str = ""
     attempt: int = 1
     headers: Mapping[str, Any] = NO_HEADERS
+
+
+class Receipt(dict[str, object]):
+    """What a stage has done, returned by its handler: `Receipt(messageId="<…>", answer="250 OK")`.
+
+    `runner find` shows it, masked, where the pipeline has a ledger, so it holds no secrets and no
+    personal data. Of a stage that publishes, it is the body like any other mapping.
+    """
 
 
 class Destination(NamedTuple):
@@ -176,8 +189,8 @@ class Delivery:
     broker couldn't read all of it. `tag` and `broker_data` belong to the broker that
     handed out the delivery: what it needs to settle it or to move it on. No other code reads
     them, and no other broker understands them. `opened` has the sensitive values that its handler
-    has open; None: nothing in its body is sealed. `traceparent` names the span of this
-    attempt, if the message belongs to a trace.
+    have open; None: nothing in its body is sealed. `receipt` is what its handler says it has done.
+    `traceparent` names the span of this attempt, if the message belongs to a trace.
     """
 
     __slots__ = (
@@ -190,6 +203,7 @@ class Delivery:
         "opened",
         "payload",
         "queue",
+        "receipt",
         "session",
         "tag",
         "traceparent",
@@ -222,6 +236,7 @@ class Delivery:
         self.unreadable = unreadable
         self.error = error
         self.opened: Sequence[str] | None = None
+        self.receipt: Receipt | None = None
         self.traceparent = ""
 
     def __repr__(self) -> str:  # never the payload: it may hold a card number

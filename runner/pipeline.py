@@ -89,12 +89,14 @@ class HttpRoute:
     rate_limit: RateLimit | None = None
     headers: tuple[str, ...] = ()
     """Names of those headers of a request that travel with its messages."""
+    find: tuple[str, ...] = ()
+    """The fields of a request's body that `runner find` finds its message by: `user`, `order.number`."""
 
     @property
     def uses_ledger(self) -> bool:
         """Whether the ledger, if there is one, has a part in its requests."""
         remembers = self.status is not None or self.idempotency != "off" or self.rate_limit is not None
-        return remembers or self.knows_callers
+        return remembers or self.knows_callers or bool(self.find)
 
     @property
     def knows_callers(self) -> bool:
@@ -273,6 +275,8 @@ class Stage:
     record: Mapping[str, str] = field(default_factory=dict)
     """What the ledger records of a handled message: by name, a JSON Pointer into the result, or
     a text."""
+    find: tuple[str, ...] = ()
+    """The fields of what the handler returned that `runner find` finds a message by, and shows."""
     reveal: tuple[str, ...] = ()
     """The sealed fields that the handler sees open: `cardNo`, `card.number`."""
 

@@ -53,6 +53,17 @@ class PlannedRoute(NamedTuple):
     """The schemas of all the queues that `to` leads to, each with its queue's name."""
 
 
+class Considered(NamedTuple):
+    """A route, as one body meets it."""
+
+    to: tuple[Destination, ...]
+    taken: bool
+    why_not: tuple[Violation, ...] = ()
+    """What the body breaks of `when`. Empty if an earlier route was taken."""
+    verdicts: tuple[tuple[str, tuple[Violation, ...] | None], ...] = ()
+    """Of the route that is taken: what the body breaks of the schema of each queue; None: it has none."""
+
+
 class Router:
     """The `publish` of a stage or an HTTP route, ready for use.
 
@@ -70,14 +81,17 @@ class Router:
         def plan(route: Route) -> PlannedRoute:
             when = None if route.when is None else Schema(route.when)
             queues = dict.fromkeys(queue for destination in route.to for queue in topology.queues_of(destination))
+            self._queues.append(tuple(queues))
             return PlannedRoute(when, route.to, tuple((queue, schemas[queue]) for queue in queues if queue in schemas))
 
+        self._queues: list[tuple[str, ...]] = []
         self._routes = [plan(route) for route in routes]
         self._sealer = sealer
-        self._marks: Place | None = None
+        self.marks: Place | None = None
+        """What has to be sealed in its bodies; None: nothing, or nothing can be."""
         if sealer is not None:
-            self._marks = union(schema.marks for route in self._routes for _, schema in route.schemas)
-        self.seals = self._marks is not None
+            self.marks = union(schema.marks for route in self._routes for _, schema in route.schemas)
+        self.seals = self.marks is not None
         """Whether some schema of its queues marks what has to be sealed."""
 
     def route_text(self, text: bytes, id: str, headers: Mapping[str, Any] = NO_HEADERS) -> list[Outgoing] | Refusal:
@@ -90,7 +104,7 @@ class Router:
             return self.route(body, text, id, headers)
         if (b"sealed." in text or b"\\" in text) and holds_tokens(body):
             return Refusal(Reason.INVALID, violations=(_FORGED,))
-        if self._marks is None:
+        if self.marks is None:
             return self.route(body, text, id, headers)
         return self.route_sealed(body, id, headers)
 
@@ -124,7 +138,7 @@ class Router:
         Raises KeysError, and TypeError or ValueError for what JSON can't hold.
         """
         try:
-            outward = Outward(body, self._marks, id)
+            outward = Outward(body, self.marks, id)
         except RecursionError:
             return Refusal(Reason.INVALID, violations=(Violation("", "is nested too deeply"),))
         outward.show_masks()
@@ -143,6 +157,25 @@ class Router:
             text = outward.text()
             return [Outgoing(destination, id, text, headers) for destination in to]
         return Refusal(Reason.NO_ROUTE)
+
+    def consider(self, body: Any, id: str) -> tuple[Considered, ...]:
+        """How each route meets `body`, for people: which one is taken, and what the others want. Decides
+        as `route_sealed` does, and raises the same."""
+        outward = Outward(body, self.marks, id)
+        outward.show_masks()
+        found: list[Considered] = []
+        for (when, to, schemas), queues in zip(self._routes, self._queues, strict=True):
+            if any(one.taken for one in found):
+                found.append(Considered(to, taken=False))
+            elif when is not None and not when.is_valid(outward.body):
+                found.append(Considered(to, taken=False, why_not=when.violations(outward.body)))
+            else:
+                known = dict(schemas)
+                if self._sealer is not None:
+                    outward.seal(self._sealer)
+                verdicts = ((name, outward.violations(known[name]) if name in known else None) for name in queues)
+                found.append(Considered(to, taken=True, verdicts=tuple(verdicts)))
+        return tuple(found)
 
 
 _FORGED = Violation("", "has a text that begins like a sealed value, which no sender may write")

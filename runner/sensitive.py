@@ -243,6 +243,11 @@ class Inward:
     def body(self) -> Any:
         return self._root[0]
 
+    @property
+    def fields(self) -> list[str]:
+        """The names of the sealed ones, as `reveal` names them."""
+        return list(dict.fromkeys(field(found.steps) for found in self._found))
+
     def open(self, id: str, reveal: Collection[str], sealer: Sealer) -> tuple[Revealed, ...]:
         """Put what a handler gets in the place of each token, and return the values of the fields
         in `reveal`. Raises KeysError and ForeignSealError."""

@@ -43,16 +43,19 @@ def quoted(text: str) -> str:
 
 def printable(text: str) -> str:
     """`text` on one line, cut if it is long."""
-    return _escaped(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…")
+    return escaped(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…")
 
 
 def one_line(text: str) -> str:
     """`text` without line breaks and characters that a terminal would act on: an exception
     that isn't ours may contain them."""
-    return _escaped(" ".join(text.split()))
+    return escaped(" ".join(text.split()))
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """`text` without line breaks and characters that a terminal would act on, its spaces as they are."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from runner import Message, Reject, mask_card_numbers
+from runner import Message, Receipt, Reject, mask_card_numbers
 from runner.library.mail import TIMEOUT, Mail, Mailer, is_one_line
 from stages.notification import KINDS
 
@@ -71,8 +71,8 @@ class SendEmail:
     ) -> None:
         self._mailer.__exit__(kind, error, traceback)
 
-    def __call__(self, message: Message) -> None:
-        self._mailer.send(self._mail(message.body))
+    def __call__(self, message: Message) -> Receipt:
+        return self._mailer.send(self._mail(message.body))
 
     def _mail(self, notification: Mapping[str, Any]) -> Mail:
         """The mail, from a notification that is checked first: the schema did that too, but

@@ -43,7 +43,7 @@ def events_of_the_protocol() -> set[str]:
 
 
 def test_each_event_of_the_protocol_can_be_told() -> None:
-    assert set(vars(Events())) == events_of_the_protocol()
+    assert {name for name in vars(Events()) if not name.startswith("_")} == events_of_the_protocol()
 
 
 def test_where_nobody_watches_what_happens_to_every_message_nothing_is_to_be_called() -> None:
@@ -87,3 +87,16 @@ def test_an_observer_that_raises_is_logged_once_and_every_observer_is_still_call
     assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
     assert caplog.text.count("ValueError: no room left for metrics") == 1
     assert "Failing failed at 'resumed'" in caplog.text
+
+
+def test_an_observer_may_come_and_go() -> None:
+    events, notes = Events(), list[tuple[Any, ...]]()
+    first, second = Noting("first", notes), Noting("second", notes)
+    for observer in (first, second):
+        events.add(observer)
+    events.resumed("pay")
+    events.remove(first)
+    events.resumed("mail")
+    events.remove(second)
+    assert notes == [("first", "resumed", "pay"), ("second", "resumed", "pay"), ("second", "resumed", "mail")]
+    assert events.handled is None

@@ -11,9 +11,12 @@ from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
 from runner.deadletters import Filter
 from runner.errors import RunnerError
+from runner.ledger.hops import HopKey
+from runner.ledger.ledger import Ledger
 from runner.message import Destination, Outgoing
-from runner.operations import Replay, TargetError, drop, found, router_to
+from runner.operations import Drop, Replay, TargetError, found, router_to
 from runner.topology import plan
+from tests.ledger.ledgers import record, settled
 from tests.pipelines import loaded
 
 PIPELINE = """
@@ -70,9 +73,33 @@ def test_a_replay_may_go_elsewhere(pipeline: LoadedPipeline) -> None:
 def test_what_is_dropped_is_gone_and_written_down(pipeline: LoadedPipeline) -> None:
     trail = Trail(pipeline.pipeline.folder, "drop", "a test")
     for on, letter in found(pipeline, (), Filter(ids=frozenset(["bad"]))):
-        assert drop(on, letter, trail) == ""
+        assert Drop(pipeline, trail).one(on, letter) == ""
     assert left(pipeline) == ["good"]
     assert [deed["id"] for deed in read_trail(pipeline.pipeline.folder, 9)] == ["bad"]
+
+
+def test_a_deed_is_in_the_journey_at_once_unless_nothing_comes_of_it(tmp_path: Path) -> None:
+    made = loaded(tmp_path, PIPELINE + f"    ledger: sqlite:{tmp_path / 'ledger.db'}", {"order.json": SCHEMA})
+    with_ledger = Ledger(f"sqlite:{tmp_path / 'ledger.db'}").open(timeout=30)
+    for name in ("again", "refused", "gone"):
+        key = HopKey(name, "orders")
+        record(with_ledger, settled(key, "dead", error="no"))
+    broker = connect(made.pipeline, "test")
+    broker.start(plan(made.pipeline))
+    dead = Destination("", "orders.dlq")
+    broker.publish([Outgoing(dead, name, b'{"n": 1}') for name in ("again", "refused", "gone")])
+    broker.close()
+    resend = Replay(made, Trail(tmp_path, "replay", "mended", by="ada"))
+    delete = Drop(made, Trail(tmp_path, "drop", "a test", by="ada"))
+    for on, letter in found(made, (), Filter()):
+        if letter.id == "refused":
+            nowhere = Outgoing(Destination("", "nowhere"), letter.id, b"{}")
+            assert resend.send(on, letter, [nowhere]) != ""
+        else:
+            assert (resend if letter.id == "again" else delete).one(on, letter) == ""
+    told = {name: journey.standing for name in ("again", "refused", "gone") if (journey := with_ledger.journey(name))}
+    assert told == {"again": "accepted", "refused": "dead", "gone": "dropped"}
+    with_ledger.close()
 
 
 def test_a_queue_that_is_not_there_is_named_with_the_nearest_one(pipeline: LoadedPipeline) -> None:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 import venv
 import zipfile
 from collections.abc import Iterator
@@ -171,14 +172,18 @@ def test_check_sees_the_settings_of_the_users_own_stage(installed: Path, tmp_pat
 def test_the_payment_pipeline_that_the_wheel_writes_takes_a_payment_and_mails_its_payer(
     installed: Path, tmp_path: Path
 ) -> None:
-    shop, port, mail_port = tmp_path / "shop", free_port(), free_port()
+    shop, port, mail_port, console = tmp_path / "shop", free_port(), free_port(), free_port()
     run(installed, "new", "--example", "payments", "shop", folder=tmp_path)
     file = shop / "pipeline.yaml"
     file.write_text(file.read_text().replace("127.0.0.1:1025", f"127.0.0.1:{mail_port}"))
 
-    with running(installed, shop, CONSOLE="127.0.0.1:0", LISTEN=f"127.0.0.1:{port}", MAIL_PORT=str(mail_port)):
+    ports = {"CONSOLE": f"127.0.0.1:{console}", "LISTEN": f"127.0.0.1:{port}", "MAIL_PORT": str(mail_port)}
+    with running(installed, shop, **ports):
         payment = {"user": "ada@example.com", "paymentType": "Credit Card", "cardNo": "4242424242424242"}
         answer = Client(port).post("/make-payment", payment)
         assert answer.status == 202
         wait_until(lambda: list(shop.glob("var/mailbox/new/*")))
+        for path, text in (("/", "send_email"), ("/static/console.css", "--accent"), ("/static/console.js", "stale")):
+            with urllib.request.urlopen(f"http://127.0.0.1:{console}{path}", timeout=30) as page:
+                assert text in page.read().decode()
         assert "Payment received" in run(installed, "mail", answer.json["id"], folder=shop)

@@ -30,6 +30,8 @@ OF_NO_MODULE = {
     "brokers/rabbitmq/amqp/test_pika_privates.py": "names of pika's that it doesn't promise",
     "brokers/rabbitmq/test_messages.py": "whatever another program sends, through the whole broker",
     "brokers/test_contract.py": "one suite over all brokers",
+    "brokers/test_contract_backlog.py": "the same: what an operator does to messages that wait",
+    "brokers/test_contract_questions.py": "the same: what is asked of all that consume",
     "brokers/test_contract_returns.py": "the same: what comes again",
     "brokers/test_contract_shelf.py": "the same: what an operator looks at, and settles",
     "console/test_browser.py": "the console as a person uses it",

@@ -50,6 +50,11 @@ the broker's thread; so it must return at once, and not raise."""
 GiveUp = Callable[[], None]
 """Call it to say that nobody waits any more."""
 
+Asked = Callable[[bytes, str, Callable[[bytes], None]], None]
+"""`asked(question, asker, answer)`: see `Broker.listen`."""
+
+ASK_EVERY = 1.0
+"""Seconds after which a question is asked again."""
 ANSWER_TIMEOUT = 5.0
 """Seconds that the broker has for an answer unless the caller says otherwise."""
 
@@ -194,6 +199,16 @@ class Broker(Carrier, Protocol):
         A queue that doesn't exist is left out. Raises BrokerUnavailableError.
         """
 
+    def listen(self, asked: Asked) -> None:
+        """From now on, for as long as this process consumes, `asked(question, asker, answer)` is called, on
+        a thread of the broker's, for each question that another process asks all listeners. Any thread
+        may call `answer(text)`, as often as need be while `asker` goes on asking; it returns at once, and
+        what nobody takes is dropped. A text has at most 32 KiB. To be called once, after `start`."""
+
+    def poll(self, question: bytes, heard: Callable[[bytes], None]) -> Callable[[], None]:
+        """Ask every listener, every `ASK_EVERY` seconds until the returned function is called.
+        `heard(answer)` is called for each answer, on a thread of the broker's. Raises BrokerUnavailableError."""
+
     def close(self, *, timeout: float = ANSWER_TIMEOUT) -> None:
         """Send the acks of settled deliveries, for up to `timeout` seconds, then hang up.
 
@@ -209,7 +224,7 @@ class Shelved(NamedTuple):
     payload: bytes
     headers: Mapping[str, Any]
     """Also those that the runner or the broker wrote."""
-    place: int
+    place: Any
     """Means something only to the shelf that it came from."""
 
 

@@ -20,6 +20,7 @@ from typing import Protocol, cast
 from runner.brokers.base import Broker, Shelf
 from runner.events import UNWATCHED, Events
 from runner.pipeline import Pipeline
+from runner.topology import Topology, plan
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
@@ -62,6 +63,12 @@ class Shelves(Protocol):
     def opened(self, urls: Sequence[str], name: str, queue: str) -> AbstractContextManager[Shelf]:
         """`queue` at `urls`, which must exist, for an operator. `name` is shown in the broker's lists.
         Raises BrokerError."""
+
+    def waiting(self, urls: Sequence[str], name: str, topology: Topology, queue: str) -> AbstractContextManager[Shelf]:
+        """What is ready on the work queue `queue` of `topology`."""
+
+    def delayed(self, urls: Sequence[str], name: str, topology: Topology, queue: str) -> AbstractContextManager[Shelf]:
+        """What waits until it goes to that queue again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +154,18 @@ def connect(pipeline: Pipeline, part: str, events: Events = UNWATCHED) -> Broker
 def shelf(pipeline: Pipeline, part: str, queue: str) -> AbstractContextManager[Shelf]:
     """A queue of `pipeline`'s broker for an operator; `part` is as in `connect`. Raises BrokerError."""
     return kind_of(pipeline.broker[0]).shelves.opened(pipeline.broker, f"{pipeline.name} {part}", queue)
+
+
+def waiting(pipeline: Pipeline, part: str, queue: str) -> AbstractContextManager[Shelf]:
+    """What is ready on a work queue of `pipeline`, for an operator. Raises BrokerError."""
+    shelves = kind_of(pipeline.broker[0]).shelves
+    return shelves.waiting(pipeline.broker, f"{pipeline.name} {part}", plan(pipeline), queue)
+
+
+def delayed(pipeline: Pipeline, part: str, queue: str) -> AbstractContextManager[Shelf]:
+    """What waits until it goes to a work queue of `pipeline` again. Raises BrokerError."""
+    shelves = kind_of(pipeline.broker[0]).shelves
+    return shelves.delayed(pipeline.broker, f"{pipeline.name} {part}", plan(pipeline), queue)
 
 
 def _either(words: Sequence[str], word: str = "or") -> str:

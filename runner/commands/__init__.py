@@ -7,8 +7,14 @@
                    mermaid.py for a document
     send.py        publishes documents from a file: documents.py reads it, progress.py
                    shows the progress
+    try_.py        one stage on one message, without a broker
     status.py      counts the messages on the queues
-    dead.py        shows dead letters, replays and drops them: letters.py prints them
+    tap.py         shows the messages of a stage as they pass
+    find.py        what became of a message: timeline.py tells it
+    dead.py        shows dead letters, edits, replays and drops them: filters.py says which, with when.py
+                   and recorded.py; letters.py prints them, deeds.py what is done to many,
+                   editor.py edits one
+    queue.py       shows, cancels and drains messages that wait
     ledger.py      how a message stands, and which messages something was recorded of
     apikeys.py     makes, lists and revokes the keys by which callers are known
     keys.py        makes, lists and changes the keys that seal

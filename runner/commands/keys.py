@@ -13,10 +13,12 @@ import click
 from rich.table import Table
 
 from runner.commands.connecting import connected
+from runner.commands.ledger import opened
 from runner.commands.loading import PIPELINE_OPTION
 from runner.commands.terminal import console
 from runner.config.loader import LoadedPipeline, load
 from runner.errors import KeysError
+from runner.ledger.url import path_of
 from runner.privacy.keyset import Key, KeySet, change_keys, make_keys, read_keys, rotated, with_new_key, without
 from runner.wording import counted
 
@@ -116,6 +118,10 @@ def _check_unneeded(loaded: LoadedPipeline, key: Key) -> None:
     if needs := "; ".join(_messages(loaded)):
         advice = "wait until these queues and their dead letters are empty"
         raise KeysError(f"the key {key.id} may still be needed: {needs}; {advice}, {force}")
+    if results := _results(loaded, key):
+        needs = f"the ledger keeps {counted(results, 'result')} of stages with 'once' that it seals"
+        advice = "wait until the ledger has forgotten them ('keep')"
+        raise KeysError(f"the key {key.id} is still needed: {needs}; {advice}, {force}")
 
 
 def _messages(loaded: LoadedPipeline) -> Iterator[str]:
@@ -128,3 +134,13 @@ def _messages(loaded: LoadedPipeline) -> Iterator[str]:
             yield f"{queue} holds {counted(waiting, 'message')}"
         if depth.dead:
             yield f"{queue} has {counted(depth.dead, 'dead letter')}"
+
+
+def _results(loaded: LoadedPipeline, key: Key) -> int:
+    """How many results in the ledger are sealed with the key: each is published again when its message comes again."""
+    pipeline = loaded.pipeline
+    path = None if pipeline.ledger is None else path_of(pipeline.ledger)
+    if pipeline.ledger is None or (path is not None and not path.exists()):
+        return 0
+    with opened(pipeline) as ledger:
+        return ledger.sealed_with(key.id)

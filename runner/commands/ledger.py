@@ -5,7 +5,6 @@ Only reads. rich is imported where it is needed: it takes 60 ms.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,13 +15,14 @@ import click
 import orjson
 
 from runner.commands.loading import PIPELINE_OPTION
+from runner.commands.recorded import fact_of
 from runner.commands.terminal import console
+from runner.commands.when import When
 from runner.config.loader import load
 from runner.errors import LedgerSetupError, RunnerError
 from runner.intake.status import OUTCOMES, status_document
 from runner.ledger.url import path_of, shown
 from runner.pipeline import Pipeline
-from runner.units import parse_duration
 from runner.wording import one_line
 
 if TYPE_CHECKING:
@@ -32,18 +32,6 @@ if TYPE_CHECKING:
     from runner.ledger.ledger import Ledger
 
 FORMAT = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-
-
-class Since(click.ParamType[float]):
-    """A span before now, such as 1h, as the time at which it began."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            return time.time() - parse_duration(value)
-        except ValueError as error:
-            self.fail(f"{value!r} {error}", param, ctx)
 
 
 @click.group()
@@ -76,30 +64,29 @@ def show_message(pipeline: Path, form: str, id: str) -> None:
 @PIPELINE_OPTION
 @FORMAT
 @click.option("--recorded", required=True, metavar="NAME=VALUE", help="What a stage has recorded (its 'record').")
-@click.option("--since", type=Since(), default="30d", metavar="DURATION", help="How far to look back, such as 1h.")
+@click.option(
+    "--since", type=When(), default="30d", show_default=True, help="Recorded since, such as 1h or 2026-01-31T12:00Z."
+)
+@click.option("--until", type=When(), default=None, help="Recorded before this time, or so long ago.")
 @click.option("--most", type=click.IntRange(min=1), default=100, show_default=True, help="How many to list.")
-def find(pipeline: Path, form: str, recorded: str, since: float, most: int) -> None:
+def find(pipeline: Path, form: str, recorded: str, since: datetime, until: datetime | None, most: int) -> None:
     """List messages by what stages have recorded.
 
     The newest come first.
     """
-    name, equals, value = recorded.partition("=")
-    if not equals:
-        raise click.BadParameter(f"{recorded!r} has no '='; write NAME=VALUE, such as payment=declined")
     loaded = load(pipeline).pipeline
-    names = sorted({known for stage in loaded.stages.values() for known in stage.record})
-    if name not in names:
-        known = f"; recorded are {', '.join(names)}" if names else ""
-        raise RunnerError(f"no stage of {pipeline} records {name}{known}")
+    name, value = fact_of(loaded, recorded)
     with opened(loaded) as ledger:
-        found = ledger.find(name, _value(value), since=since, most=most)
+        found = ledger.find(
+            name, value, since=since.timestamp(), until=None if until is None else until.timestamp(), most=most
+        )
     if form == "json":
         click.echo(orjson.dumps([{"id": message, "recorded_at": _time(at)} for message, at in found]))
         return
     for message, at in found:
         click.echo(f"{_time(at)}  {message}")
     if not found:
-        click.echo(f"no message since {_time(since)} has {recorded}", err=True)
+        click.echo(f"no message since {_time(since.timestamp())} has {recorded}", err=True)
 
 
 @contextmanager
@@ -161,14 +148,6 @@ def _cells(hop: Hop, id: str, stages: dict[str, str]) -> Iterator[str]:
 
 def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(" ", timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _value(text: str) -> Any:
-    """As JSON, where it is; else as text: nobody quotes `declined` on a command line."""
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return text
 
 
 def _text(value: Any) -> str:

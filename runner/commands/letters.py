@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.commands.terminal import console
-from runner.deadletters import DeadLetter, Group, body_of
+from runner.deadletters import DeadLetter, Group, body_of, kind_of
 from runner.validation.schema import Schema
 from runner.wording import one_line, printable
 
@@ -23,20 +23,53 @@ def print_groups(groups: list[Group]) -> None:
     for heading in ("count", "queue", "stage", "kind of error", "first", "last", "newest"):
         table.add_column(heading, justify="right" if heading == "count" else "left", overflow="fold")
     for group in groups:
-        cells = (group.queue, group.stage, group.kind, shown(group.first), shown(group.last), group.newest.id)
+        cells = (group.queue, group.stage, _kinds(group), shown(group.first), shown(group.last), group.newest.id)
         table.add_row(f"{group.count:,}", *(Text(one_line(cell)) for cell in cells))
     out.print(table)
+
+
+def _kinds(group: Group) -> str:
+    """With what the newest failed with at first, where that was something else."""
+    newest = group.newest
+    return f"{group.kind} (at first: {kind_of(newest.first_error, '')})" if newest.failed_otherwise else group.kind
 
 
 def print_letter(letter: DeadLetter, schema: Schema | None) -> None:
     """Everything that may be shown of it."""
     click.echo(f"{one_line(letter.id)}: dead on {letter.queue}, {shown(letter.time)}")
-    for name, value in (("stage", letter.stage), ("attempts", str(letter.attempts or "")), ("error", letter.error)):
+    told = {"stage": letter.stage, "attempts": str(letter.attempts or ""), "error": letter.error}
+    if letter.failed_otherwise:
+        told["first error"] = f"{letter.first_error} ({letter.first_stage}, {shown(letter.first_time)})"
+    elif letter.first_time is not None and shown(letter.first_time) != shown(letter.time):
+        told["failing since"] = shown(letter.first_time)
+    for name, value in told.items():
         if value:
             click.echo(f"  {name}: {one_line(value)}")
     if letter.traceback:
         click.echo(_lines(letter.traceback))
     click.echo(_lines(f"(sealed as a whole: {letter.sealed})" if letter.sealed else body_of(letter, schema)))
+
+
+def print_waiting(message: DeadLetter, state: str, schema: Schema | None) -> None:
+    """The same of one that waits."""
+    since = f", since {shown(message.time)}" if message.time else ""
+    click.echo(f"{one_line(message.id)}: {state} on {message.queue}, attempt {message.attempts + 1}{since}")
+    if message.error:
+        click.echo(f"  failed before: {one_line(message.error)}")
+    click.echo(_lines(body_of(message, schema)))
+
+
+def as_waiting(message: DeadLetter, state: str, schema: Schema | None) -> dict[str, Any]:
+    """One that waits, for JSON."""
+    return {
+        "id": message.id,
+        "queue": message.queue,
+        "state": state,
+        "attempt": message.attempts + 1,
+        "since": message.time,
+        "error": message.error or None,
+        "body": body_of(message, schema),
+    }
 
 
 def as_document(found: DeadLetter | Group, schema: Schema | None = None) -> dict[str, Any]:
@@ -49,7 +82,11 @@ def as_document(found: DeadLetter | Group, schema: Schema | None = None) -> dict
             "count": found.count,
             "first": found.first,
             "last": found.last,
-            "newest": {"id": found.newest.id, "error": found.newest.error},
+            "newest": {
+                "id": found.newest.id,
+                "error": found.newest.error,
+                "first_error": found.newest.first_error or None,
+            },
         }
     return {
         "id": found.id,
@@ -59,6 +96,9 @@ def as_document(found: DeadLetter | Group, schema: Schema | None = None) -> dict
         "attempts": found.attempts,
         "kind": found.kind,
         "error": found.error,
+        "first_error": found.first_error or None,
+        "first_stage": found.first_stage or None,
+        "first_time": found.first_time,
         "traceback": found.traceback,
         "body": None if found.sealed else body_of(found, schema),
     }

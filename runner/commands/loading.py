@@ -14,6 +14,8 @@ from runner.config.loader import LoadedPipeline, load
 from runner.errors import ConfigError, Problem, RunnerError
 from runner.observability.logs import facts
 from runner.observability.streams import unheard
+from runner.pipeline import Pipeline, Stage
+from runner.wording import did_you_mean
 
 log = logging.getLogger("runner.config")
 
@@ -64,3 +66,11 @@ def print_problems(problems: Sequence[Problem]) -> None:
         place, _, _ = str(problem).partition(problem.message)
         with unheard():
             click.echo(click.style(place, fg=colours[problem.severity]) + problem.message, err=True)
+
+
+def stage_of(pipeline: Pipeline, name: str) -> Stage:
+    """The stage of that name. Raises RunnerError."""
+    if name not in pipeline.stages:
+        known = f"the stages are {', '.join(pipeline.stages)}" if pipeline.stages else "the file has no stages"
+        raise RunnerError(f"there is no stage '{name}'{did_you_mean(name, pipeline.stages)}; {known}")
+    return pipeline.stages[name]

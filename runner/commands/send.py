@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,12 +21,13 @@ from runner.commands.connecting import connected
 from runner.commands.documents import Line, documents
 from runner.commands.loading import PIPELINE_OPTION
 from runner.commands.progress import Progress
-from runner.config.loader import load
+from runner.config.loader import LoadedPipeline, load
 from runner.errors import PublishError, RunnerError
-from runner.message import Outgoing, new_id
+from runner.headers import on_the_wire
+from runner.message import NO_HEADERS, Outgoing, new_id
 from runner.operations import router_to
 from runner.routing import Reason, Refusal, Router
-from runner.wording import counted
+from runner.wording import counted, did_you_mean
 
 BATCH = 500
 """How many messages are published before waiting for their confirms."""
@@ -38,7 +39,8 @@ CONFIRM_TIMEOUT = 30.0
 @PIPELINE_OPTION
 @click.argument("target")
 @click.argument("file", type=click.File("rb"), default="-")
-def send(pipeline: Path, target: str, file: Any) -> None:
+@click.option("--header", "headers", multiple=True, metavar="NAME=VALUE", help="A header that travels with each.")
+def send(pipeline: Path, target: str, file: Any, headers: Sequence[str]) -> None:
     """Publish JSON documents from FILE, or from standard input.
 
     FILE is one JSON document, or has one on each line. TARGET is a queue, or an HTTP route
@@ -46,11 +48,12 @@ def send(pipeline: Path, target: str, file: Any) -> None:
     """
     loaded = load(pipeline)
     router = router_to(loaded, target)
+    carried = _carried(headers, _names(loaded, target))
     if loaded.sealer is not None and router.seals:
         loaded.sealer.prepare(production=loaded.pipeline.production)
     with connected(loaded, "send") as broker, Progress(_size(file)) as progress:
         try:
-            publish(broker, router, documents(file), progress)
+            publish(broker, router, documents(file), progress, carried)
         except RunnerError as error:
             raise RunnerError(f"{error}; {progress.place()}") from error
     if not progress.confirmed and not progress.rejected:
@@ -68,6 +71,34 @@ def _size(file: Any) -> int | None:
         return None
 
 
+def _names(loaded: LoadedPipeline, target: str) -> list[str]:
+    """The headers that may travel to `target`: those of the route, or, to a queue, of any route."""
+    routes = loaded.pipeline.http.routes if loaded.pipeline.http is not None else ()
+    named = [route for route in routes if target in (str(route), route.path)]
+    return sorted({name for route in named or routes for name in route.headers})
+
+
+def _carried(headers: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """The headers as messages have them. Raises BadParameter."""
+    by_lower = {name.lower(): name for name in names}
+    found: dict[str, str] = {}
+    for header in headers:
+        name, equals, value = header.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{name!r} has no '='; write NAME=VALUE, such as X-Request-ID=1138")
+        if name.lower() not in by_lower:
+            known = f"; known: {', '.join(names)}" if names else "; no route of the file has 'headers'"
+            raise click.BadParameter(f"no header {name!r} travels there{did_you_mean(name, names)}{known}")
+        try:
+            wire, carried = on_the_wire(by_lower[name.lower()], value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+        if wire in found:
+            raise click.BadParameter(f"the header {name} is given twice")
+        found[wire] = carried
+    return found
+
+
 class Report(Protocol):
     """Learns how it goes."""
 
@@ -78,8 +109,10 @@ class Report(Protocol):
         """These are done, and so many of them were confirmed."""
 
 
-def publish(broker: Broker, router: Router, lines: Iterable[Line], report: Report) -> None:
-    """Publish `lines`, in batches.
+def publish(
+    broker: Broker, router: Router, lines: Iterable[Line], report: Report, headers: Mapping[str, str] = NO_HEADERS
+) -> None:
+    """Publish `lines`, in batches, each with `headers`.
 
     Raises BrokerUnavailableError if the broker goes away; what was confirmed before that
     has been reported by then.
@@ -89,7 +122,7 @@ def publish(broker: Broker, router: Router, lines: Iterable[Line], report: Repor
         numbers: dict[str, int] = {}
         messages: list[Outgoing] = []
         for line in batch:
-            routed = router.route_text(line.text.strip(), new_id())
+            routed = router.route_text(line.text.strip(), new_id(), headers)
             if isinstance(routed, Refusal):
                 report.bad(line.number, _worded(routed))
                 continue

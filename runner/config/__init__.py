@@ -7,6 +7,7 @@
     flow.py        where messages flow: dead ends, cycles
     sending.py     does a stage send its mails to the mailbox?
     sealing.py     can what schemas mark as sensitive be sealed?
+    finding.py     can the fields be there that messages are found by?
     production.py  what is only for development
     graph.py       queues as a graph: which leads to which
     arrows.py      where each route leads; conditions.py is when, in words

@@ -141,22 +141,19 @@ def _needs_ledger(draft: Draft) -> Iterator[Problem]:
 
 def _ledger_users(pipeline: Pipeline) -> Iterator[tuple[Trail, str]]:
     for route in pipeline.http.routes if pipeline.http else ():
-        trail: Trail = ("http", "routes", str(route))
-        if route.status is not None:
-            yield (*trail, "status"), f"route {route}: status"
-        if route.idempotency != "off":
-            yield (*trail, "idempotency"), f"route {route}: idempotency"
-        if route.auth != "off":
-            yield (*trail, "auth"), f"route {route}: auth"
-        if route.rate_limit is not None:
-            yield (*trail, "rate_limit"), f"route {route}: rate_limit"
+        asked = {
+            "status": route.status is not None,
+            "idempotency": route.idempotency != "off",
+            "auth": route.auth != "off",
+            "rate_limit": route.rate_limit is not None,
+            "find": bool(route.find),
+        }
+        for key in (key for key, is_asked in asked.items() if is_asked):
+            yield ("http", "routes", str(route), key), f"route {route}: {key}"
     for stage in pipeline.stages.values():
-        if stage.once:
-            yield ("stages", stage.name, "once"), f"stage {stage.name}: once"
-        if stage.settles is not None:
-            yield ("stages", stage.name, "settles"), f"stage {stage.name}: settles"
-        if stage.record:
-            yield ("stages", stage.name, "record"), f"stage {stage.name}: record"
+        wanted = {"once": stage.once, "settles": stage.settles, "record": stage.record, "find": stage.find}
+        for key in (key for key, is_wanted in wanted.items() if is_wanted):
+            yield ("stages", stage.name, key), f"stage {stage.name}: {key}"
 
 
 def _records(draft: Draft) -> Iterator[Problem]:

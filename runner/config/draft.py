@@ -257,6 +257,7 @@ class _Reader:
             auth=self._value((*trail, "auth")),
             rate_limit=self._parsed((*trail, "rate_limit"), lambda text: RateLimit(*parse_rate(text))),
             headers=tuple(self._header_names((*trail, "headers"))),
+            find=tuple(self._texts((*trail, "find"))),
         )
         return HttpRoute(method, path, self._publish(trail), verify=self._verify((*trail, "verify")), **given)
 
@@ -359,6 +360,7 @@ class _Reader:
             settings=self._value((*trail, "settings")) or {},
             publish=self._publish(trail),
             reveal=tuple(self._texts((*trail, "reveal"))),
+            find=tuple(self._texts((*trail, "find"))),
             retry=dataclasses.replace(DEFAULT_RETRY, **(self._default_retry | self._retry((*trail, "retry")))),
             **self._timeout(trail),
             **_given(

@@ -17,6 +17,7 @@ from typing import Any
 from runner.config import grammar
 from runner.config.checks import problems_of
 from runner.config.draft import Draft, draft_pipeline
+from runner.config.finding import finding_problems
 from runner.config.production import production_problems
 from runner.config.sealing import sealing_problems
 from runner.config.yaml.document import Document
@@ -83,6 +84,7 @@ def load(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> Loaded
         *problems_of(draft),
         *references.problems(),
         *sealing_problems(draft, references.schemas),
+        *finding_problems(draft, references.schemas),
         *production_problems(draft),
     ]
     problems.sort()

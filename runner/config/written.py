@@ -118,6 +118,8 @@ def _http(http: Http, pipeline: Pipeline) -> Lines:
             yield f"      rate_limit: {format_rate(rate.requests, rate.seconds)}"
         if route.headers:
             yield f"      headers: {inline(list(route.headers))}"
+        if route.find:
+            yield f"      find: {inline(list(route.find))}"
         if route.verify is not None:
             verify = {"secrets": [HIDDEN] * len(route.verify.secrets)}
             yield f"      verify: {inline({**verify, 'tolerance': format_duration(route.verify.tolerance)})}"
@@ -201,6 +203,8 @@ def _stage(stage: Stage, handler: HandlerFactory, pipeline: Pipeline) -> Lines:
         yield f"    settles: {inline(stage.settles)}"
     if stage.record:
         yield f"    record: {inline(dict(stage.record))}"
+    if stage.find:
+        yield f"    find: {inline(list(stage.find))}"
 
 
 def _settings(settings: Mapping[str, Any], handler: HandlerFactory, pipeline: Pipeline) -> Lines:

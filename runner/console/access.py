@@ -60,6 +60,10 @@ class Access:
             return self.stranger
         return self._in_session(session) or self._known.get(hash_of(bearer))
 
+    def is_token(self, bearer: str) -> bool:
+        """Whether it is one that a program sends: no browser does that by itself."""
+        return hash_of(bearer) in self._known
+
     def log_in(self, token: str) -> str | None:
         """A new session for the owner of `token`; None: it opens nothing."""
         person = self._known.get(hash_of(token))

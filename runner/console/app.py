@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from flask import Flask, Response, render_template
 from werkzeug.exceptions import HTTPException
 
-from runner.console import dead, deeds, file, guard, mailbox, metrics, overview, queue, trail
+from runner.console import dead, deeds, file, guard, mailbox, message, metrics, overview, pausing, queue, trail
 from runner.console.access import Access
 from runner.console.figures import Figures
 from runner.console.run import Run
@@ -39,13 +39,14 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-PAGES = (overview, queue, dead, deeds, mailbox, trail, file, metrics)
+PAGES = (overview, queue, pausing, message, dead, deeds, mailbox, trail, file, metrics)
 """Each adds its own views: `add(app, run)`."""
 
 
 NAVIGATION = (
-    ("overview", "Pipeline", ("overview", "queue")),
-    ("dead", "Dead letters", ("dead", "letter", "plan", "job")),
+    ("overview", "Pipeline", ("overview", "queue", "pause")),
+    ("messages", "Messages", ("messages", "message")),
+    ("dead", "Dead letters", ("dead", "letter", "reveal", "plan", "job")),
     ("mails", "Mailbox", ("mails", "mail")),
     ("audit", "Audit", ("audit",)),
     ("file", "File", ("file",)),

@@ -12,10 +12,15 @@ from itertools import islice
 
 from flask import Flask, abort, render_template, request
 
+from runner.audit import Trail
 from runner.console.chosen import SPANS, choice_of, read_choice
+from runner.console.guard import need, person
 from runner.console.run import Run
 from runner.deadletters import DeadLetter, body_of, grouped
 from runner.errors import RunnerError
+from runner.message import is_usable, root_id
+from runner.opening import reveal as opened
+from runner.opening import sealed_fields
 from runner.operations import found
 
 MOST_OF_ONE = 20
@@ -34,6 +39,19 @@ def add(app: Flask, run: Run) -> None:
         rows = [(group, choice_of(group, choice.since)) for group in groups]
         return render_template("dead.html", rows=rows, choice=choice, spans=SPANS)
 
+    @app.post("/dead/<queue>/<id>")
+    def reveal(queue: str, id: str) -> str:
+        need("revealer")
+        name, reason = request.form.get("field", ""), request.form.get("reason", "").strip()
+        if not reason:
+            abort(400, "Say why you open it: it is written down.")
+        with looking():
+            one = _one(run, queue, id)
+            trail = Trail(run.pipeline.folder, "reveal", reason, by=person().name)
+            assert run.loaded.sealer is not None
+            values = opened(one, name, run.loaded.sealer, trail)
+        return render_template("revealed.html", letter=one, field=name, values=values)
+
     @app.get("/dead/<queue>/<id>")
     def letter(queue: str, id: str) -> str:
         choice = read_choice({"queue": queue, "id": id})
@@ -41,8 +59,10 @@ def add(app: Flask, run: Run) -> None:
             letters = [one for _, one in islice(found(run.loaded, choice.queues, choice.filter), MOST_OF_ONE)]
         if not letters:
             abort(404, f"{id} is not among the dead letters of {queue}; it may have been replayed or dropped.")
+        sealed = sealed_fields(letters[0]) if run.loaded.sealer is not None and person().may("revealer") else []
+        told = {"sealed": sealed, "remembered": run.ledger is not None and is_usable(id), "root": root_id(id)}
         bodies = [_body(run, one) for one in letters]
-        return render_template("letter.html", letters=list(zip(letters, bodies, strict=True)), choice=choice)
+        return render_template("letter.html", letters=list(zip(letters, bodies, strict=True)), choice=choice, **told)
 
 
 @contextmanager
@@ -53,6 +73,14 @@ def looking() -> Iterator[None]:
             yield
         except RunnerError as error:
             abort(503, f"The dead letters can't be looked at: {error}. Reload the page to try again.")
+
+
+def _one(run: Run, queue: str, id: str) -> DeadLetter:
+    choice = read_choice({"queue": queue, "id": id})
+    letter = next((one for _, one in found(run.loaded, choice.queues, choice.filter)), None)
+    if letter is None:
+        abort(404, f"{id} is not among the dead letters of {queue}; it may have been replayed or dropped.")
+    return letter
 
 
 def _body(run: Run, letter: DeadLetter) -> str:

@@ -16,7 +16,7 @@ from runner.console.guard import need, person
 from runner.console.jobs import Deed, Jobs, plan_of
 from runner.console.run import Run
 from runner.deadletters import DeadLetter
-from runner.operations import Replay, drop, found
+from runner.operations import Drop, Replay, found
 
 PLAN_TIME = 10.0
 """Seconds that a plan may take."""
@@ -77,12 +77,13 @@ class _Deeds:
         if deed == "replay":
             return Replay(self._run.loaded, trail, to or None).one
 
-        def dropped(on: Shelf, letter: DeadLetter) -> str:
-            return drop(on, letter, trail) if trail is not None else ""
-
-        return dropped
+        return Drop(self._run.loaded, trail).one if trail is not None else _nothing
 
     def _target(self, to: str) -> str:
         if to and to not in self._run.pipeline.queues:
             abort(400, f"This pipeline has no queue {to}.")
         return to
+
+
+def _nothing(_on: Shelf, _letter: DeadLetter) -> str:
+    return ""

@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from runner.brokers.base import Depth
 from runner.console.history import History
 from runner.console.run import Glance, Run
+from runner.observability.snapshot import Snapshot, StageNow, StageTotals
 from runner.pipeline import Stage
+from runner.units import format_duration
 from runner.wording import counted, one_line
 
 Figures = Mapping[str, str]
@@ -38,19 +40,49 @@ def _figures(run: Run, glance: Glance, history: History) -> Iterator[tuple[str, 
         state = _state(depth, stage)
         yield f"#queue.{queue}.state", state
         yield f"#queue.{queue}.dead", "some" if depth is not None and depth.dead else "none"
-        yield f"queue.{queue}.state", _STATES[state]
         yield f"queue.{queue}.told", _told(depth, stage)
-        yield f"#queue.{queue}.waiting", history.line(queue, "waiting")
-        yield f"queue.{queue}.peak", short(history.peak(queue, "waiting"))
+        yield f"#queue.{queue}.waiting", history.waiting(queue)
+        yield f"queue.{queue}.peak", short(history.peak(queue))
+    snapshot = run.snapshot()
+    for stage in run.pipeline.stages.values():
+        yield from _of_stage(stage, snapshot, history)
+        state = _STATES[_state(glance.depths.get(stage.consume), stage)]
+        yield f"stage.{stage.name}.note", state or _rate(history, stage, snapshot)
     yield from _of_the_whole(run, glance)
+
+
+def _of_stage(stage: Stage, snapshot: Snapshot, history: History) -> Iterator[tuple[str, str]]:
+    """What the processes of this run have counted."""
+    name = f"stage.{stage.name}"
+    totals = snapshot.sum.totals.stages.get(stage.name, StageTotals())
+    now = snapshot.sum.now.stages.get(stage.name, StageNow())
+    yield f"{name}.rate", _rate(history, stage, snapshot)
+    yield f"#{name}.rate", history.handled(stage.name)
+    for count in ("handled", "retried", "dead"):
+        yield f"{name}.{count}", short(getattr(totals, count))
+    yield f"{name}.busy", f"{now.busy} of {now.slots}"
+    half, most = (totals.seconds.quantile(share) for share in (0.5, 0.95))
+    took = f"up to {format_duration(half)} for half of them" if half is not None else UNKNOWN
+    yield f"{name}.took", took + (f", up to {format_duration(most)} for 95%" if most is not None else "")
+
+
+def _rate(history: History, stage: Stage, snapshot: Snapshot) -> str:
+    rate = history.rate(stage.name, snapshot)
+    if rate is None:
+        return UNKNOWN
+    return f"{rate:,.0f}/s" if rate >= 10 or not rate else f"{rate:.1f}/s"
 
 
 def _of_the_whole(run: Run, glance: Glance) -> Iterator[tuple[str, str]]:
     up = run.processes()
+    processes = run.snapshot().processes
     for name, is_up in up.items():
-        yield f"process.{name}", "up" if is_up else "not up"
+        again = processes[name].starts - 1 if name in processes else 0
+        restarts = f", {counted(again, 'restart')}" if again > 0 else ""
+        yield f"process.{name}", f"{'up' if is_up else 'not up'}{restarts}"
         yield f"#process.{name}", "well" if is_up else "bad"
     troubles = [glance.trouble] if glance.trouble else []
+    troubles += ["the ledger is away"] if run.ledger is not None and run.ledger.away else []
     troubles += run.down()
     for queue, stage in run.stages.items():
         if (depth := glance.depths.get(queue)) is not None and not depth.consumers:

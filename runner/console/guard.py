@@ -45,7 +45,9 @@ def add(app: Flask, access: Access, console: Console) -> None:
         session = session_of(request.headers.get, name)
         g.session = session or new_session()
         g.person = person_of(request.headers.get, name, access)
-        sealed = access.is_sealed(session, request.form.get("seal", "")) or "Authorization" in request.headers
+        sealed = access.is_sealed(session, request.form.get("seal", "")) or access.is_token(
+            bearer_of(request.headers.get("Authorization", ""))
+        )
         if request.method not in SAFE and not sealed:
             abort(403, UNSEALED)
         if g.person is None and request.endpoint not in OPEN:

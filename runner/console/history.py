@@ -1,13 +1,16 @@
-"""The last hour, for lines: a few figures of each queue, sampled. It is kept by the console's process,
-and begins with it.
+"""The last hour, for lines and rates: a few figures of each queue and stage, sampled. It is kept by the
+console's process, and begins with it.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from itertools import pairwise
+from typing import NamedTuple
 
 from runner.brokers.base import Depth
+from runner.observability.snapshot import Snapshot
 
 EVERY = 10.0
 """Seconds between two samples."""
@@ -15,38 +18,70 @@ KEPT = 361
 """Samples: an hour."""
 WIDTH, HEIGHT = 120, 24
 """Of a line's picture."""
-FULL = 5
+FULL = 5.0
 """The least that reaches the top of the picture, so that one message is no mountain."""
+STEADY = 30.0
+"""Seconds that a rate is an average of, so that it can be read."""
 
-Sample = Mapping[tuple[str, str], int]
+
+class Sample(NamedTuple):
+    at: float
+    """Seconds since 1970."""
+    waiting: Mapping[str, int]
+    """By queue: ready, in hand and delayed."""
+    handled: Mapping[str, int]
+    """By stage, since the run began: handled, retried and dead."""
 
 
 class History:
-    """Samples by queue and figure. One thread adds, others read."""
+    """One thread adds samples, others read."""
 
     def __init__(self) -> None:
         self._samples: deque[Sample] = deque(maxlen=KEPT)
 
-    def add(self, depths: Mapping[str, Depth]) -> None:
-        """What is on the queues now."""
-        sample = {}
-        for queue, depth in depths.items():
-            sample[queue, "waiting"] = depth.ready + depth.in_hand + depth.delayed
-            sample[queue, "dead"] = depth.dead
-        self._samples.append(sample)
+    def add(self, depths: Mapping[str, Depth], snapshot: Snapshot) -> None:
+        """How things stand now."""
+        waiting = {queue: depth.ready + depth.in_hand + depth.delayed for queue, depth in depths.items()}
+        self._samples.append(Sample(snapshot.at, waiting, attempts(snapshot)))
 
-    def peak(self, queue: str, figure: str) -> int:
-        """The most in the last hour."""
-        return max(self._values(queue, figure), default=0)
+    def peak(self, queue: str) -> int:
+        """The most that has waited on a queue."""
+        return max(self._waiting(queue), default=0)
 
-    def line(self, queue: str, figure: str) -> str:
-        """The points of an SVG polyline: now at the right, an hour ago at the left."""
-        values = self._values(queue, figure)
-        top = max(FULL, max(values, default=0))
-        step = WIDTH / (KEPT - 1)
-        start = WIDTH - step * (len(values) - 1)
-        low, room = HEIGHT - 1, HEIGHT - 2
-        return " ".join(f"{start + step * n:.1f},{low - room * value / top:.1f}" for n, value in enumerate(values))
+    def waiting(self, queue: str) -> str:
+        """What has waited on a queue, as a line."""
+        return line(self._waiting(queue))
 
-    def _values(self, queue: str, figure: str) -> list[int]:
-        return [sample[queue, figure] for sample in list(self._samples) if (queue, figure) in sample]
+    def rate(self, stage: str, snapshot: Snapshot) -> float | None:
+        """Attempts a second of a stage, up to now; None: that isn't known yet."""
+        now = attempts(snapshot).get(stage, 0)
+        for sample in reversed(list(self._samples)):
+            if snapshot.at - sample.at >= STEADY or sample is self._samples[0]:
+                return _rate(sample.handled.get(stage, 0), now, snapshot.at - sample.at)
+        return None
+
+    def handled(self, stage: str) -> str:
+        """The rates of a stage in the last hour, as a line."""
+        counts = [(sample.handled.get(stage, 0), sample.at) for sample in list(self._samples)]
+        return line([_rate(before, now, at - then) or 0.0 for (before, then), (now, at) in pairwise(counts)])
+
+    def _waiting(self, queue: str) -> list[int]:
+        return [sample.waiting[queue] for sample in list(self._samples) if queue in sample.waiting]
+
+
+def attempts(snapshot: Snapshot) -> dict[str, int]:
+    """How many attempts each stage has made since the run began."""
+    return {name: one.handled + one.retried + one.dead for name, one in snapshot.sum.totals.stages.items()}
+
+
+def line(values: list[int] | list[float]) -> str:
+    """The points of an SVG polyline: now at the right, an hour ago at the left."""
+    top = max(FULL, max(values, default=0))
+    step = WIDTH / (KEPT - 1)
+    start = WIDTH - step * (len(values) - 1)
+    low, room = HEIGHT - 1, HEIGHT - 2
+    return " ".join(f"{start + step * n:.1f},{low - room * value / top:.1f}" for n, value in enumerate(values))
+
+
+def _rate(before: int, now: int, seconds: float) -> float | None:
+    return max(0, now - before) / seconds if seconds > 0 else None

@@ -6,6 +6,7 @@ from flask import Flask, abort, render_template
 
 from runner.config.arrows import arrows_of
 from runner.config.written import queue_text, stage_text
+from runner.console.pausing import pause_of
 from runner.console.run import Run
 from runner.topology import dead_letter_queue, plan
 from runner.units import format_duration
@@ -25,6 +26,8 @@ def add(app: Flask, run: Run) -> None:
             "queue.html",
             queue=planned,
             stage=stage,
+            pausable=stage is not None and run.ledger is not None,
+            pause=pause_of(run, stage),
             arrows=list(arrows_of(stage.publish, topology)) if stage else [],
             waits=[format_duration(wait) for wait in stage.retry.table()] if stage else [],
             dead_letters=dead_letter_queue(name),

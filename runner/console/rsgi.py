@@ -24,7 +24,7 @@ from runner.console.app import HEADERS, create_app
 from runner.console.figures import figures_of
 from runner.console.guard import Header, cookie_name, person_of, refuse_foreign
 from runner.console.history import EVERY, History
-from runner.console.live import Live
+from runner.console.live import MOST, Live
 from runner.console.run import Run
 from runner.intake.health import HealthViews
 from runner.intake.problems import internal_error, problem
@@ -78,6 +78,11 @@ class Application:
             except Exception as error:  # noqa: BLE001 - as Flask's error handlers do
                 respond(protocol, internal_error(error, scope.method, scope.path))
 
+    @property
+    def looking(self) -> int:
+        """Streams that are open."""
+        return self._live.looking
+
     def end(self) -> None:
         """End what is streamed, and serve no more. For other threads."""
         self._loop.call_soon_threadsafe(self._over.set)
@@ -92,7 +97,7 @@ class Application:
         while True:
             glance = await self._loop.run_in_executor(self._probes, self._run.look)
             if not glance.trouble:
-                self._history.add(glance.depths)
+                self._history.add(glance.depths, self._run.snapshot())
             await asyncio.sleep(EVERY)
 
     def _may_look(self, scope: Scope) -> bool:
@@ -106,6 +111,8 @@ class Application:
         return False
 
     async def _answer(self, scope: Scope, protocol: HTTPProtocol) -> Response:
+        if scope.path == STREAM and self._live.full:
+            return problem(503, f"{MOST} browsers look already", headers={"Retry-After": "10"})
         view = self._health.get(scope.path) if scope.method in ("GET", "HEAD") else None
         if view is not None:
             return await self._loop.run_in_executor(self._probes, view)

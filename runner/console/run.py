@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from runner.brokers.base import Broker, Depth
 from runner.config.loader import LoadedPipeline
+from runner.errors import LedgerError
 from runner.intake.survey import Survey
 from runner.observability.snapshot import Snapshot
 from runner.pipeline import Console, Pipeline, Stage
+
+if TYPE_CHECKING:
+    from runner.ledger.ledger import Ledger
+
+log = logging.getLogger("runner.console")
 
 PATIENCE = 1.0
 """Seconds that a page waits for the broker; then it shows what was last known."""
@@ -23,6 +32,14 @@ class Glance:
     """Those of the queues that exist; none before the broker's first answer."""
     trouble: str
     """Why nothing newer is known; empty: this is new."""
+
+
+def _ledger_of(pipeline: Pipeline) -> Ledger | None:
+    if pipeline.ledger is None:
+        return None
+    from runner.ledger.ledger import Ledger  # which no other pipeline needs
+
+    return Ledger(pipeline.ledger)
 
 
 class Run:
@@ -45,7 +62,25 @@ class Run:
         self.pipeline: Pipeline = loaded.pipeline
         self.stages: Mapping[str, Stage] = {stage.consume: stage for stage in self.pipeline.stages.values()}
         """Queue → the stage that consumes it."""
+        self.ledger = _ledger_of(self.pipeline)
+        """None: the pipeline has none."""
         self._survey = Survey(broker, self.pipeline.queues)
+
+    def open(self) -> None:
+        """Begin to open what it needs, without waiting."""
+        if self.ledger is not None:
+            threading.Thread(target=self._open_ledger, name="ledger-open", daemon=True).start()
+
+    def close(self) -> None:
+        if self.ledger is not None:
+            self.ledger.close()
+
+    def _open_ledger(self) -> None:
+        assert self.ledger is not None
+        try:
+            self.ledger.open()
+        except LedgerError as error:
+            log.error("the console has no ledger: %s", error)
 
     def down(self) -> list[str]:
         """What is wrong with its processes."""

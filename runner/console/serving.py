@@ -73,21 +73,33 @@ class Served:
     ) -> None:
         """`needed` are the queues that this run works with; `processes` tells of each whether it is up,
         and `snapshot` what they have counted."""
-        run = Run(loaded, console, broker, processes, snapshot)
-        self._application = Application(run, HealthViews(loaded, broker, needed, run.down))
+        self._run = Run(loaded, console, broker, processes, snapshot)
+        self._application = Application(self._run, HealthViews(loaded, broker, needed, self._run.down))
         self._server = ConsoleServer(console, listener, self._application)
         self._thread = threading.Thread(target=self._serve, name="console", daemon=True)
 
     def start(self) -> None:
         """Returns when it takes requests."""
+        self._run.open()
         self._thread.start()
         self._application.serving.wait()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has all that its pages need: the ledger, if there is one."""
+        return self._run.ledger is None or not self._run.ledger.away
+
+    @property
+    def looking(self) -> int:
+        """How many browsers follow the figures."""
+        return self._application.looking
 
     def stop(self) -> None:
         """End the streams, so that browsers know at once, and take nothing more."""
         if self._thread.is_alive():
             self._application.end()
             self._thread.join(END_TIMEOUT)
+            self._run.close()
 
     def _serve(self) -> None:
         asyncio.run(self._until_ended())

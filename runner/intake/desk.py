@@ -54,7 +54,8 @@ class Desk:
         if ledger is not None and route.uses_ledger and loaded.pipeline.http is not None:
             if route.auth != "off" or route.rate_limit is not None:
                 self.gate = Gate(route, ledger, ring if route.auth != "off" else None)
-            self.register = Register(route, ledger, loaded.pipeline, loaded.pipeline.http.confirm_timeout)
+            timeout = loaded.pipeline.http.confirm_timeout
+            self.register = Register(route, ledger, loaded.pipeline, timeout, loaded.sealer)
 
     @staticmethod
     def check_type(content_type: str, encoding: str) -> None:

@@ -19,6 +19,7 @@ from runner.config.loader import LoadedPipeline
 from runner.headers import LONGEST_VALUE
 from runner.intake.register import LONGEST_KEY
 from runner.intake.signatures import ID, SIGNATURE, TIMESTAMP
+from runner.intake.status import OUTCOMES
 from runner.intake.waiting import LONGEST
 from runner.pipeline import HttpRoute, Route
 from runner.topology import plan
@@ -69,7 +70,7 @@ STATUS: Document = {
     "required": ["id", "status", "accepted_at", "changed_at", "recorded", "stages"],
     "properties": {
         "id": _ID,
-        "status": {"enum": ["accepted", "in progress", "waiting", "done", "dead"]},
+        "status": {"enum": ["accepted", "in progress", "waiting", "done", "dead", "dropped"]},
         "accepted_at": _TIME,
         "changed_at": _TIME,
         "recorded": {"description": "What stages have recorded of it.", "type": "object"},
@@ -81,7 +82,7 @@ STATUS: Document = {
                 "properties": {
                     "stage": {"type": ["string", "null"]},
                     "queue": _TEXT,
-                    "outcome": {"enum": ["queued", "in hand", "waiting", "handled", "passed on", "dead"]},
+                    "outcome": {"enum": list(OUTCOMES.values())},
                     "attempts": {"type": "integer", "minimum": 0},
                     "published_at": _TIME,
                     "changed_at": _TIME,

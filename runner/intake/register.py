@@ -6,7 +6,6 @@ Left out: how a message stands (see `status`), and the rules of keys (see `ledge
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import math
 import re
@@ -15,18 +14,22 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from runner.errors import BrokerAwayError, BrokerError, LedgerError, PublishError
+import orjson
+
+from runner.errors import BrokerAwayError, BrokerError, KeysError, LedgerError, PublishError
 from runner.intake import problems
 from runner.intake.problems import TurnedAway, ledger_away
 from runner.intake.signatures import Signed
 from runner.message import Outgoing
 from runner.pipeline import HttpRoute, Pipeline
+from runner.privacy.hashing import hash_keys
 from runner.topology import plan
 
 if TYPE_CHECKING:
     from runner.ledger.hops import Records
     from runner.ledger.ledger import Ledger
     from runner.ledger.requests import Claimed
+    from runner.privacy.sealing import Sealer
 
 T = TypeVar("T")
 
@@ -59,13 +62,18 @@ class Entry(NamedTuple):
     """The route and its caller, as `owner` has them."""
     queues: frozenset[str]
     """Those that it is published to."""
+    terms: Sequence[bytes] = ()
+    """What it is found by."""
 
 
 class Register:
     """The ledger's part in one route. Futures end on the ledger's thread."""
 
-    def __init__(self, route: HttpRoute, ledger: Ledger, pipeline: Pipeline, confirm_timeout: float) -> None:
+    def __init__(
+        self, route: HttpRoute, ledger: Ledger, pipeline: Pipeline, confirm_timeout: float, sealer: Sealer | None = None
+    ) -> None:
         self._route = route
+        self._sealer = sealer
         self._ledger = ledger
         self._topology = plan(pipeline)
         self._consumed = {stage.consume for stage in pipeline.stages.values()}
@@ -100,7 +108,8 @@ class Register:
             raise ledger_away(self._ledger.away)
         entered: Future[Entry] = _future()
         queues = frozenset(q for message in messages for q in self._topology.queues_of(message.destination))
-        new = Entry(messages[0].id, key, owner(self._route, caller), queues)
+        terms = self._terms(body) if self._route.find else ()
+        new = Entry(messages[0].id, key, owner(self._route, caller), queues, terms)
         if key is None:
             self._ledger.accept(self._records(new), lambda error: _tell(entered, new, error))
         else:
@@ -148,7 +157,7 @@ class Register:
     def _claim(self, new: Entry, key: str, body: bytes, entered: Future[Entry]) -> None:
         from runner.ledger.requests import Requested
 
-        fingerprint = hmac.new(self._ledger.secret, body, hashlib.sha256).hexdigest()
+        fingerprint, *older = self._fingerprints(body)
 
         def claimed(found: Claimed | None, error: LedgerError | None) -> None:
             if error is not None or found is None:
@@ -157,7 +166,7 @@ class Register:
                 self._decide(found, new, entered)
 
         self._ledger.claim(
-            Requested(new.owner, key, fingerprint, new.id),
+            Requested(new.owner, key, fingerprint, new.id, tuple(older)),
             lambda granted: self._records(new._replace(id=granted)),
             busy=self.timeout + MARGIN,
             keep=self._route.idempotency_keep,
@@ -185,7 +194,27 @@ class Register:
         records, now = Records(), time.time()
         for queue in entry.queues:
             records.published(HopKey(entry.id, queue), entry.owner, now, leaves=queue not in self._consumed)
+        records.found_by(entry.id, entry.terms, now)
         return records
+
+    def _fingerprints(self, body: bytes) -> list[str]:
+        """What is kept of a body, and may have been by another key: the ledger's own secret was one, too.
+        Raises TurnedAway."""
+        try:
+            keys = hash_keys("fingerprints of requests", self._sealer, self._ledger.secret)
+        except KeysError as error:
+            raise TurnedAway(problems.without_keys(error)) from None
+        return [hmac.digest(key, body, "sha256").hex() for key in (*keys, self._ledger.secret)]
+
+    def _terms(self, body: bytes) -> Sequence[bytes]:
+        """What a request is found by. Raises TurnedAway."""
+        from runner.ledger.terms import Hasher, values_at
+
+        values = dict.fromkeys(value for _, value in values_at(orjson.loads(body), self._route.find))
+        try:
+            return Hasher(self._sealer, self._ledger.secret).terms(values)
+        except KeysError as error:
+            raise TurnedAway(problems.without_keys(error)) from None
 
 
 def owner(route: HttpRoute, caller: str) -> str:

@@ -29,6 +29,8 @@ OUTCOMES = {
     "handled": "handled",
     "left": "passed on",
     "dead": "dead",
+    "moved": "sent elsewhere",
+    "dropped": "dropped",
 }
 """A hop's state, in words for a client."""
 
@@ -93,7 +95,7 @@ def _stage(hop: Hop, id: str, stages: dict[str, str]) -> dict[str, Any]:
     }
     if hop.copy != id:
         found["id"] = hop.copy
-    if hop.error:
+    if hop.error and hop.state != "handled":
         found["error"] = hop.error
     if hop.next_at is not None:
         found["next_attempt_at"] = _time(hop.next_at)

@@ -5,13 +5,19 @@
     database.py  connections and transactions; all that differs between the databases
     writer.py    one thread that writes whatever has come together in one transaction
     holders.py   which processes are alive that hold messages
+    upsert.py    an INSERT of many rows in one statement
     hops.py      a copy of a message on a queue: its states, as rows
     journey.py   all hops of one message, and how it stands
+    interventions.py  what an operator does to a copy of a message, in its journey
     lineage.py   queues that copies of one message reach in several ways
     once.py      which deliveries were handled before, or may have been
+    terms.py     what a message is found by, as keyed hashes
     requests.py  idempotency keys
+    late.py      late answers that have come
+    sealed.py    which results are sealed with a key
     apikeys.py   API keys, and who is known by them
     rates.py     how many requests of a caller were let through lately
+    pauses.py    stages that an operator has paused
     purge.py     forgetting, in small steps
     ledger.py    all of it, for one process
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +26,8 @@ CONNECT_TIMEOUT = 5
 """Seconds."""
 BUSY_TIMEOUT = 10.0
 """Seconds that SQLite waits for another process's transaction."""
+STATEMENTS = 32
+"""Prepared statements that a connection to SQLite keeps; large ones take hundreds of kilobytes."""
 _UPGRADE_LOCK = 0x61636B6C617374
 """Our advisory lock in PostgreSQL: "acklast"."""
 
@@ -32,6 +35,13 @@ _DEADLOCKS = ("40001", "40P01")
 """SQLSTATEs: PostgreSQL has rolled back one of two transactions, so that the other may go on."""
 _LIMITS = "54"
 """The class of a SQLSTATE: a value is too large for PostgreSQL."""
+
+_REFUSED = re.compile(
+    r"password authentication failed|no password supplied|(role|database) \".*\" does not exist|no pg_hba\.conf entry"
+    r"|is not permitted to log in|permission denied for database"
+)
+"""What PostgreSQL says, in English, to who may not come in; libpq gives no SQLSTATE with that."""
+_WHAT_TO_DO = "correct the user, the password or the database of 'ledger', or let this user in"
 
 Row = dict[str, Any]
 
@@ -138,14 +148,19 @@ def _kind_of(error: BaseException | None) -> type[LedgerError]:
 def _reason(error: BaseException | None) -> str:
     """One line, without passwords and without the values of a row (PostgreSQL's DETAIL)."""
     lines = [line for line in str(error).strip().splitlines() if line.strip()]
-    return hide_password(lines[0]) if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    hint = f" ({_WHAT_TO_DO})" if _REFUSED.search(lines[0]) else ""
+    return hide_password(lines[0]) + hint
 
 
 def _connect_sqlite(path: Path) -> sqlite3.Connection:
     make_folder(path.parent)
     with suppress(FileExistsError):  # to open and close that would drop the locks that SQLite has on it
         os.close(make_file(path, os.O_EXCL))
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS
+    )
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "journal_size_limit=67108864"):
         connection.execute(f"PRAGMA {pragma}")
     return connection

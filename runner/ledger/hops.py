@@ -2,23 +2,24 @@
 
 A copy is *published* before its queue has it, *begun* when a handler may run that runs once,
 *waiting* for its next attempt, and in the end *handled* or *dead*; on a queue that no stage
-consumes it has *left*. Each is recorded by what identifies the hop, so that recording it again,
-after a crash, changes nothing.
+consumes it has *left*. An operator may have *moved* or *dropped* it (see `interventions`). Each
+is recorded by what identifies the hop, so that recording it again, after a crash, changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, delete, func, update
+from sqlalchemy import Connection, bindparam, case, delete, func, literal_column, update
 
-from runner.ledger.database import Database, Row
-from runner.ledger.tables import FACT, HOP
+from runner.ledger.database import Database
+from runner.ledger.tables import FACT, HOP, TERM
+from runner.ledger.upsert import Row, Upsert
 from runner.message import LATE, root_id
 
-State = Literal["published", "begun", "waiting", "handled", "left", "dead"]
+State = Literal["published", "begun", "waiting", "handled", "left", "dead", "moved", "dropped"]
 
 _KEY = ("journey", "copy", "queue", "via")
 NOTHING = b"[]"
@@ -41,8 +42,13 @@ class HopKey(NamedTuple):
     def journey(self) -> str:
         return root_id(self.copy)
 
-    def row(self) -> Row:
-        return {"journey": self.journey, "copy": self.copy, "queue": self.queue, "via": self.via}
+    def values(self) -> tuple[str, str, str, str]:
+        """The primary key of its row."""
+        return root_id(self.copy), self.copy, self.queue, self.via
+
+    def row(self) -> dict[str, str]:
+        """The same, by the names of the columns."""
+        return dict(zip(_KEY, self.values(), strict=True))
 
 
 class Settled(NamedTuple):
@@ -56,53 +62,87 @@ class Settled(NamedTuple):
     next_at: float | None = None
     error: str = ""
     result: bytes | None = None
+    took: float | None = None
+    """Seconds."""
+    told: str = ""
+    """A JSON object of texts, masked: what the result says for people."""
 
 
 class HopStatements:
     """The statements that record hops, for one database."""
 
     def __init__(self, database: Database) -> None:
-        settle = database.insert(HOP)
-        publish = database.insert(HOP)
-        self.publish = publish.on_conflict_do_update(
-            index_elements=_KEY,
-            set_={"published_at": publish.excluded.published_at},
-            where=(HOP.c.state == "published") & (HOP.c.publisher == publish.excluded.publisher),
-        )
-        begin = database.insert(HOP)
-        self.begin = begin.on_conflict_do_update(
-            index_elements=_KEY,
-            set_={
-                "state": "begun",
-                "holder": begin.excluded.holder,
-                "changed_at": begin.excluded.changed_at,
-                "key_born_at": case((HOP.c.key_born_at.is_(None), begin.excluded.key_born_at), else_=HOP.c.key_born_at),
-            },
-        )
-        new = settle.excluded
-        changed = {name: new[name] for name in ("state", "stage", "attempts", "changed_at", "next_at", "error")}
-        self.settle = settle.on_conflict_do_update(
-            index_elements=_KEY, set_={**changed, "result": func.coalesce(new.result, HOP.c.result)}
-        )
-        the_hop_is = [HOP.c[name] == bindparam(f"the_{name}") for name in _KEY]
-        the_hop = update(HOP).where(*the_hop_is)
-        self.release = the_hop.where(HOP.c.state == "begun", HOP.c.holder == bindparam("whose")).values(
-            state="published"
-        )
-        mine = HOP.c.publisher == bindparam("whose")
-        self.withdraw = delete(HOP).where(*the_hop_is, HOP.c.state == "published", mine)
-        self.finish = the_hop.values(state="handled", changed_at=bindparam("now"), next_at=None, error="")
-        self.answer = (
-            update(HOP)
-            .where(HOP.c.journey == bindparam("of"), HOP.c.copy == bindparam("late"), HOP.c.result.is_(None))
-            .values(state="handled", result=NOTHING, changed_at=bindparam("now"), next_at=None, error="")
-        )
-        fact = database.insert(FACT)
-        self.record = fact.on_conflict_do_update(
-            index_elements=("journey", "name", "copy"),
-            set_={"value": fact.excluded.value, "recorded_at": fact.excluded.recorded_at},
-        )
-        self.prepared = {name: Prepared(getattr(self, name), database) for name in Records.ORDER}
+        self.begin_new = Upsert(database, HOP, _BEGUN, _BEGUN_CONSTANTS, _begin_new)
+        """Begins only what was never begun."""
+        self.by_name: dict[str, Upsert | Prepared] = {
+            "publish": Upsert(database, HOP, _PUBLISHED, _PUBLISHED_CONSTANTS, _publish),
+            "begin": Upsert(database, HOP, _BEGUN, _BEGUN_CONSTANTS, _begin),
+            "settle": Upsert(database, HOP, _SETTLED, {"publisher": "''"}, _settle),
+            "record": Upsert(database, FACT, [column.name for column in FACT.c], {}, _record),
+            "find": Prepared(database.add_missing(TERM), database),
+            **{name: Prepared(statement, database) for name, statement in _seldom().items()},
+        }
+
+
+_PUBLISHED = (*_KEY, "state", "publisher", "published_at", "changed_at")
+_PUBLISHED_CONSTANTS = {"stage": "''", "attempts": "0", "error": "''"}
+_BEGUN = (*_KEY, "published_at", "changed_at", "key_born_at", "holder")
+_BEGUN_CONSTANTS = {"state": "'begun'", "publisher": "''", **_PUBLISHED_CONSTANTS}
+_SETTLED = (
+    *(*_KEY, "state", "published_at", "stage", "attempts"),
+    *("changed_at", "next_at", "error", "result", "took", "told"),
+)
+
+
+def _publish(insert: Any) -> Any:
+    again = (HOP.c.state == literal_column("'published'")) & (HOP.c.publisher == insert.excluded.publisher)
+    return insert.on_conflict_do_update(
+        index_elements=_KEY, set_={"published_at": insert.excluded.published_at}, where=again
+    )
+
+
+def _begin(insert: Any) -> Any:
+    new = insert.excluded
+    changed = {"state": new.state, "holder": new.holder, "changed_at": new.changed_at}
+    born = func.coalesce(HOP.c.key_born_at, new.key_born_at)
+    return insert.on_conflict_do_update(index_elements=_KEY, set_={**changed, "key_born_at": born})
+
+
+def _begin_new(insert: Any) -> Any:
+    new = insert.excluded
+    changed = {name: new[name] for name in ("state", "holder", "changed_at", "key_born_at")}
+    is_new = (HOP.c.state == literal_column("'published'")) & HOP.c.key_born_at.is_(None) & HOP.c.result.is_(None)
+    return insert.on_conflict_do_update(index_elements=_KEY, set_=changed, where=is_new)
+
+
+def _settle(insert: Any) -> Any:
+    new = insert.excluded
+    changed = {name: new[name] for name in ("state", "stage", "attempts", "changed_at", "next_at", "took", "told")}
+    why = case((new.error == literal_column("''"), HOP.c.error), else_=new.error)  # it was tried again
+    kept = func.coalesce(new.result, HOP.c.result)
+    return insert.on_conflict_do_update(index_elements=_KEY, set_={**changed, "error": why, "result": kept})
+
+
+def _record(insert: Any) -> Any:
+    new = insert.excluded
+    return insert.on_conflict_do_update(
+        index_elements=("journey", "name", "copy"), set_={"value": new.value, "recorded_at": new.recorded_at}
+    )
+
+
+def _seldom() -> dict[str, Any]:
+    """The statements that concern few messages."""
+    the_hop_is = [HOP.c[name] == bindparam(f"the_{name}") for name in _KEY]
+    the_hop, mine = update(HOP).where(*the_hop_is), HOP.c.publisher == bindparam("whose")
+    held = (HOP.c.state == "begun", HOP.c.holder == bindparam("whose"))
+    waits = (HOP.c.journey == bindparam("of"), HOP.c.copy == bindparam("late"), HOP.c.result.is_(None))
+    done: dict[str, Any] = {"state": "handled", "changed_at": bindparam("now"), "next_at": None, "error": ""}
+    return {
+        "withdraw": delete(HOP).where(*the_hop_is, HOP.c.state == "published", mine),
+        "release": the_hop.where(*held).values(state="published"),
+        "finish": the_hop.values(**done),
+        "answer": update(HOP).where(*waits).values(**done, result=NOTHING),
+    }
 
 
 class Prepared:
@@ -114,9 +154,9 @@ class Prepared:
         self._defaults = dict(compiled.params)
         self._names: Sequence[str] | None = compiled.positiontup
 
-    def execute(self, connection: Connection, rows: Sequence[Row]) -> None:
-        if not self._defaults.keys() <= rows[0].keys():  # a constant in the statement is a parameter, too
-            rows = [self._defaults | row for row in rows]
+    def execute(self, connection: Connection, rows: list[Any]) -> None:
+        rows.sort(key=_sort_key)  # as `Upsert` does
+        rows = [self._defaults | row for row in rows]  # a constant in the statement is a parameter, too
         values: Any = rows
         if self._names is not None:
             values = list(map(itemgetter(*self._names), rows))
@@ -128,90 +168,86 @@ class Records:
 
     __slots__ = ("rows",)
 
-    ORDER = ("withdraw", "publish", "begin", "settle", "release", "finish", "answer", "record")
+    ORDER = ("withdraw", "publish", "begin", "settle", "release", "finish", "answer", "record", "find")
     """The order in which a hop lives."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, list[Row]] = {name: [] for name in self.ORDER}
+        self.rows: dict[str, list[Any]] = {}
+
+    def _add(self, name: str, row: Any) -> None:
+        if name in self.rows:
+            self.rows[name].append(row)
+        else:
+            self.rows[name] = [row]
 
     def published(self, key: HopKey, publisher: str, at: float, *, leaves: bool = False) -> None:
         """`publisher` is a stage or an HTTP route. `leaves`: no stage consumes the queue."""
-        self.rows["publish"].append(_row(key, "left" if leaves else "published", publisher, at))
+        self._add("publish", (*key.values(), "left" if leaves else "published", publisher, at, at))
 
     def withdrawn(self, key: HopKey, publisher: str) -> None:
         """`publisher` couldn't publish it, and nobody knows its id."""
-        self.rows["withdraw"].append({**_named(key), "whose": publisher})
+        self._add("withdraw", {**_named(key), "whose": publisher})
 
     def begun(self, key: HopKey, at: float, holder: str) -> None:
-        self.rows["begin"].append({**_row(key, "begun", "", at), "key_born_at": at, "holder": holder})
+        self._add("begin", begun(key, at, holder))
 
     def settled(self, settled: Settled) -> None:
-        row = _row(settled.key, settled.state, "", settled.at)
-        row.update(
-            stage=settled.stage,
-            attempts=settled.attempts,
-            next_at=settled.next_at,
-            error=storable(settled.error)[:LONGEST_ERROR],
-            result=settled.result,
-        )
-        self.rows["settle"].append(row)
+        key, state, stage, attempts, at, next_at, error, result, took, told = settled
+        if error:
+            error = storable(error)[:LONGEST_ERROR]
+        if told:
+            told = storable(told)
+        self._add("settle", (*key.values(), state, at, stage, attempts, at, next_at, error, result, took, told))
 
     def released(self, key: HopKey, holder: str) -> None:
         """It counts as not begun, unless another holder has taken it over."""
-        self.rows["release"].append({**_named(key), "whose": holder})
+        self._add("release", {**_named(key), "whose": holder})
 
     def finished(self, key: HopKey, at: float) -> None:
         """It has a result, whatever was recorded of it since."""
-        self.rows["finish"].append({**_named(key), "now": at})
+        self._add("finish", {**_named(key), "now": at})
 
     def answered(self, id: str, at: float) -> None:
         """A late answer to the message `id` has come: its copy that waits for one is done."""
-        self.rows["answer"].append({"of": root_id(id), "late": id + LATE, "now": at})
+        self._add("answer", {"of": root_id(id), "late": id + LATE, "now": at})
 
     def recorded(self, copy: str, name: str, value: str, at: float) -> None:
         """`value` is JSON."""
-        self.rows["record"].append(
-            {"journey": root_id(copy), "copy": copy, "name": name, "value": kept_of_fact(value), "recorded_at": at}
-        )
+        self._add("record", (root_id(copy), name, copy, kept_of_fact(value), at))
+
+    def found_by(self, id: str, terms: Iterable[bytes], at: float) -> None:
+        """`terms` are hashes: see `terms`."""
+        journey = root_id(id)
+        for term in terms:
+            self._add("find", {"hash": term, "journey": journey, "at": at})
 
     def add(self, other: Records) -> None:
         for name, rows in other.rows.items():
-            self.rows[name] += rows
+            if name in self.rows:
+                self.rows[name] += rows
+            else:
+                self.rows[name] = rows.copy()
 
     def write(self, connection: Connection, statements: HopStatements) -> None:
-        for name, rows in self.rows.items():
-            if rows:
-                # In one order everywhere, so that two processes that write the same rows don't deadlock.
-                rows.sort(key=_sort_key)
-                statements.prepared[name].execute(connection, rows)
+        for name in self.ORDER:
+            if rows := self.rows.get(name):
+                statements.by_name[name].execute(connection, rows)
 
 
-def _sort_key(row: Row) -> tuple[str, ...]:
+def begun(key: HopKey, at: float, holder: str) -> Row:
+    """The row by which a hop is begun."""
+    return (*key.values(), at, at, at, holder)
+
+
+def _sort_key(row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(value for name, value in row.items() if name in _SORTED)
 
 
-_SORTED = {"late", *_KEY, *(f"the_{name}" for name in _KEY), "name"}
+_SORTED = {"hash", "journey", "late", *(f"the_{name}" for name in _KEY)}
 
 
-def _named(key: HopKey) -> Row:
+def _named(key: HopKey) -> dict[str, Any]:
     return {f"the_{name}": value for name, value in key.row().items()}
-
-
-def _row(key: HopKey, state: State, publisher: str, at: float) -> Row:
-    return {
-        **key.row(),
-        "state": state,
-        "publisher": publisher,
-        "published_at": at,
-        "stage": "",
-        "attempts": 0,
-        "changed_at": at,
-        "next_at": None,
-        "error": "",
-        "key_born_at": None,
-        "holder": "",
-        "result": None,
-    }
 
 
 def storable(text: str) -> str:

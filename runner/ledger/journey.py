@@ -16,8 +16,8 @@ from sqlalchemy import Connection, case, func, or_, select
 from runner.ledger.hops import State, kept_of_fact
 from runner.ledger.tables import FACT, HOP
 
-Standing = Literal["accepted", "in progress", "waiting", "done", "dead"]
-ENDS = ("handled", "left")
+Standing = Literal["accepted", "in progress", "waiting", "done", "dead", "dropped"]
+ENDS = ("handled", "left", "moved", "dropped")
 """The states of a copy that nothing more becomes of, and that isn't dead."""
 AT_ONCE = 500
 """Messages that one query is about."""
@@ -39,6 +39,17 @@ class Hop:
     changed_at: float
     next_at: float | None
     error: str
+    """Why the last attempt that failed did, whatever became of it then."""
+    took: float | None = None
+    """Seconds that the last attempt took; None: none was made, or its end isn't known."""
+    told: str = ""
+    """What the handler's result says for people: a JSON object, masked."""
+
+    @property
+    def waited(self) -> float | None:
+        """Seconds from its publication to the end of the last attempt, without that attempt: waits
+        between attempts are in it."""
+        return None if self.took is None else max(0.0, self.changed_at - self.published_at - self.took)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +68,14 @@ class Journey:
         if "dead" in states:
             return "dead"
         if states.issubset(ENDS):
-            return "done"
+            return "dropped" if "dropped" in states else "done"
         if "waiting" in states:
             return "waiting"
         return "accepted" if states == {"published"} else "in progress"
 
     @property
     def under_way(self) -> bool:
-        return self.standing not in ("done", "dead")
+        return self.standing not in ("done", "dead", "dropped")
 
     @property
     def accepted_at(self) -> float:
@@ -112,15 +123,19 @@ def read_ended(connection: Connection, ids: Sequence[str]) -> list[Journey]:
     return [journey for one in ended if (journey := read_journey(connection, one)) is not None]
 
 
-def find_recorded(connection: Connection, name: str, value: Any, since: float, most: int) -> list[tuple[str, float]]:
-    """The ids of messages of which a stage has recorded `value` as `name` at `since` or later,
-    each with the time; the newest first, at most `most`."""
+def find_recorded(
+    connection: Connection, name: str, value: Any, since: float, until: float | None, most: int
+) -> list[tuple[str, float]]:
+    """The ids of messages of which a stage has recorded `value` as `name` at `since` or later, and before
+    `until`, each with the time; the newest first, at most `most`."""
     query = (
         select(FACT.c.journey, FACT.c.recorded_at)
         .where(FACT.c.name == name, FACT.c.value == kept_of_fact(json_of(value)), FACT.c.recorded_at >= since)
         .order_by(FACT.c.recorded_at.desc())
         .limit(most)
     )
+    if until is not None:
+        query = query.where(FACT.c.recorded_at < until)
     return [(row.journey, row.recorded_at) for row in connection.execute(query)]
 
 

@@ -13,16 +13,20 @@ from sqlalchemy import Connection, select
 
 from runner.errors import LedgerAwayError, LedgerError
 from runner.events import UNWATCHED
+from runner.ledger import late
 from runner.ledger.apikeys import ApiKeys, KeyRing
 from runner.ledger.database import Database
 from runner.ledger.holders import holders_of
 from runner.ledger.hops import HopKey, HopStatements, Records
 from runner.ledger.journey import Journey, find_recorded, read_ended, read_journey
 from runner.ledger.once import Judged, JudgeJob, Rule
+from runner.ledger.pauses import Pauses
 from runner.ledger.purge import EVERY, purge_step
 from runner.ledger.rates import Spend, Told
 from runner.ledger.requests import Claim, Claimed, Close, Requested
+from runner.ledger.sealed import count_sealed_with
 from runner.ledger.tables import SETTING
+from runner.ledger.terms import TOP, find_terms, purge_terms
 from runner.ledger.writer import NOT_OPEN, Writer
 from runner.pipeline import RateLimit
 
@@ -53,6 +57,7 @@ class Ledger:
         self._purger = threading.Thread(target=self._purge, name="purge", daemon=True)
         self._readers: list[threading.Thread] = []
         self.api_keys = ApiKeys(self._database)
+        self.pauses = Pauses(self._database)
         self.events = UNWATCHED
         """Where it reports that it is away, and back."""
         self.secret = b""
@@ -75,8 +80,7 @@ class Ledger:
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             try:
-                self._database.upgrade()
-                self.secret = self._read_secret()
+                self.prepare_reading()
                 break
             except LedgerAwayError as error:
                 if deadline is not None and time.monotonic() >= deadline:
@@ -92,6 +96,11 @@ class Ledger:
         if self._keep is not None:
             self._purger.start()
         return self
+
+    def prepare_reading(self) -> None:
+        """Make or upgrade the tables, and know the secret: enough for whoever only reads. Raises LedgerError."""
+        self._database.upgrade()
+        self.secret = self._read_secret()
 
     def close(self, timeout: float = CLOSE_TIMEOUT, *, busy: bool = False) -> None:
         """Write what is still to be written, for up to `timeout` seconds. `busy`: a handler is still at
@@ -159,6 +168,10 @@ class Ledger:
         `records` is recorded with that."""
         self._writer.submit(Close(caller, key, message, answer, then, records or Records(), self._statements))
 
+    def late_answers_came(self, messages: Sequence[str]) -> None:
+        """Late answers to these messages (at least one) have come: nobody has to look them up any more."""
+        self._writer.submit(late.Came(messages, time.time()))
+
     def spend(self, route: str, caller: str, limit: RateLimit, told: Told) -> None:
         """Whether one more request of `caller` is within `limit`, counted over all processes."""
         self._writer.submit(Spend(route, caller, limit, told))
@@ -170,15 +183,32 @@ class Ledger:
         with self._database.connection() as connection:
             return read_journey(connection, id)
 
+    def late_answer_came(self, message: str) -> bool:
+        """Whether a late answer to this message has come. Raises LedgerError."""
+        with self._database.connection() as connection:
+            return late.has_come(connection, message)
+
     def ended(self, ids: Sequence[str]) -> list[Journey]:
         """The journeys of those messages that have reached their end. Raises LedgerError."""
         with self._database.connection() as connection:
             return read_ended(connection, ids)
 
-    def find(self, name: str, value: Any, *, since: float = 0.0, most: int = 100) -> list[tuple[str, float]]:
+    def find(
+        self, name: str, value: Any, *, since: float = 0.0, until: float | None = None, most: int = 100
+    ) -> list[tuple[str, float]]:
         """See `journey.find_recorded`. Raises LedgerError."""
         with self._database.connection() as connection:
-            return find_recorded(connection, name, value, since, most)
+            return find_recorded(connection, name, value, since, until, most)
+
+    def sealed_with(self, key: str) -> int:
+        """How many results are sealed with the key of this id. Raises LedgerError."""
+        with self._database.connection() as connection:
+            return count_sealed_with(connection, key, is_sqlite=self._database.is_sqlite)
+
+    def find_hashed(self, hashes: Sequence[bytes], *, since: float = 0.0, most: int = 100) -> list[tuple[str, float]]:
+        """See `terms.find_terms`. Raises LedgerError."""
+        with self._database.connection() as connection:
+            return find_terms(connection, hashes, since, most)
 
     def key_ring(self) -> KeyRing:
         """The API keys, followed until this is closed. It may be opened later."""
@@ -210,12 +240,13 @@ class Ledger:
             return bytes.fromhex(connection.execute(query).scalar_one())
 
     def _purge(self) -> None:
-        after = ""
+        after, terms_after = "", TOP
         while not self._over.wait(EVERY):
             now = time.time()
             try:
                 with self._database.transaction() as connection:
                     after = purge_step(connection, after, before=now - (self._keep or 0.0), now=now)
+                    terms_after = purge_terms(connection, terms_after)
             except LedgerError as error:
                 log.debug("nothing could be forgotten: %s", error)
 

@@ -12,12 +12,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runner.ledger.hops import HopKey
-from runner.message import Delivery
+from runner.message import VIA, Delivery
 from runner.pipeline import Pipeline, Route
 from runner.topology import Topology
 
-VIA = "via"
-"""The header. It begins as a sender's headers do, since it travels on with the message."""
 _LONGEST = 16
 
 

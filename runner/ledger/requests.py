@@ -30,6 +30,8 @@ class Requested(NamedTuple):
     fingerprint: str
     message: str
     """The id that its message has if the key is new."""
+    older: tuple[str, ...] = ()
+    """The fingerprint as it may have been kept before, by another key."""
 
 
 class Granted(NamedTuple):
@@ -138,7 +140,7 @@ class Claim:
         elif row["expires_at"] <= self._at:
             row.update(self.first_row())
             self._grant(row, key, taken)
-        elif row["fingerprint"] != requested.fingerprint:
+        elif row["fingerprint"] not in (requested.fingerprint, *requested.older):
             self.claimed = Mismatch()
         elif row["answer"] is not None:
             self.claimed = Answered(row["answer"], row["message"])

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from runner.errors import LedgerSetupError
 
-VERSION = 2
+VERSION = 3
 """Of the tables below. To change them, raise it and add a step to `upgrade`."""
 
 METADATA = MetaData()
@@ -53,12 +53,15 @@ HOP = Table(
     Column("key_born_at", Double),
     Column("holder", Text, nullable=False, server_default=""),
     Column("result", LargeBinary),
+    Column("took", Double),
+    Column("told", Text, nullable=False, server_default=""),
     sqlite_with_rowid=False,
 )
 """One copy of a message on one queue. `journey` is the id that the intake gave it, `copy` its own;
 `via` tells apart copies that reached the queue in several ways. `key_born_at` is when a handler
 that runs once was first allowed to run, `holder` who allowed it last; `result` is what it led to,
-and stays whatever becomes of it then (its publication may be refused)."""
+and stays whatever becomes of it then (its publication may be refused). `took` is how long the last
+attempt took, and `told` (a JSON object, masked) what its result says for people."""
 
 FACT = Table(
     "fact",
@@ -72,6 +75,16 @@ FACT = Table(
     sqlite_with_rowid=False,
 )
 """What stages record of a message; `value` is JSON."""
+
+TERM = Table(
+    "term",
+    METADATA,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("journey", Text, primary_key=True),
+    Column("at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What messages are found by: keyed hashes, see `terms`."""
 
 REQUEST = Table(
     "request",
@@ -134,9 +147,16 @@ def upgrade(connection: Connection) -> None:
         return
     METADATA.create_all(connection)  # the tables that are new as a whole
     for number in range(int(found) + 1, VERSION + 1):
-        connection.exec_driver_sql(_STEPS[number])
+        for statement in _STEPS[number]:
+            connection.exec_driver_sql(statement)
     connection.execute(update(SETTING).where(SETTING.c.name == "version").values(value=str(VERSION)))
 
 
-_STEPS = {2: "ALTER TABLE hop ADD COLUMN holder TEXT NOT NULL DEFAULT ''"}
+_STEPS = {
+    2: ["ALTER TABLE hop ADD COLUMN holder TEXT NOT NULL DEFAULT ''"],
+    3: [
+        "ALTER TABLE hop ADD COLUMN took DOUBLE PRECISION",
+        "ALTER TABLE hop ADD COLUMN told TEXT NOT NULL DEFAULT ''",
+    ],
+}
 """What makes the version of this number of the one before it, besides new tables."""

@@ -87,7 +87,8 @@ class Writer:
     def submit(self, job: Job) -> None:
         """Carry it out soon. From any thread."""
         self._jobs.append(job)
-        self._wake.set()
+        if not self._wake.is_set():  # to set it again would take a lock
+            self._wake.set()
 
     def close(self, timeout: float) -> None:
         """Carry out what has been submitted, for up to `timeout` seconds, and end."""

@@ -7,6 +7,7 @@ something that must not happen logs it there, with its traceback.
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import time
 from collections.abc import Sequence
@@ -104,8 +105,9 @@ class LogLines(Observer):
             _worker.warning("%s: a handler doesn't end, though it has nothing in hand", stage, extra=facts(stage=stage))
 
     def paused(self, stage: str, reason: str, delay: float) -> None:
-        known = facts(stage=stage, reason=reason, delay=delay)
-        _worker.error("%s is paused for %g s: %s", stage, delay, reason, extra=known)
+        known = facts(stage=stage, reason=reason, delay=None if delay == math.inf else delay)
+        lasting = "until somebody resumes it" if delay == math.inf else f"for {delay:g} s"
+        _worker.error("%s is paused %s: %s", stage, lasting, reason, extra=known)
 
     def resumed(self, stage: str) -> None:
         _worker.info("%s resumes", stage, extra=facts(stage=stage))

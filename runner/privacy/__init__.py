@@ -4,6 +4,7 @@
     addresses.py     payers' addresses
     masking.py       both: every text that is written for people goes through it
     sealed.py        a sealed value as text: its token, its mask, and what a handler gets for it
+    hashing.py       keys for keyed hashes
     sealing.py       seals and opens values
     keyset.py        the keys, in their file
     revealed.py      the values that handlers have open now

@@ -16,6 +16,7 @@ import os
 import threading
 import time
 from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,7 @@ class Sealer:
         self._sealing: tuple[str, AESGCM] | None = None
         """The key that seals: its id, and its cipher."""
         self._ciphers: dict[str, AESGCM] = {}
+        self._secrets: list[bytes] = []
 
     def prepare(self, *, production: bool) -> None:
         """Before the first message: read the keys. In development, make them if there are none.
@@ -90,6 +92,13 @@ class Sealer:
             name = path or "the body"
             raise ForeignSealError(f"what is sealed at {name} was made for another place, or was changed") from None
 
+    def derived(self, derive: Callable[[bytes], bytes]) -> list[bytes]:
+        """What `derive` makes of each key, that of the key that seals first: for what is kept as a keyed
+        hash. Raises KeysError."""
+        if self._sealing is None or time.monotonic() - self._looked > LOOK_EVERY:
+            self._look()
+        return [derive(secret) for secret in self._secrets]
+
     def _look(self) -> dict[str, AESGCM]:
         """The ciphers of the file as it is now. One that can't be read any more leaves those known."""
         with self._lock:
@@ -109,6 +118,7 @@ class Sealer:
 
         self._ciphers = {key.id: AESGCM(key.secret) for key in keys.keys}
         self._sealing = keys.current, self._ciphers[keys.current]
+        self._secrets = [key.secret for key in sorted(keys.keys, key=lambda key: key.id != keys.current)]
 
 
 def _version(path: Path) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
     from runner.worker.worker import Worker
 
 log = logging.getLogger("runner.children")
+
+SWITCH = 0.0005
+"""Seconds after which a thread that computes lets others have Python's lock. The ledger's thread needs it
+again after each statement, and would wait ten times as long."""
 
 
 def children(loaded: LoadedPipeline, parts: Parts, listeners: Listeners, *, processes: int = 1) -> list[Child]:
@@ -83,11 +88,14 @@ def run_worker(
 ) -> None:
     """Handle deliveries until `Stop`, until a handler hangs, or until a successor is up; then finish
     what is in hand and ack it."""
+    from runner.worker.tapping import Taps
     from runner.worker.worker import Worker
 
     close_all()
     box.enter(number)
     memory = memory_of(loaded.pipeline)
+    if memory:
+        sys.setswitchinterval(SWITCH)
     watching = Watching(loaded.pipeline, name, stages=stages)
     events = observers.attach([*([memory.notes] if memory else []), *watching.observers])
     if memory:
@@ -101,6 +109,8 @@ def run_worker(
             memory.ledger.open()
         broker.start(plan(loaded.pipeline))
         try:
+            worker.start()
+            broker.listen(Taps(name, worker.schemas, events).asked)
             work_until_stopped(worker, name, supervision)
         finally:
             finished = worker.stop(loaded.pipeline.shutdown_timeout)
@@ -114,7 +124,6 @@ def run_worker(
 
 def work_until_stopped(worker: Worker, name: str, supervision: Supervision) -> None:
     """Returns when the process is to be replaced, or has a successor; raises `Stop`."""
-    worker.start()
     while not worker.ready:
         time.sleep(READY_POLL)
     supervision.up()

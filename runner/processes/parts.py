@@ -37,18 +37,24 @@ class Parts:
     """Whether no part of the file is left out."""
 
 
-def _seal_or_reveal(parts: Parts, loaded: LoadedPipeline) -> bool:
-    """Other parts check, route and carry what is sealed, and need no keys."""
+def _use_keys(parts: Parts, loaded: LoadedPipeline) -> bool:
+    """Whether some of them seal (also the result of a stage that runs once), reveal, or hash. Other
+    parts check, route and carry what is sealed, and need no keys."""
     topology = plan(loaded.pipeline)
     routes = [route for http in parts.intake.routes for route in http.publish] if parts.intake is not None else []
     queues = {queue for route in routes for destination in route.to for queue in topology.queues_of(destination)}
     seals = any(schema.marks is not None for queue, schema in loaded.schemas.items() if queue in queues)
-    return seals or any(stage.reveal for stage in parts.stages)
+    http = parts.intake.routes if parts.intake is not None else ()
+    return (
+        seals
+        or any(stage.reveal or stage.find or (stage.once and stage.publish) for stage in parts.stages)
+        or any(route.find or route.idempotency != "off" or route.verify is not None for route in http)
+    )
 
 
 def prepare_keys(parts: Parts, loaded: LoadedPipeline) -> None:
     """Have the keys at hand that these parts need; in development, make them. Raises KeysError."""
-    if loaded.sealer is not None and _seal_or_reveal(parts, loaded):
+    if loaded.sealer is not None and _use_keys(parts, loaded):
         loaded.sealer.prepare(production=loaded.pipeline.production)
 
 

@@ -24,6 +24,8 @@ class Note(NamedTuple):
     attempts: int
     error: str = ""
     delay: float = 0.0
+    seconds: float = 0.0
+    """That the handler took, checks included."""
 
 
 class Notes(Observer):
@@ -37,15 +39,15 @@ class Notes(Observer):
         stage: str,
         delivery: Delivery,
         messages: Sequence[Outgoing],  # noqa: ARG002 - an observer's
-        seconds: float,  # noqa: ARG002
+        seconds: float,
     ) -> None:
-        self._notes[delivery] = Note("handled", stage, delivery.attempt)
+        self._notes[delivery] = Note("handled", stage, delivery.attempt, seconds=seconds)
 
     def retried(self, stage: str, delivery: Delivery, failure: Failure, delay: float) -> None:
-        self._notes[delivery] = Note("waiting", stage, failure.attempt, failure.reason, delay)
+        self._notes[delivery] = Note("waiting", stage, failure.attempt, failure.reason, delay, failure.seconds)
 
     def dead(self, stage: str, delivery: Delivery, failure: Failure) -> None:
-        self._notes[delivery] = Note("dead", stage, failure.attempt, failure.reason)
+        self._notes[delivery] = Note("dead", stage, failure.attempt, failure.reason, seconds=failure.seconds)
 
     def take(self, delivery: Delivery) -> Note | None:
         return self._notes.pop(delivery, None)

@@ -18,14 +18,15 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from runner.brokers.base import Carrier, Consumer
-from runner.errors import LedgerError, Pause, PublishError, Reject
+from runner.errors import KeysError, LedgerError, Pause, PublishError, Reject
 from runner.handlers.factory import Handler, HandlerFactory
 from runner.ledger.hops import HopKey
 from runner.ledger.ledger import Ledger
 from runner.ledger.lineage import hop_of, via_of
-from runner.ledger.once import Judgement, Rule, restored
+from runner.ledger.once import Judgement, Rule, opened_result, restored
 from runner.message import LATE, LOOKS, Delivery, Message
 from runner.pipeline import Stage
+from runner.privacy.sealing import Sealer
 from runner.units import format_duration
 
 log = logging.getLogger("runner.worker")
@@ -71,7 +72,9 @@ class Gate(Consumer):
         given_back: Callable[[Sequence[Delivery]], None],
         *,
         looks_up: bool = False,
+        sealer: Sealer | None = None,
     ) -> None:
+        self._sealer = sealer
         self._reconciles = looks_up and bool(stage.reconcile)
         self._looks_up = looks_up
         self._given_back = given_back
@@ -157,8 +160,9 @@ class Gate(Consumer):
 
     def _settle_again(self, delivery: Delivery, result: bytes) -> None:
         try:
+            result = opened_result(result, hop_of(delivery), self._sealer)
             messages = restored(result, delivery.headers, delivery.payload) if result else []
-        except ValueError as error:
+        except (ValueError, KeysError) as error:
             self._consumer.refuse(delivery, f"it was handled, but its recorded result can't be read: {error}")
             return
         self._broker.settle(delivery, messages)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -20,6 +19,7 @@ from runner.json_text import parse_json
 from runner.message import (
     ATTEMPT,
     ERROR,
+    FIRST_ERROR,
     LATE,
     LONGEST_ERROR,
     LOOKS,
@@ -33,6 +33,7 @@ from runner.message import (
     Destination,
     Message,
     Outgoing,
+    Receipt,
     number,
 )
 from runner.pipeline import Stage
@@ -49,6 +50,7 @@ from runner.units import format_duration
 from runner.validation.schema import Schema
 from runner.validation.violations import Violation
 from runner.wording import encodable
+from runner.worker import first_failure
 from runner.worker.unsettled import Provisional, Unsettled
 
 LONGEST_TRACEBACK = 8_000
@@ -122,7 +124,7 @@ class Decider:
                 raise Reject(f"the body is not JSON: {error}") from None
             if self._schema is not None and not self._schema.is_valid(body):
                 raise Reject(f"the body breaks the schema of {delivery.queue}: {word(self._schema.violations(body))}")
-        headers = Headers(_on_this_hop(delivery)) if delivery.headers else NO_HEADERS
+        headers = Headers(first_failure.without(_on_this_hop(delivery))) if delivery.headers else NO_HEADERS
         return Message(delivery.id, body, delivery.queue, delivery.attempt, headers)
 
     def _opened(self, delivery: Delivery, sealer: Sealer) -> Any:
@@ -167,6 +169,8 @@ class Decider:
         if self._stage.reconcile and isinstance(result, Provisional):
             return [*self.done(delivery, result.result), self._looked_up_later(delivery)]
         if not self.publishes:
+            if result is not None and isinstance(result, Receipt):
+                delivery.receipt = result
             return ()
         if isinstance(result, (list, tuple)) and not isinstance(result, Message):
             numbered = enumerate(result, start=1)
@@ -183,7 +187,8 @@ class Decider:
         if isinstance(error, Reject):
             return self._dead(delivery, error.reason)
         if isinstance(error, Retry):
-            return self._retry(delivery, error.reason, error.delay)._replace(fault=Fault.PASSING)
+            failed = self._retry(delivery, error.reason, error.delay, at_least=error.at_least)
+            return failed._replace(fault=Fault.PASSING)
         if isinstance(error, UnknownKeyError):
             return self._retry(delivery, str(error))
         if isinstance(error, Unsettled):
@@ -203,7 +208,7 @@ class Decider:
             return self._dead(delivery, f"{reason}; {waited}: replay it to look it up again, or drop it")
         counted = {ATTEMPT: delivery.attempt - 1} if delivery.attempt > 1 else {}
         reason = _shown(f"{reason}; it is looked up then")
-        kept = moved_on(delivery.headers, waits[looks])
+        kept = first_failure.failed(moved_on(delivery.headers, waits[looks]), self._stage.name, reason)
         headers = {**kept, **counted, LOOKS: looks + 1, ERROR: reason[:LONGEST_ERROR]}
         home = Destination("", delivery.queue)
         message = Outgoing(home, delivery.id, delivery.payload, headers, delay=waits[looks], origin=delivery)
@@ -219,7 +224,9 @@ class Decider:
         """Instead of `outcome`: to the end of its queue, with this attempt uncounted. The stage
         pauses for `pause` seconds; the next message that it tries is another one, if there is one."""
         counted = {ATTEMPT: delivery.attempt - 1} if delivery.attempt > 1 else {}
-        headers = {**moved_on(delivery.headers), **counted, ERROR: outcome.reason[:LONGEST_ERROR]}
+        reason = outcome.reason[:LONGEST_ERROR]
+        kept = first_failure.failed(moved_on(delivery.headers), self._stage.name, reason)
+        headers = {**kept, **counted, ERROR: reason}
         message = Outgoing(Destination("", delivery.queue), delivery.id, delivery.payload, headers, origin=delivery)
         return outcome._replace(fate=Fate.RETRY, messages=[message], delay=pause)
 
@@ -260,8 +267,10 @@ class Decider:
             raise Reject("the handler returned None, but its stage publishes (a forgotten return?)")
         if isinstance(body, Message):
             raise Reject("the handler returned the message itself; return its body (message.body)")
+        headers = moved_on(_on_this_hop(delivery)) if delivery.headers else NO_HEADERS
+        if FIRST_ERROR in headers:
+            headers = first_failure.without(headers)
         try:
-            headers = moved_on(_on_this_hop(delivery)) if delivery.headers else NO_HEADERS
             if self._router.seals or delivery.opened is not None:
                 routed = self._router.route_sealed(body, id, headers)
             else:
@@ -275,13 +284,17 @@ class Decider:
             _refuse_in_the_clear(delivery.opened, routed)
         return routed
 
-    def _retry(self, delivery: Delivery, reason: str, delay: float | None = None, trace: str = "") -> Outcome:
+    def _retry(
+        self, delivery: Delivery, reason: str, delay: float | None = None, trace: str = "", *, at_least: float = 0.0
+    ) -> Outcome:
         policy = self._stage.retry
         if delivery.attempt >= policy.attempts:
             return self._dead(delivery, reason, trace=trace)
         wait = policy.delay_after(delivery.attempt) if delay is None else max(delay, 0.001)
+        wait = max(wait, at_least)
         reason = _shown(reason)
-        headers = {**moved_on(delivery.headers, wait), ATTEMPT: delivery.attempt, ERROR: reason[:LONGEST_ERROR]}
+        kept = first_failure.failed(moved_on(delivery.headers, wait), self._stage.name, reason)
+        headers = {**kept, ATTEMPT: delivery.attempt, ERROR: reason[:LONGEST_ERROR]}
         home = Destination("", delivery.queue)
         message = Outgoing(home, delivery.id, delivery.payload, headers, delay=wait, origin=delivery)
         return Outcome(Fate.RETRY, delivery.attempt, [message], reason, wait, _shown(trace))
@@ -290,12 +303,12 @@ class Decider:
         reason, trace = _shown(reason), _shown(trace)
         made = delivery.attempt if attempt is None else attempt
         headers: dict[str, Any] = {
-            **delivery.headers,
+            **first_failure.failed(delivery.headers, self._stage.name, reason),
             ATTEMPT: made,
             STAGE: self._stage.name,
             ERROR: reason[:LONGEST_ERROR],
             QUEUE: delivery.queue,
-            TIME: datetime.now(UTC).isoformat(timespec="milliseconds"),
+            TIME: first_failure.now(),
         }
         if trace:
             headers[TRACEBACK] = trace[-LONGEST_TRACEBACK:]

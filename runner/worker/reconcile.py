@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import logging
 
-from runner.errors import Reject
+from runner.errors import LedgerError, Pause, Reject
 from runner.handlers.factory import Handler, HandlerFactory
 from runner.ledger.ledger import Ledger
 from runner.ledger.once import Rule
 from runner.message import LATE, LOOKS, Message, number
 from runner.pipeline import Stage
-from runner.worker.once import DIED, Intended
+from runner.worker.once import DIED, PAUSE, Intended
 from runner.worker.unsettled import Provisional, Unsettled
 
 log = logging.getLogger("runner.worker")
@@ -79,6 +79,9 @@ class _Reconciled(Intended):
     def _late_answer(self, message: Message) -> object:
         """Of a copy that waits for it. It is never handled."""
         original = message._replace(id=message.id.removesuffix(LATE))
+        if self._has_come(original.id):
+            log.info("%s: the late answer to message %s has come already", self._stage.name, original.id)
+            return []
         result = self._asked(original)
         if result is None:
             raise Unsettled("it was pending, and the look-up knows nothing of it")
@@ -86,6 +89,14 @@ class _Reconciled(Intended):
             raise Unsettled("it is still pending")
         log.info("%s: the late answer to message %s was looked up", self._stage.name, original.id)
         return result
+
+    def _has_come(self, id: str) -> bool:
+        """Whether the late answer has come by itself (`settles`), perhaps before the message was known to
+        wait for it."""
+        try:
+            return self._ledger.late_answer_came(id)
+        except LedgerError as error:
+            raise Pause(f"the ledger can't be used: {error}", delay=PAUSE) from error
 
     def _asked(self, message: Message) -> object:
         """Without `reconcile` a failure is one like any other."""

@@ -23,7 +23,7 @@ from runner.brokers.base import Carrier, Consumer
 from runner.errors import PublishError, Reject, StartError
 from runner.events import UNWATCHED, Events, Failure
 from runner.handlers.factory import Handler
-from runner.message import Delivery, Message, Outgoing
+from runner.message import Delivery, Message, Outgoing, Receipt
 from runner.observability.logs import facts
 from runner.pipeline import Stage
 from runner.timing import SLOT
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("runner.worker")
 
+LONGEST_PAUSE = 86_400.0
+"""Seconds. One that is to last until somebody ends it is begun again then."""
 JOIN_POLL = 0.1
 """Seconds between looks at whether a slot is still waited for."""
 
@@ -278,7 +280,7 @@ class StageWorker(Consumer):
             if delivery.attempt > 1 and (exhausted := self._exhausted(delivery)) is not None:
                 return exhausted
             result = handler(decider.message(delivery))
-            if result is not None and not decider.publishes:
+            if result is not None and not decider.publishes and not isinstance(result, Receipt):
                 self._warn_of_unused_result()
             return decider.done(delivery, result)
         except BaseException as error:  # noqa: BLE001 - SystemExit too: no handler may end its slot
@@ -372,16 +374,34 @@ class StageWorker(Consumer):
     def pause(self, reason: str, delay: float) -> bool:
         """Take nothing for `delay` seconds. False if the stage is paused already: whoever asked
         first has decided. From any thread."""
+        timer = self._begin_pause(delay)
+        if timer is not None:
+            self._take_nothing(reason, delay)
+            timer.start()
+        return timer is not None
+
+    def begin_paused(self, reason: str, delay: float) -> None:
+        """Instead of `consume`. The broker knows it as paused only if it has consumed: what comes then
+        is given back at once."""
+        timer = self._begin_pause(delay)
+        if timer is not None:
+            self.consume()
+            self._take_nothing(reason, delay)
+            timer.start()
+
+    def _begin_pause(self, delay: float) -> threading.Timer | None:
+        """None: it is paused already, or stops."""
         with self._lock:
             if self._stopping or self._resume is not None:
-                return False
-            timer = self._resume = threading.Timer(delay, self.resume)
+                return None
+            timer = self._resume = threading.Timer(min(delay, LONGEST_PAUSE), self.resume)
             timer.daemon = True
+            return timer
+
+    def _take_nothing(self, reason: str, delay: float) -> None:
         self._events.paused(self._stage.name, reason, delay)
         self._broker.cancel(self._stage.consume, pausing=reason or "it asked for that")
         self._give_back_waiting()
-        timer.start()
-        return True
 
     def resume(self) -> None:
         """End the pause. From any thread."""

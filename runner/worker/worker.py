@@ -24,6 +24,7 @@ from runner.worker.stage import Factory, StageWorker
 
 if TYPE_CHECKING:
     from runner.observability.snapshot import StageNow
+    from runner.worker.held import Held
 
 LOOKS = 20
 """How often in a stage's `timeout` it is looked for handlers that hang."""
@@ -63,10 +64,12 @@ class Worker:
         if memory is not None:
             from runner.worker.journal import RememberingCarrier  # only where there is a ledger
 
-            carrier = RememberingCarrier(broker, memory, loaded.pipeline, _looking_up(loaded))
+            carrier = RememberingCarrier(broker, memory, loaded.pipeline, _looking_up(loaded), loaded.sealer)
             memory.ledger.watch(self._watch_ledger)
         wanted = set(loaded.pipeline.stages if names is None else names)
         stages = [stage for stage in loaded.pipeline.stages.values() if stage.name in wanted]
+        self.schemas = {stage.name: loaded.schemas.get(stage.consume) for stage in stages}
+        """By stage: the schema of the queue that it consumes."""
         self.hung = threading.Event()
         """Set when a handler hangs, so that this process ought to be replaced."""
         self._ended = threading.Event()
@@ -79,6 +82,13 @@ class Worker:
         """Those that are paused because the ledger is away. Only on its thread."""
         hung = self.hung.set if replaceable else None
         self._stages = _stage_workers(loaded, stages, carrier, events, memory, box, hung)
+
+        self._held: Held | None = None
+        if memory is not None and loaded.pipeline.console is not None:
+            from runner.worker.held import Held  # only where somebody can pause them
+
+            workers = zip(stages, self._stages, strict=True)
+            self._held = Held({stage.name: worker for stage, worker in workers}, memory.ledger.pauses)
 
     @property
     def ready(self) -> bool:
@@ -102,8 +112,12 @@ class Worker:
             raise
         self._put_off_the_end()
         self._watch.start()
-        for stage in self._stages:
-            stage.consume()
+        if self._held is None:
+            for stage in self._stages:
+                stage.consume()
+        else:
+            self._held.start()
+            threading.Thread(target=self._held.follow, args=[self._over.wait], name="held", daemon=True).start()
         self._pacer.start()
 
     def retire(self, retired: Callable[[], None]) -> None:

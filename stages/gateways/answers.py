@@ -54,14 +54,15 @@ class Rule:
 
     def takes(self, status: int, body: Any) -> bool:
         known = status in self.status if self.status else 200 <= status < 300
-        return known and all(at(body, pointer) in values for pointer, values in self.where.items())
+        return known and all(_is_one_of(at(body, pointer), values) for pointer, values in self.where.items())
 
     def result(self, body: Any) -> Result | None:
         """None: the body lacks the id of what is said to be paid."""
         if self.means == "pending":
             return Pending()
         if self.means == "paid":
-            name = str(at(body, self.id) or "")
+            found = at(body, self.id)
+            name = str(found) if isinstance(found, (str, int)) and not isinstance(found, bool) else ""
             return Approved(name, datetime.now(UTC)) if re.fullmatch(rf"[!-~]{{1,{_LONGEST_ID}}}", name) else None
         code, reason = _code(at(body, self.code), self.means), _sentence(at(body, self.reason), self.means)
         return Declined(code, reason) if self.means == "declined" else Refused(code, reason)
@@ -135,6 +136,11 @@ def at(body: Any, pointer: str) -> Any:
     return body
 
 
+def _is_one_of(value: Any, known: Sequence[Any]) -> bool:
+    """In JSON, `true` is not 1."""
+    return any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in known)
+
+
 def _code(value: Any, means: str) -> str:
     """A word for programs: `Insufficient-Funds` → insufficient_funds."""
     word = re.sub(r"[^a-z]+", "_", value.lower()).strip("_")[:40] if isinstance(value, str) else ""
@@ -154,19 +160,20 @@ def _sentence(value: Any, means: str) -> str:
 def _order(answer: Answer) -> Retry | Reject | Pause:
     """What an answer without a result means for the message and for the stage."""
     status, delay = answer.status, _retry_after(answer)
+    at_least = delay or 0.0
     if status in (401, 403, 407):
         hint = "Correct the headers that log in."
         return Pause(f"the gateway refuses us: {status}. {hint}", delay=delay or _OUT_OF_ORDER)
     if 300 <= status < 400 or status in (404, 405, 410):
         return Pause(f"the gateway isn't at this address: {status}. Correct url.", delay=delay or _OUT_OF_ORDER)
     if status == 429:
-        return Retry("the gateway wants fewer requests: 429; nothing was charged", delay=delay)
+        return Retry("the gateway wants fewer requests: 429; nothing was charged", at_least=at_least)
     if status == 409:
-        return Retry("the gateway is still at work on this charge: 409", delay=delay)
+        return Retry("the gateway is still at work on this charge: 409", at_least=at_least)
     if 400 <= status < 500 and status not in (408, 425):
         return Reject(f"the gateway doesn't accept the request: {_shown(answer)}")
     unknown = "whether the card was charged is unknown until it is asked again"
-    return Retry(f"the gateway gave no answer that settles the charge: {_shown(answer)}; {unknown}", delay=delay)
+    return Retry(f"the gateway gave no answer that settles the charge: {_shown(answer)}; {unknown}", at_least=at_least)
 
 
 def _retry_after(answer: Answer) -> float | None:

@@ -83,3 +83,22 @@ def test_two_operators_never_settle_one_message_twice(broker: Broker, place: Pla
 def test_a_queue_that_does_not_exist_is_empty(broker: Broker, place: Place) -> None:
     with shelf(place, "nothing.dlq") as on:
         assert list(on.look()) == []
+
+
+def test_what_comes_back_while_it_is_settled_is_not_seen_again(broker: Broker, place: Place) -> None:
+    """As where a replayed message fails at once."""
+    broker.publish([to(DEAD, id=f"m{n}") for n in range(5)])
+    with shelf(place) as on:
+        seen = []
+        for message in on.look():
+            seen.append(message.id)
+            assert on.settle(message, [to(DEAD, id=message.id)])
+    assert seen == [f"m{n}" for n in range(5)]
+    assert ids(place.contents(DEAD)) == seen
+
+
+def test_large_messages_are_all_seen(broker: Broker, place: Place) -> None:
+    large = b'"' + b"x" * 700_000 + b'"'
+    broker.publish([to(DEAD, large, id=f"m{n}") for n in range(15)], timeout=30)
+    with shelf(place) as on:
+        assert [(m.id, len(m.payload)) for m in on.look()] == [(f"m{n}", len(large)) for n in range(15)]

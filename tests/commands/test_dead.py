@@ -59,6 +59,17 @@ def test_show_prints_all_that_may_be_shown(file: Path) -> None:
     assert run("dead", "show", "-p", file, "zzz").exit_code == 1
 
 
+def test_the_first_error_is_shown_beside_the_last(file: Path) -> None:
+    first = {"first-error": "bank 7 is away", "first-stage": "take", "first-time": "2026-01-01T00:00:00+00:00"}
+    bury(file, ("a", b'{"n": 1}'), headers={**FAILED, **first})
+    shown = run("dead", "show", "-p", file, "a").stdout
+    assert "error: order 17 is refused" in shown
+    assert "first error: bank 7 is away (take, 2026-01-01 00:00:00Z)" in shown
+    assert "bank … is away" in " ".join(run("dead", "list", "-p", file).stdout.split())
+    (group,) = json.loads(run("dead", "list", "-p", file, "--format", "json").stdout)
+    assert group["newest"]["first_error"] == "bank 7 is away"
+
+
 def test_replay_sends_it_as_new_and_writes_down_who_did(file: Path) -> None:
     bury(file, ("a", b'{"n": 1}'), ("b", b'{"n": 2}'), headers={**FAILED, "mine": "kept"})
     assert (
@@ -94,7 +105,7 @@ def test_replay_and_drop_without_a_filter_ask_for_one(file: Path) -> None:
     for command in (["replay"], ["drop", "--reason", "no"]):
         result = run("dead", *command, "-p", file)
         assert result.exit_code == 2
-        assert "say which dead letters are meant" in result.stderr
+        assert "say which are meant" in result.stderr
     assert left(file) == ["a"]
 
 
@@ -155,7 +166,7 @@ def test_a_replay_takes_what_lay_there_and_not_what_comes_meanwhile(file: Path) 
 
 def test_what_a_message_needs_on_its_way_stays_with_it(file: Path) -> None:
     """Which way it came, whether it is looked up, and what travels with it."""
-    kept = {"via": "0a1b", "looks": 3, "http-x-request-id": "r-1", "mine": "kept"}
+    kept = {"first-error": "no", "via": "0a1b", "looks": 3, "http-x-request-id": "r-1", "mine": "kept"}
     bury(file, ("a", b'{"n": 1}'), headers={**FAILED, **kept})
     assert run("dead", "replay", "-p", file, "--all").exit_code == 0
     (message,) = EmbeddedPlace(file.parent / "broker.db").contents("payments")
@@ -169,4 +180,6 @@ def test_the_audit_says_what_did_not_happen(file: Path, monkeypatch: pytest.Monk
     begun, failed = map(json.loads, lines((file.parent / "var" / "audit.jsonl").read_text()))
     assert "failed" not in begun
     assert failed["failed"] == "somebody else has it in hand"
-    assert run("dead", "drop", "-p", file, "--all", "--reason", "why").stdout == "dropped 0 dead letters\n"
+    assert run("dead", "drop", "-p", file, "--all", "--reason", "why").stdout == (
+        "dropped 0 dead letters; 1 stays where it is\n"
+    )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,9 @@ from runner.brokers.registry import connect
 from runner.cli import main
 from runner.commands import keys as command
 from runner.config.loader import load
+from runner.ledger.hops import HopKey, Records, Settled
+from runner.ledger.ledger import Ledger
+from runner.ledger.once import stored
 from runner.message import Destination, Outgoing
 from runner.privacy.keyset import KeySet, read_keys
 from runner.topology import plan
@@ -111,6 +117,43 @@ def test_a_key_is_not_retired_while_a_message_may_need_it_unless_by_force(
     assert known(file).key(old)
     assert run(file, "retire", old, "--force").exit_code == 0
     assert known(file).key(old) is None
+
+
+def test_a_key_is_not_retired_while_the_ledger_keeps_a_result_that_it_seals(
+    file: Path, monkeypatch: pytest.MonkeyPatch, ledger_url: str
+) -> None:
+    file.write_text(f"{file.read_text()}\nledger: {ledger_url}\n")
+    old = rotated(file, monkeypatch)
+    put(file)
+    new, card = known(file).current, "sealed.1.{}.AAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA==.····1111"
+    recorded(ledger_url, card.format(old), card.format(new), "nothing sealed")
+    refused = run(file, "retire", old)
+    assert refused.exit_code == 1
+    assert f"the key {old} is still needed: the ledger keeps 1 result of stages with 'once'" in refused.output
+    assert known(file).key(old)
+    assert run(file, "retire", old, "--force").exit_code == 0
+
+
+def test_a_ledger_that_was_never_used_needs_no_key(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text(f"{file.read_text()}\nledger: sqlite:var/ledger.db\n")
+    old = rotated(file, monkeypatch)
+    put(file)
+    assert run(file, "retire", old).exit_code == 0
+
+
+def recorded(ledger_url: str, *values: str) -> None:
+    """A stage has recorded a result with each of the values."""
+    ledger, done = Ledger(ledger_url).open(timeout=30.0), threading.Event()
+    records = Records()
+    for number, value in enumerate(values):
+        message = Outgoing(
+            Destination("", "out"), f"m{number}", json.dumps({"cardNo": value}, ensure_ascii=False).encode()
+        )
+        key = HopKey(message.id, "work")
+        records.settled(Settled(key, "handled", "one", 1, time.time(), result=stored([message])))
+    ledger.record(records, lambda _error: done.set())
+    assert done.wait(30)
+    ledger.close()
 
 
 def test_a_wrong_id_is_answered_with_those_there_are(file: Path) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.brokers.places import EmbeddedPlace
 from tests.commands.prompt import lines, run, stored
+from tests.pipelines import write
 
 
 @pytest.mark.parametrize("target", ["payments", "POST /pay", "/pay"])
@@ -60,3 +62,62 @@ def test_send_takes_a_file_as_windows_writes_it(file: Path) -> None:
     for text in (b'\xef\xbb\xbf{"n": 1}\r\n\xef\xbb\xbf{"n": 2}\r\n', b'\xef\xbb\xbf{\r\n"n": 3\r\n}\r\n'):
         assert run("send", "-p", file, "payments", stdin=text).exit_code == 0
     assert stored(file, "payments") == [{"n": 1}, {"n": 2}, {"n": 3}]
+
+
+@pytest.fixture
+def carrying(tmp_path: Path) -> Path:
+    return write(
+        tmp_path,
+        """
+        broker: BROKER
+        http:
+          listen: 127.0.0.1:0
+          routes:
+            POST /pay: {publish: payments, headers: [X-Request-ID, traceparent]}
+            POST /refund: {publish: refunds, headers: [X-Shop]}
+        queues: {payments: {}, refunds: {}}
+        """,
+    )
+
+
+def headers_on(file: Path, queue: str) -> list[dict[str, str]]:
+    return [dict(message.headers) for message in EmbeddedPlace(file.parent / "broker.db").contents(queue)]
+
+
+def test_send_lets_headers_travel_that_the_route_names(carrying: Path) -> None:
+    given = ("--header", "x-request-id=a=b", "--header", "traceparent=00-1")
+    result = run("send", "-p", carrying, "POST /pay", *given, stdin=b"{}\n{}\n")
+    assert result.exit_code == 0, result.stderr
+    assert headers_on(carrying, "payments") == [{"http-x-request-id": "a=b", "http-traceparent": "00-1"}] * 2
+
+
+def test_to_a_queue_the_headers_of_any_route_may_travel(carrying: Path) -> None:
+    assert run("send", "-p", carrying, "payments", "--header", "X-Shop=7", stdin=b"{}").exit_code == 0
+    assert headers_on(carrying, "payments") == [{"http-x-shop": "7"}]
+
+
+def test_a_card_number_does_not_travel_in_a_header(carrying: Path) -> None:
+    assert run("send", "-p", carrying, "/pay", "--header", "X-Request-ID=4242424242424242", stdin=b"{}").exit_code == 0
+    assert "4242424242" not in str(headers_on(carrying, "payments"))
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        (["X-Shop=7"], "no header 'X-Shop' travels there; known: X-Request-ID, traceparent"),
+        (["X-Reqest-ID=7"], "no header 'X-Reqest-ID' travels there (did you mean 'X-Request-ID'?)"),
+        (["Authorization=me"], "no header 'Authorization' travels there"),
+        (["X-Request-ID"], "'X-Request-ID' has no '='; write NAME=VALUE"),
+        (["X-Request-ID=7", "x-request-id=8"], "the header x-request-id is given twice"),
+        (["X-Request-ID=caf\u00e9"], "must be printable ASCII"),
+        (["X-Request-ID=" + "a" * 1025], "has 1,025 characters, and may have 1,024"),
+    ],
+)
+def test_a_header_that_can_not_travel_is_refused_before_anything_is_sent(
+    carrying: Path, headers: list[str], reason: str
+) -> None:
+    given = [word for header in headers for word in ("--header", header)]
+    result = run("send", "-p", carrying, "POST /pay", *given, stdin=b"{}")
+    assert result.exit_code == 2
+    assert reason in " ".join(result.stderr.split())
+    assert not (carrying.parent / "broker.db").exists()

@@ -22,7 +22,7 @@ from tests.waiting import wait_until
 
 __all__ = ["chromium", "page"]
 
-WITH_MAILBOX = PIPELINE + '    mailbox: {listen: "127.0.0.1:0", folder: mails}\n'
+WITH_MAILBOX = PIPELINE + '    mailbox: {listen: "127.0.0.1:0", folder: mails}\n    ledger: sqlite:ledger.db\n'
 
 
 @pytest.fixture
@@ -31,6 +31,7 @@ def shop(show: Show, tmp_path: Path) -> Shown:
     shown = show(WITH_MAILBOX)
     bury(shown, "order-1", "order-2", error="order 17 is refused")
     bury(shown, "order-3", error="no money")
+    wait_until(lambda: shown.served.ready)
     wait_until(lambda: "3 dead letters" in shown.ask("/").body)
     mail = EmailMessage()
     mail["Subject"], mail["To"], mail["From"] = "Your order", "ada@example.com", "shop@example.com"
@@ -86,6 +87,16 @@ def test_a_dead_letter_is_dropped_with_a_reason_and_not_without(page: Page, shop
     expect(page.get_by_text("no money")).to_have_count(0)
 
 
+def test_an_operator_pauses_a_stage_and_resumes_it(page: Page, shop: Shown) -> None:
+    page.goto(url(shop, "/queues/orders"))
+    page.get_by_role("link", name="Pause…").click()
+    page.get_by_label("Reason").fill("the bank is down")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("has paused it: the bank is down.")).to_be_visible()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("link", name="Pause…")).to_be_visible()
+
+
 def test_a_mail_is_shown_as_its_reader_sees_it_and_runs_nothing(page: Page, shop: Shown) -> None:
     page.goto(url(shop, "/mailbox"))
     page.get_by_role("link", name="Your order").click()
@@ -133,6 +144,9 @@ def test_without_a_script_everything_can_be_read(chromium: Browser, shop: Shown)
 PATHS = (
     "/",
     "/queues/orders",
+    "/queues/orders/pause",
+    "/messages",
+    "/messages?what=somebody",
     "/dead",
     "/dead/orders/order-1",
     "/dead/replay?queue=orders",

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tests.console.conftest import Shown, bury
+import json
+from pathlib import Path
+
+import pytest
+
+from runner.audit import read_trail
+from runner.console.access import hash_of
+from runner.operations import router_to
+from tests.console.conftest import Show, Shown, bury
+from tests.console.test_guard import ASKING, TOKENS, Browser
+
+CARD = "4111111111111111"
 
 
 def test_they_are_grouped_by_kind_of_error_and_each_opens(shown: Shown) -> None:
@@ -37,3 +48,54 @@ def test_a_queue_that_is_not_there_is_told(shown: Shown) -> None:
     answer = shown.ask("/dead?queue=order")
     assert answer.status == 503
     assert "did you mean &#39;orders&#39;?" in answer.body
+
+
+SEALED = """
+    keys: file:keys
+    queues: {orders: {schema: order.json}, bills: {}}
+"""
+SCHEMA = {"properties": {"card": {"type": "string", "x-sensitive": {"show": "last4"}}}}
+
+
+@pytest.fixture
+def sealed(show: Show) -> Shown:
+    """A console with tokens, whose dead letter `a` has a sealed card."""
+    text = ASKING.replace("    queues: {orders: {}, bills: {}}\n", SEALED)
+    text = text.replace(TOKENS, TOKENS + f'        eve: {{hash: "{hash_of("eves token")}", roles: [revealer]}}\n')
+    shown = show(text, {"order.json": SCHEMA})
+    assert shown.loaded.sealer is not None
+    shown.loaded.sealer.prepare(production=False)
+    messages = router_to(shown.loaded, "orders").route_text(json.dumps({"card": CARD}).encode(), "a")
+    assert isinstance(messages, list)
+    bury(shown, "a", error="it failed", body=messages[0].payload)
+    return shown
+
+
+def test_a_sealed_field_is_opened_by_a_revealer_with_a_reason_and_that_is_written_down(
+    sealed: Shown, tmp_path: Path
+) -> None:
+    eve = Browser(sealed)
+    eve.log_in("eves token")
+    page = eve.get("/dead/orders/a").body
+    assert CARD not in page
+    assert "<option>card</option>" in page
+    seal = eve.seal("/dead/orders/a")
+    assert eve.post("/dead/orders/a", seal, {"field": "card", "reason": ""}).status == 400
+    opened = eve.post("/dead/orders/a", seal, {"field": "card", "reason": "a chargeback"})
+    assert CARD in opened.body
+    assert opened.headers["cache-control"] == "no-store"
+    [deed] = read_trail(tmp_path, 9)
+    assert (deed["who"], deed["deed"], deed["field"], deed["reason"]) == ("eve", "reveal", "card", "a chargeback")
+    assert CARD not in str(deed)
+    assert eve.post("/dead/orders/a", seal, {"field": "user", "reason": "x"}).status == 503
+
+
+@pytest.mark.parametrize("token", ["adas token", "bobs token"])
+def test_nobody_else_opens_one(sealed: Shown, token: str, tmp_path: Path) -> None:
+    browser = Browser(sealed)
+    browser.log_in(token)
+    assert "Open a sealed field" not in browser.get("/dead/orders/a").body
+    answer = browser.post("/dead/orders/a", browser.seal("/"), {"field": "card", "reason": "x"})
+    assert answer.status == 403
+    assert CARD not in answer.body
+    assert read_trail(tmp_path, 9) == []

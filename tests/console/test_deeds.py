@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from runner.audit import read_trail
-from tests.console.conftest import Show, Shown, bury
+from tests.console.conftest import PIPELINE, Show, Shown, bury
 from tests.console.test_guard import ASKING, Browser
 from tests.waiting import wait_until
 
@@ -36,6 +36,19 @@ def test_what_is_replayed_leaves_the_dead_letters_and_is_written_down(shown: Sho
     assert shown.broker.depths(["bills"])["bills"].ready == 1
     [deed] = read_trail(tmp_path, 9)
     assert (deed["deed"], deed["id"], deed["to"], deed["reason"]) == ("replay", "a", "bills", "mended")
+
+
+def test_on_rabbitmq_it_is_the_same(show: Show, vhost_url: str) -> None:
+    shown = show(PIPELINE.replace("BROKER", f'"{vhost_url}"'))
+    bury(shown, "a", "b", error="order 17 is refused")
+    browser = Browser(shown)
+    assert "order … is refused" in browser.get("/dead").body
+    assert "Replay 2 dead letters" in browser.get("/dead/replay?queue=orders").body
+    seal = browser.seal("/dead/replay?id=a")
+    answer = browser.post("/dead/replay", seal, {"id": "a"})
+    wait_until(lambda: "Replayed 1 dead letter<" in browser.get(answer.headers["location"]).body)
+    wait_until(lambda: dead_of(shown) == 1)
+    wait_until(lambda: 'data-live="queue.orders.dead">1<' in browser.get("/").body)
 
 
 def test_a_drop_wants_a_reason(shown: Shown, tmp_path: Path) -> None:

@@ -157,3 +157,10 @@ def test_without_tokens_a_name_that_anybody_could_own_is_refused(show: Show) -> 
 )
 def test_which_names_are_nobody_elses(host: str, ours: bool) -> None:
     assert is_own_name(host) == ours
+
+
+def test_a_program_with_a_token_needs_no_seal_and_whoever_only_says_so_does(browser: Browser) -> None:
+    known, basic = {"Authorization": "Bearer adas token"}, {"Authorization": "Basic YTpi"}
+    form = FORM | {"Accept": "text/html"}
+    assert browser.shown.ask("/dead/jobs/1", "POST", "", form | known).status == 303
+    assert browser.shown.ask("/dead/jobs/1", "POST", "", form | basic).status == 403

@@ -1,41 +1,66 @@
-"""The last hour, for lines."""
+"""The last hour, for lines and rates."""
 
 from __future__ import annotations
 
 from runner.brokers.base import Depth
-from runner.console.history import HEIGHT, KEPT, WIDTH, History
+from runner.console.history import EVERY, HEIGHT, KEPT, STEADY, WIDTH, History, line
+from runner.observability.snapshot import Snapshot, StageTotals, Told, Totals
 
 
-def points(history: History) -> list[tuple[float, float]]:
-    return [(float(x), float(y)) for x, y in (pair.split(",") for pair in history.line("q", "waiting").split())]
+def counted(at: float, handled: int = 0) -> Snapshot:
+    totals = Totals(stages={"pay": StageTotals(handled=handled - 1, retried=1) if handled else StageTotals()})
+    return Snapshot(at, {}, Told(totals))
+
+
+def points(text: str) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, y in (pair.split(",") for pair in text.split())]
 
 
 def test_now_is_at_the_right_and_more_is_higher() -> None:
     history = History()
-    for ready in (0, 100, 50):
-        history.add({"q": Depth(ready=ready, in_hand=0, delayed=0)})
-    found = points(history)
+    for number, ready in enumerate((0, 100, 50)):
+        history.add({"q": Depth(ready=ready, in_hand=0, delayed=0)}, counted(number))
+    found = points(history.waiting("q"))
     assert found[-1][0] == WIDTH
     assert [x for x, _ in found] == sorted(x for x, _ in found)
     (_, none), (_, most), (_, some) = found
     assert 0 < most < some < none < HEIGHT
-    assert history.peak("q", "waiting") == 100
+    assert history.peak("q") == 100
 
 
 def test_what_waits_is_ready_in_hand_or_delayed() -> None:
     history = History()
-    history.add({"q": Depth(ready=1, in_hand=2, delayed=4, dead=8)})
-    assert (history.peak("q", "waiting"), history.peak("q", "dead")) == (7, 8)
+    history.add({"q": Depth(ready=1, in_hand=2, delayed=4, dead=8)}, counted(0.0))
+    assert history.peak("q") == 7
 
 
 def test_an_hour_is_kept_and_no_more() -> None:
     history = History()
-    history.add({"q": Depth(ready=1000)})
-    for _ in range(KEPT):
-        history.add({"q": Depth(ready=1)})
-    assert len(points(history)) == KEPT
-    assert history.peak("q", "waiting") == 1
+    history.add({"q": Depth(ready=1000)}, counted(0.0))
+    for number in range(KEPT):
+        history.add({"q": Depth(ready=1)}, counted(number))
+    assert len(points(history.waiting("q"))) == KEPT
+    assert history.peak("q") == 1
 
 
 def test_a_queue_of_which_nothing_is_known_has_no_line() -> None:
-    assert History().line("q", "waiting") == ""
+    assert History().waiting("q") == History().handled("pay") == line([]) == ""
+    assert History().rate("pay", counted(1.0, 9)) is None
+
+
+def test_a_rate_counts_every_attempt_over_the_last_moments() -> None:
+    history = History()
+    for number in range(10):
+        history.add({}, counted(number * EVERY, number * 100))
+    now = 9 * EVERY + 1
+    rate = history.rate("pay", counted(now, 1000))
+    assert rate is not None
+    steps = STEADY // EVERY
+    assert rate == (1000 - (9 - steps) * 100) / (now - (9 - steps) * EVERY)
+    assert {y for _, y in points(history.handled("pay"))[1:]} == {1.0}, "always as fast"
+
+
+def test_a_run_that_has_begun_again_has_no_negative_rate() -> None:
+    history = History()
+    history.add({}, counted(0.0, 100))
+    assert history.rate("pay", counted(60.0, 3)) == 0

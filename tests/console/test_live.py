@@ -8,9 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
+from runner.console import live, rsgi
+from runner.console.figures import Figures, figures_of
+from runner.console.history import History
+from runner.console.run import Run
 from runner.message import Destination, Outgoing
-from tests.console.conftest import Shown
-from tests.waiting import TIMEOUT
+from tests.console.conftest import Show, Shown
+from tests.waiting import TIMEOUT, wait_until
 
 
 class Stream:
@@ -18,10 +24,10 @@ class Stream:
 
     def __init__(self, connection: socket.socket) -> None:
         connection.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        self._file = connection.makefile("rb")
+        self.file = connection.makefile("rb")
 
     def next(self) -> dict[str, Any]:
-        for line in self._file:
+        for line in self.file:
             if line.startswith(b"data: "):
                 found: dict[str, Any] = json.loads(line.removeprefix(b"data: "))
                 return found
@@ -31,7 +37,9 @@ class Stream:
 @contextmanager
 def streaming(shown: Shown) -> Iterator[Stream]:
     with socket.create_connection(("127.0.0.1", shown.port), TIMEOUT) as connection:
-        yield Stream(connection)
+        stream = Stream(connection)
+        yield stream
+        stream.file.close()
 
 
 def test_all_figures_come_first_and_then_those_that_change(shown: Shown) -> None:
@@ -58,3 +66,43 @@ def test_a_stop_ends_the_streams_at_once(shown: Shown) -> None:
                 stream.next()
         except (EOFError, ConnectionResetError):
             pass
+
+
+def test_while_nobody_looks_nothing_is_made(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Figures] = []
+
+    def making(run: Run, history: History) -> Figures:
+        made.append(figures_of(run, history))
+        return made[-1]
+
+    monkeypatch.setattr(live, "EVERY", 0.001)
+    monkeypatch.setattr(rsgi, "figures_of", making)
+    shown = show()
+    for _ in range(50):
+        assert shown.ask("/health/live").status == 200
+    assert made == []
+    with streaming(shown) as stream:
+        stream.next()
+        wait_until(lambda: len(made) > 10)
+    wait_until(lambda: shown.served.looking == 0)
+    seen = len(made)
+    for _ in range(50):
+        assert shown.ask("/health/live").status == 200
+    assert len(made) <= seen + 1, "the one that was being made"
+
+
+def test_one_who_does_not_read_holds_up_nobody(shown: Shown) -> None:
+    with streaming(shown), streaming(shown) as other:
+        for _ in range(3):
+            other.next()
+
+
+def test_more_than_may_look_are_refused(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "MOST", 1)
+    shown = show()
+    with streaming(shown) as stream:
+        stream.next()
+        assert shown.ask("/live").status == 503
+    wait_until(lambda: shown.served.looking == 0)
+    with streaming(shown) as stream:
+        stream.next()

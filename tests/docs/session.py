@@ -28,7 +28,9 @@ RABBITMQ = "amqp://guest:guest@localhost:5672/%2F"
 """What the pages call RabbitMQ."""
 
 _STARTS = re.compile(r"\b(make|runner) run\b")
-_LOOKS = re.compile(r"runner (ledger|mail|status)|cat |python -c |curl .*/(health|payments)/")
+_LOOKS = re.compile(
+    r"runner (find|ledger|mail|status|dead list|dead show|queue peek)|cat |python -c |curl .*/(health|payments)/"
+)
 """Commands that change nothing, and are repeated until they print what is shown: the
 page's reader is slower than a test."""
 
@@ -42,9 +44,10 @@ _VARIES = [
         (r"\bprocess \d+\b", "<process>"),
         (r"\bOrder [0-9a-f]{8}\b", "<reference>"),
         (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+Z)?)?", "<time>"),
+        (r"\d{4}-\d\d-\d\d \(UTC\)", "<day>"),
         (r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d (GMT|[+-]\d{4})", "<time>"),
         (r"\b\d\d:\d\d:\d\d\.\d{3}Z|^\d\d:\d\d:\d\d", "<time>"),
-        (r"\d+\.\d+ ?s\b", "<seconds>"),
+        (r"\b\d+ ms\b|\d+\.\d+ ?s\b", "<seconds>"),
         (r"(console +http://localhost:)\d+", r"\g<1>5001"),  # each run has another
         (r"\S*/var/mailbox/new/\S+", "<mail>"),
         (r"[ \t]+$", ""),

@@ -16,7 +16,7 @@ SECTIONS = dict(re.findall(r"^## runner (\w+(?: \w+)?)\n(.*?)(?=^## |\Z)", PAGE,
 
 
 def commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
-    """Each command as it is typed: `run`, `ledger show`."""
+    """Each command as it is typed: `run`, `dead show`."""
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)

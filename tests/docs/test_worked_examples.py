@@ -1,7 +1,7 @@
 """Follows every section of every page: creates its files, changes and checks its pipeline, types
 its commands, and compares what they print with what the page shows.
 
-The rewirings and the exchanges run on both brokers.
+The rewirings, the exchanges and the dead letters run on both brokers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.docs.pages import PAGES, REFERENCE, ROOT, Section, sections
 from tests.docs.session import RABBITMQ, Session
 
 EVERY = [section for page in PAGES if page != REFERENCE for section in sections(page) if section.blocks]
-ON_BOTH_BROKERS = {ROOT / "docs/rewiring.md", ROOT / "docs/exchanges.md"}
+ON_BOTH_BROKERS = {ROOT / "docs" / page for page in ("rewiring.md", "exchanges.md", "dead-letters.md")}
 
 
 def followed(*, on_both_brokers: bool) -> list[Section]:

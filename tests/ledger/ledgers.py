@@ -56,6 +56,7 @@ def claim(
     *,
     key: str = "k1",
     body: str = "a body",
+    older: tuple[str, ...] = (),
     busy: float = 60.0,
     keep: float = 600.0,
 ) -> Claimed:
@@ -67,7 +68,7 @@ def claim(
         found.published(HopKey(id, "in"), ROUTE, time.time())
         return found
 
-    ledger.claim(Requested(ROUTE, key, body, message), records, busy=busy, keep=keep, then=asked)
+    ledger.claim(Requested(ROUTE, key, body, message, older), records, busy=busy, keep=keep, then=asked)
     claimed, error = asked.wait()
     assert error is None
     return claimed  # type: ignore[no-any-return]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
+import struct
 import subprocess
 import sys
+import threading
 from contextlib import closing, suppress
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from sqlalchemy import insert, select
 
+from bench.postgres_node import PostgresNode
 from runner.errors import LedgerAwayError, LedgerError, LedgerSetupError
 from runner.ledger.database import Database
 from runner.ledger.tables import SETTING
@@ -105,6 +110,50 @@ def test_a_server_that_is_not_there_is_away_and_its_password_is_not_told(free_ur
         database.upgrade()
     assert "hunter2" not in str(raised.value)
     database.close()
+
+
+@pytest.mark.parametrize(
+    ("user", "database", "said"),
+    [("nobody", "", 'role "nobody" does not exist'), ("", "nowhere", 'database "nowhere" does not exist')],
+)
+def test_who_may_not_come_in_is_told_what_to_correct(
+    postgres_node: PostgresNode, user: str, database: str, said: str
+) -> None:
+    parts = urlsplit(postgres_node.new_database())
+    place = parts._replace(
+        netloc=f"{user}@{parts.netloc.rpartition('@')[2]}" if user else parts.netloc,
+        path=f"/{database}" if database else parts.path,
+    )
+    found = Database(urlunsplit(place))
+    with pytest.raises(LedgerAwayError) as raised:
+        found.upgrade()
+    found.close()
+    assert said in str(raised.value)
+    assert str(raised.value).endswith(
+        "(correct the user, the password or the database of 'ledger', or let this user in)"
+    )
+
+
+def test_a_refused_password_is_told_without_it(free_url: str) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        threading.Thread(target=refuse, args=(server,), daemon=True).start()
+        found = Database(
+            f"{free_url.replace(':1/', f':{server.getsockname()[1]}/')}?sslmode=disable&gssencmode=disable"
+        )
+        with pytest.raises(LedgerAwayError, match=r'password authentication failed for user "me" \(correct the user'):
+            found.upgrade()
+        found.close()
+
+
+def refuse(server: socket.socket) -> None:
+    """As PostgreSQL refuses a password (its protocol, version 3)."""
+    client, _ = server.accept()
+    with client:
+        client.recv(1024)
+        client.sendall(b"R" + struct.pack("!II", 8, 3))  # AuthenticationCleartextPassword
+        client.recv(1024)
+        fields = b'SFATAL\0C28P01\0Mpassword authentication failed for user "me"\0\0'
+        client.sendall(b"E" + struct.pack("!I", len(fields) + 4) + fields)
 
 
 def test_a_file_that_another_program_holds_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,8 @@ def test_what_became_of_it_is_recorded_with_its_attempt(ledger: Ledger) -> None:
     record(ledger, settled(KEY, "waiting", at=1001.0, attempts=2, next_at=1009.0, error="the bank is away"))
     assert hop(ledger) == Hop("m1", "in", "waiting", "POST /pay", 1000.0, "one", 2, 1001.0, 1009.0, "the bank is away")
     record(ledger, settled(KEY, at=1010.0, attempts=3))
-    assert hop(ledger) == Hop("m1", "in", "handled", "POST /pay", 1000.0, "one", 3, 1010.0, None, "")
+    why_again = "the bank is away"
+    assert hop(ledger) == Hop("m1", "in", "handled", "POST /pay", 1000.0, "one", 3, 1010.0, None, why_again)
 
 
 def test_what_other_programs_have_published_is_known_once_it_is_settled(ledger: Ledger) -> None:

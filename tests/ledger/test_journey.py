@@ -31,6 +31,10 @@ def journey(*states: State) -> Journey:
         (["left"], "done", False),
         (["dead"], "dead", False),
         (["handled", "published", "dead"], "dead", False),
+        (["moved", "handled"], "done", False),
+        (["handled", "dropped"], "dropped", False),
+        (["dropped", "published"], "in progress", True),
+        (["dropped", "dead"], "dead", False),
     ],
 )
 def test_how_a_message_stands(states: list[State], standing: Standing, under_way: bool) -> None:

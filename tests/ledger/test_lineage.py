@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from runner.ledger.hops import HopKey
-from runner.ledger.lineage import VIA, converging, hop_of, via_after, via_of
-from runner.message import Delivery, Session
+from runner.ledger.lineage import converging, hop_of, via_after, via_of
+from runner.message import VIA, Delivery, Session
 from runner.topology import plan
 from tests.pipelines import loaded
 

@@ -14,10 +14,9 @@ from runner.ledger.database import Database
 from runner.ledger.holders import holders_of
 from runner.ledger.hops import HopKey, HopStatements, Records
 from runner.ledger.ledger import Ledger
-from runner.ledger.lineage import VIA
 from runner.ledger.once import JudgeJob, Judgement, Rule, restored, stored
 from runner.ledger.writer import Writer
-from runner.message import Destination, Outgoing
+from runner.message import VIA, Destination, Outgoing
 from tests.ledger.ledgers import PARK, RETRY, Asked, judge, published, record, settled
 from tests.waiting import wait_until
 
@@ -48,6 +47,12 @@ def test_what_may_be_handled_has_begun_from_then_on(ledger: Ledger) -> None:
     assert standing(ledger, rule=RETRY) == "new"
     assert state(ledger) == "begun"
     assert standing(ledger) == "held"
+
+
+def test_of_two_deliveries_of_one_copy_at_once_the_second_is_held(ledger: Ledger) -> None:
+    other = HopKey("m2", "in")
+    assert [one.standing for one in judge(ledger, KEY, other, KEY)] == ["new", "new", "held"]
+    assert [one.standing for one in judge(ledger, HopKey("m3", "in"), KEY)] == ["new", "held"]
 
 
 def test_what_another_process_has_begun_is_held_as_long_as_that_lives(ledger: Ledger, ledger_url: str) -> None:

@@ -75,6 +75,13 @@ def test_another_body_is_told_whether_in_flight_or_answered(ledger: Ledger, cloc
     assert claim(ledger, "m2", body="another") == Mismatch()
 
 
+def test_a_body_is_known_by_what_an_older_key_made_of_it(ledger: Ledger) -> None:
+    claim(ledger, "m1", body="by the older key")
+    answer(ledger)
+    assert claim(ledger, "m2", body="by the newer key", older=("by the older key",)) == Answered(ANSWER, "m1")
+    assert claim(ledger, "m3", body="by the newer key") == Mismatch()
+
+
 def test_what_was_not_answered_202_may_come_again_at_once_as_the_same_message(ledger: Ledger) -> None:
     claim(ledger, "m1")
     answer(ledger, answer=None)

@@ -12,6 +12,12 @@ from runner.ledger.ledger import Ledger
 from runner.ledger.tables import SETTING, VERSION
 from tests.ledger.ledgers import judge, published, record
 
+NEW_SINCE_THE_FIRST = [
+    "DROP TABLE term",
+    *(f"ALTER TABLE hop DROP COLUMN {name}" for name in ("holder", "took", "told")),
+]
+"""What makes a ledger one of the first version."""
+
 
 def test_a_ledger_that_is_opened_again_keeps_what_it_has(ledger_url: str) -> None:
     first = Ledger(ledger_url).open(timeout=30.0)
@@ -28,7 +34,7 @@ def test_a_ledger_of_an_older_runner_is_upgraded_with_what_it_has(ledger_url: st
     first.close()
     database = Database(ledger_url)
     with database.transaction() as connection:
-        for step in ("DROP TABLE api_key", "DROP TABLE spent", "ALTER TABLE hop DROP COLUMN holder"):
+        for step in ("DROP TABLE api_key", "DROP TABLE spent", *NEW_SINCE_THE_FIRST):
             connection.exec_driver_sql(step)
         connection.execute(update(SETTING).where(SETTING.c.name == "version").values(value="1"))
     database.close()
@@ -59,8 +65,8 @@ def test_a_ledger_of_the_first_version_is_upgraded_with_what_it_has(ledger_url: 
     first.close()
     database = Database(ledger_url)
     with database.transaction() as connection:
-        connection.exec_driver_sql("ALTER TABLE hop DROP COLUMN holder")
-        connection.exec_driver_sql("DROP TABLE api_key")
+        for step in ("DROP TABLE api_key", *NEW_SINCE_THE_FIRST):
+            connection.exec_driver_sql(step)
         connection.execute(update(SETTING).where(SETTING.c.name == "version").values(value="1"))
     database.close()
     for _ in range(2):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import urllib.request
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from bench.ports import free_port
 from tests.system.program import PIPELINE, Program
-from tests.waiting import wait_until
+from tests.waiting import TIMEOUT, wait_until
 
 
 class Two:
@@ -81,3 +82,17 @@ def test_a_console_that_waits_for_its_address_stops_at_once(two: Two) -> None:
     finally:
         first.stop()
         second.stop()
+
+
+def test_a_stop_ends_what_browsers_follow_at_once(two: Two) -> None:
+    program, _ = two.programs
+    try:
+        program.start()
+        with socket.create_connection(("127.0.0.1", two.console), TIMEOUT) as browser:
+            browser.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert b"text/event-stream" in browser.recv(4096)
+            assert program.stop() == 0
+            while browser.recv(65536):
+                pass
+    finally:
+        program.stop(signal.SIGKILL)

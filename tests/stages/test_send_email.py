@@ -38,8 +38,11 @@ def stage(relay: Relay | ScriptedRelay, **settings: Any) -> SendEmail:
 
 def sent(relay: Relay, message: Message, **settings: Any) -> EmailMessage:
     with stage(relay, **settings) as send:
-        assert send(message) is None  # type: ignore[func-returns-value]  # the end of the line
-    return relay.parsed()[-1]
+        receipt = send(message)
+    mail = relay.parsed()[-1]
+    assert receipt["messageId"] == mail["Message-ID"]
+    assert str(receipt["answer"]).startswith("250")
+    return mail
 
 
 def part(mail: EmailMessage, kind: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import re
 import shutil
+import subprocess
+import sys
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -172,6 +174,31 @@ def pay_in_every_way(program: Program, cards: Cards) -> list[str]:
     return answers
 
 
+def operate(program: Program, dead: int) -> list[str]:
+    """Look at the dead letters in every way, and replay them: all fail again, and then some go on behind
+    the stage that spoils them. What the commands print; an export lies in a file."""
+
+    def run(*words: str) -> str:
+        command = [sys.executable, "-m", "runner", "dead", *words]
+        done = subprocess.run(
+            command, cwd=program.folder, env=program.environment(), check=True, capture_output=True, text=True
+        )
+        return done.stdout + done.stderr
+
+    shown = [run("list"), run("list", "--format", "json"), run("replay", "--all", "--dry-run")]
+    exported = run("export")
+    (program.folder / "export.jsonl").write_text(exported)
+    assert len(exported.splitlines()) == dead
+    shown += [run("show", one) for one in re.findall(r'"id": ?"(\w+)"', exported)[:: dead // 5]]
+    shown.append(run("replay", "--all", "--reason", "seen again"))
+    program.wait_settled(dead)
+    shown.append(run("replay", "--error", "no such card", "--to", "checked_queue", "--reason", "they are fine"))
+    program.wait_settled(dead - FATES["crash"])
+    shown.append(run("drop", "--error", "is not for us", "--reason", "nobody wants them"))
+    program.wait_settled(dead - FATES["crash"] - FATES["reject"])
+    return shown
+
+
 def test_a_card_number_is_nowhere_whatever_becomes_of_its_payment(
     payments: Program, ledger_url: str, request: pytest.FixtureRequest
 ) -> None:
@@ -180,7 +207,8 @@ def test_a_card_number_is_nowhere_whatever_becomes_of_its_payment(
     answers = pay_in_every_way(payments, cards)
     dead = sum(FATES[fate] for fate in DEAD) + 1
     payments.wait_settled(dead)
-    mails = FATES["paid"] + FATES["retry"] + FATES["stray"] + FATES["die"] + REFUSED + REPEATED + 1
+    answers += operate(payments, dead)
+    mails = FATES["crash"] + FATES["paid"] + FATES["retry"] + FATES["stray"] + FATES["die"] + REFUSED + REPEATED + 1
     wait_until(lambda: len(list((payments.folder / "var/mailbox/new").iterdir())) >= mails)
     folders, ledger = [payments.folder.parent], "ledger.db"  # the program's, and the files of SQLite beside it
     if not payments.broker.startswith("embedded:"):
@@ -201,6 +229,8 @@ def test_a_card_number_is_nowhere_whatever_becomes_of_its_payment(
     assert found(everywhere, [*cards.numbers, DECLINED, FAILING]) == []
     [paid, *_] = re.findall(r"/payments/(\w+)", answers[0])
     assert any(ledger in name and paid.encode() in data for name, data in everywhere.items()), "it was searched, too"
+    deeds = everywhere[str(payments.folder / "var/audit.jsonl")].splitlines()
+    assert len(deeds) == dead + FATES["crash"] + FATES["reject"]
     log = everywhere[str(payments.folder / "log")]
     assert b"ValueError: no such card: " in log
     assert b"sealed.1." in b"".join(everywhere.values())

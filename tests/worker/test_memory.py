@@ -65,7 +65,7 @@ def test_what_became_of_a_delivery_is_noted_until_it_is_taken() -> None:
     events.handled("one", handled, [], 0.1)
     events.retried("one", retried, Failure("the bank is away", 2, 5), 8.0)
     events.dead("one", dead, Failure("no such account", 2, 5))
-    assert notes.take(handled) == Note("handled", "one", 2)
+    assert notes.take(handled) == Note("handled", "one", 2, seconds=0.1)
     assert notes.take(retried) == Note("waiting", "one", 2, "the bank is away", 8.0)
     assert notes.take(dead) == Note("dead", "one", 2, "no such account")
     assert [notes.take(each) for each in (handled, retried, dead)] == [None, None, None]

@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
-from runner import Message, Retry
+from runner import Engine, Message, Retry
 from runner.ledger.hops import HopKey
 from runner.ledger.ledger import Ledger
 from runner.ledger.once import stored
+from runner.ledger.tables import HOP
 from runner.message import Destination, Outgoing
 from tests.dead_letters import dead_letters
 from tests.ledger.ledgers import PARK, RETRY, judge, record, settled
+from tests.pipelines import loaded
 from tests.waiting import wait_until
 from tests.worker.handlers import Recorder
-from tests.worker.remembering import Scripted, engine, journey, ledger_of, send, standing
+from tests.worker.remembering import HANDLER, Scripted, engine, journey, ledger_of, send, standing
 
 ONCE = "one: {consume: work, publish: out, once: true}\ntwo: {consume: out}"
 PARKING = ONCE.replace("once: true", "once: true, on_unknown: park")
@@ -271,7 +274,7 @@ def test_a_ledger_that_does_not_answer_holds_up_a_parking_stage_only_for_a_while
         commit, asked, answering = writer._commit, threading.Event(), threading.Event()
 
         def hold(jobs: Any) -> None:
-            if any(getattr(job, "_rule", None) is not None and job._rule.begins for job in jobs):
+            if any(getattr(job, "rule", None) is not None and job.rule.begins for job in jobs):
                 asked.set()
                 answering.wait(30)
             commit(jobs)
@@ -304,3 +307,29 @@ def test_what_is_finished_while_it_waits_for_a_slot_is_published_and_not_parked(
         wait_until(lambda: handled(seen, "out"))
     assert handled(seen) == []
     assert letters(tmp_path) == []
+
+
+def test_a_recorded_result_is_sealed_where_there_are_keys_and_published_from_there(
+    tmp_path: Path, ledger_url: str, seen: Recorder
+) -> None:
+    Scripted.do = lambda _message: {"to": "buyer@example.com", "call": len(handled(seen))}
+    text = f"""
+        broker: BROKER
+        ledger: {ledger_url}
+        keys: file:keys
+        queues: {{work: {{}}, out: {{}}}}
+        stages:
+          one: {{consume: work, handler: {HANDLER}, publish: out, once: true}}
+          two: {{consume: out, handler: {HANDLER}}}
+    """
+    with Engine(loaded(tmp_path, text), timeout=30) as running:
+        for _ in range(2):
+            send(running, "m1")
+        wait_until(lambda: len(handled(seen, "out")) == 2)
+        with ledger_of(running)._database.connection() as connection:
+            results = [
+                bytes(row.result) for row in connection.execute(select(HOP.c.result).where(HOP.c.queue == "work"))
+            ]
+    assert handled(seen) == ["m1"]
+    assert [message.body["call"] for message in seen.messages if message.queue == "out"] == [1, 1]
+    assert [(result[:7], b"buyer@example.com" in result) for result in results] == [(b"sealed.", False)]

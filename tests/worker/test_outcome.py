@@ -17,6 +17,7 @@ from runner.errors import KeysError, Pause, PublishError, Reject, Retry, Unknown
 from runner.message import (
     ATTEMPT,
     ERROR,
+    FIRST_ERROR,
     LONGEST_ERROR,
     QUEUE,
     STAGE,
@@ -37,6 +38,7 @@ from runner.retry import RetryPolicy
 from runner.routing import Router
 from runner.topology import plan
 from runner.validation.schema import Schema
+from runner.worker.first_failure import without
 from runner.worker.outcome import LONGEST_TRACEBACK, Decider, Fate
 
 POLICY = RetryPolicy(attempts=3, delay=2.0, factor=3.0, max_delay=300.0)
@@ -182,13 +184,31 @@ def test_a_retry_waits_as_the_table_says_and_counts_its_attempt(attempt: int, wa
     assert (outcome.fate, outcome.delay) == (Fate.RETRY, wait)
     assert (message.destination, message.delay, message.id) == (Destination("", "in"), wait, "id-1")
     assert message.payload == origin.payload
-    assert message.headers == {"trace": "abc", ATTEMPT: attempt, ERROR: "gateway is down"}
+    assert without(message.headers) == {"trace": "abc", ATTEMPT: attempt, ERROR: "gateway is down"}
     assert message.origin is origin
 
 
 def test_a_handler_may_ask_for_another_wait() -> None:
     outcome = decider().failed(delivery(), Retry("limit reached", delay=3600))
     assert (outcome.delay, the_only(outcome.messages).delay) == (3600, 3600)
+
+
+@pytest.mark.parametrize(("attempt", "asked", "wait"), [(1, 1, 2), (2, 1, 6), (1, 60, 60)])
+def test_a_server_that_asks_for_less_than_the_retry_table_does_not_shorten_it(
+    attempt: int, asked: float, wait: float
+) -> None:
+    outcome = decider().failed(delivery(attempt=attempt), Retry("503", at_least=asked))
+    assert (outcome.delay, the_only(outcome.messages).delay) == (wait, wait)
+
+
+def test_the_first_error_outlives_later_ones_and_ends_with_a_result() -> None:
+    origin = delivery(attempt=1, headers={"trace": "abc"})
+    retry = the_only(decider().failed(origin, Retry("gateway is down")).messages)
+    later = delivery(attempt=3, headers={n: v for n, v in retry.headers.items() if not n.startswith("runner-")})
+    dead = the_only(decider().failed(later, Retry("card is refused")).messages)
+    assert (dead.headers[FIRST_ERROR], dead.headers[ERROR]) == ("gateway is down", "card is refused")
+    assert decider().message(later).headers == {"trace": "abc"}
+    assert the_only(decider(to("out")).done(later, {})).headers == {"trace": "abc"}
 
 
 def test_after_the_last_attempt_comes_the_dead_letter() -> None:
@@ -199,7 +219,7 @@ def test_after_the_last_attempt_comes_the_dead_letter() -> None:
     assert message.destination == Destination("", "in.dlq")
     assert (message.payload, message.id, message.delay) == (origin.payload, "id-1", 0.0)
     assert message.headers[TIME].endswith("+00:00")
-    assert {name: value for name, value in message.headers.items() if name != TIME} == {
+    assert {name: value for name, value in without(message.headers).items() if name != TIME} == {
         "trace": "abc",
         ATTEMPT: 3,
         STAGE: "charge",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -237,6 +238,31 @@ def test_a_late_answer_that_came_by_itself_ends_the_look_ups(tmp_path: Path, led
         wait_until(lambda: running.broker.depths(["work"])["work"].delayed == 0)
     assert Bank.asked == []
     assert [name for name, _ in told(seen)] == ["m1", "e1"]
+
+
+def test_a_late_answer_that_came_before_the_pending_result_ends_the_look_ups_as_well(
+    tmp_path: Path, ledger_url: str, seen: Recorder
+) -> None:
+    answered = threading.Event()
+
+    def do(message: Message) -> Any:
+        if message.queue == "work":
+            assert answered.wait(60)  # the gateway's webhook is faster than its answer
+            return PENDING
+        return {"kind": "paid", "of": "m1"} if message.queue == "events" else message.body
+
+    Scripted.do = do
+    handler = "'tests.worker.remembering:Scripted'"
+    more = f"  late: {{consume: events, handler: {handler}, publish: out, settles: /of}}\n"
+    with engine(tmp_path, ledger_url, "reconcile: [100ms]", more=more) as running:
+        send(running, "m1")
+        wait_until(lambda: handled(seen) == ["m1"])
+        send(running, "e1", queue="events")
+        wait_until(lambda: standing(running, "e1") == "done")
+        answered.set()
+        wait_until(lambda: standing(running, "m1") == "done")
+    assert Bank.asked == []
+    assert [name for name, _ in told(seen)] == ["e1", "m1"]
 
 
 def test_a_pending_result_that_is_published_again_waits_again_and_is_not_handled(

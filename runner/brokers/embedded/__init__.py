@@ -8,6 +8,7 @@
     turn.py      one transaction's work: settle, publish, take
     store.py     messages and queues as rows; knows SQL, and nothing of threads
     reading.py   rows → messages in hand, whatever is in them
+    asking.py    a question to all workers, and their answers
     shelf.py     a queue under an operator's eyes
     books.py     the file's counts, corrected at the start
     file.py      the file itself: opened, checked, explained when it fails, kept small

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.brokers.answer import Answer
-from runner.brokers.base import ANSWER_TIMEOUT, Consumer, Depth, Done, GiveUp
+from runner.brokers.base import ANSWER_TIMEOUT, Asked, Consumer, Depth, Done, GiveUp
+from runner.brokers.embedded.asking import Asking, Listener
 from runner.brokers.embedded.callbacks import LoopCallbacks
 from runner.brokers.embedded.inbox import Publication, Question, packed
 from runner.brokers.embedded.service import Service
@@ -57,6 +58,7 @@ class EmbeddedBroker:
         self._outstanding = Outstanding()
         self._service: Service | None = None
         self._callbacks: LoopCallbacks | None = None
+        self._listener: Listener | None = None
 
     @property
     def available(self) -> bool:
@@ -163,7 +165,21 @@ class EmbeddedBroker:
         if not question.answer.wait(timeout):
             raise self._no_answer(timeout)
 
+    def listen(self, asked: Asked) -> None:
+        self._listener = Listener(self._path, asked)
+        self._listener.start()
+
+    def poll(self, question: bytes, heard: Callable[[bytes], None]) -> Callable[[], None]:
+        try:
+            asking = Asking(self._path, question, heard)
+        except OSError as error:
+            raise BrokerUnavailableError(f"{self._path}: nobody can be asked: {error.strerror}") from error
+        asking.start()
+        return asking.stop
+
     def close(self, *, timeout: float = ANSWER_TIMEOUT) -> None:
+        if self._listener is not None:
+            self._listener.close()
         if self._service is not None:
             self._service.close(timeout)
 

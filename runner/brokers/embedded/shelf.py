@@ -5,6 +5,7 @@ own transactions. Looking takes nothing in hand, and writes nothing.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -17,8 +18,8 @@ from runner.errors import BrokerError
 from runner.message import Outgoing
 from runner.topology import Topology
 
-PAGE = 200
-"""Messages that are in memory at a time."""
+PAGE, PAGE_BYTES = 200, 4 << 20
+"""Messages that are in memory at a time, and bytes of their bodies, by which a page may be exceeded once."""
 START_TIMEOUT = 5.0
 """Seconds."""
 
@@ -26,10 +27,30 @@ START_TIMEOUT = 5.0
 @contextmanager
 def opened(urls: Sequence[str], name: str, queue: str) -> Iterator[EmbeddedShelf]:
     """`queue` in the file that the only URL names. Raises BrokerError."""
+    with _started(urls, name) as broker:
+        yield EmbeddedShelf(broker, queue)
+
+
+@contextmanager
+def waiting(urls: Sequence[str], name: str, topology: Topology, queue: str) -> Iterator[EmbeddedShelf]:  # noqa: ARG001 - RabbitMQ needs it
+    """What lies on the work queue `queue`, also in the hands of a worker. Raises BrokerError."""
+    with _started(urls, name) as broker:
+        yield EmbeddedShelf(broker, queue)
+
+
+@contextmanager
+def delayed(urls: Sequence[str], name: str, topology: Topology, queue: str) -> Iterator[EmbeddedDelayed]:  # noqa: ARG001 - as above
+    """What waits until it goes to the work queue `queue` again. Raises BrokerError."""
+    with _started(urls, name) as broker:
+        yield EmbeddedDelayed(broker, queue)
+
+
+@contextmanager
+def _started(urls: Sequence[str], name: str) -> Iterator[EmbeddedBroker]:
     broker = connect(urls, name)
     broker.start(Topology((), (), ()), timeout=START_TIMEOUT, declare=False)
     try:
-        yield EmbeddedShelf(broker, queue)
+        yield broker
     finally:
         broker.close()
 
@@ -83,11 +104,36 @@ class EmbeddedShelf:
         found: list[Shelved] = []
 
         def read(store: Store) -> None:
-            for place, name, headers, payload in store.page(self._queue, after, PAGE):
+            for place, name, headers, payload in store.page(self._queue, after, PAGE, PAGE_BYTES):
                 found.append(Shelved(name, payload, _headers(headers), place))
 
         self._broker.ask(read)
         return found
+
+
+class EmbeddedDelayed(EmbeddedShelf):
+    """The same for what is delayed: it is in nobody's hand."""
+
+    def settle(self, shelved: Shelved, messages: Sequence[Outgoing]) -> bool:
+        self._broker.publish(messages)
+        return self._in_transaction(partial(_remove_delayed, queue=self._queue, number=shelved.place))
+
+    def _end(self) -> int:
+        return sys.maxsize
+
+    def _page(self, after: int) -> list[Shelved]:
+        found: list[Shelved] = []
+
+        def read(store: Store) -> None:
+            for number, name, headers, payload in store.page_delayed(self._queue, after, PAGE):
+                found.append(Shelved(name, payload, _headers(headers), number))
+
+        self._broker.ask(read)
+        return found
+
+
+def _remove_delayed(store: Store, queue: str, number: int) -> bool:
+    return store.remove_delayed(store.queues[queue], number)
 
 
 def _claim(store: Store, queue: str, place: int) -> bool:

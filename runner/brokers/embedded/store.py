@@ -487,15 +487,41 @@ class Store:
         query = "SELECT coalesce(max(tail), 0) FROM queue WHERE name = ?"
         return int(self._execute(query, (queue,)).fetchone()[0])
 
-    def page(self, queue: str, after: int, most: int) -> list[tuple[int, str, str | None, bytes]]:
+    def page(self, queue: str, after: int, most: int, size: int) -> list[tuple[int, str, str | None, bytes]]:
         """Place, id, headers and payload of up to `most` messages of `queue` behind the place `after`,
-        whoever has them in hand."""
-        return self._execute(
+        whoever has them in hand; fewer, where those have `size` bytes together."""
+        found = self._execute(
             f"SELECT place, {_MESSAGE} FROM message WHERE place > max(?, (SELECT number << {PLACES} FROM queue"
             f" WHERE name = ?) - 1) AND place < (SELECT number + 1 << {PLACES} FROM queue WHERE name = ?)"
             " ORDER BY place LIMIT ?",
             (after, queue, queue, most),
+        )
+        rows: list[tuple[int, str, str | None, bytes]] = []
+        for row in found:
+            rows.append(row)
+            size -= len(row[3])
+            if size <= 0:
+                break
+        found.close()
+        return rows
+
+    def page_delayed(self, queue: str, after: int, most: int) -> list[tuple[int, str, str | None, bytes]]:
+        """The same of those that are delayed, by number."""
+        return self._execute(
+            f"SELECT number, {_MESSAGE} FROM delayed WHERE number > ?"
+            " AND queue = (SELECT number FROM queue WHERE name = ?) ORDER BY number LIMIT ?",
+            (after, queue, most),
         ).fetchall()
+
+    def remove_delayed(self, queue: StoredQueue, number: int) -> bool:
+        """Delete one that is delayed. False: it has come due, or is gone."""
+        mine = "DELETE FROM delayed WHERE number = ? AND queue = ?"
+        if not self._execute(mine, (number, queue.number)).rowcount:
+            return False
+        queue.delayed -= 1
+        queue.next_due = self._execute("SELECT min(due) FROM delayed WHERE queue = ?", (queue.number,)).fetchone()[0]
+        queue.changed = True
+        return True
 
     def depths(self) -> dict[str, tuple[int, int, int]]:
         """Every queue's messages that are ready, in hand and delayed."""

@@ -20,7 +20,9 @@
     quarantine.py   messages whose worker died, one at a time
     depths.py       how many messages are on the queues, and in hand
     roll_call.py    which consumers are workers, and say so
+    asking.py       a question to all workers, and their answers
     shelf.py        a queue under an operator's eyes
+    rotation.py     the same of a work queue, while workers take from it
     amqp/           AMQP by way of pika; nothing else imports it
 
 Everything except the contract's own methods runs on the connection's thread, so nothing here

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 
 from runner.brokers.answer import Answer
-from runner.brokers.base import ANSWER_TIMEOUT, Consumer, Depth, Done, GiveUp
+from runner.brokers.base import ANSWER_TIMEOUT, Asked, Consumer, Depth, Done, GiveUp
 from runner.brokers.outstanding import Outstanding
 from runner.brokers.rabbitmq.amqp.node import BrokerNode
+from runner.brokers.rabbitmq.asking import Asking
 from runner.brokers.rabbitmq.connection import RobustConnection
 from runner.brokers.rabbitmq.consumers import Consumers
 from runner.brokers.rabbitmq.consuming import Subscription
@@ -159,6 +160,14 @@ class RabbitBroker:
         if not answer.wait(timeout):
             raise BrokerUnavailableError(f"the broker has not answered within {timeout:g} s")
         return depths
+
+    def listen(self, asked: Asked) -> None:
+        self._connection.call(self._consumers.listen, asked, self._connection.call)
+
+    def poll(self, question: bytes, heard: Callable[[bytes], None]) -> Callable[[], None]:
+        asking = Asking(self._connection, question, heard)
+        self._connection.call(asking.ask)
+        return asking.stop
 
     def close(self, *, timeout: float = ANSWER_TIMEOUT) -> None:
         if self._life.ending:

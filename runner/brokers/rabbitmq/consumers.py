@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from runner.brokers.base import Asked
 from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.connection import Connection
 from runner.brokers.rabbitmq.amqp.errors import explain
@@ -33,6 +34,8 @@ class Consumers:
         self.quarantines = QuarantineReader(self.subscriptions.values, later)
         self._mend = mend
         self._later = later
+        self._asked: Asked | None = None
+        self._call: Callable[..., None] = later
         self._connection: Connection | None = None
         """The one that is ready."""
         self._answering = False
@@ -42,6 +45,10 @@ class Consumers:
         """Whether the broker has confirmed the consumer of `queue`. From any thread."""
         subscription = self.subscriptions.get(queue)
         return subscription is not None and subscription.registered
+
+    def listen(self, asked: Asked, call: Callable[..., None]) -> None:
+        """Questions are for `asked`; `call` carries out a function on the I/O thread, from any other."""
+        self._asked, self._call = asked, call
 
     def sessions(self) -> list[ChannelSession]:
         """Those with something in hand, or to be acked."""
@@ -86,7 +93,7 @@ class Consumers:
             return
         if not self._answering:
             self._answering = True
-            answer_roll_calls(connection, self._roll)
+            answer_roll_calls(connection, self._roll, self._hear)
             connection.open_channel(self._read_quarantines_on)
         if subscription.session is not None:
             subscription.attach(subscription.session.channel)
@@ -156,6 +163,14 @@ class Consumers:
 
         channel.on_closed(closed)
         self.quarantines.attach(channel)
+
+    def _hear(self, channel: Channel, question: bytes, reply_to: str) -> None:
+        def publish(text: bytes) -> None:
+            if channel.is_open:
+                channel.publish("", reply_to, text)
+
+        if self._asked is not None:
+            self._asked(question, reply_to, lambda text: self._call(publish, text))
 
     def _roll(self) -> Mapping[str, Held]:
         held = Counter(delivery.queue for session in self.sessions() for delivery in session.in_hand.values())

@@ -20,8 +20,10 @@ from runner.events import Events
 from runner.message import (
     ATTEMPT,
     HEADER_PREFIX,
+    LOOKS,
     STRIPPED,
     TRACEBACK,
+    VIA,
     WAIT,
     Delivery,
     Destination,
@@ -151,6 +153,8 @@ class Publisher:
             log.warning("message %s is moved on without its sender's headers: %s", one_line(message.id), error)
         try:
             ours = {name: headers[name] for name in headers if name.startswith(HEADER_PREFIX) and name != TRACEBACK}
+            # Without these it would count as another message, or as one that may be handled.
+            ours |= {name: headers[name] for name in (LOOKS, VIA) if isinstance(headers.get(name), (int, str))}
             return content({**ours, STRIPPED: reason[:LONGEST_REASON]}, None)
         except Exception:  # noqa: BLE001 - as above
             message.id = new_id()

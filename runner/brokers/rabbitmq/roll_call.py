@@ -32,19 +32,24 @@ class Held(NamedTuple):
     """Why it is paused."""
 
 
-def answer_roll_calls(connection: Connection, roll: Callable[[], Mapping[str, Held]]) -> None:
-    """Answer, for as long as the connection lives, what this process consumes."""
+def answer_roll_calls(
+    connection: Connection, roll: Callable[[], Mapping[str, Held]], asked: Callable[[Channel, bytes, str], None]
+) -> None:
+    """Answer, for as long as the connection lives, what this process consumes. A call with a body is
+    a question: `asked(channel, question, reply_to)`."""
 
     def begin(channel: Channel) -> None:
         channel.declare_own_queue(lambda queue: listen(channel, queue))
 
     def listen(channel: Channel, queue: str) -> None:
-        def asked(_body: bytes, reply_to: str) -> None:
-            if reply_to:
+        def called(body: bytes, reply_to: str) -> None:
+            if reply_to and not body:
                 channel.publish("", reply_to, written(roll()))
+            elif reply_to:
+                asked(channel, body, reply_to)
 
         channel.bind(queue, ROLL_CALLS)
-        channel.listen(queue, asked)
+        channel.listen(queue, called)
 
     connection.open_channel(begin)
 

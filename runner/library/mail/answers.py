@@ -110,10 +110,11 @@ def _answer(error: Exception) -> tuple[int, str]:
     elif isinstance(error, smtplib.SMTPResponseException):
         code, text = error.smtp_code, error.smtp_error
     else:
-        return 0, _one_line(str(error))
+        return 0, one_line(str(error))
     words = text if isinstance(text, str) else text.decode("utf-8", "replace")
-    return code, _one_line(f"{code} {words}" if code >= 0 else f"no SMTP: {words}")
+    return code, one_line(f"{code} {words}" if code >= 0 else f"no SMTP: {words}")
 
 
-def _one_line(words: str) -> str:
+def one_line(words: str) -> str:
+    """The beginning of what a server says, without what is not printable ASCII."""
     return re.sub(r"[^ -~]+", " ", words[:1000]).strip()[:300]

@@ -15,6 +15,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from runner.library.mail.answers import one_line
+
 MOST_BYTES = 64 * 1024
 """Bytes of answers, to one mail or to opening the conversation: good servers send about 1 KiB."""
 LONGEST_LINE = 8 * 1024
@@ -39,6 +41,8 @@ class Conversation(smtplib.SMTP):
 
     data_begun = False
     """Whether the server has asked for the content: until then, a mail that failed was certainly not sent."""
+    answered = ""
+    """What the server said when it took the last mail."""
     _ends = 0.0
     _unread = 0
     _received = b""
@@ -72,6 +76,7 @@ class Conversation(smtplib.SMTP):
         code, answer = self.data(msg)
         if not _is_yes(code):
             raise smtplib.SMTPDataError(code, answer)
+        self.answered = one_line(f"{code} {answer.decode('utf-8', 'replace')}")
 
     def data(self, msg: Any) -> tuple[int, bytes]:
         """Send the content, and read the answer. A yes that was cut off still counts: the server has

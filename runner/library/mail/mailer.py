@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from runner import Reject, mask_card_numbers, timed
+from runner import Receipt, Reject, mask_card_numbers, timed
 from runner.library.mail.addresses import bare_address, is_one_line, named_address
 from runner.library.mail.relay import TIMEOUT, Relay
 
@@ -82,13 +82,16 @@ class Mailer:
         if self._outbox is not None:
             self._outbox.close()
 
-    def send(self, mail: Mail) -> None:
-        """Give `mail` to the relay; when this returns, the relay has taken it.
+    def send(self, mail: Mail) -> Receipt:
+        """Give `mail` to the relay; when this returns, the relay has taken it. The receipt has the
+        `messageId`, and the relay's `answer`.
 
         Raises Retry, Reject (`bounced: …`), or Pause if nothing can be sent at all.
         """
+        email = self._email(mail)
         with timed("smtp"):
-            self._open_outbox().send(self._email(mail))
+            answer = self._open_outbox().send(email)
+        return Receipt(messageId=email.msgId, answer=answer)
 
     def _email(self, mail: Mail) -> Email:
         if not is_one_line(mail.subject):

@@ -31,19 +31,21 @@ class Outbox:
         self._connection: RelayConnection | None = None
         self._used = 0.0
 
-    def send(self, email: Email) -> None:
-        """Give `email`, which has one recipient, to the relay; when this returns it has taken it.
+    def send(self, email: Email) -> str:
+        """Give `email`, which has one recipient, to the relay; when this returns it has taken it, with
+        this answer.
 
         Raises Retry, Reject (bounced), or Pause if no conversation was opened, which is no mail's fault.
         """
         with self._app.app_context():  # Flask-Mail needs one; it costs 5 µs, a mail 500
-            if self._send_over_kept(email):
-                return
-            self._connect()
-            try:
-                self._transfer(email)
-            except (smtplib.SMTPException, OSError) as error:
-                raise self._order(error) from error
+            if not self._send_over_kept(email):
+                self._connect()
+                try:
+                    self._transfer(email)
+                except (smtplib.SMTPException, OSError) as error:
+                    raise self._order(error) from error
+        assert self._connection is not None
+        return self._connection.host.answered
 
     def close(self) -> None:
         if self._connection is not None:

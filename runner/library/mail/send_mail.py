@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runner import Message, Reject
+from runner import Message, Receipt, Reject
 from runner.library.mail.mailer import Mail, Mailer
 
 _NEEDED = ("to", "subject", "text")
@@ -21,8 +21,8 @@ class SendMail(Mailer):
     can be sent at all.
     """
 
-    def __call__(self, message: Message) -> None:
-        self.send(_mail(message))
+    def __call__(self, message: Message) -> Receipt:
+        return self.send(_mail(message))
 
 
 def _mail(message: Message) -> Mail:

@@ -11,7 +11,7 @@ import pytest
 
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.errors import PublishError
-from runner.message import ATTEMPT, STRIPPED, Outgoing
+from runner.message import ATTEMPT, LOOKS, STRIPPED, VIA, Outgoing
 from runner.message import Destination as At
 from runner.pipeline import Exchange
 from tests.brokers.conftest import Opener
@@ -65,11 +65,12 @@ def test_headers_nested_too_deep_to_be_written_are_left_behind(
     nested: dict[str, Any] = {}
     for _ in range(2000):
         nested = {"a": nested}
-    headers = {"theirs": nested, "runner-error": "x", ATTEMPT: 1}
+    headers = {"theirs": nested, "runner-error": "x", ATTEMPT: 1, LOOKS: 2, VIA: "a1b2"}
     broker.settle(delivery, [Outgoing(At("", NEXT), "p1", b"{}", headers, origin=delivery)])
     wait_until(lambda: place.contents(NEXT))
     (stored,) = place.contents(NEXT)
-    assert set(stored.headers) == {"runner-error", ATTEMPT, STRIPPED}
+    assert set(stored.headers) == {"runner-error", ATTEMPT, STRIPPED, LOOKS, VIA}
+    assert (stored.headers[LOOKS], stored.headers[VIA]) == (2, "a1b2"), "or it would be handled instead of looked up"
 
 
 @pytest.mark.parametrize("delay", [0, RETRY_DELAY])

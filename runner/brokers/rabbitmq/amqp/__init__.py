@@ -2,6 +2,9 @@
 
     connection.py  a connection, with types: the face of what is below
     browsing.py    a queue, read by an operator
+    reader.py      a consumer that holds a page of it
+    sending.py     what an operator sends in place of what was read
+    link.py        a connection whose owner waits for each answer
     channel.py     a channel, with types: publish, consume, declare
     node.py        a node of a cluster, and what it takes to connect to it
     parameters.py  a node → pika's connection parameters, TLS included

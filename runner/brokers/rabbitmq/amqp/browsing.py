@@ -2,125 +2,148 @@
 
 When its connection ends, however it ends, RabbitMQ puts what was delivered back in its place.
 A quorum queue counts that as a delivery; the queues that are browsed name no limit that this
-could reach. Whoever comes second is told so; and no message is in the hands of two.
+could reach. Whoever comes second waits a little, and is then told so; no message is in the
+hands of two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import random
+import time
+from collections.abc import Iterator
 from contextlib import suppress
-from copy import copy
-from typing import Any, NamedTuple
 
-import pika
-import pika.exceptions
-
-from runner.brokers.rabbitmq.amqp.node import BrokerNode
-from runner.brokers.rabbitmq.amqp.parameters import parameters
+from runner.brokers.rabbitmq.amqp.channel import Channel
+from runner.brokers.rabbitmq.amqp.errors import closed_by_broker
+from runner.brokers.rabbitmq.amqp.frames import Delivered
+from runner.brokers.rabbitmq.amqp.link import Link
+from runner.brokers.rabbitmq.amqp.reader import Reader
 from runner.errors import BrokerUnavailableError
 
-SILENCE = 5.0
-"""Seconds without a delivery after which nothing more comes."""
+PATIENCE = 10.0
+"""Seconds to wait for somebody else who looks: longer than it takes."""
+LOOK_AGAIN, SOON = 0.2, 0.005
+"""Seconds."""
 OCCUPIED = "somebody else is looking at it, or consumes it; try again when they have finished"
 MISSING = 404
-MOST = 60_000
-"""Messages that one consumer gets without an ack. AMQP's prefetch has 16 bits, and a quorum queue takes
-no prefetch at all for 2,000."""
-TAGS = 1 << 32
-"""Tags of each reading channel."""
+MOST_HELD = 60_000
+"""Messages that one consumer may hold: AMQP's prefetch has 16 bits."""
+FIRST_PAGE = 100
+"""Messages."""
 
 
-class Browsed(NamedTuple):
+class Browsed:
     """A message as it lies on the queue."""
 
-    tag: int
-    id: str
-    headers: Mapping[str, Any]
-    payload: bytes
+    __slots__ = ("delivered", "reader")
+
+    def __init__(self, delivered: Delivered, reader: Reader) -> None:
+        self.delivered = delivered
+        self.reader = reader
+
+    def ack(self) -> None:
+        """Take it away, as the last that was read."""
+        self.reader.ack(self.delivered.tag)
 
 
 class Browser:
-    """A connection of its own to `node`, for one queue. Raises BrokerUnavailableError, as its methods do."""
+    """Reads `queue` over `link`, which has to be closed by `close`."""
 
-    def __init__(self, node: BrokerNode, name: str, queue: str) -> None:
+    def __init__(self, link: Link, queue: str) -> None:
+        self._link = link
         self._queue = queue
-        try:
-            self._link = pika.BlockingConnection(parameters(node, name))
-        except (pika.exceptions.AMQPError, OSError) as error:
-            raise BrokerUnavailableError(f"{node.label}: {error or type(error).__name__}") from error
-        self._channel = self._link.channel()
-        self._readers: list[Any] = []
-        """The channels that read, one after another."""
-        self._publishing: Any = None
-        self._read: dict[int, Any] = {}
-        """The properties of the message that was read last, by its tag."""
+        self._first: Reader | None = None
+        """It has begun, and nothing was read from it."""
+        self._readers: list[Reader] = []
 
     def messages(self) -> Iterator[Browsed]:
-        """Those that are ready now, the oldest first. Raises BrokerUnavailableError unless all of them come."""
-        try:
-            found = self._channel.queue_declare(self._queue, passive=True).method
-            if found.consumer_count:  # who may have all of them in hand
-                raise BrokerUnavailableError(f"{self._queue}: {OCCUPIED}")
-            for start in range(0, found.message_count, MOST):
-                yield from self._some(min(MOST, found.message_count - start))
-        except pika.exceptions.ChannelClosedByBroker as error:
-            if error.reply_code != MISSING:
-                raise BrokerUnavailableError(f"{self._queue}: {error.reply_text}") from error
-        except (pika.exceptions.AMQPError, OSError) as error:
-            raise BrokerUnavailableError(f"{self._queue}: {error or type(error).__name__}") from error
+        """Those that are ready now, the oldest first. Raises BrokerUnavailableError unless all of them come.
 
-    def _some(self, left: int) -> Iterator[Browsed]:
-        channel, first = self._link.channel(), len(self._readers) * TAGS
-        channel.basic_qos(prefetch_count=MOST)
-        self._readers.append(channel)
-        for method, properties, body in channel.consume(self._queue, inactivity_timeout=SILENCE):
-            if method is None:
-                raise BrokerUnavailableError(f"{self._queue}: {left:,} of its messages don't come; {OCCUPIED}")
-            tag = first + method.delivery_tag
-            self._read = {tag: properties}
-            yield Browsed(tag, properties.message_id or "", properties.headers or {}, body)
-            left -= 1
-            if not left:
-                return
-
-    def publish(self, tag: int, exchange: str, key: str, id: str, headers: Mapping[str, Any], payload: bytes) -> str:
-        """Publish what was read as `tag`, with its sender's other properties, and wait for the confirm.
-        Returns why it was refused; empty: it is on a queue."""
-        properties = copy(self._read[tag])
-        properties.message_id, properties.headers, properties.delivery_mode = id, dict(headers) or None, 2
-        properties.expiration = properties.user_id = properties.priority = None
-        try:
-            if self._publishing is None:
-                self._publishing = self._link.channel()
-                self._publishing.confirm_delivery()
-            self._publishing.basic_publish(exchange, key, payload, properties, mandatory=True)
-        except pika.exceptions.UnroutableError:
-            return "it leads to no queue"
-        except pika.exceptions.NackError:
-            return "the broker has refused it; the queue may be full"
-        except (pika.exceptions.AMQPError, OSError) as error:
-            raise BrokerUnavailableError(f"{self._queue}: {error or type(error).__name__}") from error
-        return ""
-
-    def ack(self, tag: int) -> None:
-        """Take away what was read as `tag`."""
-        try:
-            self._readers[tag // TAGS].basic_ack(tag % TAGS)
-        except (pika.exceptions.AMQPError, OSError) as error:
-            raise BrokerUnavailableError(f"{self._queue}: {error or type(error).__name__}") from error
-
-    def close(self) -> None:
-        """Give everything back, in its order.
-
-        `BlockingConnection.close` would first nack one by one what pika has read ahead, and the queue
-        would then begin with that. This is its second half.
+        Whatever the caller does in between, nothing is left on the wire: RabbitMQ hangs up on
+        whoever doesn't read for half a minute.
         """
-        connection = self._link
-        with suppress(pika.exceptions.AMQPError, OSError):
-            if len(self._readers) > 1:  # what the first gives back must not go to the last
-                self._readers[-1].cancel()
-            for reader in self._readers[:-1]:
-                reader.close()
-            if connection.is_open:
-                connection._impl.close()  # noqa: SLF001 - see above
-                connection._flush_output(connection._closed_result.is_ready)  # noqa: SLF001 - see above
+        left, seen, page = self._begin(), 0, FIRST_PAGE
+        while left > 0:
+            reader = self._next_reader(min(page, left + seen))
+            reader.fill()
+            while left and not reader.too_large and (found := reader.take()) is not None:
+                if seen:  # an earlier reader had it, and has given it back
+                    seen -= 1
+                    continue
+                left -= 1
+                yield Browsed(found, reader)
+            page = reader.next_most
+            if reader.too_large:
+                seen += reader.taken
+                self._give_back_from(len(self._readers) - 1)
+
+    def _begin(self) -> int:
+        """How many lie there, with the first reader at work, alone: two that begin at once both step back,
+        and try again after times that differ."""
+        channel, deadline = self._link.channel(), time.monotonic() + PATIENCE
+        while (left := self._lying(channel, deadline)) > 0:
+            self._first = Reader(self._link, self._queue, min(FIRST_PAGE, left))
+            if self._counts(channel)[1] <= 1:
+                return left
+            self._first.give_back()
+            self._link.wait(lambda: False, random.uniform(0, LOOK_AGAIN * 5))
+        return 0
+
+    def _next_reader(self, most: int) -> Reader:
+        reader, self._first = self._first or Reader(self._link, self._queue, most), None
+        self._readers.append(reader)
+        return reader
+
+    def _lying(self, channel: Channel, deadline: float) -> int:
+        """How many there are, once nobody consumes it, who may have all of them in hand."""
+        while True:
+            ready, consumers = self._counts(channel)
+            if not consumers:
+                return ready
+            if time.monotonic() > deadline:
+                raise BrokerUnavailableError(f"{self._queue}: {OCCUPIED}")
+            self._link.wait(lambda: False, LOOK_AGAIN)
+
+    def _counts(self, channel: Channel) -> tuple[int, int]:
+        """Nothing at all, where there is no such queue."""
+        counts: list[tuple[int, int]] = []
+        refusals: list[BaseException] = []
+
+        def counted(ready: int, consumers: int) -> None:
+            counts.append((ready, consumers))
+            self._link.stop()
+
+        channel.on_closed(refusals.append)
+        channel.look_at_queue(self._queue, counted)
+        self._link.expect(lambda: counts or refusals, f"how many there are on {self._queue}")
+        if counts:
+            return counts[0]
+        told = closed_by_broker(refusals[0])
+        if told is not None and told[0] == MISSING:
+            return 0, 0
+        raise BrokerUnavailableError(f"{self._queue}: {told[1] if told else refusals[0]}")
+
+    def _give_back_from(self, first: int) -> None:
+        """What these readers hold goes back, and stands in its order: RabbitMQ puts what comes back behind
+        what has come back before, so all that is left has to be held for a moment, too."""
+        channel = self._link.channel()
+        ready = self._counts(channel)[0]
+        for start in range(0, ready, MOST_HELD):
+            self._readers.append(Reader(self._link, self._queue, min(MOST_HELD, ready - start), keeps=False))
+            self._readers[-1].fill()
+        self._readers[-1].cancel()  # what the others give back must not go to it
+        for reader in self._readers[first:]:
+            wanted = self._counts(channel)[0] + reader.held
+            reader.give_back()
+            deadline = time.monotonic() + PATIENCE  # RabbitMQ closes a channel first, and tells the queue then
+            while self._counts(channel)[0] < wanted and time.monotonic() < deadline:
+                self._link.wait(lambda: False, SOON)
+        del self._readers[first:]
+        channel.close()
+
+    def close(self) -> bool:
+        """Give everything back, in its order. Returns whether the broker has taken every ack."""
+        if any(reader.held for reader in self._readers):
+            with suppress(BrokerUnavailableError):
+                self._give_back_from(0)
+        return self._link.close()

@@ -42,6 +42,8 @@ class Connection:
         )
         self.take_count = self._adapter.wire.take_count
         """How many deliveries have come since the last call; those that came singly don't count."""
+        self.flush = self._adapter.wire.write_out
+        """Send now what was written."""
 
     @property
     def is_open(self) -> bool:
@@ -54,6 +56,10 @@ class Connection:
     @property
     def is_closed(self) -> bool:
         return bool(self._adapter.is_closed)
+
+    @property
+    def bytes_received(self) -> int:
+        return int(self._adapter.bytes_received)
 
     def open_channel(self, opened: Callable[[Channel], None]) -> None:
         """Raises pika's ConnectionWrongStateError if the connection isn't open."""

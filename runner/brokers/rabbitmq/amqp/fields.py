@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 import struct
 from calendar import timegm
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 
@@ -135,13 +136,19 @@ def read_properties(flags: int, data: bytes, offset: int) -> Properties:
     """
     found = Properties()
     try:
-        for number, name in enumerate(_NAMES):
-            if flags & 1 << (15 - number):
-                value, offset = _PROPERTY_READERS.get(name, _read_short_text)(data, offset)
-                setattr(found, name, value)
+        for name, read in _present(flags):
+            value, offset = read(data, offset)
+            setattr(found, name, value)
     except (LookupError, ValueError, ArithmeticError, RecursionError, struct.error) as error:
         log.warning("a message has properties that can't be read (%r); taken without them", error)
     return found
+
+
+@lru_cache(maxsize=256)
+def _present(flags: int) -> Sequence[tuple[str, Reader]]:
+    """The properties that `flags` declares, in their order."""
+    named = [name for number, name in enumerate(_NAMES) if flags & 1 << (15 - number)]
+    return [(name, _PROPERTY_READERS.get(name, _read_short_text)) for name in named]
 
 
 def _read_short_text(data: bytes, offset: int) -> tuple[str, int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pika
 import pytest
 from pika import channel, connection
-from pika.adapters import asyncio_connection, base_connection, blocking_connection
+from pika.adapters import asyncio_connection, base_connection
 from pika.adapters.utils import io_services_utils
 
 from runner.brokers.rabbitmq import amqp
@@ -19,7 +19,7 @@ from runner.brokers.rabbitmq.amqp.channel import REJECTS_AFTER_CANCEL
 
 AMQP = Path(amqp.__file__).parent
 RABBITMQ = AMQP.parent
-INSIDE = (connection, channel, base_connection, asyncio_connection, blocking_connection, io_services_utils)
+INSIDE = (connection, channel, base_connection, asyncio_connection, io_services_utils)
 """The modules of pika that `amqp/` builds on."""
 
 NEEDED = {
@@ -32,9 +32,6 @@ NEEDED = {
     "_MAX_RECV_BYTES": "pika reads 4096 bytes at once, which hold twenty messages",
     "_MAX_CONSUME_BYTES": "one read a turn of the loop: what is left is told again",
     "_cancelled": "pika 1.4 rejects what comes between a cancel and its confirmation; a reject counts as an attempt",
-    "_impl": "closes a blocking connection without nacking first what was read ahead, which would change the order",
-    "_flush_output": "waits until that close is answered",
-    "_closed_result": "says that it is",
 }
 
 

@@ -1,0 +1,134 @@
+"""What an operator does to messages that wait for a worker, or until they are tried again, while the pipeline runs.
+
+They are chosen, accounted for and sent again as dead letters are (see `operations`). Left out: how they are shown.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import orjson
+
+from runner.audit import Trail
+from runner.brokers.base import Broker, Shelf, Shelved
+from runner.brokers.registry import delayed, waiting
+from runner.config.loader import LoadedPipeline
+from runner.deadletters import DeadLetter, Filter, read
+from runner.errors import RunnerError
+from runner.json_text import parse_json
+from runner.message import Outgoing
+from runner.operations import Drop, check_queues
+from runner.privacy.files import make_file
+from runner.resending import senders
+from runner.stamps import QUEUED
+
+State = Literal["ready", "delayed"]
+STATES: tuple[State, ...] = ("ready", "delayed")
+_PLACES = {"ready": waiting, "delayed": delayed}
+
+
+def backlog(
+    loaded: LoadedPipeline,
+    queues: Sequence[str],
+    which: Filter,
+    goes_on: Callable[[], bool] = lambda: True,
+    states: Sequence[State] = STATES,
+) -> Generator[tuple[Shelf, DeadLetter]]:
+    """Each message that is meant, with the shelf on which it lies. `goes_on()` is asked before each one that lies
+    there; False ends it. On RabbitMQ those that are ready are taken in hand one by one, and given back to the end of
+    their queue. Raises RunnerError."""
+    check_queues(loaded, queues)
+    stages = {stage.consume: stage.name for stage in loaded.pipeline.stages.values()}
+    for name in queues or loaded.pipeline.queues:
+        for state in states:
+            if name not in stages and state == "delayed":
+                continue
+            with _PLACES[state](loaded.pipeline, "queue", name) as on:
+                for shelved in on.look():
+                    if not goes_on():
+                        return
+                    message = _waiting(read(name, shelved), stages.get(name, ""))
+                    if which.takes(message):
+                        yield on, message
+
+
+def _waiting(message: DeadLetter, stage: str) -> DeadLetter:
+    """What its headers tell of it: it has no time of its death."""
+    queued = message.shelved.headers.get(QUEUED)
+    time = message.first_time
+    if time is None and isinstance(queued, int) and 0 < queued < 1 << 48:
+        time = datetime.fromtimestamp(queued / 1000, UTC)
+    return replace(message, stage=stage, time=time)
+
+
+class Drain:
+    """Moves messages into the file `path`, which must be new: each is on disk before it leaves its queue.
+    Raises RunnerError."""
+
+    def __init__(self, loaded: LoadedPipeline, trail: Trail, path: Path) -> None:
+        self._drop = Drop(loaded, trail)
+        try:
+            self._file = os.fdopen(make_file(path, os.O_EXCL), "wb")
+        except OSError as error:
+            raise RunnerError(f"{path}: {(error.strerror or str(error)).lower()}; name a new file") from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def one(self, on: Shelf, message: DeadLetter) -> str:
+        """Why it stays; empty: it is in the file, and nowhere else."""
+        start = self._file.tell()
+        self._file.write(orjson.dumps(_line(message), default=str, option=orjson.OPT_APPEND_NEWLINE))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        stays = "it was interrupted"
+        try:
+            stays = self._drop.one(on, message)
+        finally:
+            if stays:
+                self._file.truncate(start)
+                self._file.seek(start)
+        return stays
+
+
+def _line(message: DeadLetter) -> dict[str, Any]:
+    """As it lay on the queue: what is sealed stays sealed."""
+    found = {"id": message.id, "queue": message.queue, "headers": senders(message.shelved.headers)}
+    try:
+        return {**found, "body": parse_json(message.shelved.payload)}
+    except (ValueError, RecursionError):
+        return {**found, "base64": base64.b64encode(message.shelved.payload).decode()}
+
+
+def drained(lines: Iterator[bytes]) -> Iterator[DeadLetter]:
+    """The messages of such a file. Raises RunnerError for what is none, naming its line."""
+    for number, line in enumerate(lines, start=1):
+        try:
+            found = orjson.loads(line)
+            payload = base64.b64decode(found["base64"]) if "base64" in found else orjson.dumps(found["body"])
+            yield read(str(found["queue"]), Shelved(str(found["id"]), payload, dict(found["headers"]), None))
+        except (ValueError, KeyError, TypeError):
+            raise RunnerError(f"line {number} is none of a file that 'runner queue drain' has written") from None
+
+
+class Refilled:
+    """Stands for the shelf of what comes from a file: nothing has to leave it."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    def look(self) -> Iterator[Shelved]:
+        return iter(())
+
+    def settle(self, shelved: Shelved, messages: Sequence[Outgoing]) -> bool:  # noqa: ARG002 - a Shelf
+        self._broker.publish(messages)
+        return True

@@ -1,0 +1,102 @@
+"""A deed on many messages, shown as it goes: a bar at a terminal, refusals always, and a stop by Ctrl-C.
+
+Left out: what is done to one (see `runner.operations`).
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import FrameType
+from typing import Any, Self
+
+import click
+from rich import progress as bars
+from rich.console import Console
+
+from runner.brokers.base import Shelf
+from runner.deadletters import DeadLetter
+from runner.wording import counted
+
+MOST_REASONS = 10
+"""Refusals that are explained one by one."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Deeds:
+    """What is done to dead letters, one after another. `whole` is how many are looked at; None: not known.
+
+    Ctrl-C and SIGTERM end it after the one in hand; a second Ctrl-C ends the program at once.
+    """
+
+    def __init__(self, whole: int | None = None, *, unit: str = "dead letter", bar: bool = True) -> None:
+        self.done = self.stay = 0
+        self._unit = unit
+        self._stop = threading.Event()
+        self._before: dict[int, Any] = {}
+        console = Console(stderr=True, soft_wrap=True)
+        columns = (bars.BarColumn(), bars.TextColumn("{task.fields[told]}"), bars.TimeElapsedColumn())
+        self._bar = bars.Progress(*columns, console=console, transient=True, disable=not bar or not sys.stderr.isatty())
+        self._task = self._bar.add_task("", total=whole, told="")
+
+    @property
+    def stopped(self) -> bool:
+        return self._stop.is_set()
+
+    def __enter__(self) -> Self:
+        with suppress(ValueError):  # only the main thread hears signals
+            self._before = {number: signal.signal(number, self._stopped_by) for number in _SIGNALS}
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def looks_on(self) -> bool:
+        """Another one is looked at. Whether to go on."""
+        self._bar.update(self._task, advance=1, told=f"{self.done:,} done, {self.stay:,} stay")
+        return not self.stopped
+
+    def each(
+        self,
+        letters: Iterator[tuple[Shelf, DeadLetter]],
+        one: Callable[[Shelf, DeadLetter], str],
+        rate: float | None = None,
+    ) -> None:
+        """Do `one` to all of them, at most `rate` a second. It returns why one stays; empty: it is done."""
+        for on, letter in letters:
+            if stays := one(on, letter):
+                self.stay += 1
+                if self.stay <= MOST_REASONS:
+                    self._tell(f"{letter.queue}: {letter.id or '(no id)'} stays: {stays}")
+                continue
+            self.done += 1
+            if rate is not None:
+                self._stop.wait(1 / rate)
+
+    def summary(self, verb: str, *, planned: bool = False) -> str:
+        """`replayed 3 dead letters; 1 stays where it is`."""
+        told = f"{verb} {counted(self.done, self._unit)}"
+        if self.stay:
+            stays = "would stay" if planned else "stays" if self.stay == 1 else "stay"
+            told += f"; {self.stay:,} {stays} where {'it is' if self.stay == 1 else 'they are'}"
+        return f"{told}; stopped, and the others stay where they are" if self.stopped else told
+
+    def exit(self) -> None:
+        """With the status that tells whether all was done."""
+        sys.exit(1 if self.stay or self.stopped else 0)
+
+    def _tell(self, line: str) -> None:
+        if self._bar.disable:
+            click.echo(line, err=True)
+        else:
+            self._bar.console.print(line, markup=False, highlight=False)
+
+    def _stopped_by(self, number: int, _frame: FrameType | None) -> None:
+        self._stop.set()
+        signal.signal(number, self._before[number])

@@ -1,0 +1,131 @@
+"""What an operator does to a copy of a message, in its journey: it is sent again, or taken away.
+
+Each is recorded before it is done, and can be taken back where nothing comes of it. A copy that has
+changed in the meantime is left alone. Left out: who did it, and why, in full (see `runner.audit`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Literal
+
+from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from runner.ledger.database import Database, Row
+from runner.ledger.hops import LONGEST_ERROR, HopKey, storable
+from runner.ledger.lineage import via_of
+from runner.ledger.tables import HOP
+from runner.ledger.url import path_of
+
+End = Literal["moved", "dropped"]
+Undo = Callable[[], None]
+"""Makes it as it was, where nothing has changed since. Raises LedgerError."""
+_IN_HAND = "begun"
+
+
+Copy = tuple[str, str, Mapping[str, Any]]
+"""One copy of a message on one queue: its id, the queue, and its headers."""
+
+
+class Interventions:
+    """In the ledger at `url`; without its file, nothing is remembered. On the queues `leaving` nothing more
+    becomes of a message. The methods raise LedgerError. Any thread may call them."""
+
+    def __init__(self, url: str, leaving: Collection[str] = ()) -> None:
+        path = path_of(url)
+        self._database = Database(url) if path is None or path.exists() else None
+        self._leaving = leaving
+        self._again = None if self._database is None else _again(self._database)
+
+    def sent_again(self, copy: Copy, to: Collection[Copy], why: str) -> Undo:
+        """`copy` is published to all of `to`, as new: the operator has decided what is to become of it,
+        whatever was begun before."""
+        if self._database is None:
+            return _nothing
+        assert self._again is not None
+        key, keys = _key(*copy), {_key(*other) for other in to}
+        with self._database.transaction() as connection:
+            at, before = time.time(), _rows(connection, {key, *keys})
+            if key not in keys:
+                _end(connection, key, "moved", why, at)
+            rows = [
+                _new_row(one, "left" if one.queue in self._leaving else "published", why, at) for one in sorted(keys)
+            ]
+            connection.execute(self._again, rows)
+        return partial(self._make_as_it_was, before, at)
+
+    def taken_away(self, copy: Copy, why: str) -> Undo:
+        """It is gone for good."""
+        if self._database is None:
+            return _nothing
+        key = _key(*copy)
+        with self._database.transaction() as connection:
+            at, before = time.time(), _rows(connection, {key})
+            _end(connection, key, "dropped", why, at)
+        return partial(self._make_as_it_was, before, at)
+
+    def close(self) -> None:
+        if self._database is not None:
+            self._database.close()
+
+    def _make_as_it_was(self, before: Sequence[tuple[HopKey, Row | None]], at: float) -> None:
+        assert self._database is not None
+        with self._database.transaction() as connection:
+            for key, row in before:
+                ours = delete(HOP).where(_is(key), HOP.c.changed_at == at)
+                if connection.execute(ours).rowcount and row is not None:
+                    connection.execute(insert(HOP), [row])
+
+
+_KEPT = ("journey", "copy", "queue", "via", "publisher", "published_at", "stage", "result")
+
+
+def _again(database: Database) -> Any:
+    """Made once: it costs more to make than to execute."""
+    statement = database.insert(HOP)
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=("journey", "copy", "queue", "via"),
+        set_={name: new[name] for name in HOP.c.keys() if name not in _KEPT},  # noqa: SIM118 - a collection of columns
+        where=HOP.c.state != _IN_HAND,
+    )
+
+
+def _key(id: str, queue: str, headers: Mapping[str, Any]) -> HopKey:
+    return HopKey(id, queue, via_of(headers))
+
+
+def _nothing() -> None:
+    pass
+
+
+def _rows(connection: Connection, keys: Iterable[HopKey]) -> list[tuple[HopKey, Row | None]]:
+    """In one order everywhere, so that two processes that write the same rows don't deadlock."""
+    found = []
+    for key in sorted(keys):
+        row = connection.execute(select(HOP).where(_is(key))).mappings().one_or_none()
+        found.append((key, None if row is None else dict(row)))
+    return found
+
+
+def _end(connection: Connection, key: HopKey, state: End, why: str, at: float) -> None:
+    """A copy that the ledger doesn't know, of another program's message, needs no end."""
+    change = {"state": state, "changed_at": at, "next_at": None, "error": _shown(why)}
+    connection.execute(update(HOP).where(_is(key), HOP.c.state != _IN_HAND).values(change))
+
+
+def _new_row(key: HopKey, state: str, why: str, at: float) -> Row:
+    times = {"published_at": at, "changed_at": at, "next_at": None, "key_born_at": None}
+    texts = {"state": state, "publisher": "", "stage": "", "error": _shown(why), "holder": ""}
+    return {**key.row(), **texts, **times, "attempts": 0, "result": None}
+
+
+def _is(key: HopKey) -> ColumnElement[bool]:
+    return and_(*(HOP.c[name] == value for name, value in key.row().items()))
+
+
+def _shown(why: str) -> str:
+    return storable(why)[:LONGEST_ERROR]

@@ -1,0 +1,123 @@
+"""A deed on many messages that is ended half way: by Ctrl-C after the one in hand, by SIGKILL anywhere."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.brokers.registry import connect
+from runner.commands.deeds import Deeds
+from runner.config.loader import load
+from runner.message import Destination, Outgoing
+from runner.topology import plan
+from tests.brokers.places import EmbeddedPlace, Place, RabbitPlace
+from tests.pipelines import write
+from tests.waiting import wait_until
+
+PIPELINE = """
+    broker: BROKER
+    queues: {orders: {}}
+    stages: {take: {consume: orders, handler: "tests.commands.prompt:take"}}
+"""
+SENT = [f"m{n:03}" for n in range(60)]
+
+
+@pytest.fixture(params=["embedded", "rabbitmq"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """With a dead letter for each of `SENT`."""
+    file = write(tmp_path, PIPELINE, {})
+    place: Place = EmbeddedPlace(tmp_path / "broker.db")
+    if request.param == "rabbitmq":
+        place = RabbitPlace(request.getfixturevalue("vhost_url"))
+        file.write_text(file.read_text().replace(f"embedded:{tmp_path / 'broker.db'}", place.address))
+    pipeline = load(file).pipeline
+    assert pipeline.broker == (place.address,)
+    broker = connect(pipeline, "test")
+    broker.start(plan(pipeline), timeout=30)
+    broker.publish([Outgoing(Destination("", "orders.dlq"), name, b"{}") for name in SENT], timeout=30)
+    broker.close()
+    return place
+
+
+@contextmanager
+def half_way(tmp_path: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that has done some of it."""
+    command = [sys.executable, "-m", "runner", "dead", *arguments, "-p", str(tmp_path / "pipeline.yaml"), "--all"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            wait_until(lambda: len(audit(tmp_path)) >= 5 or process.poll() is not None)
+            yield process
+        finally:
+            process.kill()
+
+
+def audit(tmp_path: Path) -> list[dict[str, Any]]:
+    file = tmp_path / "var" / "audit.jsonl"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def ids(place: Place, queue: str) -> list[str]:
+    return [message.id for message in place.contents(queue)]
+
+
+REPLAY = ("replay", "--rate", "20")
+DROP = ("drop", "--reason", "a test")
+
+
+@pytest.mark.parametrize("deed", [REPLAY, DROP], ids=["replay", "drop"])
+def test_ctrl_c_ends_it_after_the_one_in_hand(place: Place, tmp_path: Path, deed: tuple[str, ...]) -> None:
+    with half_way(tmp_path, *deed) as process:
+        process.send_signal(signal.SIGINT)
+        told, complaint = process.communicate(timeout=60)
+    if deed is DROP and process.returncode == 0:
+        pytest.skip("it was done before it was told to stop")
+    assert (process.returncode, complaint) == (1, "")
+    assert "stopped, and the others stay where they are" in told
+    done = [entry["id"] for entry in audit(tmp_path)]
+    assert ids(place, "orders.dlq") == SENT[len(done) :]
+    assert (ids(place, "orders"), done) == (done if deed is REPLAY else [], SENT[: len(done)])
+
+
+@pytest.mark.parametrize("deed", [REPLAY, DROP], ids=["replay", "drop"])
+def test_sigkill_loses_nothing_and_doubles_at_most_the_one_in_hand(
+    place: Place, tmp_path: Path, deed: tuple[str, ...]
+) -> None:
+    with half_way(tmp_path, *deed) as process:
+        process.kill()
+        process.wait()
+    begun = [entry["id"] for entry in audit(tmp_path)]
+    if deed is DROP and begun == SENT:
+        pytest.skip("it was done before it was killed")
+    wait_until(lambda: len(ids(place, "orders.dlq")) >= len(SENT) - len(begun))
+    left, replayed = ids(place, "orders.dlq"), ids(place, "orders")
+    assert set(SENT) - set(left) <= set(begun)
+    if deed is REPLAY:
+        assert set(left) | set(replayed) == set(SENT)
+        assert len(set(left) & set(replayed)) <= 1
+        assert sorted(replayed) == sorted(set(replayed))
+
+
+def test_the_second_ctrl_c_ends_the_program() -> None:
+    before: Callable[..., Any] | int | None = signal.getsignal(signal.SIGINT)
+    with Deeds() as deeds:
+        signal.raise_signal(signal.SIGINT)
+        assert (deeds.stopped, deeds.looks_on()) == (True, False)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_the_summary_says_what_was_done_and_what_stays() -> None:
+    deeds = Deeds()
+    deeds.done, deeds.stay = 3, 1
+    assert deeds.summary("replayed") == "replayed 3 dead letters; 1 stays where it is"
+    deeds.stay = 2
+    assert deeds.summary("would replay", planned=True) == "would replay 3 dead letters; 2 would stay where they are"

@@ -1,0 +1,58 @@
+"""Pausing a stage, at the console."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runner.audit import read_trail
+from runner.ledger.ledger import Ledger
+from tests.console.conftest import PIPELINE, Show, Shown
+from tests.console.test_guard import ASKING, Browser
+from tests.waiting import wait_until
+
+LEDGER = "    ledger: sqlite:ledger.db\n"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(f"sqlite:{tmp_path / 'ledger.db'}")
+
+
+def opened(shown: Shown) -> Browser:
+    browser = Browser(shown)
+    wait_until(lambda: shown.served.ready)
+    return browser
+
+
+def test_a_stage_is_paused_with_a_reason_and_resumed(show: Show, ledger: Ledger, tmp_path: Path) -> None:
+    browser = opened(show(PIPELINE + LEDGER))
+    assert 'href="/queues/orders/pause"' in browser.get("/queues/orders").body
+    seal = browser.seal("/queues/orders/pause")
+    assert browser.post("/queues/orders/pause", seal, {"reason": "the bank is down"}).status == 303
+    assert ledger.pauses.all()["check"].why == "the bank is down"
+    page = browser.get("/queues/orders").body
+    assert "has paused it: the bank is down." in page
+    assert browser.post("/queues/orders/pause", seal, {"reason": "again"}).status == 409
+    assert browser.post("/queues/orders/resume", seal).status == 303
+    assert ledger.pauses.all() == {}
+    assert browser.post("/queues/orders/resume", seal).status == 409
+    assert [(deed["deed"], deed["stage"], deed["reason"]) for deed in read_trail(tmp_path, 9)] == [
+        ("resume", "check", ""),
+        ("pause", "check", "the bank is down"),
+    ]
+
+
+def test_only_an_operator_may(show: Show, ledger: Ledger) -> None:
+    browser = opened(show(ASKING + LEDGER))
+    browser.log_in("bobs token")
+    assert "/pause" not in browser.get("/queues/orders").body
+    assert browser.get("/queues/orders/pause").status == 403
+    assert browser.post("/queues/orders/pause", browser.seal("/"), {"reason": "x"}).status == 403
+    assert ledger.pauses.all() == {}
+
+
+def test_without_a_ledger_nothing_can_be_paused(shown: Shown) -> None:
+    assert "Pause…" not in shown.ask("/queues/orders").body
+    assert shown.ask("/queues/orders/pause").status == 404
