@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 from runner.events import Failure, Observer
 from runner.message import Delivery, Outgoing
-from runner.observability.snapshot import Now, StageNow, StageTotals, Tally, Told, Totals
+from runner.observability.histogram import Tally
+from runner.observability.snapshot import Now, StageNow, StageTotals, Told, Totals
 from runner.stamps import BEGAN, QUEUED, since
 
 ACCEPTED = "202"

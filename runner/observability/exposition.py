@@ -7,15 +7,11 @@ tells of its queues. Left out: HTTP (see `console/metrics.py`).
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate
-from typing import TypeVar
 
 from prometheus_client.core import (
-    CounterMetricFamily,
     GaugeMetricFamily,
-    HistogramMetricFamily,
     InfoMetricFamily,
     Metric,
 )
@@ -23,15 +19,11 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encode
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from runner.brokers.base import Depth
-from runner.observability.snapshot import BOUNDS, Histogram, Snapshot
+from runner.observability.families import counter, gauge, histogram
+from runner.observability.snapshot import Snapshot
 from runner.pipeline import Pipeline
 
-T = TypeVar("T")
-Labelled = Iterable[tuple[Sequence[str], T]]
-"""Values, each with those of its labels."""
-
 BREAKER_STATES = ("closed", "open", "probing")
-_LE = [*(f"{bound:g}" if bound != int(bound) else f"{bound:.1f}" for bound in BOUNDS), "+Inf"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +63,7 @@ class RunCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily("runner", "The pipeline that runs.", value={"pipeline": self._pipeline.name})
-        yield _gauge(
+        yield gauge(
             "runner_snapshot_age_seconds",
             "How old the counts are; more than a few seconds: they stand still.",
             self._age,
@@ -85,7 +77,7 @@ class RunCollector(Collector):
 
     def _stages(self) -> Iterator[Metric]:
         stages, by = self._totals.stages, ("stage",)
-        yield _counter(
+        yield counter(
             "runner_stage_received",
             "Deliveries taken in hand.",
             by,
@@ -96,8 +88,8 @@ class RunCollector(Collector):
             for name, stage in stages.items()
             for outcome, count in (("handled", stage.handled), ("retried", stage.retried), ("dead", stage.dead))
         ]
-        yield _counter("runner_stage_outcomes", "Deliveries by what became of them.", (*by, "outcome"), outcomes)
-        yield _counter(
+        yield counter("runner_stage_outcomes", "Deliveries by what became of them.", (*by, "outcome"), outcomes)
+        yield counter(
             "runner_stage_held",
             "Times that the broker took neither a result, nor a retry, nor a dead letter.",
             by,
@@ -110,9 +102,9 @@ class RunCollector(Collector):
         )
         for name, text, attribute in told:
             values = [([stage], getattr(totals, attribute)) for stage, totals in stages.items()]
-            yield _histogram(name, text, by, values)
+            yield histogram(name, text, by, values)
         calls = [([name, what], call) for name, stage in stages.items() for what, call in stage.calls.items()]
-        yield _histogram("runner_stage_call_seconds", "Calls that handlers time: smtp, say.", (*by, "call"), calls)
+        yield histogram("runner_stage_call_seconds", "Calls that handlers time: smtp, say.", (*by, "call"), calls)
 
     def _stages_now(self) -> Iterator[Metric]:
         now = {name: stage for name, stage in self._now.stages.items() if name in self._pipeline.stages}
@@ -129,14 +121,14 @@ class RunCollector(Collector):
         )
         for name, text, attribute in told:
             values = [([stage], getattr(state, attribute)) for stage, state in now.items()]
-            yield _gauge(name, text, ("stage",), values)
+            yield gauge(name, text, ("stage",), values)
         states = [
             ([name, state], stage.breaker.get(state, 0))
             for name, stage in now.items()
             if stage.breaker
             for state in BREAKER_STATES
         ]
-        yield _gauge(
+        yield gauge(
             "runner_stage_breaker_processes", "Processes by the state of a stage's breaker.", ("stage", "state"), states
         )
 
@@ -146,47 +138,45 @@ class RunCollector(Collector):
             for route, statuses in self._totals.requests.items()
             for status, count in statuses.items()
         ]
-        yield _counter("runner_requests", "Requests by route and HTTP status.", ("route", "status"), requests)
+        yield counter("runner_requests", "Requests by route and HTTP status.", ("route", "status"), requests)
         repeated = [([route], count) for route, count in self._totals.repeated.items()]
-        yield _counter(
+        yield counter(
             "runner_requests_repeated", "Requests answered as the first one with their key.", ("route",), repeated
         )
-        answering = [([route], histogram) for route, histogram in self._totals.answering.items()]
-        yield _histogram(
+        answering = [([route], one) for route, one in self._totals.answering.items()]
+        yield histogram(
             "runner_request_seconds", "Requests that were answered 202: until their confirm.", ("route",), answering
         )
 
     def _stores(self) -> Iterator[Metric]:
         now, totals = self._now, self._totals
         connections = [(["yes"], now.connected), (["no"], now.away)]
-        yield _gauge("runner_broker_processes", "Processes by whether they can publish.", ("connected",), connections)
-        yield _counter(
+        yield gauge("runner_broker_processes", "Processes by whether they can publish.", ("connected",), connections)
+        yield counter(
             "runner_broker_reconnects", "Lost connections that were made again.", (), [([], totals.reconnects)]
         )
-        yield _gauge(
-            "runner_broker_unconfirmed_messages", "Messages published, and not confirmed yet.", now.unconfirmed
-        )
+        yield gauge("runner_broker_unconfirmed_messages", "Messages published, and not confirmed yet.", now.unconfirmed)
         if self._pipeline.ledger is not None:
-            yield _histogram(
+            yield histogram(
                 "runner_ledger_transaction_seconds", "Transactions of the ledger.", (), [([], totals.ledger)]
             )
-            yield _gauge("runner_ledger_away_processes", "Processes that wait for the ledger.", now.ledger_away)
+            yield gauge("runner_ledger_away_processes", "Processes that wait for the ledger.", now.ledger_away)
 
     def _children(self) -> Iterator[Metric]:
         by, processes = ("process",), self._processes
-        yield _gauge(
+        yield gauge(
             "runner_process_up",
             "1: the process works.",
             by,
             (([name], int(process.up)) for name, process in processes.items()),
         )
-        yield _counter(
+        yield counter(
             "runner_process_starts",
             "Times that the process was started.",
             by,
             (([name], process.starts) for name, process in processes.items()),
         )
-        yield _counter(
+        yield counter(
             "runner_process_cpu_seconds",
             "CPU time of the process, in all its lives.",
             by,
@@ -195,7 +185,7 @@ class RunCollector(Collector):
 
     def _on_queues(self) -> Iterator[Metric]:
         depths = self._queues.depths
-        yield _gauge("runner_broker_answers", "1: the broker tells of its queues.", int(depths is not None))
+        yield gauge("runner_broker_answers", "1: the broker tells of its queues.", int(depths is not None))
         counts = [
             ([queue, state], count)
             for queue, depth in (depths or {}).items()
@@ -206,44 +196,19 @@ class RunCollector(Collector):
                 ("dead", depth.dead),
             )
         ]
-        yield _gauge("runner_queue_messages", "Messages by where they are.", ("queue", "state"), counts)
+        yield gauge("runner_queue_messages", "Messages by where they are.", ("queue", "state"), counts)
         workers = [
             ([queue, state], count)
             for queue, depth in (depths or {}).items()
             for state, count in (("working", depth.consumers), ("paused", depth.paused), ("other", depth.strangers))
         ]
-        yield _gauge(
+        yield gauge(
             "runner_queue_consumers",
             "Consumers on all machines: workers, and other programs.",
             ("queue", "state"),
             workers,
         )
         ages = [([queue, kind], age) for (queue, kind), age in self._queues.ages.items()]
-        yield _gauge(
+        yield gauge(
             "runner_queue_oldest_seconds", "Age of the oldest message, at most; 0: none.", ("queue", "state"), ages
         )
-
-
-def _counter(name: str, text: str, labels: Sequence[str], values: Labelled[float]) -> Metric:
-    family = CounterMetricFamily(name, text, labels=labels)
-    for label_values, value in values:
-        family.add_metric(label_values, value)
-    return family
-
-
-def _gauge(name: str, text: str, labels: Sequence[str] | float, values: Labelled[float] = ()) -> Metric:
-    """With the value itself instead of `labels`, if it has none."""
-    if isinstance(labels, int | float):
-        return GaugeMetricFamily(name, text, value=labels)
-    family = GaugeMetricFamily(name, text, labels=labels)
-    for label_values, value in values:
-        family.add_metric(label_values, value)
-    return family
-
-
-def _histogram(name: str, text: str, labels: Sequence[str], values: Labelled[Histogram]) -> Metric:
-    family = HistogramMetricFamily(name, text, labels=labels)
-    for label_values, histogram in values:
-        buckets = list(zip(_LE, accumulate(histogram.counts), strict=True))
-        family.add_metric(label_values, buckets, histogram.sum)
-    return family

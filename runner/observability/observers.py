@@ -13,7 +13,7 @@ from runner.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from runner.observability.counts import Counts
-    from runner.observability.opentelemetry import Exporting
+    from runner.observability.exporting import Exporting
 
 _EXPORTS = {
     "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -36,7 +36,7 @@ def exporting(pipeline: Pipeline, process: str) -> Exporting | None:
     if not _EXPORTS & os.environ.keys() or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return None
     try:
-        from runner.observability.opentelemetry import Exporting
+        from runner.observability.exporting import Exporting
     except ModuleNotFoundError as error:
         logging.getLogger("runner").warning("nothing is told to OpenTelemetry: pip install 'acklast[otel]' (%s)", error)
         return None

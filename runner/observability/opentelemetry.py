@@ -10,7 +10,6 @@ spans within a handler; one that makes its own passes `message.headers["tracepar
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import (
     NonRecordingSpan,
     SpanContext,
@@ -40,8 +38,6 @@ if TYPE_CHECKING:
 NAME = "acklast"
 BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
 """Seconds: those that the conventions advise."""
-FLUSH_TIMEOUT = 3.0
-"""Seconds that the last spans may take to leave."""
 Attributes = dict[str, str | int]
 
 
@@ -171,48 +167,3 @@ def _below(parent: Span | None) -> Context | None:
     flags = TraceFlags(int(parent.flags, 16) & 1)
     context = SpanContext(int(parent.trace, 16), int(parent.id, 16), is_remote=True, trace_flags=flags)
     return set_span_in_context(NonRecordingSpan(context))
-
-
-class Exporting:
-    """The providers of a process, as the environment configures them, until `close`."""
-
-    def __init__(self, service: str, process: str, system: str) -> None:
-        from opentelemetry.sdk.metrics import MeterProvider
-        from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
-        from opentelemetry.sdk.resources import Resource
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
-
-        named = {} if "OTEL_SERVICE_NAME" in os.environ else {"service.name": service}
-        resource = Resource.create({**named, "service.instance.id": f"{process}-{os.getpid()}"})
-        given = Given()
-        self._traces = TracerProvider(resource=resource, id_generator=given, shutdown_on_exit=False)
-        readers = []
-        if _wants("TRACES"):
-            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
-            self._traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-        if _wants("METRICS"):
-            from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-
-            readers.append(PeriodicExportingMetricReader(OTLPMetricExporter()))
-        self._metrics = MeterProvider(readers, resource, shutdown_on_exit=False)
-        self.observer = Telemetry(self._traces, self._metrics, given, system)
-        TRACING.starts = self._samples if _wants("TRACES") else None
-
-    def _samples(self, trace: str) -> bool:
-        """Whether the sampler that the environment names takes a trace."""
-        return self._traces.sampler.should_sample(None, int(trace, 16), "").decision is Decision.RECORD_AND_SAMPLE
-
-    def close(self) -> None:
-        """Send what is left, for a moment."""
-        ending = threading.Thread(target=self._shut_down, name="otel-end", daemon=True)
-        ending.start()
-        ending.join(FLUSH_TIMEOUT)
-
-    def _shut_down(self) -> None:
-        self._traces.shutdown()
-        self._metrics.shutdown()
-
-
-def _wants(signal: str) -> bool:
-    return os.environ.get(f"OTEL_{signal}_EXPORTER", "otlp") == "otlp"

@@ -23,6 +23,7 @@ from runner.ledger.lineage import converging, hop_of, via_after, via_of
 from runner.ledger.once import sealed_result, stored
 from runner.ledger.terms import LONGEST, MOST, Hasher, values_at
 from runner.message import LATE, LOOKS, VIA, Delivery, Outgoing, is_usable
+from runner.observability.logs import facts
 from runner.pipeline import Pipeline, Stage
 from runner.privacy.masking import mask
 from runner.privacy.sealed import as_shown
@@ -108,7 +109,8 @@ class RememberingCarrier:
 
     def _settle(self, delivery: Delivery, messages: Sequence[Outgoing], error: LedgerError | None) -> None:
         if error is not None:
-            log.error("what became of message %s could not be recorded: %s", delivery.id, error)
+            known = facts(queue=delivery.queue, id=delivery.id, reason=error)
+            log.error("what became of message %s could not be recorded: %s", delivery.id, error, extra=known)
         self._broker.settle(delivery, messages)
 
     def _kept(self, hop: HopKey, messages: Sequence[Outgoing]) -> bytes:

@@ -17,6 +17,7 @@ from runner.handlers.factory import Handler, HandlerFactory
 from runner.ledger.ledger import Ledger
 from runner.ledger.once import Rule
 from runner.message import LATE, LOOKS, Message, number
+from runner.observability.logs import facts
 from runner.pipeline import Stage
 from runner.worker.once import DIED, PAUSE, Intended
 from runner.worker.unsettled import Provisional, Unsettled
@@ -68,12 +69,18 @@ class _Reconciled(Intended):
         """`asked_again`: a person has replayed it after the last wait."""
         result = self._asked(message)
         if result is not None:
-            log.info("%s: message %s was looked up, and its result is taken over", self._stage.name, message.id)
+            log.info(
+                "%s: message %s was looked up, and its result is taken over",
+                self._stage.name,
+                message.id,
+                extra=facts(stage=self._stage.name, id=message.id, outcome="looked up"),
+            )
             return self._result(result)
         told = "it was looked up, and has surely not taken effect"
         if self._parks and not asked_again:
             raise Reject(f"parked: {told}; a replay handles it (on_unknown: park)")
-        log.warning("%s: message %s is handled: %s", self._stage.name, message.id, told)
+        known = facts(stage=self._stage.name, id=message.id, reason=told)
+        log.warning("%s: message %s is handled: %s", self._stage.name, message.id, told, extra=known)
         return self._result(self._handler(message))
 
     def _late_answer(self, message: Message) -> object:
@@ -87,7 +94,8 @@ class _Reconciled(Intended):
             raise Unsettled("it was pending, and the look-up knows nothing of it")
         if self._is_pending is not None and self._is_pending(result):
             raise Unsettled("it is still pending")
-        log.info("%s: the late answer to message %s was looked up", self._stage.name, original.id)
+        known = facts(stage=self._stage.name, id=original.id, outcome="looked up")
+        log.info("%s: the late answer to message %s was looked up", self._stage.name, original.id, extra=known)
         return result
 
     def _has_come(self, id: str) -> bool:

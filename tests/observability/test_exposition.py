@@ -136,22 +136,6 @@ def test_names_units_and_help_are_as_promtool_wants_them() -> None:
     }
 
 
-def test_a_histogram_is_cumulative_and_ends_with_its_count() -> None:
-    for family in families():
-        if family.type != "histogram":
-            continue
-        counts: dict[tuple[tuple[str, str], ...], list[float]] = {}
-        totals = {}
-        for sample in family.samples:
-            key = tuple(sorted((name, value) for name, value in sample.labels.items() if name != "le"))
-            if sample.name.endswith("_bucket"):
-                counts.setdefault(key, []).append(sample.value)
-            elif sample.name.endswith("_count"):
-                totals[key] = sample.value
-        assert {key: buckets[-1] for key, buckets in counts.items()} == totals
-        assert all(buckets == sorted(buckets) for buckets in counts.values())
-
-
 def test_a_name_with_any_character_is_a_label_that_can_be_read() -> None:
     pipeline = Pipeline('a "b"\\\n', Path("pipeline.yaml"))
     for accept in ("", OPENMETRICS):

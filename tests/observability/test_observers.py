@@ -62,7 +62,7 @@ def test_without_the_extra_a_warning_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
-    monkeypatch.setitem(sys.modules, "runner.observability.opentelemetry", None)
+    monkeypatch.setitem(sys.modules, "runner.observability.exporting", None)
     assert exporting(loaded(tmp_path, "queues: {a: {}}\n").pipeline, "worker") is None
     assert "pip install 'acklast[otel]'" in caplog.text
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-
 import orjson
 
+from runner.observability.histogram import Histogram, Tally
 from runner.observability.snapshot import (
-    BOUNDS,
-    Histogram,
     Now,
     Process,
     Snapshot,
     StageNow,
     StageTotals,
-    Tally,
     Told,
     Totals,
     added,
@@ -70,29 +66,3 @@ def test_a_snapshot_comes_out_of_json_as_it_went_in() -> None:
     whole = Snapshot(17.5, {"worker": Process(4711, True, 2, 3.0, told(4)), "mailbox": Process()}, told(4))
     assert Snapshot.from_json(whole.as_json()) == whole
     assert Told.from_json(orjson.loads(told(4).as_json())) == told(4)
-
-
-def test_a_histogram_tells_which_bound_a_share_of_them_does_not_exceed() -> None:
-    histogram = taking(*[0.02] * 95, *[4.0] * 5)
-    assert (histogram.quantile(0.5), histogram.quantile(0.95), histogram.quantile(0.99)) == (0.025, 0.025, 5.0)
-    assert Histogram().quantile(0.5) is None
-    assert taking(BOUNDS[-1] + 1).quantile(0.5) is None
-
-
-def test_a_time_that_equals_a_bound_belongs_to_its_bucket() -> None:
-    assert taking(0.005).counts[BOUNDS.index(0.005)] == 1
-
-
-def test_no_addition_is_lost_when_several_threads_add() -> None:
-    tally = Tally()
-
-    def add() -> None:
-        for _ in range(50_000):
-            tally.add(0.25)
-
-    threads = [threading.Thread(target=add) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (tally.so_far().count, tally.so_far().sum) == (200_000, 50_000.0)

@@ -54,16 +54,16 @@ def test_the_counts_of_all_processes_are_in_one_answer_and_outlive_each(scraped:
     for n in range(20):
         assert program.post({"n": n}).status == 202
     wait_until(lambda: scraped.handled("two") == 20)
-    assert scraped.value("runner_requests_total", route="POST /work", status="202") == 20
-    assert scraped.value("runner_stage_slots", stage="one") == 4
-    assert scraped.value("runner_broker_processes", connected="yes") == 3
+    wait_until(lambda: scraped.value("runner_requests_total", route="POST /work", status="202") == 20)
+    wait_until(lambda: scraped.value("runner_stage_slots", stage="one") == 4)
+    wait_until(lambda: scraped.value("runner_broker_processes", connected="yes") == 3)
     for pid in program.worker_pids():
         os.kill(pid, signal.SIGKILL)
     wait_until(lambda: scraped.value("runner_process_starts_total") >= 5)
-    assert scraped.handled("two") == 20, "totals never go back"
+    assert scraped.handled("two") >= 20, "totals never go back; what wasn't acked in time is handled again"
     for n in range(20, 30):
         assert program.post({"n": n}).status == 202
-    wait_until(lambda: scraped.handled("two") == 30)
+    wait_until(lambda: scraped.handled("two") >= 30)
     wait_until(lambda: scraped.value("runner_broker_unconfirmed_messages") == 0)
 
 
