@@ -9,6 +9,7 @@ import pytest
 
 from runner.audit import read_trail
 from runner.console.access import hash_of
+from runner.message import FIRST_ERROR, FIRST_STAGE, Destination, Outgoing
 from runner.operations import router_to
 from tests.console.conftest import Show, Shown, bury
 from tests.console.test_guard import ASKING, TOKENS, Browser
@@ -36,6 +37,14 @@ def test_card_numbers_are_masked(shown: Shown) -> None:
         page = shown.ask(path).body
         assert "4111111111111111" not in page
         assert "1111" in page
+
+
+def test_the_first_error_is_shown_where_a_later_one_is_another(shown: Shown) -> None:
+    first = {"runner-error": "gave up", FIRST_ERROR: "the bank was down", FIRST_STAGE: "pay"}
+    shown.broker.publish([Outgoing(Destination("", "orders.dlq"), "a", b"{}", first)])
+    page = shown.ask("/dead/orders/a").body
+    assert "the bank was down" in page
+    assert "at pay" in page
 
 
 def test_one_that_is_gone_is_a_404(shown: Shown) -> None:
