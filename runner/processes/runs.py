@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,8 @@ class Run(NamedTuple):
     """A run that lives."""
 
     pid: int
+    place: str
+    """Where `pid` means that process."""
     file: str
     """The pipeline's."""
     reloads: int
@@ -39,7 +42,7 @@ class RunFile:
 
     def __init__(self, path: Path) -> None:
         path = path.absolute()
-        self._run = Run(os.getpid(), str(path), 0, "", "")
+        self._run = Run(os.getpid(), _here(), str(path), 0, "", "")
         self._path = path.parent / RUNS / str(os.getpid())
         self._file = -1
         try:
@@ -79,12 +82,20 @@ class RunFile:
 
 
 def runs_of(path: Path) -> Iterator[Run]:
-    """The runs of the pipeline at `path` that live. Files that dead ones have left are removed."""
+    """The runs of the pipeline at `path` that live here: not in another container, or on another machine,
+    that has the same folder. Files that dead ones have left are removed."""
     path = path.absolute()
     for entry in sorted((path.parent / RUNS).glob("[0-9]*")):
         run = _read(entry)
-        if run is not None and run.file == str(path):
+        if run is not None and (run.place, run.file) == (_here(), str(path)):
             yield run
+
+
+def _here() -> str:
+    """This machine, and the container if it is one: there, the same number is another process."""
+    with suppress(OSError):
+        return f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 - no path
+    return socket.gethostname()
 
 
 def _read(entry: Path) -> Run | None:

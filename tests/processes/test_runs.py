@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.processes.runs import RUNS, Run, RunFile, runs_of
+from runner.processes import runs
+from runner.processes.runs import RUNS, RunFile, runs_of
 
 OTHER = """
 import sys
@@ -25,10 +26,11 @@ def test_a_run_is_found_as_long_as_it_lives_with_what_it_tells(tmp_path: Path) -
     path = tmp_path / "pipeline.yaml"
     file = RunFile(path)
     try:
-        assert list(runs_of(path)) == [Run(os.getpid(), str(path), 0, "", "")]
+        [run] = runs_of(path)
+        assert (run.pid, run.file, run.reloads) == (os.getpid(), str(path), 0)
         file.tell("refused", "two lines\nof it")
         file.tell("reloaded", "all")
-        assert list(runs_of(path)) == [Run(os.getpid(), str(path), 2, "reloaded", "all")]
+        assert list(runs_of(path)) == [run._replace(reloads=2, outcome="reloaded", words="all")]
         assert list(runs_of(tmp_path / "other.yaml")) == []
     finally:
         file.close()
@@ -60,3 +62,14 @@ def test_a_file_that_says_nothing_is_passed_over(tmp_path: Path, content: str) -
     (tmp_path / RUNS).mkdir(parents=True)
     (tmp_path / RUNS / "123").write_text(content)
     assert list(runs_of(tmp_path / "pipeline.yaml")) == []
+
+
+def test_a_run_elsewhere_that_has_the_same_folder_is_none_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In another container, its number is that of another process."""
+    path = tmp_path / "pipeline.yaml"
+    file = RunFile(path)
+    monkeypatch.setattr(runs, "_here", lambda: "elsewhere")
+    assert list(runs_of(path)) == []
+    file.close()
