@@ -52,32 +52,33 @@ def import_first_from(folder: Path, name: str) -> ModuleType:
 def imported_files(folder: Path) -> frozenset[tuple[str, int, int]]:
     """The files in `folder` of the modules that its pipeline's handlers have brought, each with the time
     of its last change (ns) and its size."""
-    files = {getattr(module, "__file__", None) for name, module in list(sys.modules.items()) if _is_brought(name)}
+    files = {getattr(sys.modules.get(name), "__file__", None) for name in _brought_from(folder)}
     found = set()
     for file in files:
         with suppress(OSError):
-            if file is not None and Path(file).is_relative_to(folder):
+            if file is not None:
                 there = Path(file).stat()
                 found.add((file, there.st_mtime_ns, there.st_size))
     return frozenset(found)
 
 
 @contextmanager
-def imported_anew() -> Iterator[None]:
-    """What pipelines have brought is imported anew within; if that raises, all is as before."""
-    before = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_brought(name)}
+def imported_anew(folder: Path) -> Iterator[None]:
+    """What its pipeline has brought from `folder` is imported anew within; if that raises, all is as before."""
+    before = {name: sys.modules.pop(name) for name in _brought_from(folder)}
     try:
         yield
     except BaseException:
-        for name in [name for name in sys.modules if _is_brought(name)]:
+        for name in _brought_from(folder):
             del sys.modules[name]
         sys.modules.update(before)
         raise
 
 
-def _is_brought(name: str) -> bool:
-    top = name.partition(".")[0]
-    return top in _brought and top != _OURS
+def _brought_from(folder: Path) -> list[str]:
+    there = os.path.realpath(folder)
+    tops = {top for top in _brought - {_OURS} if top in sys.modules and _folder_of(sys.modules[top]) == there}
+    return [name for name in list(sys.modules) if name.partition(".")[0] in tops]
 
 
 def _check_free(folder: Path, name: str) -> None:

@@ -101,7 +101,7 @@ class Reloading:
         self._file.close()
 
     def _load(self) -> Assembly:
-        with imported_anew():
+        with imported_anew(self._path.absolute().parent):
             return assemble(load(self._path), self._only, self._processes, self._now.listeners)
 
     def _drop_next(self) -> None:
