@@ -15,7 +15,7 @@ AXE = ROOT / ".venv/npm/node_modules/axe-core/axe.min.js"
 WIDTHS, SCHEMES = (375, 1280), ("light", "dark")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # as long as it lives, Playwright's event loop runs in this thread
 def chromium() -> Iterator[Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:

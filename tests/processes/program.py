@@ -44,8 +44,8 @@ class Watching(Observer):
 
 def steady(name):
     def run(supervision):
-        supervision.up()
         note(name, "up")
+        supervision.up()
         try:
             rest()
         finally:
