@@ -52,8 +52,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     program.start()
     try:
         assert program.post({"n": 1}).status == 202
-        wait_until(lambda: "runner_stage_call_seconds_count" in _scraped(port))
-        yield _scraped(port)
+        scrapes: list[Served] = []
+
+        def is_whole() -> bool:
+            scrapes.append(_scraped(port))
+            return {"runner_stage_call_seconds_count", "runner_queue_messages"} <= scrapes[-1].keys()
+
+        wait_until(is_whole)
+        yield scrapes[-1]
     finally:
         program.stop()
 

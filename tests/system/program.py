@@ -89,7 +89,7 @@ class Program:
 
     @staticmethod
     def environment() -> dict[str, str]:
-        return {**os.environ, "PYTHONPATH": str(ROOT)}
+        return {**os.environ, "PYTHONPATH": str(ROOT), "CONSOLE": "127.0.0.1:0"}
 
     # -- its life ----------------------------------------------------------------------
 
