@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,14 @@ class Deed:
     reason: str
     failed: str
     """Why it did not happen after all; empty: it did."""
+
+    @property
+    def at(self) -> float:
+        """Its time in seconds since 1970; 0.0 if that can't be read."""
+        try:
+            return datetime.fromisoformat(self.time).timestamp()
+        except ValueError:
+            return 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,3 +23,11 @@ def write(folder: Path, text: str, schemas: Mapping[str, Any] | None = None) -> 
 def loaded(folder: Path, text: str, schemas: Mapping[str, Any] | None = None) -> LoadedPipeline:
     """The same, loaded."""
     return load(write(folder, text, schemas))
+
+
+def loaded_with_keys(folder: Path, text: str, schemas: Mapping[str, Any] | None = None) -> LoadedPipeline:
+    """The same, with the keys that it seals with."""
+    made = loaded(folder, text, schemas)
+    assert made.sealer is not None
+    made.sealer.prepare(production=False)
+    return made

@@ -14,7 +14,7 @@ from runner.deadletters import DeadLetter, read
 from runner.editing import Draft, NotEditableError
 from runner.message import Outgoing
 from runner.operations import router_to
-from tests.pipelines import loaded
+from tests.pipelines import loaded_with_keys
 
 CARD = {"pattern": "^[0-9]{16}$", "x-sensitive": {"show": "last4"}}
 PIN = {"type": "string", "x-sensitive": {"show": "hidden"}}
@@ -35,10 +35,7 @@ BODY = {"n": 1, "card": "4242424242424242", "pins": ["1111", "2222"]}
 
 @pytest.fixture
 def pipeline(tmp_path: Path) -> LoadedPipeline:
-    made = loaded(tmp_path, PIPELINE, {"order.json": SCHEMA})
-    assert made.sealer is not None
-    made.sealer.prepare(production=False)
-    return made
+    return loaded_with_keys(tmp_path, PIPELINE, {"order.json": SCHEMA})
 
 
 def sealed(pipeline: LoadedPipeline) -> bytes:

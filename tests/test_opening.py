@@ -14,7 +14,7 @@ from runner.deadletters import DeadLetter, read
 from runner.errors import RunnerError
 from runner.opening import reveal, sealed_fields
 from runner.operations import router_to
-from tests.pipelines import loaded
+from tests.pipelines import loaded_with_keys
 
 PIPELINE = """
     broker: BROKER
@@ -29,10 +29,7 @@ BODY = {"card": "4111111111111111", "others": ["4000000000000002", "400000000000
 
 @pytest.fixture
 def pipeline(tmp_path: Path) -> LoadedPipeline:
-    made = loaded(tmp_path, PIPELINE, {"order.json": SCHEMA})
-    assert made.sealer is not None
-    made.sealer.prepare(production=False)
-    return made
+    return loaded_with_keys(tmp_path, PIPELINE, {"order.json": SCHEMA})
 
 
 def dead(pipeline: LoadedPipeline) -> DeadLetter:

@@ -1,15 +1,22 @@
-"""How a command gets a broker: connected while the command needs it, and quiet."""
+"""How a command gets the broker, connected while it needs it, and quiet; and the ledger, to read from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from runner.brokers.base import Broker
 from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
+from runner.errors import LedgerSetupError, RunnerError
+from runner.ledger.url import path_of, shown
 from runner.observability import logs, observers
+from runner.pipeline import Pipeline
 from runner.topology import plan
+
+if TYPE_CHECKING:
+    from runner.ledger.ledger import Ledger
 
 BROKER_TIMEOUT = 5.0
 """Seconds that a command waits for the broker to answer."""
@@ -28,3 +35,25 @@ def connected(loaded: LoadedPipeline, command: str, *, declare: bool = True) -> 
         yield broker
     finally:
         broker.close()
+
+
+@contextmanager
+def remembering(pipeline: Pipeline) -> Iterator[Ledger]:
+    """The pipeline's ledger, to read from. Raises RunnerError without one."""
+    if pipeline.ledger is None:
+        raise RunnerError(f"{pipeline.file.name} has no ledger; add 'ledger: sqlite:var/ledger.db'")
+    path = path_of(pipeline.ledger)
+    if path is not None and not path.exists():
+        raise RunnerError(f"nothing has been recorded yet: there is no {shown(pipeline.ledger, pipeline.folder)}")
+    from runner.ledger.ledger import Ledger
+
+    found = Ledger(pipeline.ledger)
+    try:
+        found.prepare_reading()
+        yield found
+    except LedgerSetupError as error:
+        raise RunnerError(
+            f"the ledger can't be read: {error} (the first run of the pipeline makes its tables)"
+        ) from error
+    finally:
+        found.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from runner.commands.connecting import remembering
 from runner.commands.loading import PIPELINE_OPTION
 from runner.commands.recorded import fact_of
 from runner.commands.when import When
@@ -55,8 +56,6 @@ def check_scope(everything: bool, queue: Sequence[str], which: dict[str, Any]) -
 
 
 def _journeys(loaded: LoadedPipeline, recorded: str) -> frozenset[str]:
-    from runner.commands.ledger import opened
-
     name, value = fact_of(loaded.pipeline, recorded)
-    with opened(loaded.pipeline) as ledger:
+    with remembering(loaded.pipeline) as ledger:
         return frozenset(message for message, _ in ledger.find(name, value, most=MOST_RECORDED))

@@ -6,29 +6,23 @@ takes 60 ms.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import orjson
 
+from runner.commands.connecting import remembering
 from runner.commands.loading import PIPELINE_OPTION
 from runner.commands.terminal import console
 from runner.commands.timeline import shown_time, told_as_timeline
 from runner.commands.when import When
 from runner.config.loader import load
-from runner.errors import LedgerSetupError, RunnerError
+from runner.errors import RunnerError
 from runner.history import History, as_document, history, search, searched
-from runner.ledger.url import path_of, shown
-from runner.pipeline import Pipeline
 from runner.units import format_duration
 from runner.wording import one_line, quoted
-
-if TYPE_CHECKING:
-    from runner.ledger.ledger import Ledger
 
 
 @click.command()
@@ -49,7 +43,7 @@ def find(pipeline: Path, since: datetime | None, limit: int, as_json: bool, what
     loaded = load(pipeline)
     stages = {stage.consume: stage.name for stage in loaded.pipeline.stages.values()}
     start = since.timestamp() if since is not None else 0.0
-    with opened(loaded.pipeline) as ledger:
+    with remembering(loaded.pipeline) as ledger:
         matches = search(ledger, loaded.pipeline, loaded.sealer, what.strip(), since=start, limit=limit)
         found = [one for match in matches if (one := history(ledger, match.id, loaded.pipeline.folder)) is not None]
     if as_json:
@@ -87,28 +81,6 @@ def print_list(found: list[History]) -> None:
         cells = (shown_time(journey.accepted_at), journey.id, journey.standing, one.accepted_by, recorded)
         table.add_row(*(Text(one_line(cell)) for cell in cells))
     console().print(table)
-
-
-@contextmanager
-def opened(pipeline: Pipeline) -> Iterator[Ledger]:
-    """The pipeline's ledger, to read from. Raises RunnerError without one."""
-    if pipeline.ledger is None:
-        raise RunnerError(f"{pipeline.file.name} has no ledger; add 'ledger: sqlite:var/ledger.db'")
-    path = path_of(pipeline.ledger)
-    if path is not None and not path.exists():
-        raise RunnerError(f"nothing has been recorded yet: there is no {shown(pipeline.ledger, pipeline.folder)}")
-    from runner.ledger.ledger import Ledger
-
-    found = Ledger(pipeline.ledger)
-    try:
-        found.prepare_reading()
-        yield found
-    except LedgerSetupError as error:
-        raise RunnerError(
-            f"the ledger can't be read: {error} (the first run of the pipeline makes its tables)"
-        ) from error
-    finally:
-        found.close()
 
 
 def _text(value: Any) -> str:

@@ -12,8 +12,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from runner.commands.connecting import connected
-from runner.commands.ledger import opened
+from runner.commands.connecting import connected, remembering
 from runner.commands.loading import PIPELINE_OPTION
 from runner.commands.terminal import console
 from runner.config.loader import LoadedPipeline, load
@@ -142,5 +141,5 @@ def _results(loaded: LoadedPipeline, key: Key) -> int:
     path = None if pipeline.ledger is None else path_of(pipeline.ledger)
     if pipeline.ledger is None or (path is not None and not path.exists()):
         return 0
-    with opened(pipeline) as ledger:
+    with remembering(pipeline) as ledger:
         return ledger.sealed_with(key.id)

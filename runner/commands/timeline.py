@@ -29,7 +29,7 @@ def told_as_timeline(found: History, stages: Mapping[str, str]) -> Iterator[str]
     by = found.accepted_by
     accepted = (journey.accepted_at, [f"accepted by {by}" if by else "published by another program"])
     events = [accepted, *(_event(hop, journey.id, stages) for hop in journey.hops)]
-    events += [(_seconds(deed.time), list(_deed(deed))) for deed in found.deeds]
+    events += [(deed.at, list(_deed(deed))) for deed in found.deeds]
     day = shown_time(journey.accepted_at)[:10]
     for at, (first, *more) in sorted(events, key=lambda event: event[0]):
         if (today := shown_time(at)[:10]) != day:
@@ -109,13 +109,6 @@ def span(seconds: float) -> str:
 def shown_time(seconds: float) -> str:
     """UTC, to the millisecond."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(" ", timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _seconds(time: str) -> float:
-    try:
-        return datetime.fromisoformat(time).timestamp()
-    except ValueError:
-        return 0.0
 
 
 def _text(value: Any) -> str:

@@ -117,18 +117,11 @@ def _of_hop(hop: Hop, id: str, stages: Mapping[str, str]) -> Event:
 
 
 def _of_deed(deed: Deed) -> Event:
-    event = Event(_seconds(deed.time), deed.deed, deed.who, deed.queue)
+    event = Event(deed.at, deed.deed, deed.who, deed.queue)
     event.notes += [f"to {deed.to}"] if deed.to else []
     event.notes += [f"reason: {deed.reason}"] if deed.reason else []
     event.error = f"it did not happen: {deed.failed}" if deed.failed else ""
     return event
-
-
-def _seconds(time: str) -> float:
-    try:
-        return datetime.fromisoformat(time).timestamp()
-    except ValueError:
-        return 0.0
 
 
 def _clock(seconds: float) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from granian.rsgi import ProtocolClosed
 from werkzeug.exceptions import HTTPException
-from werkzeug.test import create_environ
 from werkzeug.wrappers import Response
 
 from runner.console.access import Access
@@ -28,6 +26,7 @@ from runner.console.live import MOST, Live
 from runner.console.run import Run
 from runner.intake.health import HealthViews
 from runner.intake.problems import internal_error, problem
+from runner.intake.wsgi import environ_of, respond
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -119,15 +118,10 @@ class Application:
         body = await _body(protocol)
         if body is None:
             return problem(413, f"a form has at most {LARGEST_BODY} bytes")
-        return await self._loop.run_in_executor(self._threads, partial(self._flask_answers, _environ(scope, body)))
+        return await self._loop.run_in_executor(self._threads, partial(self._flask_answers, environ_of(scope, body)))
 
     def _flask_answers(self, environ: WSGIEnvironment) -> Response:
         return Response.from_app(self._flask.wsgi_app, environ, buffered=True)
-
-
-def respond(protocol: HTTPProtocol, response: Response) -> None:
-    """Send a response of Flask's by RSGI."""
-    protocol.response_bytes(response.status_code, list(response.headers.items()), response.get_data())
 
 
 async def _body(protocol: HTTPProtocol) -> bytes | None:
@@ -139,15 +133,3 @@ async def _body(protocol: HTTPProtocol) -> bytes | None:
             return None
         parts.append(part)
     return b"".join(parts)
-
-
-def _environ(scope: Scope, body: bytes) -> WSGIEnvironment:
-    return create_environ(
-        path=scope.path,
-        query_string=scope.query_string,
-        base_url=f"{scope.scheme}://{scope.authority or scope.server}",
-        method=scope.method,
-        headers=scope.headers.items(),
-        input_stream=io.BytesIO(body),
-        environ_overrides={"REMOTE_ADDR": scope.client.rpartition(":")[0]},
-    )

@@ -6,6 +6,7 @@
     signature.py  what a handler's signature says
     coercion.py   a setting from the YAML → what a parameter's annotation asks for
     factory.py    makes handlers, one for each slot
+    around.py     a handler around another
     problems.py   why a handler can't be made
 
 Left out: calling them, which the worker does.

@@ -2,6 +2,7 @@
 
     app.py         a Flask app: routes, health, and whatever is wrong
     rsgi.py        the same on granian's event loop: a short way for the routes
+    wsgi.py        between RSGI and the Flask app
     arrivals.py    how a body comes in: its size, its time, and what a stop drops
     signatures.py  signed requests, as Standard Webhooks has them
     gate.py        who posts, and whether that is too often

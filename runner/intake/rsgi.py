@@ -9,7 +9,6 @@ and faulty requests) goes to the Flask app, in a thread.
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 import threading
 import time
@@ -19,7 +18,6 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from granian.rsgi import ProtocolClosed
-from werkzeug.test import create_environ
 from werkzeug.wrappers import Response
 
 from runner.brokers.base import Broker
@@ -35,6 +33,7 @@ from runner.intake.problems import ProblemResponse, TurnedAway, accepted, intern
 from runner.intake.register import Register, Replayed
 from runner.intake.signatures import Signed
 from runner.intake.waiting import waiters_of
+from runner.intake.wsgi import environ_of, respond
 from runner.message import NO_HEADERS, Outgoing
 
 if TYPE_CHECKING:
@@ -262,14 +261,7 @@ class Application:
         return await self._ask_flask(scope, body)
 
     async def _ask_flask(self, scope: Scope, body: bytes) -> Response:
-        environ = create_environ(
-            path=scope.path,
-            query_string=scope.query_string,
-            base_url=f"{scope.scheme}://{scope.authority or scope.server}",
-            method=scope.method,
-            headers=scope.headers.items(),
-            input_stream=io.BytesIO(body),
-        )
+        environ = environ_of(scope, body)
         return await self._loop.run_in_executor(self._threads, self._flask_answers, environ)
 
     def _flask_answers(self, environ: WSGIEnvironment) -> Response:
@@ -289,8 +281,3 @@ def settle(future: asyncio.Future[None], error: BrokerError | None) -> None:
         future.set_result(None)
     else:
         future.set_exception(error)
-
-
-def respond(protocol: HTTPProtocol, response: Response) -> None:
-    """Send a response of Flask's by RSGI."""
-    protocol.response_bytes(response.status_code, list(response.headers.items()), response.get_data())

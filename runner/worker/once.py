@@ -12,13 +12,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
 from functools import partial
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from runner.brokers.base import Carrier, Consumer
 from runner.errors import KeysError, LedgerError, Pause, PublishError, Reject
+from runner.handlers.around import Around
 from runner.handlers.factory import Handler, HandlerFactory
 from runner.ledger.hops import HopKey
 from runner.ledger.ledger import Ledger
@@ -190,24 +189,13 @@ class Intending:
         return Intended(self._factory.build(), self._rule, self._ledger)
 
 
-class Intended:
-    """One handler, entered and left with its own."""
+class Intended(Around):
+    """One handler."""
 
     def __init__(self, handler: Handler, rule: Rule, ledger: Ledger) -> None:
-        self._handler = handler
+        super().__init__(handler)
         self._rule = rule
         self._ledger = ledger
-        self._left = ExitStack()
-
-    def __enter__(self) -> Self:
-        if isinstance(self._handler, AbstractContextManager):
-            self._left.enter_context(self._handler)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._left.__exit__(kind, error, traceback)
 
     def __call__(self, message: Message) -> object:
         judgement = self._judgement(message)

@@ -41,7 +41,7 @@ class Reconciling:
 
 
 class _Reconciled(Intended):
-    """One handler, entered and left with its own."""
+    """One handler."""
 
     def __init__(self, handler: Handler, stage: Stage, ledger: Ledger) -> None:
         super().__init__(handler, _ANY, ledger)

@@ -11,11 +11,9 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import orjson
 
@@ -23,6 +21,7 @@ from runner.brokers.base import Carrier, Consumer
 from runner.config.loader import LoadedPipeline
 from runner.errors import PublishError
 from runner.events import Events, Failure, Observer
+from runner.handlers.around import Around
 from runner.handlers.factory import Handler, HandlerFactory
 from runner.json_text import parse_json
 from runner.message import NO_HEADERS, Delivery, Destination, Message, Outgoing, Receipt, Session, new_id
@@ -142,23 +141,12 @@ class _Keeping:
         return _Kept(self._factory.build(), self.results)
 
 
-class _Kept:
-    """One handler, entered and left with its own."""
+class _Kept(Around):
+    """One handler, whose results are kept."""
 
     def __init__(self, handler: Handler, results: list[Any]) -> None:
-        self._handler = handler
+        super().__init__(handler)
         self._results = results
-        self._left = ExitStack()
-
-    def __enter__(self) -> Self:
-        if isinstance(self._handler, AbstractContextManager):
-            self._left.enter_context(self._handler)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._left.__exit__(kind, error, traceback)
 
     def __call__(self, message: Message) -> object:
         result = self._handler(message)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from base64 import b64decode
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
 
 import pytest
 
@@ -18,44 +15,16 @@ from runner.intake.problems import TurnedAway
 from runner.intake.signatures import Signatures
 from runner.pipeline import HttpRoute, Verify, Webhook
 from tests.alerts.notices import notice
+from tests.alerts.receiver import Receiver, receiving
 
 SECRET = b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwAAAA")
 ROUTE = HttpRoute("POST", "/hook", ())
 
 
-class Receiver(HTTPServer):
-    """Answers what it is told to, and keeps what it gets."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answers = [200]
-        self.got: list[tuple[str, Any, bytes]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/hook?a=b"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.got.append((self.path, self.headers, body))
-        status = self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]
-        self.send_response(status)
-        self.send_header("Location", "http://127.0.0.1:1/")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None: ...
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    with receiving() as server:
         yield server
-        server.shutdown()
 
 
 def test_a_notice_is_json_under_its_own_id(receiver: Receiver) -> None:

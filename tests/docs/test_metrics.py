@@ -47,7 +47,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     )
     text += f"console: {{listen: 127.0.0.1:{port}}}\nledger: sqlite:ledger.db\n"
     program = Program(
-        folder, "embedded:broker.db", text.replace("publish: first}", "publish: first, status: '/work/{id}'}")
+        folder, "embedded:broker.db", text.replace("publish: first}", "publish: first, status: '/jobs/{id}'}")
     )
     program.start()
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 from bench.ports import free_port
 from runner.mailbox.server import MailboxServer
 from runner.pipeline import Address
-from tests.alerts.test_webhook import Receiver
+from tests.alerts.receiver import Receiver, receiving
 from tests.system.program import PIPELINE, Program
 from tests.waiting import wait_until
 
@@ -31,10 +30,8 @@ alerts:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    with receiving() as server:
         yield server
-        server.shutdown()
 
 
 def test_a_dead_letter_is_told_by_mail_and_webhook_though_both_were_away(tmp_path: Path, receiver: Receiver) -> None:

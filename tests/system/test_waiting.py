@@ -8,7 +8,7 @@ from tests.system.conftest import Start
 from tests.system.program import PIPELINE
 from tests.waiting import wait_until
 
-WAITING = PIPELINE.replace("{publish: first}", '{publish: first, status: "/work/{id}", idempotency: optional}').replace(
+WAITING = PIPELINE.replace("{publish: first}", '{publish: first, status: "/jobs/{id}", idempotency: optional}').replace(
     "shutdown_timeout: 10s", "shutdown_timeout: 10s\nledger: sqlite:ledger.db"
 )
 REQUESTS = 20
@@ -23,7 +23,7 @@ def test_a_stop_answers_202_to_whoever_waits_and_the_messages_are_handled_later(
         assert program.stop() == 0, program.log
         answers = [one.result() for one in asked]
     assert {answer.status for answer in answers} == {202}
-    assert all(answer.headers["Location"] == f"/work/{answer.body['id']}" for answer in answers)
+    assert all(answer.headers["Location"] == f"/jobs/{answer.body['id']}" for answer in answers)
     assert "Traceback" not in program.log
 
     program.start()
