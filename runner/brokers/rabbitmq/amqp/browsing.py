@@ -127,6 +127,8 @@ class Browser:
         """What these readers hold goes back, and stands in its order: RabbitMQ puts what comes back behind
         what has come back before, so all that is left has to be held for a moment, too."""
         channel = self._link.channel()
+        for reader in self._readers[first:]:
+            reader.settle()
         ready = self._counts(channel)[0]
         for start in range(0, ready, MOST_HELD):
             self._readers.append(Reader(self._link, self._queue, min(MOST_HELD, ready - start), keeps=False))

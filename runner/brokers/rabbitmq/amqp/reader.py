@@ -49,7 +49,7 @@ class Reader:
     def fill(self) -> None:
         """Wait until it holds all that it may. Raises BrokerUnavailableError if that doesn't come."""
         while not (self.full or self.too_large):
-            self._wait_for_one()
+            self._wait_for_more(than=self._received)
 
     @property
     def full(self) -> bool:
@@ -77,7 +77,7 @@ class Reader:
         if not self._arrived:
             if self.full:
                 return None
-            self._wait_for_one()
+            self._wait_for_more(than=self._received)
         found = self._arrived.popleft()
         self._waiting_bytes -= len(found.body)
         self.taken += 1
@@ -90,6 +90,29 @@ class Reader:
         self.taken -= 1
         self._link.turn()
 
+    def settle(self) -> None:
+        """Wait until nothing is on its way: acks have made room, and what RabbitMQ sends to a consumer that
+        has gone comes back behind all others. What comes now is only held."""
+        self._keeps = False
+        before = self._received
+        while not self._over and not self.full and self._ready():
+            self._wait_for_more(than=before)
+            before = self._received
+        self._ready()  # its answer comes behind what was sent before the first
+
+    def _ready(self) -> int:
+        """How many more there are on the queue, asked for by its own channel."""
+        counts: list[int] = []
+
+        def counted(ready: int, _consumers: int) -> None:
+            counts.append(ready)
+            self._link.stop()
+
+        if not self._over:
+            self._channel.look_at_queue(self._queue, counted)
+            self._link.expect(lambda: counts or self._over, "how many there are")
+        return counts[0] if counts else 0
+
     def cancel(self) -> None:
         """Let nothing more come."""
         ended: list[bool] = []
@@ -98,8 +121,9 @@ class Reader:
             ended.append(True)
             self._link.stop()
 
-        if self._tag and not self._over:
-            self._channel.cancel(self._tag, on_ended)
+        tag, self._tag = self._tag, ""
+        if tag and not self._over:
+            self._channel.cancel(tag, on_ended)
             self._link.expect(lambda: ended or self._over, "the end of a consumer")
 
     def give_back(self) -> None:
@@ -121,10 +145,10 @@ class Reader:
             self._all_bytes += len(delivered.body)
         self._link.stop()
 
-    def _wait_for_one(self) -> None:
-        before = self._received
-        came = self._link.wait(lambda: self._received > before or self._over, SILENCE)
-        if not came or self._received == before:
+    def _wait_for_more(self, than: int) -> None:
+        """Wait until more than this have come in all."""
+        came = self._link.wait(lambda: self._received > than or self._over, SILENCE)
+        if not came or self._received == than:
             raise BrokerUnavailableError(
                 f"{self._queue}: its messages don't come any more; somebody else takes them; try again"
             )

@@ -100,6 +100,21 @@ def test_who_stops_half_way_leaves_the_order_however_often(vhost_url: str, monke
     assert read(vhost_url) == sent
 
 
+def test_who_takes_some_away_and_stops_leaves_the_order_of_the_others(
+    vhost_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is taken away makes room for more, which may be on its way."""
+    monkeypatch.setattr(reader, "SILENCE", 1.0)
+    sent = [f"m{n:03}" for n in range(300)]
+    put(vhost_url, *sent)
+    for turn in range(6):
+        with browser(vhost_url) as found:
+            for _, message in zip(range(20), found.messages(), strict=False):
+                message.ack()
+        assert ready(vhost_url) == 280 - 20 * turn
+        assert read(vhost_url) == sent[20 + 20 * turn :]
+
+
 def test_what_comes_while_somebody_looks_is_left_alone(vhost_url: str) -> None:
     put(vhost_url, "a", "b")
     with browser(vhost_url) as found:
