@@ -5,6 +5,7 @@
     masking.py       both: every text that is written for people goes through it
     sealed.py        a sealed value as text: its token, its mask, and what a handler gets for it
     hashing.py       keys for keyed hashes
+    nonces.py        what sealing needs for each value
     sealing.py       seals and opens values
     keyset.py        the keys, in their file
     revealed.py      the values that handlers have open now

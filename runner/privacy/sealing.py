@@ -12,7 +12,6 @@ are sealed (see `runner.validation.marks`).
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from binascii import a2b_base64, b2a_base64
@@ -25,6 +24,7 @@ import orjson
 from runner.errors import ForeignSealError, KeysError, UnknownKeyError
 from runner.message import root_id
 from runner.privacy.keyset import KeySet, make_keys, read_keys
+from runner.privacy.nonces import nonce
 from runner.privacy.sealed import PREFIX, Token
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ log = logging.getLogger("runner.keys")
 LOOK_EVERY = 1.0
 """Seconds after which the next value sealed looks whether the file has changed, so that every
 process seals with a new key soon after a rotation."""
-_NONCE = 12
-"""Bytes (NIST SP 800-38D, 8.2)."""
 
 
 class Sealer:
@@ -68,9 +66,9 @@ class Sealer:
             self._look()
         assert self._sealing is not None
         key, cipher = self._sealing
-        nonce = os.urandom(_NONCE)
-        sealed = cipher.encrypt(nonce, value, _belongs(key, id, path, mask))
-        return f"{PREFIX}{key}.{_text(nonce)}.{_text(sealed)}.{mask}"
+        fresh = nonce()
+        sealed = cipher.encrypt(fresh, value, _belongs(key, id, path, mask))
+        return f"{PREFIX}{key}.{_text(fresh)}.{_text(sealed)}.{mask}"
 
     def open(self, token: Token, id: str, path: str) -> bytes:
         """The value of `token`, which was found at `path` in the body of the message `id`.
