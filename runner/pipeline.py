@@ -235,6 +235,8 @@ class Queue:
     max_length: int | None = None
     delivery_limit: int = 20
     bind: tuple[Binding, ...] = ()
+    external: bool = False
+    """Whether other programs publish to it or take from it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from runner.errors import Problem
 from runner.topology import Topology
 from runner.wording import quoted
 
+_OTHERS = "another program %s, add 'external: true'"
 MOST_SHOWN = 12
 """How many queues of a cycle are named."""
 
@@ -32,13 +33,19 @@ def _ends(draft: Draft, every: Sequence[Edge]) -> Iterator[Problem]:
     pipeline = draft.pipeline
     fed = {edge.target for edge in every} | {queue.name for queue in pipeline.queues.values() if queue.bind}
     consumed = {stage.consume for stage in pipeline.stages.values()}
-    for name in pipeline.queues:
+    for name, queue in pipeline.queues.items():
+        if queue.external:
+            continue
         if name not in fed and name not in consumed:
             message = f"queue {name} is used by nothing; remove it, or consume it and publish to it"
         elif name not in consumed:
-            message = f"queue {name} is consumed by no stage: its messages stay where they are"
+            message = (
+                f"queue {name} is consumed by no stage: its messages stay where they are; if {_OTHERS % 'takes them'}"
+            )
         elif name not in fed:
-            message = f"queue {name} is fed by nothing in this file: no stage or route publishes to it"
+            message = (
+                f"queue {name} is fed by nothing in this file: no stage or route publishes to it; if {_OTHERS % 'does'}"
+            )
         else:
             continue
         yield draft.document.problem(("queues", name), message, key=True, severity="warning")

@@ -172,6 +172,8 @@ def _queue(queue: Queue, pipeline: Pipeline) -> Lines:
         yield f"    delivery_limit: {queue.delivery_limit}"
     if queue.bind:
         yield from _entry("bind", [{"exchange": binding.exchange, "key": binding.key} for binding in queue.bind], 4)
+    if queue.external:
+        yield "    external: true"
 
 
 # -- Stages -----------------------------------------------------------------------

@@ -49,6 +49,7 @@ DEFAULTS: dict[str, Any] = {
     "queues.*.type": _QUEUE.type,
     "queues.*.delivery_limit": _QUEUE.delivery_limit,
     "queues.*.bind": list(_QUEUE.bind),
+    "queues.*.external": _QUEUE.external,
     "stages.*.settings": dict(_STAGE.settings),
     "stages.*.publish": list(_STAGE.publish),
     "stages.*.reveal": list(_STAGE.reveal),

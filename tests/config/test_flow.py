@@ -18,12 +18,24 @@ TOPIC = "exchanges: {events: {type: topic}}\n"
     ("marked", "message"),
     [
         (changed("c: {}}", "c: {}, ¦d: {}}"), "queue d is used by nothing; remove it, or consume it and publish to it"),
-        (changed(f"  end: {{consume: c, {TAKE}}}\n", "").replace("c: {}", "¦c: {}"), "queue c is consumed by no stage: its messages stay where they are"),
-        (changed(", publish: c", "").replace("c: {}", "¦c: {}"), "queue c is fed by nothing in this file: no stage or route publishes to it"),
+        (changed(f"  end: {{consume: c, {TAKE}}}\n", "").replace("c: {}", "¦c: {}"), "queue c is consumed by no stage: its messages stay where they are; if another program takes them, add 'external: true'"),
+        (changed(", publish: c", "").replace("c: {}", "¦c: {}"), "queue c is fed by nothing in this file: no stage or route publishes to it; if another program does, add 'external: true'"),
     ],
 )  # fmt: skip
 def test_a_queue_that_leads_from_or_to_nothing_is_doubtful(marked: str, message: str) -> None:
     check_problems(marked, [message], "warning")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        changed("c: {}}", "c: {}, d: {external: true}}"),
+        changed(f"  end: {{consume: c, {TAKE}}}\n", "").replace("c: {}", "c: {external: true}"),
+        changed(", publish: c", "").replace("c: {}", "c: {external: true}"),
+    ],
+)
+def test_a_queue_that_other_programs_use_needs_nobody_here(text: str) -> None:
+    assert problems_of(text) == []
 
 
 def test_a_queue_that_is_bound_to_an_exchange_is_fed() -> None:
