@@ -230,13 +230,18 @@ class RabbitNode:
         _wait_until(lambda: mark in self._warned(), "a mark in the log", self._log)
         return self._warned()
 
+    @property
+    def management_url(self) -> str:
+        """Where its management plugin listens."""
+        return f"http://127.0.0.1:{self._api_port}"
+
     def api(self, method: str, path: str, body: Any = None) -> Any:
         """Call the management HTTP API: its parsed answer, None where it has none.
 
         Raises urllib.error.HTTPError, which is closed, for a status that isn't 2xx.
         """
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self._api_port}/api{path}",
+            f"{self.management_url}/api{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()},

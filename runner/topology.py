@@ -33,6 +33,11 @@ def retry_queue(queue: str, delay: float) -> str:
     return f"{queue}.retry.{format_duration(delay)}"
 
 
+def migration_queue(queue: str) -> str:
+    """Where the messages of a queue are while it is made anew with other arguments. It exists only then."""
+    return f"{queue}.migrating"
+
+
 QueueKind = Literal["work", "retry", "quarantine", "dead"]
 """What a queue is for: messages to be handled, a retry's wait, those whose worker died, or
 dead letters. All but the first are companions of a work queue."""

@@ -1,8 +1,8 @@
 """Which broker a URL names: the only list, by how the URL begins.
 
-A broker is a package with three modules: `url` (reads and shows its URLs, and imports next to
-nothing), `broker` (with `connect`) and `shelf` (with `opened`). All are imported only when needed: a machine without
-RabbitMQ pays nothing for it, and neither does `runner check`.
+A broker is a package with five modules: `url` (reads and shows its URLs, and imports next to
+nothing), `broker`, `shelf`, `survey` and `migration`; the protocols here say what each offers. All are
+imported only when needed: a machine without RabbitMQ pays nothing for it, and neither does `runner check`.
 
 To add a broker, write the package and add its line.
 """
@@ -10,7 +10,7 @@ To add a broker, write the package and add its line.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from runner.brokers.base import Broker, Shelf
+from runner.brokers.survey import Survey
 from runner.events import UNWATCHED, Events
 from runner.pipeline import Pipeline
 from runner.topology import Topology, plan
@@ -71,6 +72,24 @@ class Shelves(Protocol):
         """What waits until it goes to that queue again."""
 
 
+class Surveys(Protocol):
+    """What the module `survey` of a broker's package offers."""
+
+    def surveyed(self, urls: Sequence[str], name: str, topology: Topology) -> Survey:
+        """What is at `urls`, compared with `topology`. Raises BrokerError."""
+
+
+class Migrations(Protocol):
+    """What the module `migration` of a broker's package offers."""
+
+    def migrated(
+        self, urls: Sequence[str], name: str, topology: Topology, goes_on: Callable[[], bool]
+    ) -> Mapping[str, int]:
+        """Make the queues of `topology` that exist with other arguments as they are planned, with all that is
+        on them. Returns their names, and how many messages these are. `goes_on()` is asked before each message;
+        False ends it there. Raises BrokerError."""
+
+
 @dataclass(frozen=True, slots=True)
 class BrokerKind:
     """One broker: how its URLs begin, and its package."""
@@ -89,6 +108,14 @@ class BrokerKind:
     @property
     def shelves(self) -> Shelves:
         return cast("Shelves", import_module(f"{self.package}.shelf"))
+
+    @property
+    def surveys(self) -> Surveys:
+        return cast("Surveys", import_module(f"{self.package}.survey"))
+
+    @property
+    def migrations(self) -> Migrations:
+        return cast("Migrations", import_module(f"{self.package}.migration"))
 
 
 BROKERS = [
@@ -166,6 +193,18 @@ def delayed(pipeline: Pipeline, part: str, queue: str) -> AbstractContextManager
     """What waits until it goes to a work queue of `pipeline` again. Raises BrokerError."""
     shelves = kind_of(pipeline.broker[0]).shelves
     return shelves.delayed(pipeline.broker, f"{pipeline.name} {part}", plan(pipeline), queue)
+
+
+def survey(pipeline: Pipeline, part: str) -> Survey:
+    """What is on `pipeline`'s broker, compared with what it needs there. Raises BrokerError."""
+    kind = kind_of(pipeline.broker[0])
+    return kind.surveys.surveyed(pipeline.broker, f"{pipeline.name} {part}", plan(pipeline))
+
+
+def migrated(pipeline: Pipeline, part: str, goes_on: Callable[[], bool]) -> Mapping[str, int]:
+    """See `Migrations`. Raises BrokerError."""
+    kind = kind_of(pipeline.broker[0])
+    return kind.migrations.migrated(pipeline.broker, f"{pipeline.name} {part}", plan(pipeline), goes_on)
 
 
 def _either(words: Sequence[str], word: str = "or") -> str:

@@ -5,6 +5,8 @@
     check.py       reports everything that is wrong with a file
     show.py        a file with every default filled in; drawing.py draws it on canvas.py,
                    mermaid.py for a document
+    plan.py        what a file needs on its broker, compared with what is there
+    apply.py       makes it so
     send.py        publishes documents from a file: documents.py reads it, progress.py
                    shows the progress
     try_.py        one stage on one message, without a broker

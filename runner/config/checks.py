@@ -22,7 +22,7 @@ from runner.errors import Problem, Trail
 from runner.message import Destination
 from runner.pipeline import Address, HttpRoute, Pipeline, Stage
 from runner.retry import RetryPolicy
-from runner.topology import dead_letter_queue, quarantine_queue
+from runner.topology import dead_letter_queue, migration_queue, quarantine_queue
 from runner.units import format_duration
 from runner.wording import did_you_mean, quoted
 
@@ -86,7 +86,8 @@ def _companions(draft: Draft) -> Iterator[Problem]:
 
 def _homes(name: str) -> Iterator[str]:
     """The queues of which one with this name could be a companion."""
-    yield from (name.removesuffix(end) for end in (dead_letter_queue(""), quarantine_queue("")) if name.endswith(end))
+    ends = (dead_letter_queue(""), quarantine_queue(""), migration_queue(""))
+    yield from (name.removesuffix(end) for end in ends if name.endswith(end))
     yield from (name[: part.start()] for part in re.finditer(r"\.retry\.", name))
 
 

@@ -214,7 +214,7 @@ def test_a_queue_that_exists_with_other_arguments_is_reported_with_both_values(p
         "queue 'first' exists on the broker with other arguments: x-max-length is none there, and '7'"
         in line.replace("and 7 in", "and '7' in")
     )
-    assert "rabbitmqctl delete_queue first" in line
+    assert "runner apply --migrate" in line
 
 
 def test_the_queues_and_their_companions_are_quorum_queues(

@@ -27,26 +27,27 @@ START_TIMEOUT = 5.0
 @contextmanager
 def opened(urls: Sequence[str], name: str, queue: str) -> Iterator[EmbeddedShelf]:
     """`queue` in the file that the only URL names. Raises BrokerError."""
-    with _started(urls, name) as broker:
+    with started(urls, name) as broker:
         yield EmbeddedShelf(broker, queue)
 
 
 @contextmanager
 def waiting(urls: Sequence[str], name: str, topology: Topology, queue: str) -> Iterator[EmbeddedShelf]:  # noqa: ARG001 - RabbitMQ needs it
     """What lies on the work queue `queue`, also in the hands of a worker. Raises BrokerError."""
-    with _started(urls, name) as broker:
+    with started(urls, name) as broker:
         yield EmbeddedShelf(broker, queue)
 
 
 @contextmanager
 def delayed(urls: Sequence[str], name: str, topology: Topology, queue: str) -> Iterator[EmbeddedDelayed]:  # noqa: ARG001 - as above
     """What waits until it goes to the work queue `queue` again. Raises BrokerError."""
-    with _started(urls, name) as broker:
+    with started(urls, name) as broker:
         yield EmbeddedDelayed(broker, queue)
 
 
 @contextmanager
-def _started(urls: Sequence[str], name: str) -> Iterator[EmbeddedBroker]:
+def started(urls: Sequence[str], name: str) -> Iterator[EmbeddedBroker]:
+    """The broker, for whoever only looks. Raises BrokerError."""
     broker = connect(urls, name)
     broker.start(Topology((), (), ()), timeout=START_TIMEOUT, declare=False)
     try:

@@ -22,6 +22,9 @@
     roll_call.py    which consumers are workers, and say so
     asking.py       a question to all workers, and their answers
     shelf.py        a queue under an operator's eyes
+    linking.py      a connection for a command
+    survey.py       what is there, compared with a topology; management.py lists the queues
+    migration.py    a queue made anew, with what is on it
     rotation.py     the same of a work queue, while workers take from it
     amqp/           AMQP by way of pika; nothing else imports it
 

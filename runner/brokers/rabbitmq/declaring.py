@@ -23,16 +23,15 @@ _FINAL = (403, 406)
 """Access refused, and declared with other arguments. The other codes tell of a state of the
 broker that may pass: a queue without a leader, say."""
 
-_INEQUIVALENT = re.compile(
+INEQUIVALENT = re.compile(
     r"inequivalent arg '(?P<argument>[^']+)' for (?P<kind>exchange|queue) '(?P<name>[^']+)' "
     r"in vhost '(?P<vhost>[^']+)': received (?:the value )?(?P<ours>.+?)(?: of type '\w+')? "
-    r"but current is (?P<theirs>.+?)(?: of type '\w+')?$"
+    r"but current is (?:the value )?(?P<theirs>.+?)(?: of type '\w+')?$"
 )
 
 _OLDER = (
     "queue '%s' was made by an earlier version, without x-delivery-limit: from RabbitMQ 4.0 on "
-    "a dead letter on it vanishes at the 21st look. Delete the queue once it is empty; "
-    "the next start creates it again"
+    "a dead letter on it vanishes at the 21st look. Make it anew with what is on it: 'runner apply --migrate'"
 )
 
 Refused = Literal["exchange", "queue"]
@@ -116,7 +115,7 @@ def _steps(channel: Channel, topology: Topology, kept: Collection[str]) -> Itera
 def _made_without_limit(refusal: str, topology: Topology) -> str:
     """The dead-letter queue that a refusal is about, if it only lacks today's limit: the dead
     letters on it are worth more than that."""
-    match = _INEQUIVALENT.search(refusal)
+    match = INEQUIVALENT.search(refusal)
     dead = {queue.name for queue in topology.queues if queue.kind == "dead"}
     lacks = match is not None and match["argument"] == "x-delivery-limit" and match["theirs"] == "none"
     return match["name"] if match is not None and lacks and match["name"] in dead else ""
@@ -124,15 +123,16 @@ def _made_without_limit(refusal: str, topology: Topology) -> str:
 
 def explain_refusal(code: int, text: str) -> str:
     """What the broker's refusal of a declaration means, and what to do."""
-    match = _INEQUIVALENT.search(text)
+    match = INEQUIVALENT.search(text)
     if match is None:
         return f"the broker refuses to declare what the pipeline needs: {text} ({code})"
     kind: Refused = "exchange" if match["kind"] == "exchange" else "queue"
     name = match["name"]
-    argument, ours, theirs = _difference(match)
-    delete = f"rabbitmqctl delete_queue {name} --vhost {match['vhost']}"
+    argument, ours, theirs = difference(match)
     way_out = (
-        f"delete it once it is empty ({delete})" if kind == "queue" else "delete it where nothing else publishes to it"
+        "make it anew with what is on it ('runner apply --migrate')"
+        if kind == "queue"
+        else "delete it where nothing else publishes to it"
     )
     return (
         f"{kind} '{name}' exists on the broker with other arguments: {argument} is {theirs} there, "
@@ -140,8 +140,8 @@ def explain_refusal(code: int, text: str) -> str:
     )
 
 
-def _difference(match: re.Match[str]) -> tuple[str, str, str]:
-    """What differs: its name, what it is in the pipeline, and what on the broker.
+def difference(match: re.Match[str]) -> tuple[str, str, str]:
+    """What a match of INEQUIVALENT says differs: its name, what it is in the pipeline, and what on the broker.
 
     RabbitMQ names the first argument that differs, and the type comes last. Of our work queues
     the quorum queues have a dead-letter exchange, and the classic ones have none.

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import chain
 
 from runner.brokers.base import Shelved
 from runner.brokers.rabbitmq.amqp.browsing import Browsed, Browser
 from runner.brokers.rabbitmq.amqp.link import Link
 from runner.brokers.rabbitmq.amqp.sending import Sender
 from runner.brokers.rabbitmq.broker import connect
+from runner.brokers.rabbitmq.linking import linked
 from runner.brokers.rabbitmq.rotation import RabbitRotation
-from runner.brokers.rabbitmq.url import nodes
-from runner.errors import BrokerSetupError, BrokerUnavailableError, PublishError
+from runner.errors import BrokerUnavailableError, PublishError
 from runner.message import NO_HEADERS, Outgoing
 from runner.topology import Topology
 
@@ -28,7 +27,7 @@ START_TIMEOUT = 5.0
 def opened(urls: Sequence[str], name: str, queue: str) -> Iterator[RabbitShelf]:
     """`queue` at the first of `urls` that answers. Raises BrokerError, also if the connection is lost
     so that what was settled last may still lie there."""
-    shelf = RabbitShelf(queue, lambda: _linked(urls, name))
+    shelf = RabbitShelf(queue, lambda: linked(urls, name))
     try:
         yield shelf
     except BaseException:
@@ -113,17 +112,3 @@ class RabbitShelf:
         if self._sender is not None:
             self._sender.close()
         return self._browser.close() or not self._acked
-
-
-def _linked(urls: Sequence[str], name: str) -> Link:
-    try:
-        found = list(chain.from_iterable(map(nodes, urls)))
-    except ValueError as error:
-        raise BrokerSetupError(f"the broker's URL {error}") from None
-    trouble = ""
-    for node in found:
-        try:
-            return Link(node, name)
-        except BrokerUnavailableError as error:
-            trouble = str(error)
-    raise BrokerUnavailableError(f"no broker answers: {trouble}")

@@ -149,6 +149,14 @@ class Channel:
 
         self._channel.queue_declare(name, passive=True, callback=counted)
 
+    def look_at_exchange(self, name: str, done: Done) -> None:
+        """One that doesn't exist closes the channel (404)."""
+        self._channel.exchange_declare(name, passive=True, callback=_then(done))
+
+    def delete_queue(self, name: str, done: Done) -> None:
+        """With whatever is on it."""
+        self._channel.queue_delete(name, callback=_then(done))
+
     def bind(self, queue: str, exchange: str, key: str = "", done: Done | None = None) -> None:
         self._channel.queue_bind(queue, exchange, key, callback=_then(done))
 

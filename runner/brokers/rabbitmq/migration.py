@@ -1,0 +1,134 @@
+"""A queue whose arguments have changed, made anew with all that is on it.
+
+RabbitMQ changes no queue's arguments. So its messages go to another queue, it is deleted and made as its
+plan says, and they come back, in their order. One is in hand at a time: it is confirmed there before it
+leaves here. Whatever ends that, the next attempt goes on from what it finds, and one message may be there twice.
+
+Nobody else may use the queue meanwhile: what is published to it between its last look and its end is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from typing import Any
+
+from runner.brokers.rabbitmq.amqp.frames import Delivered
+from runner.brokers.rabbitmq.amqp.link import Link
+from runner.brokers.rabbitmq.amqp.sending import Sender
+from runner.brokers.rabbitmq.arguments import NO_LIMIT, arguments
+from runner.brokers.rabbitmq.linking import linked
+from runner.brokers.rabbitmq.reading import DELIVERY_COUNT, INSTRUCTIONS, header_number
+from runner.brokers.rabbitmq.survey import Surveyor
+from runner.errors import BrokerSetupError, BrokerUnavailableError
+from runner.message import ATTEMPT
+from runner.topology import PlannedQueue, Topology, migration_queue
+
+BETWEEN = {"x-queue-type": "quorum", "x-delivery-limit": NO_LIMIT}
+"""The arguments of the queue where they wait: it refuses nothing."""
+AGAIN = "nothing is lost; 'runner apply --migrate' goes on from here"
+
+
+def migrated(urls: Sequence[str], name: str, topology: Topology, goes_on: Callable[[], bool]) -> dict[str, int]:
+    """See `registry.Migrations`."""
+    with ExitStack() as opened:
+        link, other = (opened.enter_context(closing(linked(urls, name))) for _ in range(2))
+        migration = _Migration(link, other, goes_on)
+        moved = {queue.name: migration.migrate(queue) for queue in topology.queues}
+    return {name: messages for name, messages in moved.items() if messages is not None}
+
+
+class _Migration:
+    """Reads over one link, and publishes over the other."""
+
+    def __init__(self, link: Link, other: Link, goes_on: Callable[[], bool]) -> None:
+        self._link = link
+        self._surveyor = Surveyor(link)
+        self._sender = Sender(other)
+        self._goes_on = goes_on
+
+    def migrate(self, queue: PlannedQueue) -> int | None:
+        """How many messages are on the new one; None: there was nothing to do."""
+        counts, between = self._surveyor.counts, migration_queue(queue.name)
+        differs = counts(queue.name) is not None and bool(self._surveyor.differences(queue))
+        if not differs and counts(between) is None:
+            return None
+        if differs:
+            self._surveyor.declare(between, BETWEEN)
+            self._empty(queue.name, between, queue)
+            self._surveyor.delete(queue.name)
+        self._surveyor.declare(queue.name, arguments(queue))
+        moved = self._empty(between, queue.name, queue)
+        self._surveyor.delete(between)
+        return moved
+
+    def _empty(self, queue: str, to: str, planned: PlannedQueue) -> int:
+        """Move everything that lies there. Returns how many messages that were."""
+        moved = 0
+        while self._left(queue):
+            reader = Getter(self._link, queue)
+            while (found := reader.next()) is not None:
+                if not self._goes_on():
+                    reader.close()
+                    raise BrokerUnavailableError(f"stopped; {AGAIN}")
+                headers = _carried(found, planned)
+                reason = self._sender.publish("", to, found.message_id, headers, found.body, found.properties)
+                if reason:
+                    reader.close()
+                    raise BrokerSetupError(f"queue {to} takes no more of its messages: {reason}; {AGAIN}")
+                reader.ack(found)
+                moved += 1
+            reader.close()
+        return moved
+
+    def _left(self, queue: str) -> int:
+        ready, consumers = self._surveyor.counts(queue) or (0, 0)
+        if consumers:
+            raise BrokerSetupError(f"somebody consumes {queue}: stop that, and what publishes to it; {AGAIN}")
+        return ready
+
+
+class Getter:
+    """Takes the messages of a queue one at a time."""
+
+    def __init__(self, link: Link, queue: str) -> None:
+        self._link = link
+        self._queue = queue
+        self._answers: list[Delivered | None] = []
+        self._errors: list[BaseException] = []
+        self._channel = link.channel()
+        self._channel.on_empty(lambda: self._answered(None))
+        self._channel.on_closed(self._errors.append)
+
+    def next(self) -> Delivered | None:
+        """None: there is none. Raises BrokerUnavailableError."""
+        self._channel.get(self._queue, self._answered)
+        self._link.expect(lambda: self._answers or self._errors, "a message")
+        if not self._answers:
+            raise BrokerUnavailableError(f"{self._queue} can't be read: {self._errors[0]}; {AGAIN}")
+        return self._answers.pop()
+
+    def ack(self, found: Delivered) -> None:
+        self._channel.ack(found.tag, multiple=False)
+
+    def close(self) -> None:
+        """What is in hand goes back."""
+        if self._channel.is_open:
+            self._channel.close()
+            self._link.expect(lambda: self._errors, "the end of a channel")
+
+    def _answered(self, found: Delivered | None) -> None:
+        self._answers.append(found)
+        self._link.stop()
+
+
+def _carried(found: Delivered, queue: PlannedQueue) -> dict[str, Any]:
+    """The headers that it keeps. The deaths of its workers, which RabbitMQ has counted, become attempts."""
+    headers = (found.properties.headers if found.properties is not None else None) or {}
+    kept = {
+        name: value
+        for name, value in headers.items()
+        if not name.lower().startswith("x-") and name.lower() not in INSTRUCTIONS
+    }
+    deaths = header_number(headers, DELIVERY_COUNT) if queue.kind in ("work", "quarantine") else 0
+    return {**kept, ATTEMPT: header_number(headers, ATTEMPT) + deaths} if deaths else kept

@@ -1,0 +1,168 @@
+"""What is on RabbitMQ, compared with a topology.
+
+A queue that exists is declared again: RabbitMQ then changes nothing, and says in its refusal (406) which
+argument differs first; that is looked past by declaring it as it is there. Left out: which queues the
+topology doesn't name (see `management`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+from runner.brokers.rabbitmq.amqp.channel import Channel
+from runner.brokers.rabbitmq.amqp.errors import closed_by_broker
+from runner.brokers.rabbitmq.amqp.link import Link
+from runner.brokers.rabbitmq.arguments import arguments
+from runner.brokers.rabbitmq.declaring import INEQUIVALENT, difference
+from runner.brokers.rabbitmq.linking import linked
+from runner.brokers.rabbitmq.management import queue_names
+from runner.brokers.rabbitmq.url import nodes
+from runner.brokers.survey import Difference, Differing, Kind, Survey, Unnamed
+from runner.errors import BrokerSetupError, BrokerUnavailableError
+from runner.topology import PlannedQueue, Topology, migration_queue
+
+MISSING, DIFFERS = 404, 406
+MOST = 20
+"""Arguments that are compared."""
+
+
+def surveyed(urls: Sequence[str], name: str, topology: Topology) -> Survey:
+    """What is there. Raises BrokerError."""
+    with closing(linked(urls, name)) as link:
+        return Surveyor(link).survey(topology, urls)
+
+
+class Surveyor:
+    """Asks over `link`. Its methods raise BrokerError."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._channel: Channel | None = None
+        self._refusals: list[BaseException] = []
+
+    def survey(self, topology: Topology, urls: Sequence[str]) -> Survey:
+        missing: list[tuple[Kind, str]] = []
+        differing: list[Differing] = []
+        unfinished: list[tuple[str, int]] = []
+        for exchange in topology.exchanges:
+            if not self._exchange_exists(exchange.name):
+                missing.append(("exchange", exchange.name))
+            elif found := self._differences_of_exchange(exchange.name, exchange.type):
+                differing.append(Differing("exchange", exchange.name, found))
+        for queue in topology.queues:
+            counts = self.counts(queue.name)
+            if counts is None:
+                missing.append(("queue", queue.name))
+            elif found := self.differences(queue):
+                older = queue.kind == "dead" and [one.argument for one in found] == ["x-delivery-limit"]
+                differing.append(Differing("queue", queue.name, found, counts[0], blocks=not older))
+            if (left := self.counts(migration_queue(queue.name))) is not None:
+                unfinished.append((queue.name, left[0]))
+        unnamed, unlisted = self._unnamed(topology, urls)
+        return Survey(tuple(missing), tuple(differing), tuple(unfinished), unnamed, unlisted)
+
+    def counts(self, queue: str) -> tuple[int, int] | None:
+        """How many messages are ready on a queue, and its consumers; None: there is no such queue."""
+        counts: list[tuple[int, int]] = []
+
+        def counted(ready: int, consumers: int) -> None:
+            counts.append((ready, consumers))
+            self._link.stop()
+
+        refusal = self._ask(lambda channel: channel.look_at_queue(queue, counted), counts)
+        if refusal is None:
+            return counts[0]
+        if refusal[0] == MISSING:
+            return None
+        raise BrokerSetupError(f"queue {queue} can't be looked at: {refusal[1]}")
+
+    def differences(self, queue: PlannedQueue) -> tuple[Difference, ...]:
+        """The arguments of a queue that exists, as far as they are not those of its plan."""
+        return tuple(self._differences(queue.name, arguments(queue)))
+
+    def declare(self, queue: str, given: Mapping[str, Any]) -> None:
+        if refusal := self._declared(queue, given):
+            raise BrokerSetupError(f"queue {queue} can't be made: {refusal[1]}")
+
+    def delete(self, queue: str) -> None:
+        """With whatever is on it."""
+        done: list[bool] = []
+        if refusal := self._ask(lambda channel: channel.delete_queue(queue, self._noting(done)), done):
+            raise BrokerSetupError(f"queue {queue} can't be deleted: {refusal[1]}")
+
+    # -- one question at a time
+
+    def _ask(self, question: Callable[[Channel], None], answers: Sequence[object]) -> tuple[int, str] | None:
+        """Put it, and wait until `answers` has something. Returns a refusal, which has closed the channel."""
+        if self._channel is None:
+            self._refusals.clear()
+            self._channel = self._link.channel()
+            self._channel.on_closed(self._refusals.append)
+        question(self._channel)
+        self._link.expect(lambda: answers or self._refusals, "what is on the broker")
+        if answers:
+            return None
+        self._channel = None
+        told = closed_by_broker(self._refusals[0])
+        if told is None:
+            raise BrokerUnavailableError(f"the connection is lost: {self._refusals[0]}")
+        return told
+
+    def _noting(self, done: list[bool]) -> Callable[[], None]:
+        def note() -> None:
+            done.append(True)
+            self._link.stop()
+
+        return note
+
+    def _declared(self, queue: str, given: Mapping[str, Any]) -> tuple[int, str] | None:
+        done: list[bool] = []
+        return self._ask(lambda channel: channel.declare_queue(queue, given, self._noting(done)), done)
+
+    def _exchange_exists(self, name: str) -> bool:
+        done: list[bool] = []
+        refusal = self._ask(lambda channel: channel.look_at_exchange(name, self._noting(done)), done)
+        if refusal is not None and refusal[0] != MISSING:
+            raise BrokerSetupError(f"exchange {name} can't be looked at: {refusal[1]}")
+        return refusal is None
+
+    def _differences_of_exchange(self, name: str, type: Any) -> tuple[Difference, ...]:
+        done: list[bool] = []
+        refusal = self._ask(lambda channel: channel.declare_exchange(name, type, self._noting(done)), done)
+        return () if refusal is None else (Difference(*_named(refusal, "exchange", name)[1]),)
+
+    def _differences(self, queue: str, planned: Mapping[str, Any]) -> Iterator[Difference]:
+        given = dict(planned)
+        for _ in range(MOST):
+            refusal = self._declared(queue, given)
+            if refusal is None:
+                return
+            argument, (shown, theirs, ours) = _named(refusal, "queue", queue)
+            yield Difference(shown, theirs, ours)
+            if not argument.startswith("x-") or shown == "type":  # all others follow from that
+                return
+            given.pop(argument, None)
+            if theirs != "none":
+                given[argument] = int(theirs) if re.fullmatch(r"-?[0-9]+", theirs) else theirs
+
+    def _unnamed(self, topology: Topology, urls: Sequence[str]) -> tuple[tuple[Unnamed, ...], str]:
+        planned = [queue.name for queue in topology.queues]
+        named = {*planned, *map(migration_queue, planned)}
+        try:
+            others = [one for one in queue_names(nodes(urls[0])[0]) if one not in named]
+        except BrokerUnavailableError as error:
+            return (), str(error)
+        found = [(one, self.counts(one)) for one in sorted(others)]
+        return tuple(Unnamed(one, *counts) for one, counts in found if counts is not None), ""
+
+
+def _named(refusal: tuple[int, str], kind: str, name: str) -> tuple[str, tuple[str, str, str]]:
+    """The argument that differs; and it in words, there, and here."""
+    match = INEQUIVALENT.search(refusal[1])
+    if refusal[0] != DIFFERS or match is None:
+        raise BrokerSetupError(f"{kind} {name} can't be compared: {refusal[1]}")
+    argument, ours, theirs = difference(match)
+    return match["argument"], (argument, theirs, ours)

@@ -1,0 +1,58 @@
+"""`runner apply`: makes on the broker what the file needs; with `--migrate`, also what exists with other
+arguments. Left out: what that is (see `plan`).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from runner.brokers.registry import migrated, survey
+from runner.commands.connecting import connected
+from runner.commands.deeds import Deeds
+from runner.commands.loading import PIPELINE
+from runner.commands.plan import CONFLICT, lines, status, verdict
+from runner.config.loader import LoadedPipeline, load
+from runner.errors import RunnerError
+from runner.observability import logs
+from runner.processes.runs import runs_of
+from runner.wording import counted
+
+
+@click.command()
+@PIPELINE
+@click.option("--migrate", is_flag=True, help="Make queues that have other arguments anew, with what is on them.")
+def apply(pipeline: Path, migrate: bool) -> None:
+    """Make on the broker what the file needs: exchanges, queues and bindings.
+
+    What the file doesn't name stays. With --migrate nobody else may publish to the queues that are made anew, or
+    take from them. Stopped at any moment, it goes on when it is run again.
+    """
+    logs.configure("apply", level="error")
+    loaded = load(pipeline)
+    if migrate:
+        _migrate(pipeline, loaded)
+    found = survey(loaded.pipeline, "apply")
+    if status(found) == CONFLICT:
+        for line in (*lines(found), verdict(found)):
+            click.echo(line, err=True)
+        sys.exit(CONFLICT)
+    with connected(loaded, "apply"):
+        pass  # who connects declares what it needs
+    for kind, name in found.missing:
+        click.echo(f"made {kind} {name}")
+    click.echo("the broker has what the file needs")
+
+
+def _migrate(pipeline: Path, loaded: LoadedPipeline) -> None:
+    """Make anew what exists with other arguments. Raises RunnerError."""
+    if runs := list(runs_of(pipeline)):
+        pids = ", ".join(str(run.pid) for run in runs)
+        raise RunnerError(f"{pipeline} runs here (process {pids}); stop it, so that nothing is published meanwhile")
+
+    with Deeds(unit="message") as deeds:
+        made = migrated(loaded.pipeline, "apply", deeds.looks_on)
+    for name, messages in made.items():
+        click.echo(f"made queue {name} anew, with {counted(messages, 'message')}")

@@ -1,0 +1,102 @@
+"""`runner plan`: what the file needs on its broker, compared with what is there.
+
+Exits with 0 where they agree, 3 where a start or `runner apply` changes something, 1 where only
+`runner apply --migrate` does. Left out: making it so (see `apply`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import orjson
+
+from runner.brokers.registry import survey
+from runner.commands.loading import PIPELINE
+from runner.config.loader import load
+from runner.observability import logs
+from runner.wording import counted
+
+if TYPE_CHECKING:
+    from runner.brokers.survey import Differing, Survey, Unnamed
+
+CHANGES, CONFLICT = 3, 1
+"""Exit statuses."""
+_MEANINGS = {
+    "type": "quorum is replicated and counts its deliveries, classic lives on one node",
+    "x-max-length": "max_length: a publish beyond it is refused",
+    "max_length": "a publish beyond it is refused",
+    "x-delivery-limit": "delivery_limit: how often the broker hands a message out whose worker dies",
+    "x-message-ttl": "milliseconds that a message waits there",
+    "x-dead-letter-routing-key": "the queue that takes what may not stay",
+    "x-dead-letter-strategy": "whether RabbitMQ keeps a message until its next queue has it",
+    "x-overflow": "what happens to a publish when it is full",
+}
+
+
+@click.command()
+@PIPELINE
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def plan(pipeline: Path, form: str) -> None:
+    """Compare what the file needs on its broker with what is there.
+
+    Exits with 0 if nothing is to be done, 3 if something is to be made or changed, and 1 if a queue has to be
+    migrated first. Nothing is changed.
+    """
+    logs.configure("plan", level="error")
+    found = survey(load(pipeline).pipeline, "plan")
+    if form == "json":
+        click.echo(orjson.dumps(asdict(found), option=orjson.OPT_INDENT_2))
+    else:
+        for line in lines(found):
+            click.echo(line)
+        click.echo(verdict(found))
+    sys.exit(status(found))
+
+
+def status(found: Survey) -> int:
+    if found.conflicts("queue") or found.conflicts("exchange"):
+        return CONFLICT
+    return CHANGES if found.missing or found.differing else 0
+
+
+def lines(found: Survey) -> Iterator[str]:
+    """One for each thing that differs, and one for each argument."""
+    for kind, name in found.missing:
+        yield f"+ {kind} {name}: to be made"
+    for one in found.differing:
+        yield from _differing(one)
+    for name, messages in found.unfinished:
+        yield f"! queue {name} was being made anew, and {counted(messages, 'message')} of it wait for that"
+    for other in found.unnamed:
+        yield _unnamed(other)
+    if found.unlisted:
+        yield f"? queues that the file doesn't name can't be listed: {found.unlisted}"
+
+
+def verdict(found: Survey) -> str:
+    if exchanges := found.conflicts("exchange"):
+        return f"conflict: give {', '.join(exchanges)} another name in the file, or delete it on the broker"
+    if queues := found.conflicts("queue"):
+        return f"conflict: stop the pipeline and whatever else uses {', '.join(queues)}; then 'runner apply --migrate'"
+    if found.missing or found.differing:
+        return "'runner apply' or the next start makes these changes"
+    return "the broker has what the file needs"
+
+
+def _differing(one: Differing) -> Iterator[str]:
+    sign, then = ("!", "") if one.blocks else ("~", ", which a start doesn't mind")
+    on_it = f" ({counted(one.messages, 'message')} on it)" if one.kind == "queue" else ""
+    yield f"{sign} {one.kind} {one.name} has other arguments{then}{on_it}"
+    for found in one.differences:
+        meaning = f" ({_MEANINGS[found.argument]})" if found.argument in _MEANINGS else ""
+        yield f"    {found.argument}: {found.there} on the broker, {found.here} in the file{meaning}"
+
+
+def _unnamed(other: Unnamed) -> str:
+    taken = f", {counted(other.consumers, 'consumer')}" if other.consumers else ""
+    return f"? queue {other.name} is not in the file: {counted(other.messages, 'message')}{taken}"

@@ -1,0 +1,139 @@
+"""A queue made anew with other arguments: its messages, their order, and what happens when that is ended half way."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+
+import pika
+import pytest
+
+from bench.rabbitmq_node import RabbitNode
+from runner.brokers.rabbitmq.broker import RabbitBroker
+from runner.brokers.rabbitmq.migration import migrated
+from runner.brokers.rabbitmq.survey import surveyed
+from runner.errors import BrokerSetupError, BrokerUnavailableError
+from runner.message import ATTEMPT
+from runner.pipeline import Queue
+from runner.topology import migration_queue
+from tests.brokers.places import RabbitPlace
+from tests.brokers.plans import NEXT, WORK, ids, to, topology
+
+CHANGED = topology(Queue(NEXT, max_length=5_000, delivery_limit=50))
+MIGRATE = """
+import sys
+from runner.brokers.rabbitmq.migration import migrated
+from tests.brokers.rabbitmq.test_migration import CHANGED
+migrated([sys.argv[1]], "test", CHANGED, lambda: True)
+"""
+
+
+def names(count: int) -> list[str]:
+    return [f"m{n:04}" for n in range(count)]
+
+
+def test_messages_keep_their_order_and_what_they_carry(
+    rabbit: Callable[..., RabbitBroker], place: RabbitPlace, vhost_url: str
+) -> None:
+    rabbit().publish([to(NEXT, b'{"n": 1}', id=name, headers={"a": "b", ATTEMPT: 2}) for name in names(50)])
+    assert migrated([vhost_url], "test", CHANGED, lambda: True) == {NEXT: 50}
+    found = surveyed([vhost_url], "test", CHANGED)
+    assert (found.missing, found.differing, found.unfinished) == ((), (), ())
+    contents = place.contents(NEXT)
+    assert ids(contents) == names(50)
+    assert {(one.payload, one.headers["a"], one.headers[ATTEMPT]) for one in contents} == {(b'{"n": 1}', "b", 2)}
+
+
+def test_what_nothing_is_to_be_done_about_is_left_alone(rabbit: Callable[..., RabbitBroker], vhost_url: str) -> None:
+    rabbit()
+    assert migrated([vhost_url], "test", topology(), lambda: True) == {}
+
+
+def test_what_rabbitmq_would_act_on_stays_behind(
+    rabbit: Callable[..., RabbitBroker], place: RabbitPlace, vhost_url: str
+) -> None:
+    rabbit()
+    with closing(pika.BlockingConnection(pika.URLParameters(vhost_url))) as connection:
+        properties = pika.BasicProperties(message_id="m", delivery_mode=2, headers={"CC": [WORK], "a": "b"})
+        connection.channel().basic_publish("", NEXT, b"{}", properties)
+        assert ids(place.contents(WORK)) == ["m"]
+        assert migrated([vhost_url], "test", CHANGED, lambda: True) == {NEXT: 1}
+        assert connection.channel().queue_declare(WORK, passive=True).method.message_count == 1
+
+
+def test_deaths_that_rabbitmq_has_counted_become_attempts(
+    rabbit: Callable[..., RabbitBroker], place: RabbitPlace, vhost_url: str
+) -> None:
+    rabbit().publish([to(NEXT, id="m", headers={ATTEMPT: 1})])
+    for _ in range(2):  # a holder takes it, and is gone
+        assert ids(place.contents(NEXT)) == ["m"]
+    migrated([vhost_url], "test", CHANGED, lambda: True)
+    [found] = place.contents(NEXT)
+    assert found.headers[ATTEMPT] == 3
+
+
+def test_a_queue_that_somebody_consumes_is_left_alone(
+    rabbit: Callable[..., RabbitBroker], place: RabbitPlace, vhost_url: str
+) -> None:
+    rabbit().publish([to(NEXT, id="m")])
+    with closing(pika.BlockingConnection(pika.URLParameters(vhost_url))) as connection:
+        channel = connection.channel()
+        channel.basic_qos(prefetch_count=1)
+        channel.basic_consume(NEXT, lambda *_: None)
+        with pytest.raises(BrokerSetupError, match=f"somebody consumes {NEXT}: stop that"):
+            migrated([vhost_url], "test", CHANGED, lambda: True)
+    assert migrated([vhost_url], "test", CHANGED, lambda: True) == {NEXT: 1}
+    assert ids(place.contents(NEXT)) == ["m"]
+
+
+def test_a_new_length_that_is_too_short_loses_nothing(
+    rabbit: Callable[..., RabbitBroker], place: RabbitPlace, vhost_url: str
+) -> None:
+    rabbit().publish([to(NEXT, id=name) for name in names(50)])
+    short, long = topology(Queue(NEXT, max_length=10)), topology(Queue(NEXT, max_length=50))
+    with pytest.raises(BrokerSetupError, match=f"queue {NEXT} takes no more of its messages: .*may be full"):
+        migrated([vhost_url], "test", short, lambda: True)
+    [(queue, left)] = surveyed([vhost_url], "test", short).unfinished
+    assert queue == NEXT
+    assert 0 < left <= 40
+    assert migrated([vhost_url], "test", long, lambda: True) == {NEXT: 50}
+    assert sorted(ids(place.contents(NEXT))) == names(50)
+
+
+def test_whoever_stops_it_at_any_message_can_go_on(
+    rabbit: Callable[..., RabbitBroker], place: RabbitPlace, vhost_url: str
+) -> None:
+    rabbit().publish([to(NEXT, id=name) for name in names(20)])
+    for stop in (5, 10, 10, 10):
+        left = iter(range(stop))
+        with pytest.raises(BrokerUnavailableError, match="stopped; nothing is lost"):
+            migrated([vhost_url], "test", CHANGED, lambda left=left: next(left, None) is not None)  # type: ignore[misc]
+    migrated([vhost_url], "test", CHANGED, lambda: True)
+    assert ids(place.contents(NEXT)) == names(20)
+
+
+def test_kills_lose_nothing_and_repeat_at_most_one_message_each(
+    rabbit: Callable[..., RabbitBroker], place: RabbitPlace, vhost_url: str, rabbit_node: RabbitNode, vhost: str
+) -> None:
+    rabbit().publish([to(NEXT, id=name) for name in names(1_000)])
+    kills, chance = 0, random.Random(11)
+    while True:
+        process = subprocess.Popen([sys.executable, "-c", MIGRATE, vhost_url])
+        try:
+            status = process.wait(chance.uniform(0.5, 1.5))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+            continue
+        assert status == 0
+        break
+    found = ids(place.contents(NEXT))
+    assert kills > 0
+    assert list(dict.fromkeys(found)) == names(1_000)
+    assert len(found) <= 1_000 + kills
+    assert not {migration_queue(NEXT)} & {queue["name"] for queue in rabbit_node.api("GET", f"/queues/{vhost}")}

@@ -1,0 +1,60 @@
+"""`runner apply`: what it makes, what it refuses, and what `--migrate` moves."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from runner.processes.runs import RunFile
+from tests.brokers.places import RabbitPlace
+from tests.commands.prompt import PIPELINE, SCHEMA, lines, run
+from tests.pipelines import write
+
+
+@pytest.fixture
+def rabbit_file(tmp_path: Path, vhost_url: str) -> Path:
+    return write(tmp_path, PIPELINE.replace("BROKER", vhost_url), {"payment.json": SCHEMA})
+
+
+def test_what_is_missing_is_made_once(file: Path) -> None:
+    first = run("apply", file)
+    assert first.exit_code == 0
+    assert "made queue payments\n" in first.stdout
+    assert run("apply", file).stdout == "the broker has what the file needs\n"
+    assert run("send", "-p", file, "payments", stdin=b'{"n": 1}').exit_code == 0
+
+
+def test_a_length_that_the_file_has_changed_holds_from_then_on(file: Path) -> None:
+    run("apply", file)
+    file.write_text(file.read_text().replace("max_length: 3", "max_length: 1"))
+    assert run("apply", file).exit_code == 0
+    assert run("send", "-p", file, "payments", stdin=b'{"n": 1}\n{"n": 2}\n').exit_code == 1
+    assert run("plan", file).exit_code == 0
+
+
+def test_a_conflict_changes_nothing_until_it_is_to_be_migrated(rabbit_file: Path, vhost_url: str) -> None:
+    run("send", "-p", rabbit_file, "payments", stdin=b'{"n": 1}\n{"n": 2}\n')
+    rabbit_file.write_text(rabbit_file.read_text().replace("max_length: 3", "max_length: 4"))
+    refused = run("apply", rabbit_file)
+    assert refused.exit_code == 1
+    assert "! queue payments has other arguments (2 messages on it)" in refused.stderr
+    assert "runner apply --migrate" in refused.stderr
+    assert refused.stdout == ""
+    migrated = run("apply", "--migrate", rabbit_file)
+    assert migrated.exit_code == 0
+    assert lines(migrated.stdout) == [
+        "made queue payments anew, with 2 messages",
+        "the broker has what the file needs",
+    ]
+    assert [one.payload for one in RabbitPlace(vhost_url).contents("payments")] == [b'{"n": 1}', b'{"n": 2}']
+    assert run("plan", rabbit_file).exit_code == 0
+
+
+def test_nothing_is_migrated_beside_a_run(rabbit_file: Path) -> None:
+    with closing(RunFile(rabbit_file)):
+        refused = run("apply", "--migrate", rabbit_file)
+    assert refused.exit_code == 1
+    assert "stop it, so that nothing is published meanwhile" in refused.stderr
+    assert run("apply", "--migrate", rabbit_file).exit_code == 0
