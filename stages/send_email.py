@@ -74,6 +74,10 @@ class SendEmail:
     def __call__(self, message: Message) -> Receipt:
         return self._mailer.send(self._mail(message.body))
 
+    def probe(self) -> str:
+        """See `Mailer.probe`: for `runner doctor`."""
+        return self._mailer.probe()
+
     def _mail(self, notification: Mapping[str, Any]) -> Mail:
         """The mail, from a notification that is checked first: the schema did that too, but
         the queue that is wired to this stage may have none."""

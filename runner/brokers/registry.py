@@ -1,7 +1,7 @@
 """Which broker a URL names: the only list, by how the URL begins.
 
-A broker is a package with five modules: `url` (reads and shows its URLs, and imports next to
-nothing), `broker`, `shelf`, `survey` and `migration`; the protocols here say what each offers. All are
+A broker is a package with six modules: `url` (reads and shows its URLs, and imports next to
+nothing), `broker`, `shelf`, `survey`, `checkup` and `migration`; the protocols here say what each offers. All are
 imported only when needed: a machine without RabbitMQ pays nothing for it, and neither does `runner check`.
 
 To add a broker, write the package and add its line.
@@ -10,7 +10,7 @@ To add a broker, write the package and add its line.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,6 +20,7 @@ from typing import Protocol, cast
 from runner.brokers.base import Broker, Shelf
 from runner.brokers.survey import Survey
 from runner.events import UNWATCHED, Events
+from runner.findings import Finding
 from runner.pipeline import Pipeline
 from runner.topology import Topology, plan
 
@@ -79,6 +80,13 @@ class Surveys(Protocol):
         """What is at `urls`, compared with `topology`. Raises BrokerError."""
 
 
+class Checkups(Protocol):
+    """What the module `checkup` of a broker's package offers."""
+
+    def checked(self, urls: Sequence[str], name: str, topology: Topology) -> Iterator[Finding]:
+        """Whether what is at `urls` is fit for `topology`. Raises nothing."""
+
+
 class Migrations(Protocol):
     """What the module `migration` of a broker's package offers."""
 
@@ -112,6 +120,10 @@ class BrokerKind:
     @property
     def surveys(self) -> Surveys:
         return cast("Surveys", import_module(f"{self.package}.survey"))
+
+    @property
+    def checkups(self) -> Checkups:
+        return cast("Checkups", import_module(f"{self.package}.checkup"))
 
     @property
     def migrations(self) -> Migrations:
@@ -199,6 +211,12 @@ def survey(pipeline: Pipeline, part: str) -> Survey:
     """What is on `pipeline`'s broker, compared with what it needs there. Raises BrokerError."""
     kind = kind_of(pipeline.broker[0])
     return kind.surveys.surveyed(pipeline.broker, f"{pipeline.name} {part}", plan(pipeline))
+
+
+def checked(pipeline: Pipeline, part: str) -> Iterator[Finding]:
+    """Whether `pipeline`'s broker is fit for it."""
+    kind = kind_of(pipeline.broker[0])
+    return kind.checkups.checked(pipeline.broker, f"{pipeline.name} {part}", plan(pipeline))
 
 
 def migrated(pipeline: Pipeline, part: str, goes_on: Callable[[], bool]) -> Mapping[str, int]:

@@ -21,7 +21,7 @@ def unused_mailbox(draft: Draft) -> Iterator[Problem]:
     mailbox = draft.pipeline.mailbox
     if mailbox is None or mailbox.listen.port == 0:
         return
-    if not any(_names(mailbox.listen, stage.settings) for stage in draft.pipeline.stages.values()):
+    if not any(names(mailbox.listen, stage.settings) for stage in draft.pipeline.stages.values()):
         message = (
             f"no stage has the mailbox's address {mailbox.listen} in its settings, so mails may go elsewhere; "
             "let the stages send them there, or remove mailbox"
@@ -29,8 +29,8 @@ def unused_mailbox(draft: Draft) -> Iterator[Problem]:
         yield draft.document.problem(("mailbox",), message, key=True, severity="warning")
 
 
-def _names(address: Address, settings: Mapping[str, object]) -> bool:
-    """Whether the settings contain server and port, separately or in one text."""
+def names(address: Address, settings: Mapping[str, object]) -> bool:
+    """Whether settings contain server and port, separately or in one text."""
     words = {word for text in _texts(settings) for word in re.split(r"[][/@,;\s]+|:(?=\d+(?:[/?#,;\s]|$))", text)}
     hosts = {address.host} | (_THIS_MACHINE if address.host in _THIS_MACHINE else set())
     return str(address.port) in words and (address.host in EVERY_HOST or bool(hosts & words))

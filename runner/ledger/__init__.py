@@ -4,6 +4,7 @@
     tables.py    the tables, and their versions
     database.py  connections and transactions; all that differs between the databases
     writer.py    one thread that writes whatever has come together in one transaction
+    condition.py how a ledger stands, for whoever only looks
     holders.py   which processes are alive that hold messages
     upsert.py    an INSERT of many rows in one statement
     hops.py      a copy of a message on a queue: its states, as rows

@@ -10,6 +10,7 @@
     reading.py   rows → messages in hand, whatever is in them
     asking.py    a question to all workers, and their answers
     shelf.py     a queue under an operator's eyes
+    checkup.py   is the file fit for a pipeline?
     survey.py    what is in the file, compared with a topology
     migration.py why no queue in it has to be made anew
     books.py     the file's counts, corrected at the start

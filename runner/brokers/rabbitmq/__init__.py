@@ -23,6 +23,7 @@
     asking.py       a question to all workers, and their answers
     shelf.py        a queue under an operator's eyes
     linking.py      a connection for a command
+    checkup.py      is it fit for a pipeline?
     survey.py       what is there, compared with a topology; management.py lists the queues
     migration.py    a queue made anew, with what is on it
     rotation.py     the same of a work queue, while workers take from it

@@ -96,25 +96,25 @@ class Getter:
         self._queue = queue
         self._answers: list[Delivered | None] = []
         self._errors: list[BaseException] = []
-        self._channel = link.channel()
-        self._channel.on_empty(lambda: self._answered(None))
-        self._channel.on_closed(self._errors.append)
+        self._reading = link.channel()
+        self._reading.on_empty(lambda: self._answered(None))
+        self._reading.on_closed(self._errors.append)
 
     def next(self) -> Delivered | None:
         """None: there is none. Raises BrokerUnavailableError."""
-        self._channel.get(self._queue, self._answered)
+        self._reading.get(self._queue, self._answered)
         self._link.expect(lambda: self._answers or self._errors, "a message")
         if not self._answers:
             raise BrokerUnavailableError(f"{self._queue} can't be read: {self._errors[0]}; {AGAIN}")
         return self._answers.pop()
 
     def ack(self, found: Delivered) -> None:
-        self._channel.ack(found.tag, multiple=False)
+        self._reading.ack(found.tag, multiple=False)
 
     def close(self) -> None:
         """What is in hand goes back."""
-        if self._channel.is_open:
-            self._channel.close()
+        if self._reading.is_open:
+            self._reading.close()
             self._link.expect(lambda: self._errors, "the end of a channel")
 
     def _answered(self, found: Delivered | None) -> None:

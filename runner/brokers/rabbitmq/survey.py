@@ -40,7 +40,7 @@ class Surveyor:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._channel: Channel | None = None
+        self._asking: Channel | None = None
         self._refusals: list[BaseException] = []
 
     def survey(self, topology: Topology, urls: Sequence[str]) -> Survey:
@@ -97,15 +97,15 @@ class Surveyor:
 
     def _ask(self, question: Callable[[Channel], None], answers: Sequence[object]) -> tuple[int, str] | None:
         """Put it, and wait until `answers` has something. Returns a refusal, which has closed the channel."""
-        if self._channel is None:
+        if self._asking is None:
             self._refusals.clear()
-            self._channel = self._link.channel()
-            self._channel.on_closed(self._refusals.append)
-        question(self._channel)
+            self._asking = self._link.channel()
+            self._asking.on_closed(self._refusals.append)
+        question(self._asking)
         self._link.expect(lambda: answers or self._refusals, "what is on the broker")
         if answers:
             return None
-        self._channel = None
+        self._asking = None
         told = closed_by_broker(self._refusals[0])
         if told is None:
             raise BrokerUnavailableError(f"the connection is lost: {self._refusals[0]}")

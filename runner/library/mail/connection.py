@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import smtplib
 import socket
+import ssl
 from contextlib import suppress
 from typing import Any
 
@@ -50,6 +51,16 @@ class RelayConnection(flask_mail.Connection):
         if relay.use_ssl:
             return _Encrypted(*place, timeout=relay.timeout, context=relay.tls_context())
         return Conversation(*place, timeout=relay.timeout)
+
+    @property
+    def security(self) -> str:
+        """In words: is it encrypted, until when is the certificate good, and who is logged in."""
+        sock = self.host.sock
+        tls = "without TLS"
+        if isinstance(sock, ssl.SSLSocket):
+            ends = (sock.getpeercert() or {}).get("notAfter", "")
+            tls = f"{sock.version()}, with a certificate until {ends}"
+        return f"{tls}, logged in as {self._relay.username}" if self._relay.username else f"{tls}, without a log-in"
 
     def quit(self) -> None:
         """Say goodbye, but don't wait long for a relay that is gone."""

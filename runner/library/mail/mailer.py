@@ -93,6 +93,13 @@ class Mailer:
             answer = self._open_outbox().send(email)
         return Receipt(messageId=email.msgId, answer=answer)
 
+    def probe(self) -> str:
+        """Connect as for a mail, log in where there is a user name, and say goodbye: what the relay is like.
+
+        Raises Pause if no mail could be sent now.
+        """
+        return self._open_outbox().probe()
+
     def _email(self, mail: Mail) -> Email:
         if not is_one_line(mail.subject):
             raise Reject("the subject has a line break or another control character")

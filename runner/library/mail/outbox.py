@@ -47,6 +47,16 @@ class Outbox:
         assert self._connection is not None
         return self._connection.host.answered
 
+    def probe(self) -> str:
+        """Open a conversation, and end it. Returns what it was like. Raises Pause."""
+        with self._app.app_context():
+            self._drop()
+            self._connect()
+        assert self._connection is not None
+        told = self._connection.security
+        self.close()
+        return f"{self._relay} is ready for mails; {told}"
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.quit()

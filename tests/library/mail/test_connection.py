@@ -65,6 +65,17 @@ def test_with_an_authority_that_is_trusted_and_the_right_password_the_mail_is_se
         assert len(relay.mails) == 1
 
 
+def test_who_asks_what_the_relay_is_like_logs_in_and_sends_nothing(certificate: Certificate) -> None:
+    with (
+        Relay(tls=certificate.server_context(), login=LOGIN) as relay,
+        mailer(relay, server="localhost", use_tls=True, ca_file=certificate.file, **WITH_LOGIN) as mails,
+    ):
+        told = mails.probe()
+
+        assert re.search(r"is ready for mails; TLSv1\.[23], with a certificate until .+ GMT, logged in as shop$", told)
+        assert (relay.logins, relay.mails) == ([LOGIN], [])
+
+
 def test_a_wrong_password_pauses_the_stage_and_says_so_without_it(
     certificate: Certificate, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -153,6 +153,10 @@ class Channel:
         """One that doesn't exist closes the channel (404)."""
         self._channel.exchange_declare(name, passive=True, callback=_then(done))
 
+    def declare_queue_of_mine(self, name: str, done: Done) -> None:
+        """One that lives as long as the connection, and only it may use."""
+        self._channel.queue_declare(name, exclusive=True, callback=_then(done))
+
     def delete_queue(self, name: str, done: Done) -> None:
         """With whatever is on it."""
         self._channel.queue_delete(name, callback=_then(done))

@@ -46,6 +46,12 @@ class Connection:
         """Send now what was written."""
 
     @property
+    def version(self) -> str:
+        """Of the broker, as it says itself; empty if it doesn't."""
+        found = (self._adapter.server_properties or {}).get("version", "")
+        return found if isinstance(found, str) else ""
+
+    @property
     def is_open(self) -> bool:
         return bool(self._adapter.is_open)
 
@@ -74,6 +80,10 @@ class Connection:
         """`blocked(reason)` is called when the broker takes no messages for now."""
         self._adapter.add_on_connection_blocked_callback(lambda _, frame: blocked(frame.method.reason))
         self._adapter.add_on_connection_unblocked_callback(lambda _, _frame: unblocked())
+
+    def drop(self) -> None:
+        """Hang up without a word: a broker that is short of memory reads nothing."""
+        self._adapter._adapter_disconnect_stream()  # noqa: SLF001 - pika offers no other way
 
     def close(self, code: int = 200, reason: str = "Normal shutdown") -> None:
         """Hang up, after what was written before."""

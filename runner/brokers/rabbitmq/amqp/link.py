@@ -51,6 +51,11 @@ class Link:
             self._turns.close()
             raise
 
+    @property
+    def version(self) -> str:
+        """Of the broker, as it says itself; empty if it doesn't."""
+        return self._line.version
+
     def stop(self) -> None:
         """Whoever waits may look again. To be called whenever something has happened."""
         self._turns.stop()
@@ -98,15 +103,19 @@ class Link:
             self._turns.call_soon(self._turns.stop)
             self._turns.run_forever()
 
-    def close(self) -> bool:
-        """Hang up. Returns whether the broker has taken what was written before."""
+    def close(self, timeout: float = ANSWER_TIMEOUT) -> bool:
+        """Hang up. Returns whether the broker has taken what was written before; it has `timeout` seconds."""
         if self._turns.is_closed():
             return False
         good = self._line.is_open
         if good:
             self._line.close()
             with suppress(BrokerUnavailableError):
-                good = self.wait(lambda: self._line.is_closed, ANSWER_TIMEOUT)
+                good = self.wait(lambda: self._line.is_closed, timeout)
+        if not self._line.is_closed:
+            self._line.drop()
+            self._turns.call_soon(self._turns.stop)
+            self._turns.run_forever()
         self._turns.close()
         return good
 

@@ -31,6 +31,7 @@ NEEDED = {
     "_sock": "writes at once; pika would wait for the loop to tell it that it may",
     "_MAX_RECV_BYTES": "pika reads 4096 bytes at once, which hold twenty messages",
     "_MAX_CONSUME_BYTES": "one read a turn of the loop: what is left is told again",
+    "_adapter_disconnect_stream": "hangs up without a word: a broker with an alarm reads no goodbye",
     "_cancelled": "pika 1.4 rejects what comes between a cancel and its confirmation; a reject counts as an attempt",
 }
 
