@@ -226,6 +226,8 @@ class Shelved(NamedTuple):
     """Also those that the runner or the broker wrote."""
     place: Any
     """Means something only to the shelf that it came from."""
+    due: float | None = None
+    """When it goes to its queue again (seconds since 1970), if it waits for that and the broker knows."""
 
 
 class Shelf(Protocol):

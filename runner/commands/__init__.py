@@ -7,6 +7,7 @@
                    mermaid.py for a document
     plan.py        what a file needs on its broker, compared with what is there
     apply.py       makes it so
+    move.py        takes all messages from one broker to another
     send.py        publishes documents from a file: documents.py reads it, progress.py
                    shows the progress
     try_.py        one stage on one message, without a broker

@@ -126,8 +126,8 @@ class EmbeddedDelayed(EmbeddedShelf):
         found: list[Shelved] = []
 
         def read(store: Store) -> None:
-            for number, name, headers, payload in store.page_delayed(self._queue, after, PAGE):
-                found.append(Shelved(name, payload, _headers(headers), number))
+            for number, due, name, headers, payload in store.page_delayed(self._queue, after, PAGE):
+                found.append(Shelved(name, payload, _headers(headers), number, due / 1000))
 
         self._broker.ask(read)
         return found

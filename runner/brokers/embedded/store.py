@@ -505,10 +505,10 @@ class Store:
         found.close()
         return rows
 
-    def page_delayed(self, queue: str, after: int, most: int) -> list[tuple[int, str, str | None, bytes]]:
-        """The same of those that are delayed, by number."""
+    def page_delayed(self, queue: str, after: int, most: int) -> list[tuple[int, int, str, str | None, bytes]]:
+        """The same of those that are delayed, by number; each with when it is due (milliseconds)."""
         return self._execute(
-            f"SELECT number, {_MESSAGE} FROM delayed WHERE number > ?"
+            f"SELECT number, due, {_MESSAGE} FROM delayed WHERE number > ?"
             " AND queue = (SELECT number FROM queue WHERE name = ?) ORDER BY number LIMIT ?",
             (after, queue, most),
         ).fetchall()

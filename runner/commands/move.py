@@ -1,0 +1,83 @@
+"""`runner move`: takes all messages of a pipeline from the embedded broker to RabbitMQ, or to another file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from runner.brokers.registry import connect, survey
+from runner.commands.connecting import connected
+from runner.commands.deeds import Deeds
+from runner.commands.loading import PIPELINE
+from runner.config.loader import LoadedPipeline, load
+from runner.errors import RunnerError
+from runner.moving import at, moved
+from runner.observability import logs
+from runner.processes.runs import runs_of
+from runner.topology import plan
+from runner.wording import counted
+
+EMBEDDED = "embedded:"
+TIMEOUT = 5.0
+"""Seconds that the file has to answer."""
+
+
+@click.command()
+@PIPELINE
+@click.option("--from", "source", required=True, metavar="URL", help="The embedded broker: embedded:PATH.")
+@click.option("--to", "target", required=True, metavar="URL", help="The other broker, such as amqp://…")
+@click.option("--dry-run", is_flag=True, help="Only count what would be moved.")
+def move(pipeline: Path, source: str, target: str, dry_run: bool) -> None:
+    """Move all messages from one broker to another: waiting, delayed and dead.
+
+    Stop every run first. Each message is confirmed there before it leaves here; ids, attempts and what is left of a
+    wait stay. Stopped or killed at any moment, it goes on when it is run again.
+    """
+    logs.configure("move", level="error")
+    loaded = load(pipeline)
+    here, there = at(loaded, source), at(loaded, target)
+    if not here.pipeline.broker[0].startswith(EMBEDDED):
+        raise RunnerError("--from must be an embedded broker (embedded:PATH)")
+    if here.pipeline.broker == there.pipeline.broker:
+        raise RunnerError("--from and --to name the same broker")
+    _check_idle(pipeline, here)
+    if dry_run:
+        click.echo(f"would move {counted(_count(here), 'message')}")
+        return
+    whole, found = _count(here), Counter[str]()
+    with connected(there, "move") as broker, Deeds(whole, unit="message") as deeds:
+        for queue in moved(here.pipeline, broker, deeds.looks_on):
+            deeds.done += 1
+            found[queue] += 1
+    for queue, messages in found.items():
+        click.echo(f"{queue}: {counted(messages, 'message')}")
+    click.echo(deeds.summary("moved"))
+    deeds.exit()
+
+
+def _check_idle(pipeline: Path, here: LoadedPipeline) -> None:
+    """Raises RunnerError if anybody is at work on what is to be moved."""
+    if runs := list(runs_of(pipeline)):
+        pids = ", ".join(str(run.pid) for run in runs)
+        raise RunnerError(f"{pipeline} runs here (process {pids}); stop it first")
+    others = [one for one in survey(here.pipeline, "move").unnamed if one.messages]
+    if others:
+        names = ", ".join(f"{one.name} ({one.messages:,})" for one in others)
+        raise RunnerError(
+            f"messages lie on queues that {pipeline} doesn't name: {names}; name them in it, or empty them first"
+        )
+
+
+def _count(here: LoadedPipeline) -> int:
+    """How many messages there are. Raises RunnerError if somebody takes them."""
+    broker = connect(here.pipeline, "move")
+    broker.start(plan(here.pipeline), timeout=TIMEOUT, declare=False)
+    try:
+        depths = broker.depths(here.pipeline.queues)
+    finally:
+        broker.close()
+    if taken := [name for name, depth in depths.items() if depth.consumers or depth.in_hand]:
+        raise RunnerError(f"workers take from {', '.join(taken)}; stop them first")
+    return sum(depth.ready + depth.delayed + depth.dead for depth in depths.values())

@@ -1,0 +1,63 @@
+"""All messages of a pipeline, from the broker's file to another broker: waiting, delayed and dead.
+
+Each is confirmed there before it leaves the file. Whatever ends that, the next attempt goes on from there, and
+one message may be there twice. Left out: whether anybody is at work on them (see `commands.move`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+from runner.brokers.base import Broker, Shelf, Shelved
+from runner.brokers.registry import delayed, parse, shelf, waiting
+from runner.config.loader import LoadedPipeline
+from runner.errors import PublishError, RunnerError
+from runner.message import Destination, Outgoing
+from runner.pipeline import Pipeline
+from runner.topology import dead_letter_queue
+
+
+def at(loaded: LoadedPipeline, url: str) -> LoadedPipeline:
+    """The pipeline on the broker at `url`. Raises RunnerError."""
+    try:
+        broker = parse(url, loaded.pipeline.folder)
+    except ValueError as error:
+        raise RunnerError(f"the broker's URL {error}") from None
+    return replace(loaded, pipeline=replace(loaded.pipeline, broker=broker))
+
+
+def moved(source: Pipeline, target: Broker, goes_on: Callable[[], bool]) -> Iterator[str]:
+    """Moves one message after another, and yields the name of its queue. `goes_on()` is asked before each; False
+    ends it. Raises RunnerError; what was moved until then stays so."""
+    for queue, to, opened in _shelves(source):
+        with opened as on:
+            for shelved in on.look():
+                if not goes_on():
+                    return
+                _move(on, shelved, to, target)
+                yield queue
+
+
+def _shelves(source: Pipeline) -> Iterator[tuple[str, str, AbstractContextManager[Shelf]]]:
+    """Each queue of the file, the queue that its messages go to, and its shelf."""
+    consumed = {stage.consume for stage in source.stages.values()}
+    for name in source.queues:
+        yield name, name, waiting(source, "move", name)
+        if name in consumed:
+            yield name, name, delayed(source, "move", name)
+        dead = dead_letter_queue(name)
+        yield dead, dead, shelf(source, "move", dead)
+
+
+def _move(on: Shelf, shelved: Shelved, to: str, target: Broker) -> None:
+    left = 0.0 if shelved.due is None else max(0.0, shelved.due - time.time())
+    message = Outgoing(Destination("", to), shelved.id, shelved.payload, shelved.headers, delay=left)
+    try:
+        target.publish([message])
+    except PublishError as error:
+        raise RunnerError(f"{to} doesn't take {shelved.id or 'a message without an id'}: {error}") from error
+    if not on.settle(shelved, []):
+        raise RunnerError(f"somebody else has taken {shelved.id} from {to} meanwhile; stop what uses the broker's file")

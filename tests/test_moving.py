@@ -1,0 +1,150 @@
+"""All messages from the broker's file to RabbitMQ: what they keep, and what a kill costs."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from runner.brokers.base import Broker
+from runner.brokers.registry import connect
+from runner.config.loader import LoadedPipeline, load
+from runner.errors import RunnerError
+from runner.message import ATTEMPT
+from runner.moving import at, moved
+from runner.topology import plan
+from tests.brokers.places import RabbitPlace
+from tests.brokers.plans import Collector, ids, to
+from tests.pipelines import loaded
+from tests.waiting import wait_until
+
+PIPELINE = """
+name: t
+broker: BROKER
+queues: {work: {}, left: {external: true, LENGTH}}
+stages: {one: {consume: work, handler: "tests.commands.prompt:take"}}
+"""
+MOVE = """
+import sys
+from runner.brokers.registry import connect
+from runner.config.loader import load
+from runner.moving import at, moved
+from runner.topology import plan
+here = load("pipeline.yaml")
+there = at(here, sys.argv[1])
+broker = connect(there.pipeline, "test")
+broker.start(plan(there.pipeline), timeout=30)
+for _ in moved(here.pipeline, broker, lambda: True):
+    print("moved", flush=True)
+broker.close()
+"""
+
+
+def pipeline(folder: Path, length: str = "") -> LoadedPipeline:
+    return loaded(folder, PIPELINE.replace("LENGTH", length))
+
+
+def started(one: LoadedPipeline) -> Broker:
+    broker = connect(one.pipeline, "test")
+    broker.start(plan(one.pipeline), timeout=30)
+    return broker
+
+
+def names(count: int) -> list[str]:
+    return [f"m{n:04}" for n in range(count)]
+
+
+def test_what_waits_is_delayed_or_dead_goes_along_with_what_it_carries(tmp_path: Path, vhost_url: str) -> None:
+    here = pipeline(tmp_path)
+    with closing(started(here)) as source:
+        source.publish([to("work", b'{"n": 1}', id=name, headers={"a": "b"}) for name in names(30)])
+        source.publish([to("work", id="later", headers={ATTEMPT: 2}, delay=60.0)])
+        source.publish([to("work.dlq", id="dead", headers={"runner-error": "why"}), to("left", id="other")])
+    there = at(here, vhost_url)
+    with closing(started(there)) as target:
+        found = list(moved(here.pipeline, target, lambda: True))
+        assert sorted(set(found)) == ["left", "work", "work.dlq"]
+        assert len(found) == 33
+        wait_until(lambda: target.depths(["work"])["work"].delayed == 1)
+        depth = target.depths(["work"])["work"]
+        assert (depth.ready, depth.dead) == (30, 1)
+    place = RabbitPlace(vhost_url)
+    work = place.contents("work")
+    assert ids(work) == names(30)
+    assert {(one.payload, one.headers["a"]) for one in work} == {(b'{"n": 1}', "b")}
+    [dead] = place.contents("work.dlq")
+    assert (dead.id, dead.headers["runner-error"]) == ("dead", "why")
+    with closing(started(here)) as source:
+        assert list(moved(here.pipeline, source, lambda: True)) == []
+
+
+def test_what_is_left_of_a_wait_is_waited_for_there(tmp_path: Path) -> None:
+    here, there = pipeline(tmp_path), at(pipeline(tmp_path), "embedded:new.db")
+    with closing(started(here)) as source:
+        source.publish([to("work", id="due", delay=0.001), to("work", id="later", delay=3_600.0)])
+    with closing(started(there)) as target:
+        list(moved(here.pipeline, target, lambda: True))
+        collector = Collector()
+        target.consume("work", 10, collector)
+        wait_until(lambda: ids(collector.deliveries) == ["due"])
+        assert target.depths(["work"])["work"].delayed == 1
+
+
+def test_who_stops_it_can_go_on(tmp_path: Path, vhost_url: str) -> None:
+    here = pipeline(tmp_path)
+    with closing(started(here)) as source:
+        source.publish([to("left", id=name) for name in names(20)])
+    with closing(started(at(here, vhost_url))) as target:
+        left = iter(range(7))
+        assert len(list(moved(here.pipeline, target, lambda: next(left, None) is not None))) == 7
+        assert len(list(moved(here.pipeline, target, lambda: True))) == 13
+    assert ids(RabbitPlace(vhost_url).contents("left")) == names(20)
+
+
+def test_what_the_other_broker_refuses_stays(tmp_path: Path) -> None:
+    (tmp_path / "short").mkdir()
+    here = pipeline(tmp_path)
+    there = at(pipeline(tmp_path / "short", "max_length: 2"), "embedded:new.db")
+    with closing(started(here)) as source:
+        source.publish([to("left", id=name) for name in names(5)])
+    refused = pytest.raises(RunnerError, match=r"left doesn't take m0002: .*the queue is full")
+    with closing(started(there)) as target, refused:
+        list(moved(here.pipeline, target, lambda: True))
+    with closing(started(here)) as source:
+        assert source.depths(["left"])["left"].ready == 3
+
+
+def test_kills_lose_nothing_and_repeat_at_most_one_message_each(tmp_path: Path, vhost_url: str) -> None:
+    here = pipeline(tmp_path)
+    with closing(started(here)) as source:
+        source.publish([to("left", id=name) for name in names(300)])
+    kills = 0
+    while _killed_after(random.Random(kills).randrange(40, 160), tmp_path, vhost_url):
+        kills += 1
+    found = ids(RabbitPlace(vhost_url).contents("left"))
+    assert kills > 0
+    assert list(dict.fromkeys(found)) == names(300)
+    assert len(found) <= 300 + kills
+
+
+def _killed_after(messages: int, folder: Path, url: str) -> bool:
+    """Whether it was killed after so many messages; else it has done."""
+    with subprocess.Popen([sys.executable, "-c", MOVE, url], cwd=folder, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        if len(list(islice(process.stdout, messages))) == messages:
+            process.send_signal(signal.SIGKILL)
+            return True
+        assert process.wait(60) == 0
+        return False
+
+
+def test_a_url_that_cannot_be_used_says_why(tmp_path: Path) -> None:
+    with pytest.raises(RunnerError, match="the broker's URL is not a URL"):
+        at(pipeline(tmp_path), "nonsense")
+    assert load(tmp_path / "pipeline.yaml").pipeline.broker != ()
