@@ -26,6 +26,7 @@ from runner.errors import RunnerError
 from runner.operations import Drop, Replay, found
 
 FORMAT = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+BODY = click.File("r", encoding="utf-8-sig", errors="replace")
 REASON = click.option("--reason", required=True, help="Why; for the audit trail.")
 
 
@@ -111,7 +112,7 @@ def replay(
 @dead.command()
 @filters
 @click.option("--to", default=None, metavar="QUEUE", help="Another queue than the one it failed on.")
-@click.option("--file", type=click.File("r", encoding="utf-8"), default=None, help="The body, instead of an editor.")
+@click.option("--file", type=BODY, default=None, help="The body, instead of an editor.")
 @click.option("--reason", default=None, help="Why; for the audit trail.")
 @click.argument("id")
 def edit(

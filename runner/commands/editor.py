@@ -38,35 +38,54 @@ def edit_and_send(loaded: LoadedPipeline, letter: DeadLetter, trail: Trail, to: 
         return "nothing was changed; it stays where it is"
     messages, path = found
     resend = Replay(loaded, trail, to)
-    stays = sent_in_place(loaded, letter, lambda on, again: resend.send(on, again, messages))
+    try:
+        stays = sent_in_place(loaded, letter, lambda on, again: resend.send(on, again, messages))
+    except RunnerError as error:  # it may have been sent, where the broker was lost
+        raise RunnerError(f"{error}{_kept(draft, path, letter.id)}") from error
     if stays:
-        raise RunnerError(f"{stays}; {_kept(path, letter.id)}" if path else f"it stays where it is: {stays}")
+        raise RunnerError(f"it stays where it is: {stays}{_kept(draft, path, letter.id)}")
     if path is not None:
-        path.unlink()
+        path.unlink(missing_ok=True)
     return f"edited {letter.id}, and sent it again to {to or letter.queue}"
 
 
 def _edited(draft: Draft, router: Router, id: str) -> tuple[list[Outgoing], Path] | None:
     """What is to be sent, and the file with its text; None: nothing was changed. Raises RunnerError, which names
-    the file in which the text is kept."""
+    the file in which the text is kept, if anything has been written there."""
     if not sys.stdin.isatty() and not (os.environ.get("VISUAL") or os.environ.get("EDITOR")):
         raise RunnerError(NO_TERMINAL)
     handle, name = tempfile.mkstemp(prefix="dead-letter-", suffix=".json")  # for its owner alone
     path = Path(name)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(draft.text)
+    try:
+        messages = _edited_until_sendable(draft, router, path)
+    except RunnerError as error:
+        raise RunnerError(f"it stays where it is: {error}{_kept(draft, path, id)}") from error
+    except (KeyboardInterrupt, click.Abort):
+        raise RunnerError(f"it stays where it is: you have interrupted it{_kept(draft, path, id)}") from None
+    if messages is None:
+        path.unlink()
+        return None
+    return messages, path
+
+
+def _edited_until_sendable(draft: Draft, router: Router, path: Path) -> list[Outgoing] | None:
+    """None: nothing was changed. Raises RunnerError, and Abort."""
     while True:
         _open_editor(path)
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = _read(path)
         if draft.is_unchanged(text):
-            path.unlink()
             return None
         messages = draft.messages(text, router)
         if not isinstance(messages, str):
-            return messages, path
-        click.echo(f"it can't be sent: {messages}", err=True)
-        if not sys.stdin.isatty() or not click.confirm("edit it again?", default=True, err=True):
-            raise RunnerError(_kept(path, id))
+            return messages
+        problem = f"it can't be sent: {messages}"
+        if not sys.stdin.isatty():
+            raise RunnerError(problem)
+        click.echo(problem, err=True)
+        if not click.confirm("edit it again?", default=True, err=True):
+            raise RunnerError("you have given up")
 
 
 def _checked(draft: Draft, router: Router, text: str) -> list[Outgoing]:
@@ -76,14 +95,26 @@ def _checked(draft: Draft, router: Router, text: str) -> list[Outgoing]:
     return messages
 
 
-def _kept(path: Path, id: str) -> str:
-    """Where the text is that wasn't sent."""
-    return f"it stays where it is; your text is kept: go on with 'runner dead edit {id} --file {path}'"
+def _kept(draft: Draft, path: Path | None, id: str) -> str:
+    """Where the text is that wasn't sent. A file in which nobody has written anything is removed."""
+    if path is None or not path.exists():
+        return ""
+    if draft.is_unchanged(_read(path)):
+        path.unlink()
+        return ""
+    return f"; your text is kept: go on with 'runner dead edit {id} --file {path}'"
 
 
 def _open_editor(path: Path) -> None:
     try:
         click.edit(filename=str(path))
     except click.ClickException as error:
-        path.unlink(missing_ok=True)
-        raise RunnerError(f"it stays where it is: {error.message} (set EDITOR, or use --file)") from None
+        raise RunnerError(f"{error.message} (set EDITOR, or use --file)") from None
+
+
+def _read(path: Path) -> str:
+    """Raises RunnerError where the editor has left no file."""
+    try:
+        return path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise RunnerError(f"the editor has left no text in {path}: {(error.strerror or str(error)).lower()}") from None

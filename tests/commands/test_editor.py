@@ -108,3 +108,64 @@ def test_what_somebody_has_dropped_meanwhile_is_not_sent(file: Path, editor: Pat
     assert "it is no longer there" in result.stderr
     assert "your text is kept" in result.stderr
     assert stored(file, "payments") == []
+
+
+def test_an_editor_that_fails_after_it_has_saved_loses_no_text(file: Path, editor: Path) -> None:
+    bury(file, ("a", b'{"n": 1}'))
+    editor.write_text('{"n": 2}')
+    script = file.parent / "editor.py"
+    script.write_text(script.read_text() + "sys.exit(1)\n")
+    result = run("dead", "edit", "-p", file, "a")
+    assert (result.exit_code, left(file)) == (1, ["a"])
+    [name] = re.findall(r"your text is kept: go on with 'runner dead edit a --file (\S+\.json)'", result.stderr)
+    assert Path(name).read_text() == '{"n": 2}'
+    Path(name).unlink()
+
+
+def test_a_text_that_cannot_be_written_down_is_kept(file: Path, editor: Path) -> None:
+    bury(file, ("a", b'{"n": 1}'))
+    editor.write_text('{"n": 2}')
+    (file.parent / "var" / "audit.jsonl").mkdir(parents=True)
+    result = run("dead", "edit", "-p", file, "a")
+    assert (result.exit_code, left(file)) == (1, ["a"])
+    assert "the audit trail can't be written" in result.stderr
+    [name] = re.findall(r"your text is kept: go on with 'runner dead edit a --file (\S+\.json)'", result.stderr)
+    Path(name).unlink()
+
+
+def test_an_editor_that_is_interrupted_leaves_a_word_and_no_file(
+    file: Path, editor: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(**_: str) -> None:
+        raise KeyboardInterrupt
+
+    assert editor.exists()
+    bury(file, ("a", b'{"n": 1}'))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr("click.edit", interrupted)
+    result = run("dead", "edit", "-p", file, "a")
+    assert (result.exit_code, left(file)) == (1, ["a"])
+    assert "it stays where it is" in result.stderr
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_an_editor_that_removes_the_file_is_told_on(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", "rm")
+    bury(file, ("a", b'{"n": 1}'))
+    result = run("dead", "edit", "-p", file, "a")
+    assert (result.exit_code, left(file)) == (1, ["a"])
+    assert "it stays where it is: the editor has left no text" in result.stderr
+
+
+def test_a_body_in_another_encoding_is_refused_and_a_byte_order_mark_is_taken(file: Path, tmp_path: Path) -> None:
+    bury(file, ("a", b'{"n": 1}'))
+    body = tmp_path / "body.json"
+    body.write_bytes(b"\xff\xfe{")
+    result = run("dead", "edit", "-p", file, "a", "--file", body)
+    assert (result.exit_code, left(file)) == (1, ["a"])
+    assert "it is not JSON" in result.stderr
+    body.write_bytes(b'\xef\xbb\xbf{"n": 7}')
+    assert run("dead", "edit", "-p", file, "a", "--file", body).exit_code == 0
+    assert stored(file, "payments") == [{"n": 7}]
