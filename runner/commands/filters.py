@@ -19,12 +19,22 @@ EVERYTHING = click.option("--all", "everything", is_flag=True, help="Needed wher
 MOST_RECORDED = 1_000_000
 """Messages with a recorded fact that are looked for."""
 
+
+def _not_empty(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
+    """Raises BadParameter: an empty filter, of a variable that isn't set, would take more than was meant."""
+    if value == "" or (isinstance(value, tuple) and "" in value):
+        raise click.BadParameter("is empty; leave it out, or say what is meant")
+    return value
+
+
 _OPTIONS: Sequence[Callable[[Any], Any]] = (
     PIPELINE_OPTION,
-    click.option("--id", "ids", multiple=True, help="Its id; may be given again."),
+    click.option("--id", "ids", multiple=True, callback=_not_empty, help="Its id; may be given again."),
     click.option("--queue", multiple=True, help="The queue that it failed or waits on; may be given again."),
-    click.option("--stage", default=None, help="The stage that it failed in."),
-    click.option("--error", default=None, metavar="TEXT", help="A part of the error, or of its kind."),
+    click.option("--stage", default=None, callback=_not_empty, help="The stage that it failed in."),
+    click.option(
+        "--error", default=None, callback=_not_empty, metavar="TEXT", help="A part of the error, or of its kind."
+    ),
     click.option(
         "--since", type=When(), default=None, help="Dead-lettered since this time, such as 1h or 2026-01-31T12:00Z."
     ),

@@ -6,7 +6,7 @@ What was done is written to `var/audit.jsonl`, and into each message's journey. 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from runner.commands.filters import EVERYTHING, check_scope, filters, wanted
 from runner.commands.letters import as_waiting, print_waiting
 from runner.commands.loading import PIPELINE_OPTION
 from runner.config.loader import load
+from runner.errors import RunnerError
 from runner.operations import Drop, Replay
 
 UNIT = "message"
@@ -116,6 +117,15 @@ def fill(pipeline: Path, reason: str | None, file: Any) -> None:
     resend = Replay(loaded, Trail(loaded.pipeline.folder, "fill", reason or ""))
     with connected(loaded, "queue") as broker, Deeds(unit=UNIT) as deeds:
         on = Refilled(broker)
-        deeds.each(((on, message) for message in drained(iter(file)) if deeds.looks_on()), resend.one)
-    click.echo(deeds.summary("put back"))
+        try:
+            deeds.each(((on, message) for message in drained(takewhile(lambda _: deeds.looks_on(), file))), resend.one)
+        except RunnerError as error:
+            raise RunnerError(f"{error}; {deeds.summary('put back')}{_rest(deeds)}") from error
+    click.echo(deeds.summary("put back") + (_rest(deeds) if deeds.stopped else ""))
     deeds.exit()
+
+
+def _rest(deeds: Deeds) -> str:
+    """How to go on, once some were put back: those would come a second time."""
+    line = deeds.done + deeds.stay + 1
+    return f"; go on from line {line}: 'tail -n +{line} FILE | runner queue fill -'" if deeds.done else ""

@@ -183,3 +183,12 @@ def test_the_audit_says_what_did_not_happen(file: Path, monkeypatch: pytest.Monk
     assert run("dead", "drop", "-p", file, "--all", "--reason", "why").stdout == (
         "dropped 0 dead letters; 1 stays where it is\n"
     )
+
+
+@pytest.mark.parametrize("empty", [("--id", ""), ("--stage", ""), ("--error", "")])
+def test_an_empty_filter_is_refused_lest_more_is_dropped_than_was_meant(file: Path, empty: tuple[str, str]) -> None:
+    """As `--error "$ERROR"` is, where the variable isn't set."""
+    bury(file, ("a", b'{"n": 1}'))
+    result = run("dead", "drop", "-p", file, "--queue", "payments", *empty, "--reason", "x")
+    assert (result.exit_code, left(file)) == (2, ["a"])
+    assert "is empty; leave it out, or say what is meant" in result.stderr

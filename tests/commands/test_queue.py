@@ -75,3 +75,17 @@ def test_drain_and_fill_move_them_out_and_back(file: Path, tmp_path: Path) -> No
 def test_help_says_what_is_touched(command: str) -> None:
     assert run("queue", command, "--help").exit_code == 0
     assert "left alone" in run("queue", "--help").stdout
+
+
+def test_fill_that_ends_early_says_from_which_line_to_go_on(file: Path, tmp_path: Path) -> None:
+    put(file, "a", "b", "c")
+    drained = tmp_path / "drained.jsonl"
+    run("queue", "drain", "-p", file, "--all", "--reason", "a move", drained)
+    first, second, third = drained.read_text().splitlines(keepends=True)
+    drained.write_text(first + second + "rubbish\n" + third)
+    result = run("queue", "fill", "-p", file, drained)
+    assert result.exit_code == 1
+    assert "line 3 is none of a file that 'runner queue drain' has written; put back 2 messages" in result.stderr
+    assert "go on from line 3: 'tail -n +3 FILE | runner queue fill -'" in result.stderr
+    assert run("queue", "fill", "-p", file, "-", stdin=third.encode()).exit_code == 0
+    assert left(file) == ["a", "b", "c"]
