@@ -73,6 +73,7 @@ class Drain:
 
     def __init__(self, loaded: LoadedPipeline, trail: Trail, path: Path) -> None:
         self._drop = Drop(loaded, trail)
+        self._path = path
         try:
             self._file = os.fdopen(make_file(path, os.O_EXCL), "wb")
         except OSError as error:
@@ -81,8 +82,11 @@ class Drain:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        is_empty = self._file.tell() == 0
         self._file.close()
+        if error is not None and is_empty:  # else the next try, once the broker is there, would need another name
+            self._path.unlink(missing_ok=True)
 
     def one(self, on: Shelf, message: DeadLetter) -> str:
         """Why it stays; empty: it is in the file, and nowhere else."""

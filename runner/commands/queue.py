@@ -49,18 +49,20 @@ def peek(pipeline: Path, form: str, queue: Sequence[str], most: int, **which: An
     """
     loaded = load(pipeline)
     shown = 0
-    for state in STATES:
-        letters = backlog(loaded, queue, wanted(loaded, which), states=[state])
-        for _, message in islice(letters, most - shown):
-            shown += 1
-            schema = loaded.schemas.get(message.queue)
-            if form == "json":
-                click.echo(orjson.dumps(as_waiting(message, state, schema)))
-            else:
-                print_waiting(message, state, schema)
-        letters.close()
-    if not shown:
+    with Deeds(unit=UNIT, bar=False) as deeds:  # whoever is stopped gives back what is in hand
+        for state in STATES:
+            letters = backlog(loaded, queue, wanted(loaded, which), deeds.looks_on, [state])
+            for _, message in islice(letters, most - shown):
+                shown += 1
+                schema = loaded.schemas.get(message.queue)
+                if form == "json":
+                    click.echo(orjson.dumps(as_waiting(message, state, schema)))
+                else:
+                    print_waiting(message, state, schema)
+            letters.close()
+    if not shown and not deeds.stopped:
         click.echo("no messages wait", err=True)
+    deeds.exit()
 
 
 @queue.command()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -89,3 +91,31 @@ def test_fill_that_ends_early_says_from_which_line_to_go_on(file: Path, tmp_path
     assert "go on from line 3: 'tail -n +3 FILE | runner queue fill -'" in result.stderr
     assert run("queue", "fill", "-p", file, "-", stdin=third.encode()).exit_code == 0
     assert left(file) == ["a", "b", "c"]
+
+
+def test_a_drain_that_fails_leaves_no_empty_file(file: Path, tmp_path: Path) -> None:
+    put(file, "a")
+    drained = tmp_path / "drained.jsonl"
+    result = run("queue", "drain", "-p", file, "--queue", "nosuch", "--reason", "a move", drained)
+    assert (result.exit_code, drained.exists()) == (1, False)
+    assert run("queue", "drain", "-p", file, "--all", "--reason", "a move", drained).exit_code == 0
+
+
+def test_peek_that_is_stopped_ends_after_the_message_in_hand(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `timeout` stops it: what RabbitMQ has handed to it is given back, not counted as a death."""
+
+    def stop(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def killed(*_: object) -> None:
+        raise AssertionError("it was killed")
+
+    put(file, "a", "b", "c")
+    monkeypatch.setattr("runner.commands.queue.print_waiting", stop)
+    before = signal.signal(signal.SIGTERM, killed)
+    try:
+        result = run("queue", "peek", "-p", file)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (result.exit_code, result.output) == (1, "")
+    assert isinstance(result.exception, SystemExit)
