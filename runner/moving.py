@@ -17,7 +17,8 @@ from runner.config.loader import LoadedPipeline
 from runner.errors import PublishError, RunnerError
 from runner.message import Destination, Outgoing
 from runner.pipeline import Pipeline
-from runner.topology import dead_letter_queue
+from runner.resending import ORDERS
+from runner.topology import dead_letter_queue, plan
 
 
 def at(loaded: LoadedPipeline, url: str) -> LoadedPipeline:
@@ -32,32 +33,37 @@ def at(loaded: LoadedPipeline, url: str) -> LoadedPipeline:
 def moved(source: Pipeline, target: Broker, goes_on: Callable[[], bool]) -> Iterator[str]:
     """Moves one message after another, and yields the name of its queue. `goes_on()` is asked before each; False
     ends it. Raises RunnerError; what was moved until then stays so."""
-    for queue, to, opened in _shelves(source):
+    rungs = plan(source).rungs
+    for queue, opened in _shelves(source):
         with opened as on:
             for shelved in on.look():
                 if not goes_on():
                     return
-                _move(on, shelved, to, target)
+                _move(on, shelved, queue, target, waits=bool(rungs.get(queue)))
                 yield queue
 
 
-def _shelves(source: Pipeline) -> Iterator[tuple[str, str, AbstractContextManager[Shelf]]]:
-    """Each queue of the file, the queue that its messages go to, and its shelf."""
-    consumed = {stage.consume for stage in source.stages.values()}
+def _shelves(source: Pipeline) -> Iterator[tuple[str, AbstractContextManager[Shelf]]]:
+    """The names of the file's queues, and what lies on each."""
     for name in source.queues:
-        yield name, name, waiting(source, "move", name)
-        if name in consumed:
-            yield name, name, delayed(source, "move", name)
+        yield name, waiting(source, "move", name)
+        yield name, delayed(source, "move", name)
         dead = dead_letter_queue(name)
-        yield dead, dead, shelf(source, "move", dead)
+        yield dead, shelf(source, "move", dead)
 
 
-def _move(on: Shelf, shelved: Shelved, to: str, target: Broker) -> None:
-    left = 0.0 if shelved.due is None else max(0.0, shelved.due - time.time())
-    message = Outgoing(Destination("", to), shelved.id, shelved.payload, shelved.headers, delay=left)
+def _move(on: Shelf, shelved: Shelved, queue: str, target: Broker, *, waits: bool) -> None:
+    """`waits`: whether a message of that queue can wait there; otherwise its wait is over."""
+    left = max(0.0, shelved.due - time.time()) if waits and shelved.due is not None else 0.0
+    headers = {
+        name: value
+        for name, value in shelved.headers.items()
+        if not name.lower().startswith("x-") and name.lower() not in ORDERS
+    }
+    message = Outgoing(Destination("", queue), shelved.id, shelved.payload, headers, delay=left)
     try:
         target.publish([message])
     except PublishError as error:
-        raise RunnerError(f"{to} doesn't take {shelved.id or 'a message without an id'}: {error}") from error
+        raise RunnerError(f"{queue} doesn't take {shelved.id or 'a message without an id'}: {error}") from error
     if not on.settle(shelved, []):
-        raise RunnerError(f"somebody else has taken {shelved.id} from {to} meanwhile; stop what uses the broker's file")
+        raise RunnerError(f"somebody else has taken {shelved.id} from {queue}; stop what uses the broker's file")

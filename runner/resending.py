@@ -17,7 +17,7 @@ from runner.sensitive import Inward
 from runner.stamps import moved_on
 
 _NOT_SENT_ON = ("x-", HEADER_PREFIX)
-_ORDERS = ("cc", "bcc")
+ORDERS = ("cc", "bcc")
 """Headers that RabbitMQ acts on."""
 
 
@@ -61,5 +61,5 @@ def senders(headers: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in headers.items()
-        if not name.lower().startswith(_NOT_SENT_ON) and name.lower() not in _ORDERS
+        if not name.lower().startswith(_NOT_SENT_ON) and name.lower() not in ORDERS
     }

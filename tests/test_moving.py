@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from runner.errors import RunnerError
 from runner.message import ATTEMPT
 from runner.moving import at, moved
 from runner.topology import plan
+from tests.brokers.holder import Holder
 from tests.brokers.places import RabbitPlace
 from tests.brokers.plans import Collector, ids, to
 from tests.pipelines import loaded
@@ -30,6 +32,7 @@ broker: BROKER
 queues: {work: {}, left: {external: true, LENGTH}}
 stages: {one: {consume: work, handler: "tests.commands.prompt:take"}}
 """
+FINDS_TESTS = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 MOVE = """
 import sys
 from runner.brokers.registry import connect
@@ -96,6 +99,40 @@ def test_what_is_left_of_a_wait_is_waited_for_there(tmp_path: Path) -> None:
         assert target.depths(["work"])["work"].delayed == 1
 
 
+def test_deaths_of_its_holders_are_attempts_there_too(tmp_path: Path) -> None:
+    here, there = pipeline(tmp_path), at(pipeline(tmp_path), "embedded:new.db")
+    with closing(started(here)) as source:
+        source.publish([to("work", id="m", headers={ATTEMPT: 1})])
+        with Holder(here.pipeline.broker[0], "work") as holder:
+            holder.take(1)
+        wait_until(lambda: source.depths(["work"])["work"].ready == 1)
+    with closing(started(there)) as target:
+        list(moved(here.pipeline, target, lambda: True))
+        collector = Collector()
+        target.consume("work", 10, collector)
+        wait_until(lambda: collector.deliveries)
+        assert collector.deliveries[0].attempt == 3
+
+
+def test_what_rabbitmq_would_act_on_stays_behind(tmp_path: Path, vhost_url: str) -> None:
+    here = pipeline(tmp_path)
+    with closing(started(here)) as source:
+        source.publish([to("left", id="m", headers={"CC": ["work"], "a": "b"})])
+    with closing(started(at(here, vhost_url))) as target:
+        list(moved(here.pipeline, target, lambda: True))
+    place = RabbitPlace(vhost_url)
+    assert (ids(place.contents("left")), ids(place.contents("work"))) == (["m"], [])
+
+
+def test_where_it_cannot_wait_its_wait_is_over(tmp_path: Path, vhost_url: str) -> None:
+    here = pipeline(tmp_path)
+    with closing(started(here)) as source:
+        source.publish([to("left", id="m", delay=600.0)])
+    with closing(started(at(here, vhost_url))) as target:
+        assert list(moved(here.pipeline, target, lambda: True)) == ["left"]
+    assert ids(RabbitPlace(vhost_url).contents("left")) == ["m"]
+
+
 def test_who_stops_it_can_go_on(tmp_path: Path, vhost_url: str) -> None:
     here = pipeline(tmp_path)
     with closing(started(here)) as source:
@@ -135,7 +172,9 @@ def test_kills_lose_nothing_and_repeat_at_most_one_message_each(tmp_path: Path, 
 
 def _killed_after(messages: int, folder: Path, url: str) -> bool:
     """Whether it was killed after so many messages; else it has done."""
-    with subprocess.Popen([sys.executable, "-c", MOVE, url], cwd=folder, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", MOVE, url], cwd=folder, env=FINDS_TESTS, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdout is not None
         if len(list(islice(process.stdout, messages))) == messages:
             process.send_signal(signal.SIGKILL)

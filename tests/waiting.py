@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-TIMEOUT = 30.0
+TIMEOUT = 90.0
 """Seconds; far beyond what anything takes, for a busy machine."""
 
 

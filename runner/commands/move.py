@@ -27,9 +27,9 @@ TIMEOUT = 5.0
 @click.command()
 @PIPELINE
 @click.option("--from", "source", required=True, metavar="URL", help="The embedded broker: embedded:PATH.")
-@click.option("--to", "target", required=True, metavar="URL", help="The other broker, such as amqp://…")
+@click.option("--to", "target", default=None, metavar="URL", help="The other broker; without it, that of the file.")
 @click.option("--dry-run", is_flag=True, help="Only count what would be moved.")
-def move(pipeline: Path, source: str, target: str, dry_run: bool) -> None:
+def move(pipeline: Path, source: str, target: str | None, dry_run: bool) -> None:
     """Move all messages from one broker to another: waiting, delayed and dead.
 
     Stop every run first. Each message is confirmed there before it leaves here; ids, attempts and what is left of a
@@ -37,7 +37,7 @@ def move(pipeline: Path, source: str, target: str, dry_run: bool) -> None:
     """
     logs.configure("move", level="error")
     loaded = load(pipeline)
-    here, there = at(loaded, source), at(loaded, target)
+    here, there = at(loaded, source), at(loaded, target) if target else loaded
     if not here.pipeline.broker[0].startswith(EMBEDDED):
         raise RunnerError("--from must be an embedded broker (embedded:PATH)")
     if here.pipeline.broker == there.pipeline.broker:

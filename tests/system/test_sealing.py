@@ -201,6 +201,9 @@ def operate(program: Program, dead: int) -> list[str]:
     return shown
 
 
+@pytest.mark.parametrize(
+    ("broker_url", "ledger_url"), [("embedded", "sqlite"), ("rabbitmq", "postgresql")], indirect=True
+)
 def test_a_card_number_is_nowhere_whatever_becomes_of_its_payment(
     payments: Program, ledger_url: str, request: pytest.FixtureRequest
 ) -> None:

@@ -15,7 +15,7 @@ from runner.brokers.base import Shelved
 from runner.brokers.embedded.broker import EmbeddedBroker, connect
 from runner.brokers.embedded.store import Store
 from runner.errors import BrokerError
-from runner.message import Outgoing
+from runner.message import ATTEMPT, Outgoing, number
 from runner.topology import Topology
 
 PAGE, PAGE_BYTES = 200, 4 << 20
@@ -35,7 +35,7 @@ def opened(urls: Sequence[str], name: str, queue: str) -> Iterator[EmbeddedShelf
 def waiting(urls: Sequence[str], name: str, topology: Topology, queue: str) -> Iterator[EmbeddedShelf]:  # noqa: ARG001 - RabbitMQ needs it
     """What lies on the work queue `queue`, also in the hands of a worker. Raises BrokerError."""
     with started(urls, name) as broker:
-        yield EmbeddedShelf(broker, queue)
+        yield EmbeddedShelf(broker, queue, counts_deaths=True)
 
 
 @contextmanager
@@ -59,9 +59,11 @@ def started(urls: Sequence[str], name: str) -> Iterator[EmbeddedBroker]:
 class EmbeddedShelf:
     """The contract of a shelf over a started broker."""
 
-    def __init__(self, broker: EmbeddedBroker, queue: str) -> None:
+    def __init__(self, broker: EmbeddedBroker, queue: str, *, counts_deaths: bool = False) -> None:
+        """`counts_deaths`: each holder that has died with a message was an attempt of it."""
         self._broker = broker
         self._queue = queue
+        self._counts_deaths = counts_deaths
 
     def look(self) -> Iterator[Shelved]:
         last, end = 0, self._end()
@@ -105,8 +107,11 @@ class EmbeddedShelf:
         found: list[Shelved] = []
 
         def read(store: Store) -> None:
-            for place, name, headers, payload in store.page(self._queue, after, PAGE, PAGE_BYTES):
-                found.append(Shelved(name, payload, _headers(headers), place))
+            for place, deaths, name, text, payload in store.page(self._queue, after, PAGE, PAGE_BYTES):
+                headers = _headers(text)
+                if deaths and self._counts_deaths:
+                    headers = {**headers, ATTEMPT: number(headers.get(ATTEMPT)) + number(deaths)}
+                found.append(Shelved(name, payload, headers, place))
 
         self._broker.ask(read)
         return found
@@ -126,8 +131,8 @@ class EmbeddedDelayed(EmbeddedShelf):
         found: list[Shelved] = []
 
         def read(store: Store) -> None:
-            for number, due, name, headers, payload in store.page_delayed(self._queue, after, PAGE):
-                found.append(Shelved(name, payload, _headers(headers), number, due / 1000))
+            for place, due, name, headers, payload in store.page_delayed(self._queue, after, PAGE):
+                found.append(Shelved(name, payload, _headers(headers), place, due / 1000))
 
         self._broker.ask(read)
         return found

@@ -487,19 +487,20 @@ class Store:
         query = "SELECT coalesce(max(tail), 0) FROM queue WHERE name = ?"
         return int(self._execute(query, (queue,)).fetchone()[0])
 
-    def page(self, queue: str, after: int, most: int, size: int) -> list[tuple[int, str, str | None, bytes]]:
-        """Place, id, headers and payload of up to `most` messages of `queue` behind the place `after`,
-        whoever has them in hand; fewer, where those have `size` bytes together."""
+    def page(self, queue: str, after: int, most: int, size: int) -> list[tuple[int, int, str, str | None, bytes]]:
+        """Place, holders that have died with it, id, headers and payload of up to `most` messages of `queue` behind
+        the place `after`, whoever has them in hand; fewer, where those have `size` bytes together."""
         found = self._execute(
-            f"SELECT place, {_MESSAGE} FROM message WHERE place > max(?, (SELECT number << {PLACES} FROM queue"
+            "SELECT place, coalesce((SELECT crashes FROM taken WHERE taken.place = message.place), 0), "
+            f"{_MESSAGE} FROM message WHERE place > max(?, (SELECT number << {PLACES} FROM queue"
             f" WHERE name = ?) - 1) AND place < (SELECT number + 1 << {PLACES} FROM queue WHERE name = ?)"
             " ORDER BY place LIMIT ?",
             (after, queue, queue, most),
         )
-        rows: list[tuple[int, str, str | None, bytes]] = []
+        rows: list[tuple[int, int, str, str | None, bytes]] = []
         for row in found:
             rows.append(row)
-            size -= len(row[3])
+            size -= len(row[4])
             if size <= 0:
                 break
         found.close()

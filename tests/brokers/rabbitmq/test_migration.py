@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from itertools import islice
 
 import pika
 import pytest
@@ -28,7 +29,7 @@ MIGRATE = """
 import sys
 from runner.brokers.rabbitmq.migration import migrated
 from tests.brokers.rabbitmq.test_migration import CHANGED
-migrated([sys.argv[1]], "test", CHANGED, lambda: True)
+migrated([sys.argv[1]], "test", CHANGED, lambda: print("next", flush=True) is None)
 """
 
 
@@ -119,21 +120,23 @@ def test_whoever_stops_it_at_any_message_can_go_on(
 def test_kills_lose_nothing_and_repeat_at_most_one_message_each(
     rabbit: Callable[..., RabbitBroker], place: RabbitPlace, vhost_url: str, rabbit_node: RabbitNode, vhost: str
 ) -> None:
-    rabbit().publish([to(NEXT, id=name) for name in names(1_000)])
-    kills, chance = 0, random.Random(11)
-    while True:
-        process = subprocess.Popen([sys.executable, "-c", MIGRATE, vhost_url])
-        try:
-            status = process.wait(chance.uniform(0.5, 1.5))
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills += 1
-            continue
-        assert status == 0
-        break
+    rabbit().publish([to(NEXT, id=name) for name in names(300)])
+    kills = 0
+    while _killed_after(random.Random(kills).randrange(50, 250), vhost_url):
+        kills += 1
     found = ids(place.contents(NEXT))
     assert kills > 0
-    assert list(dict.fromkeys(found)) == names(1_000)
-    assert len(found) <= 1_000 + kills
+    assert list(dict.fromkeys(found)) == names(300)
+    assert len(found) <= 300 + kills
     assert not {migration_queue(NEXT)} & {queue["name"] for queue in rabbit_node.api("GET", f"/queues/{vhost}")}
+
+
+def _killed_after(messages: int, url: str) -> bool:
+    """Whether it was killed after so many messages; else it has done."""
+    with subprocess.Popen([sys.executable, "-c", MIGRATE, url], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        if len(list(islice(process.stdout, messages))) == messages:
+            process.send_signal(signal.SIGKILL)
+            return True
+        assert process.wait(60) == 0
+        return False
