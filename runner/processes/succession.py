@@ -29,10 +29,10 @@ class Succession:
 
     def complete(self) -> list[Process]:
         """The processes from now on, in their order."""
-        processes = {process.child.name: process for process in self.coming}
-        for name, process in self._staying.items():
-            process.move(self._board)
-            processes[name] = process
+        if self.coming or self.leaving:  # else those who look at the board they were forked with go on, too
+            for process in self._staying.values():
+                process.move(self._board)
+        processes = {**self._staying, **{process.child.name: process for process in self.coming}}
         return [processes[child.name] for child in self._children]
 
     def __str__(self) -> str:

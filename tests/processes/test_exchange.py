@@ -11,6 +11,7 @@ from tests.waiting import wait_until
 
 RELOADING = """
 from runner.errors import RunnerError
+from runner.processes.child import nap
 from runner.processes.exchange import Generation
 
 class Reloading:
@@ -40,6 +41,19 @@ def stuck(supervision):
     note("stuck", "started")
     rest()
 
+def not_again(supervision):
+    if not (folder / "down").exists():
+        note("a", "up")
+        supervision.up()
+    rest()
+
+def looking(supervision):
+    supervision.up()
+    while not (folder / "down").exists() or supervision.children()["a"]:
+        nap()
+    note("looking", "sees_a_down")
+    rest()
+
 extra["reload"] = Reloading()
 """
 
@@ -67,6 +81,21 @@ def test_if_nothing_changes_that_is_told_at_once(program: Run) -> None:
     wait_until(lambda: "all up" in running.events)
     running.process.send_signal(signal.SIGHUP)
     wait_until(lambda: "accepted nothing_that_runs_has_changed" in running.events)
+
+
+def test_whoever_looks_at_the_others_sees_who_is_down_after_a_reload_that_changes_nothing(
+    program: Run, tmp_path: Path
+) -> None:
+    same = "[Child('a', not_again, made_of=1), Child('looking', looking, made_of=1)]"
+    running = program(children(same, same))
+    wait_until(lambda: "all up" in running.events)
+    running.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "accepted nothing_that_runs_has_changed" in running.events)
+    (tmp_path / "down").touch()
+    os.kill(running.pids("a")[0], signal.SIGKILL)
+    wait_until(lambda: "looking sees_a_down" in running.events)
+    running.process.terminate()
+    assert running.end()[0] == 0
 
 
 def test_what_can_not_be_loaded_is_refused(program: Run, tmp_path: Path) -> None:
