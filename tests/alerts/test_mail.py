@@ -11,10 +11,11 @@ import pytest
 from bench.ports import free_port
 from runner.alerts.mail import Mails
 from runner.config.loader import LoadedPipeline
-from runner.errors import Pause, Retry
+from runner.errors import Pause, Reject, Retry
 from runner.mailbox.server import MailboxServer
 from runner.pipeline import Address
 from tests.alerts.notices import notice
+from tests.library.mail.relays import ScriptedRelay
 from tests.pipelines import loaded
 
 
@@ -72,3 +73,21 @@ def test_while_the_server_is_away_it_is_tried_again_and_nobody_gets_it_twice(tmp
     with MailboxServer(Address("127.0.0.1", port), tmp_path / "mailbox"):
         sending.send(notice())
         assert len(list((tmp_path / "mailbox" / "new").iterdir())) == 2
+
+
+def test_one_address_that_bounces_keeps_the_mail_from_no_other(tmp_path: Path) -> None:
+    with ScriptedRelay({"RCPT": lambda times: "550 5.1.1 no such user" if times == 1 else "250 ok"}) as relay:
+        sending = mails(tmp_path, relay.port)
+        with pytest.raises(Reject, match=r"for 1 of 2 addresses: bounced: 550 5\.1\.1 no such user"):
+            sending.send(notice())
+        assert [b"boss@example.com" in mail for mail in relay.mails] == [True]
+
+
+def test_an_address_that_is_to_be_tried_later_holds_up_no_other_and_none_gets_it_twice(tmp_path: Path) -> None:
+    with ScriptedRelay({"RCPT": lambda times: "450 4.2.0 greylisted" if times == 1 else "250 ok"}) as relay:
+        sending = mails(tmp_path, relay.port)
+        with pytest.raises(Retry, match="greylisted"):
+            sending.send(notice())
+        assert [b"boss@example.com" in mail for mail in relay.mails] == [True]
+        sending.send(notice())
+        assert [b"ops@example.com" in mail for mail in relay.mails] == [False, True]
