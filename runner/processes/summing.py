@@ -31,10 +31,13 @@ class Sum:
         self._ended: dict[str, Told] = {}
 
     def hear(self, name: str, child: int, pid: int, told: Told) -> None:
-        """The process `pid` of the child, whose own is `child`, has told this."""
+        """The process `pid` of the child, whose own is `child`, has told this. Those before it in the same child
+        have ended if they are silent; another child may tell again."""
         now, lives = time.monotonic(), self._lives.setdefault(name, {})
-        for other in [other for other, life in lives.items() if other != (child, pid) and now - life.at > SILENT]:
-            self._end(name, lives.pop(other))
+        silent = [key for key, life in lives.items() if now - life.at > SILENT]
+        for child_of, other in silent:
+            if child_of == child and other != pid:
+                self._end(name, lives.pop((child_of, other)))
         lives[child, pid] = _Life(told, now)
 
     def ended(self, name: str, child: int) -> None:

@@ -67,3 +67,15 @@ def test_what_a_child_has_counted_that_a_reload_has_taken_away_stays_in_the_sum(
     total.ended("worker-3", 3)
     assert handled(total) == 7
     assert "worker-3" not in total.snapshot(WORKERS).processes
+
+
+def test_one_that_was_silent_for_a_while_beside_its_successor_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a reload it finishes what it has begun; a handler that computes may keep it from telling anything."""
+    total = Sum()
+    total.hear("worker-1", 1, 1, told(7))
+    monkeypatch.setattr(summing, "SILENT", -1.0)
+    total.hear("worker-1", 11, 11, told(1))
+    total.hear("worker-1", 1, 1, told(8))
+    assert handled(total) == 9
+    total.ended("worker-1", 1)
+    assert handled(total) == 9
