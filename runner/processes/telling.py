@@ -29,6 +29,8 @@ class Teller:
         self._counts = counts
         self._supervision = supervision
         self._over = threading.Event()
+        self._telling = threading.Lock()
+        """Held from counting up to telling, so that nothing older is told later: counters never go back."""
         self._thread = threading.Thread(target=self._run, name="counts", daemon=True)
 
     def start(self) -> None:
@@ -37,10 +39,14 @@ class Teller:
     def stop(self) -> None:
         """Tell it a last time."""
         self._over.set()
-        self._supervision.counted(self._counts.told())
+        self._tell()
 
     def _run(self) -> None:
         while not self._over.wait(EVERY):
+            self._tell()
+
+    def _tell(self) -> None:
+        with self._telling:
             self._supervision.counted(self._counts.told())
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from runner.observability.snapshot import Snapshot
+from runner.observability.counts import Counts
+from runner.observability.snapshot import Snapshot, Told
+from runner.processes import telling
+from runner.processes.child import Board, Supervision
 from runner.processes.pipes import Outlet, pipe
 from runner.processes.telling import Latest
 from tests.processes.program import Program, Run
@@ -137,3 +141,29 @@ def test_the_last_of_several_snapshots_counts_and_a_watcher_that_fails_harms_nob
     wait_until(lambda: seen == [2.0])
     assert latest.snapshot == Snapshot(2.0)
     outlet.close()
+
+
+def test_the_last_counts_are_told_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the process ends while its thread is about to tell those of a moment before."""
+    monkeypatch.setattr(telling, "EVERY", 0.001)
+    told: list[int] = []
+
+    class Hearing(Supervision):
+        def counted(self, now: Told) -> None:
+            told.append(now.totals.reconnects)
+
+    class Slow(Counts):
+        def told(self) -> Told:
+            now = super().told()
+            if threading.current_thread() is not ending and ending.ident is None:
+                self.connected("broker", True)
+                ending.start()
+                ending.join(0.2)
+            return now
+
+    counts = Slow()
+    teller = telling.Teller(counts, Hearing(-1, -1, Board([])))
+    ending = threading.Thread(target=teller.stop)
+    teller.start()
+    wait_until(lambda: len(told) == 2)
+    assert told == [0, 1]
