@@ -70,12 +70,16 @@ def holding(alerts: Alerts, look: Look) -> Mapping[Key, str]:
             found[Key("oldest", queue)] = f"a message waits on {queue} for {format_duration(round(age))}"
     if alerts.paused is not None:
         for stage, why in look.paused.items():
-            told = f": {one_line(why)[:LONGEST_REASON]}" if why else ""
+            told = f": {_shortened(why)}" if why else ""
             found[Key("paused", stage)] = f"{stage} is paused{told}"
     if alerts.not_ready is not None and look.troubles:
-        told = one_line("; ".join(look.troubles))[:LONGEST_REASON]
-        found[Key("not_ready", "")] = f"the run is not ready: {told}"
+        found[Key("not_ready", "")] = f"the run is not ready: {_shortened('; '.join(look.troubles))}"
     return {key: mask(text) for key, text in found.items()}
+
+
+def _shortened(reason: str) -> str:
+    """On one line, and masked before it is cut: half a card number isn't known as one."""
+    return one_line(mask(reason))[:LONGEST_REASON]
 
 
 def unknown(look: Look) -> Collection[str]:

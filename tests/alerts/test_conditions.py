@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from runner.alerts.conditions import SETTLE, Alarms, Key, Look, Notice, holding
+from runner.alerts.conditions import LONGEST_REASON, SETTLE, Alarms, Key, Look, Notice, holding
 from runner.brokers.base import Depth
 from runner.pipeline import Alerts
 
@@ -50,6 +50,14 @@ def test_each_condition_is_judged_by_its_limit_and_put_in_words() -> None:
         Key("paused", "mail"): "mail is paused: relay of j•••@example.com is away",
         Key("not_ready", ""): "the run is not ready: worker is not up; the broker is away",
     }
+
+
+def test_a_card_number_is_masked_before_a_long_reason_is_cut() -> None:
+    """Of what is cut off in the middle nobody could tell any more that it was one."""
+    reason = "x" * (LONGEST_REASON - 15) + " 4111111111111111"
+    for look in (Look(paused={"mail": reason}), Look(troubles=[reason])):
+        [text] = holding(ALL, look).values()
+        assert "411111" not in text
 
 
 def test_what_the_file_does_not_name_is_not_watched() -> None:
