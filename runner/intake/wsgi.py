@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 def environ_of(scope: Scope, body: bytes) -> WSGIEnvironment:
     """The request of `scope` with this `body`."""
     return create_environ(
-        path=scope.path,
         query_string=scope.query_string,
         base_url=f"{scope.scheme}://{scope.authority or scope.server}",
         method=scope.method,
         headers=scope.headers.items(),
         input_stream=io.BytesIO(body),
-        environ_overrides={"REMOTE_ADDR": scope.client.rpartition(":")[0]},
+        environ_overrides={
+            "REMOTE_ADDR": scope.client.rpartition(":")[0],
+            # as WSGI has it (PEP 3333); as `path`, it would be read as an address, and decoded once more
+            "PATH_INFO": scope.path.encode(errors="replace").decode("latin-1"),
+        },
     )
 
 
