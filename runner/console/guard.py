@@ -108,7 +108,7 @@ def refuse_foreign(header: Header, method: str, access: Access) -> None:
     if method in SAFE:
         return
     origin = header("Origin")
-    theirs = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
+    theirs = origin is not None and _place(origin) != host.lower()
     if theirs or (header("Sec-Fetch-Site") or "") not in OURS:
         abort(403, "This came from a page that is not of this console.")
 
@@ -144,6 +144,14 @@ def _asked_for_a_token() -> Answer:
 
 def _local(path: str) -> str:
     """A path of ours; empty for anything else."""
-    parts = urlsplit(path.replace("\\", "/"))
-    ours = path.startswith("/") and not parts.netloc and not parts.scheme and not path.startswith("//")
+    read = path.replace("\\", "/")  # as browsers do
+    ours = read.startswith("/") and not read.startswith("//") and _place(read) == ""
     return path if ours else ""
+
+
+def _place(address: str) -> str | None:
+    """The host of an address, and its port, as `Host` names them; None: it is no address."""
+    try:
+        return urlsplit(address).netloc.lower()
+    except ValueError:
+        return None

@@ -73,7 +73,18 @@ def test_a_wrong_token_opens_nothing(browser: Browser) -> None:
     assert browser.get("/").status == 303
 
 
-@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example/", "/\\evil.example", "evil"])
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "/\\evil.example",
+        "/\\/evil.example",
+        "///evil.example",
+        "//[",
+        "evil",
+    ],
+)
 def test_a_log_in_leads_to_no_other_site(browser: Browser, elsewhere: str) -> None:
     assert browser.log_in("bobs token", next=elsewhere).headers["location"] == "/"
 
@@ -100,6 +111,7 @@ def test_a_program_sends_its_token_with_each_request(browser: Browser) -> None:
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Origin": "http://localhost:1"},
     ],
 )
