@@ -23,8 +23,8 @@ def sealed_fields(letter: DeadLetter) -> list[str]:
 
 def reveal(letter: DeadLetter, field: str, sealer: Sealer, trail: Trail) -> list[str]:
     """What is sealed in a field of a dead letter; there are several values if it is in a list. Raises RunnerError."""
-    inward = Inward(parse_json(letter.shelved.payload), None)
-    if field not in inward.fields:
+    if field not in sealed_fields(letter):
         raise RunnerError(f"the body has no sealed field {field}")
+    inward = Inward(parse_json(letter.shelved.payload), None)
     trail.write_field(letter, field)  # first: what is seen is always accounted for
     return [str(value) for value in inward.open(letter.id, [field], sealer)]

@@ -45,11 +45,12 @@ def add(app: Flask, run: Run) -> None:
         name, reason = request.form.get("field", ""), request.form.get("reason", "").strip()
         if not reason:
             abort(400, "Say why you open it: it is written down.")
+        if (sealer := run.loaded.sealer) is None:
+            abort(404, "This pipeline has no keys, and seals nothing.")
         with looking():
             one = _one(run, queue, id)
             trail = Trail(run.pipeline.folder, "reveal", reason, by=person().name)
-            assert run.loaded.sealer is not None
-            values = opened(one, name, run.loaded.sealer, trail)
+            values = opened(one, name, sealer, trail)
         return render_template("revealed.html", letter=one, field=name, values=values)
 
     @app.get("/dead/<queue>/<id>")

@@ -108,3 +108,19 @@ def test_nobody_else_opens_one(sealed: Shown, token: str, tmp_path: Path) -> Non
     assert answer.status == 403
     assert CARD not in answer.body
     assert read_trail(tmp_path, 9) == []
+
+
+def test_where_nothing_is_sealed_a_revealer_is_told_so(sealed: Shown) -> None:
+    bury(sealed, "b", body=b"no JSON")
+    eve = Browser(sealed)
+    eve.log_in("eves token")
+    seal = eve.seal("/")
+    answer = eve.post("/dead/orders/b", seal, {"field": "card", "reason": "x"})
+    assert "the body has no sealed field card" in answer.body
+
+
+def test_without_keys_nothing_can_be_opened(show: Show) -> None:
+    eve = Browser(show(ASKING.replace("bob: {", "bob: {roles: [revealer], ")))
+    eve.log_in("bobs token")
+    answer = eve.post("/dead/orders/a", eve.seal("/"), {"field": "card", "reason": "x"})
+    assert (answer.status, "This pipeline has no keys" in answer.body) == (404, True)
