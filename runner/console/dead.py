@@ -39,7 +39,7 @@ def add(app: Flask, run: Run) -> None:
         rows = [(group, choice_of(group, choice.since)) for group in groups]
         return render_template("dead.html", rows=rows, choice=choice, spans=SPANS)
 
-    @app.post("/dead/<queue>/<id>")
+    @app.post("/dead/<queue>/<path:id>")
     def reveal(queue: str, id: str) -> str:
         need("revealer")
         name, reason = request.form.get("field", ""), request.form.get("reason", "").strip()
@@ -53,7 +53,7 @@ def add(app: Flask, run: Run) -> None:
             values = opened(one, name, sealer, trail)
         return render_template("revealed.html", letter=one, field=name, values=values)
 
-    @app.get("/dead/<queue>/<id>")
+    @app.get("/dead/<queue>/<path:id>")
     def letter(queue: str, id: str) -> str:
         choice = read_choice({"queue": queue, "id": id})
         with looking():

@@ -69,7 +69,7 @@ def add(app: Flask, run: Run) -> None:
         looked = {"found": found, "what": what, "searched": searched(run.pipeline)}
         return render_template("messages.html", clock=_clock, **looked)
 
-    @app.get("/messages/<id>")
+    @app.get("/messages/<path:id>")
     def message(id: str) -> str:
         _available(ledger)
         try:

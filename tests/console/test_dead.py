@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,14 @@ def test_one_that_is_gone_is_a_404(shown: Shown) -> None:
     answer = shown.ask("/dead/orders/nobody")
     assert answer.status == 404
     assert "it may have been replayed or dropped" in answer.body
+
+
+@pytest.mark.parametrize("id", ["2026/17", "a?b", "a%2Fb", "a#b", "a b"])
+def test_one_opens_whatever_its_id_holds(shown: Shown, id: str) -> None:
+    """Another program's may hold anything."""
+    bury(shown, id, error="it is refused")
+    [link] = re.findall(r'href="(/dead/orders/[^"]+)"', shown.ask("/dead").body)
+    assert "it is refused" in shown.ask(link).body
 
 
 def test_a_queue_that_is_not_there_is_told(shown: Shown) -> None:
