@@ -14,7 +14,7 @@ from flask import Flask, abort, render_template, request
 
 from runner.audit import Trail
 from runner.console.chosen import SPANS, choice_of, read_choice
-from runner.console.guard import need, person
+from runner.console.guard import need, person, reason
 from runner.console.run import Run
 from runner.deadletters import DeadLetter, body_of, grouped
 from runner.errors import RunnerError
@@ -42,14 +42,14 @@ def add(app: Flask, run: Run) -> None:
     @app.post("/dead/<queue>/<path:id>")
     def reveal(queue: str, id: str) -> str:
         need("revealer")
-        name, reason = request.form.get("field", ""), request.form.get("reason", "").strip()
-        if not reason:
+        name, why = request.form.get("field", ""), reason()
+        if not why:
             abort(400, "Say why you open it: it is written down.")
         if (sealer := run.loaded.sealer) is None:
             abort(404, "This pipeline has no keys, and seals nothing.")
         with looking():
             one = _one(run, queue, id)
-            trail = Trail(run.pipeline.folder, "reveal", reason, by=person().name)
+            trail = Trail(run.pipeline.folder, "reveal", why, by=person().name)
             values = opened(one, name, sealer, trail)
         return render_template("revealed.html", letter=one, field=name, values=values)
 

@@ -12,7 +12,7 @@ from runner.audit import Trail
 from runner.brokers.base import Shelf
 from runner.console.chosen import read_choice
 from runner.console.dead import looking
-from runner.console.guard import need, person
+from runner.console.guard import need, person, reason
 from runner.console.jobs import Deed, Jobs, plan_of
 from runner.console.run import Run
 from runner.deadletters import DeadLetter
@@ -49,10 +49,10 @@ class _Deeds:
         """Do it."""
         need("operator")
         choice, to = read_choice(request.form), self._target(request.form.get("to", ""))
-        reason = request.form.get("reason", "").strip()
-        if deed == "drop" and not reason:
+        why = reason()
+        if deed == "drop" and not why:
             abort(400, "Say why they are dropped: it is written down.")
-        trail = Trail(self._run.pipeline.folder, deed, reason, by=person().name)
+        trail = Trail(self._run.pipeline.folder, deed, why, by=person().name)
         letters = found(self._run.loaded, choice.queues, choice.filter)
         job = self._jobs.begin(deed, letters, self._deed(deed, trail, to))
         if job is None:

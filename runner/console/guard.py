@@ -26,6 +26,8 @@ OPEN = ("log_in", "static")
 """Views that need no person."""
 SAFE = ("GET", "HEAD", "OPTIONS")
 UNSEALED = "This form is older than the console's last start, or no form of it. Reload its page and try again."
+LONGEST_REASON = 500
+"""Characters, as our forms have it: it is written down for each message that is meant."""
 OURS = ("", "same-origin", "none")
 """What browsers say of a change that our own page makes, or the user's hand; programs say nothing."""
 
@@ -98,6 +100,11 @@ def need(role: ConsoleRole) -> None:
     """Go on only for somebody with this role."""
     if not person().may(role):
         abort(403, f"This needs the role {role}. The pipeline's file says who has which, under console: tokens.")
+
+
+def reason() -> str:
+    """Why somebody does what they do, as the form says."""
+    return request.form.get("reason", "").strip()[:LONGEST_REASON]
 
 
 def refuse_foreign(header: Header, method: str, access: Access) -> None:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Flask, abort, redirect, render_template, request, url_for
+from flask import Flask, abort, redirect, render_template, url_for
 from werkzeug.wrappers import Response as Answer
 
 from runner.audit import Trail, who
-from runner.console.guard import need, person
+from runner.console.guard import need, person, reason
 from runner.console.run import Run
 from runner.errors import RunnerError
 from runner.pipeline import Stage
@@ -58,7 +58,7 @@ class _Pausing:
 
     def _do(self, name: str, deed: str) -> Answer:
         need("operator")
-        stage, why, by = self._stage(name), request.form.get("reason", "").strip()[:500], person().name or who()
+        stage, why, by = self._stage(name), reason(), person().name or who()
         trail = Trail(self._run.pipeline.folder, deed, why, by=by)
         from runner.pausing import pause, resume  # and with it the ledger, which this pipeline has
 

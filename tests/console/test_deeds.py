@@ -62,6 +62,15 @@ def test_a_drop_wants_a_reason(shown: Shown, tmp_path: Path) -> None:
     assert [deed["reason"] for deed in read_trail(tmp_path, 9)] == ["a test"]
 
 
+def test_a_reason_is_no_longer_than_the_form_takes(shown: Shown, tmp_path: Path) -> None:
+    """It is written down for each of what may be thousands."""
+    bury(shown, "a")
+    browser = Browser(shown)
+    browser.post("/dead/drop", browser.seal("/dead/drop?id=a"), {"id": "a", "reason": "x" * 100_000})
+    wait_until(lambda: dead_of(shown) == 0)
+    assert [deed["reason"] for deed in read_trail(tmp_path, 9)] == ["x" * 500]
+
+
 def test_only_an_operator_may_and_is_named_in_the_audit_trail(show: Show, tmp_path: Path) -> None:
     shown = show(ASKING)
     bury(shown, "a")
