@@ -25,6 +25,8 @@ from runner.operations import found
 
 MOST_OF_ONE = 20
 """Dead letters of one id that are shown."""
+PATIENCE = 15.0
+"""Seconds that a page waits until another one has looked at them. It holds one of the console's few threads."""
 _LOOKING = threading.Lock()
 
 
@@ -69,11 +71,14 @@ def add(app: Flask, run: Run) -> None:
 @contextmanager
 def looking() -> Iterator[None]:
     """One page at a time looks at the dead letters. What keeps it from that is an answer."""
-    with _LOOKING:
-        try:
-            yield
-        except RunnerError as error:
-            abort(503, f"The dead letters can't be looked at: {error}. Reload the page to try again.")
+    if not _LOOKING.acquire(timeout=PATIENCE):
+        abort(503, "Another page still looks at the dead letters. Reload this one to try again.")
+    try:
+        yield
+    except RunnerError as error:
+        abort(503, f"The dead letters can't be looked at: {error}. Reload the page to try again.")
+    finally:
+        _LOOKING.release()
 
 
 def _one(run: Run, queue: str, id: str) -> DeadLetter:

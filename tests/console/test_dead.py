@@ -10,6 +10,7 @@ import pytest
 
 from runner.audit import read_trail
 from runner.console.access import hash_of
+from runner.console.dead import looking
 from runner.message import FIRST_ERROR, FIRST_STAGE, Destination, Outgoing
 from runner.operations import router_to
 from tests.console.conftest import Show, Shown, bury
@@ -60,6 +61,14 @@ def test_one_opens_whatever_its_id_holds(shown: Shown, id: str) -> None:
     bury(shown, id, error="it is refused")
     [link] = re.findall(r'href="(/dead/orders/[^"]+)"', shown.ask("/dead").body)
     assert "it is refused" in shown.ask(link).body
+
+
+def test_a_page_that_looks_for_long_holds_up_no_other_for_ever(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.console.dead.PATIENCE", 0.01)
+    with looking():
+        answer = shown.ask("/dead")
+    assert (answer.status, "Another page still looks" in answer.body) == (503, True)
+    assert shown.ask("/dead").status == 200
 
 
 def test_a_queue_that_is_not_there_is_told(shown: Shown) -> None:
