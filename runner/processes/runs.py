@@ -1,5 +1,5 @@
 """How a command finds the runs of a pipeline on this machine: each has a file in `var/runs`, named
-by its process, that it keeps locked as long as it lives. Left out: what the command tells it.
+by its process and its place, that it keeps locked as long as it lives. Left out: what the command tells it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+from zlib import crc32
 
 from runner import locks
 from runner.privacy.files import make_file, make_folder
@@ -43,7 +44,7 @@ class RunFile:
     def __init__(self, path: Path) -> None:
         path = path.absolute()
         self._run = Run(os.getpid(), _here(), str(path), 0, "", "")
-        self._path = path.parent / RUNS / str(os.getpid())
+        self._path = path.parent / RUNS / f"{os.getpid()}-{crc32(_here().encode()):08x}"
         self._file = -1
         try:
             make_folder(self._path.parent)

@@ -73,3 +73,19 @@ def test_a_run_elsewhere_that_has_the_same_folder_is_none_of_ours(
     monkeypatch.setattr(runs, "_here", lambda: "elsewhere")
     assert list(runs_of(path)) == []
     file.close()
+
+
+def test_runs_of_two_containers_that_have_the_same_folder_and_number_are_both_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In most containers, a run is process 1."""
+    path = tmp_path / "pipeline.yaml"
+    files = []
+    for place in ("one", "other"):
+        monkeypatch.setattr(runs, "_here", lambda place=place: place)
+        files.append(RunFile(path))
+        assert [run.place for run in runs_of(path)] == [place]
+    files[1].close()
+    monkeypatch.setattr(runs, "_here", lambda: "one")
+    assert [run.place for run in runs_of(path)] == ["one"]
+    files[0].close()
