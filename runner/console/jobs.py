@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from runner.brokers.base import Shelf
@@ -25,6 +26,8 @@ MOST_JOBS = 50
 PATIENCE = 1.0
 """Seconds in which a short job is done before its page is first shown."""
 
+Letters = Generator[tuple[Shelf, DeadLetter]]
+"""They hold their queue until they are closed."""
 Deed = Callable[[Shelf, DeadLetter], str]
 """Why a dead letter stays; empty: it has been dealt with. Raises RunnerError."""
 
@@ -54,7 +57,7 @@ class Jobs:
         self._jobs: dict[int, Job] = {}
         self._lock = threading.Lock()
 
-    def begin(self, deed: str, letters: Iterator[tuple[Shelf, DeadLetter]], one: Deed) -> Job | None:
+    def begin(self, deed: str, letters: Letters, one: Deed) -> Job | None:
         """Begin to do `one` to all `letters`; None: another job is running."""
         with self._lock:
             if any(not job.over.is_set() for job in self._jobs.values()):
@@ -82,31 +85,33 @@ class Plan:
     """Whether there are more than were looked at."""
 
 
-def plan_of(letters: Iterator[tuple[Shelf, DeadLetter]], one: Deed, *, seconds: float) -> Plan:
+def plan_of(letters: Letters, one: Deed, *, seconds: float) -> Plan:
     """What `one` would do to `letters`, as far as `seconds` allow to look. Raises RunnerError."""
     plan, deadline = Plan(), time.monotonic() + seconds
-    for on, letter in letters:
-        if time.monotonic() > deadline:
-            plan.partial = True
-            break
-        if stays := one(on, letter):
-            plan.stay += 1
-            _tell(plan.reasons, letter, stays)
-        else:
-            plan.do += 1
+    with closing(letters):
+        for on, letter in letters:
+            if time.monotonic() > deadline:
+                plan.partial = True
+                break
+            if stays := one(on, letter):
+                plan.stay += 1
+                _tell(plan.reasons, letter, stays)
+            else:
+                plan.do += 1
     return plan
 
 
-def _work(job: Job, letters: Iterator[tuple[Shelf, DeadLetter]], one: Deed) -> None:
+def _work(job: Job, letters: Letters, one: Deed) -> None:
     try:
-        for on, letter in letters:
-            if job.stopped:
-                break
-            if stays := one(on, letter):
-                job.stay += 1
-                _tell(job.reasons, letter, stays)
-            else:
-                job.done += 1
+        with closing(letters):
+            for on, letter in letters:
+                if job.stopped:
+                    break
+                if stays := one(on, letter):
+                    job.stay += 1
+                    _tell(job.reasons, letter, stays)
+                else:
+                    job.done += 1
     except RunnerError as error:
         job.error = str(error)
     except Exception as error:  # else the page would say for ever that it is running

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from runner.brokers.base import Shelf, Shelved
@@ -16,7 +16,7 @@ ON: Any = None
 """No shelf: the deeds here need none."""
 
 
-def letters(count: int) -> Iterator[tuple[Shelf, DeadLetter]]:
+def letters(count: int) -> Generator[tuple[Shelf, DeadLetter]]:
     for number in range(count):
         yield ON, read("orders", Shelved(f"m{number}", b"{}", {}, 0))
 
@@ -70,3 +70,17 @@ def test_a_plan_counts_as_far_as_there_is_time() -> None:
     whole = plan_of(letters(10), odd_stay, seconds=30)
     assert (whole.do, whole.stay, whole.partial) == (5, 5, False)
     assert plan_of(letters(10), odd_stay, seconds=-1).partial
+
+
+def test_who_looks_no_further_lets_go_of_the_queue() -> None:
+    """Else the next page finds it taken."""
+
+    def fail(_on: Shelf, _letter: DeadLetter) -> str:
+        raise RunnerError("the broker is away")
+
+    planned, failed = letters(10), letters(10)
+    plan_of(planned, odd_stay, seconds=-1)
+    job = Jobs().begin("drop", failed, fail)
+    assert job is not None
+    assert job.over.wait(30)
+    assert list(planned) == list(failed) == []
