@@ -35,6 +35,7 @@ class _Deeds:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._jobs = Jobs()
+        run.at_end.append(self._jobs.end)
 
     def plan(self, deed: str) -> str:
         """What would happen."""

@@ -1,7 +1,7 @@
 """What an operator has begun and that takes longer than a request: replaying and dropping.
 
-One job runs at a time, on a thread. It lives in the console's process: a restart ends it where it is,
-which loses nothing. Left out: what is done to one dead letter (see `operations`).
+One job runs at a time, on a thread. It lives in the console's process, whose end is its end: what it has
+in hand is finished. Left out: what is done to one dead letter (see `operations`).
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ MOST_JOBS = 50
 """Jobs that are remembered."""
 PATIENCE = 1.0
 """Seconds in which a short job is done before its page is first shown."""
+END_TIMEOUT = 5.0
+"""Seconds that what a job has in hand may take at the end."""
 
 Letters = Generator[tuple[Shelf, DeadLetter]]
 """They hold their queue until they are closed."""
@@ -72,6 +74,14 @@ class Jobs:
 
     def get(self, number: int) -> Job | None:
         return self._jobs.get(number)
+
+    def end(self) -> None:
+        """Stop the one that runs, when it has done what it has in hand: else that might be sent, and stay as well."""
+        with self._lock:
+            running = [job for job in self._jobs.values() if not job.over.is_set()]
+        for job in running:
+            job.stopped = True
+            job.over.wait(END_TIMEOUT)
 
 
 @dataclass(slots=True)

@@ -64,6 +64,8 @@ class Run:
         """Queue → the stage that consumes it."""
         self.ledger = _ledger_of(self.pipeline)
         """None: the pipeline has none."""
+        self.at_end: list[Callable[[], None]] = []
+        """Called before it is closed."""
         self._survey = Survey(broker, self.pipeline.queues)
 
     def open(self) -> None:
@@ -72,6 +74,8 @@ class Run:
             threading.Thread(target=self._open_ledger, name="ledger-open", daemon=True).start()
 
     def close(self) -> None:
+        for end in self.at_end:
+            end()
         if self.ledger is not None:
             self.ledger.close()
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from runner.audit import read_trail
+from runner.console.jobs import Jobs
 from tests.console.conftest import PIPELINE, Show, Shown, bury
 from tests.console.test_guard import ASKING, Browser
 from tests.waiting import wait_until
@@ -86,6 +89,17 @@ def test_only_an_operator_may_and_is_named_in_the_audit_trail(show: Show, tmp_pa
     wait_until(lambda: dead_of(shown) == 0)
     assert [deed["who"] for deed in read_trail(tmp_path, 9)] == ["ada"]
     assert re.search(r"ada</td>.*drop", operator.get("/audit").body, re.DOTALL)
+
+
+def test_a_console_that_ends_ends_its_jobs_first(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[Jobs] = []
+
+    def end(jobs: Jobs) -> None:
+        ended.append(jobs)
+
+    monkeypatch.setattr(Jobs, "end", end)
+    show().served.stop()
+    assert len(ended) == 1
 
 
 def test_a_job_that_nobody_remembers_is_a_404(shown: Shown) -> None:

@@ -84,3 +84,16 @@ def test_who_looks_no_further_lets_go_of_the_queue() -> None:
     assert job is not None
     assert job.over.wait(30)
     assert list(planned) == list(failed) == []
+
+
+def test_the_end_waits_for_what_is_in_hand_and_begins_nothing_more() -> None:
+    jobs = Jobs()
+
+    def wait(_on: Shelf, _letter: DeadLetter) -> str:
+        wait_until(lambda: (job := jobs.get(1)) is not None and job.stopped)
+        return ""
+
+    job = jobs.begin("drop", letters(10), wait)
+    assert job is not None
+    jobs.end()
+    assert (job.over.is_set(), job.done) == (True, 1)
