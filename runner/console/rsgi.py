@@ -41,6 +41,8 @@ PROBE_THREADS = 4
 STREAM = "/live"
 LARGEST_BODY = 1 << 20
 """Bytes of a form."""
+BODY_TIMEOUT = 30.0
+"""Seconds that it may take to come: until then, it takes one of the console's connections."""
 
 
 class Application:
@@ -115,7 +117,10 @@ class Application:
         view = self._health.get(scope.path) if scope.method in ("GET", "HEAD") else None
         if view is not None:
             return await self._loop.run_in_executor(self._probes, view)
-        body = await _body(protocol)
+        try:
+            body = await asyncio.wait_for(_body(protocol), BODY_TIMEOUT)
+        except TimeoutError:
+            return problem(408, f"a form has {BODY_TIMEOUT:g} s to come", headers={"Connection": "close"})
         if body is None:
             return problem(413, f"a form has at most {LARGEST_BODY} bytes")
         return await self._loop.run_in_executor(self._threads, partial(self._flask_answers, environ_of(scope, body)))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 
+import pytest
+
+from runner.console import rsgi
 from runner.console.rsgi import LARGEST_BODY
 from tests.console.conftest import Shown
-from tests.waiting import wait_until
+from tests.waiting import TIMEOUT, wait_until
 
 
 def test_health_is_told_at_the_same_address(shown: Shown) -> None:
@@ -29,4 +33,14 @@ def test_what_is_no_page_is_a_404_that_leads_back(shown: Shown) -> None:
 
 def test_a_form_that_is_too_large_is_refused(shown: Shown) -> None:
     assert shown.ask("/", "POST", "x" * (LARGEST_BODY + 1)).status == 413
+    assert shown.ask("/").status == 200
+
+
+def test_a_form_that_does_not_come_takes_no_connection_for_ever(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rsgi, "BODY_TIMEOUT", 0.01)
+    with socket.create_connection(("127.0.0.1", shown.port), TIMEOUT) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
+        with connection.makefile("rb") as answer:
+            assert answer.readline() == b"HTTP/1.1 408 Request Timeout\r\n"
+            assert answer.read().endswith(b"}\n"), "and the connection has ended"
     assert shown.ask("/").status == 200
