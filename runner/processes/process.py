@@ -91,9 +91,11 @@ class Process:
         self.follows = False
 
     def messages(self) -> Iterator[Mapping[str, Any]]:
-        """What it has told since."""
+        """What it has told since. Where two processes of a child have filled the pipe, each may break a
+        line of the other; the next counts contain what is left out."""
         for line in self.report.lines():
-            yield orjson.loads(line)
+            with contextlib.suppress(orjson.JSONDecodeError):
+                yield orjson.loads(line)
 
     def take_in(self, message: Mapping[str, Any]) -> bool:
         """Keep what it has told of itself. True if it has come up just now."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from runner.processes.child import Board, Child, Supervision
 from runner.processes.pipes import Inlet, pipe
 from runner.processes.process import Process
@@ -31,6 +33,15 @@ def test_what_it_tells_is_taken_in() -> None:
     supervision.left()
     assert take_in(process) == [False, True, False]
     assert (process.up, process.loadable, process.has_left) == (True, True, True)
+
+
+def test_a_line_that_another_process_of_the_child_has_broken_is_left_out() -> None:
+    """Two processes of the intake share a pipe while its certificate changes, and neither waits for room in it."""
+    process = a_process()
+    read, write = pipe()
+    process.report = Inlet(read)
+    os.write(write, b'{"pid": 1, "cou{"pid": 2, "counts": {}}\n{"up": true}\n')
+    assert take_in(process) == [True]
 
 
 def test_a_reason_of_any_length_is_told() -> None:
