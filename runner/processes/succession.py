@@ -19,6 +19,8 @@ class Succession:
         self._children = children
         self._board = Board([child.name for child in children])
         self._staying = {process.child.name: process for process in now if _goes_on(process, children)}
+        for name, process in self._staying.items():
+            self._board[name] = process.up  # for those that come to see; moved when all are up
         self.coming = [Process(child, self._board) for child in children if child.name not in self._staying]
         self.leaving = [process for process in now if process.child.name not in self._staying]
 

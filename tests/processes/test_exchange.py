@@ -54,6 +54,13 @@ def looking(supervision):
     note("looking", "sees_a_down")
     rest()
 
+def seeing(supervision):
+    supervision.up()
+    while not supervision.children()["a"]:
+        nap()
+    note("seeing", "sees_a_up")
+    rest()
+
 extra["reload"] = Reloading()
 """
 
@@ -94,6 +101,16 @@ def test_whoever_looks_at_the_others_sees_who_is_down_after_a_reload_that_change
     (tmp_path / "down").touch()
     os.kill(running.pids("a")[0], signal.SIGKILL)
     wait_until(lambda: "looking sees_a_down" in running.events)
+    running.process.terminate()
+    assert running.end()[0] == 0
+
+
+def test_whoever_comes_sees_who_goes_on_before_all_others_have_come(program: Run) -> None:
+    then = "[Child('a', steady('a'), made_of=1), Child('seeing', seeing), Child('b', stuck)]"
+    running = program(children("[Child('a', steady('a'), made_of=1)]", then))
+    wait_until(lambda: "all up" in running.events)
+    running.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "seeing sees_a_up" in running.events)
     running.process.terminate()
     assert running.end()[0] == 0
 
