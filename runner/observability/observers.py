@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from runner.observability.counts import Counts
     from runner.observability.exporting import Exporting
 
+log = logging.getLogger("runner")
+
 _EXPORTS = {
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
@@ -27,21 +29,25 @@ _EXPORTS = {
 
 def attach(others: Iterable[Observer] = ()) -> Events:
     """The events of a process, observed by the standing observers and then by `others`."""
-    told = [Successes()] if logging.getLogger("runner").isEnabledFor(logging.DEBUG) else []
+    told = [Successes()] if log.isEnabledFor(logging.DEBUG) else []
     return Events([LogLines(), *told, *others])
 
 
 def exporting(pipeline: Pipeline, process: str) -> Exporting | None:
-    """What tells OpenTelemetry of a process; None: the environment names no exporter, or there is none."""
+    """What tells OpenTelemetry of a process; None: the environment names no exporter, or there is none
+    that works with it."""
     if not _EXPORTS & os.environ.keys() or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return None
+    system = "embedded" if pipeline.broker[0].startswith("embedded:") else "rabbitmq"
     try:
         from runner.observability.exporting import Exporting
+
+        return Exporting(pipeline.name, process, system)
     except ModuleNotFoundError as error:
-        logging.getLogger("runner").warning("nothing is told to OpenTelemetry: pip install 'acklast[otel]' (%s)", error)
-        return None
-    system = "embedded" if pipeline.broker[0].startswith("embedded:") else "rabbitmq"
-    return Exporting(pipeline.name, process, system)
+        log.warning("nothing is told to OpenTelemetry: pip install 'acklast[otel]' (%s)", error)
+    except Exception as error:  # noqa: BLE001 - a variable that it refuses, say: work goes on without it
+        log.warning("nothing is told to OpenTelemetry: %s", error)
+    return None
 
 
 def counting(pipeline: Pipeline, stages: Sequence[str] = (), routes: Sequence[str] = ()) -> Counts | None:

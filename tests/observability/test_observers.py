@@ -67,6 +67,25 @@ def test_without_the_extra_a_warning_says_what_to_install(
     assert "pip install 'acklast[otel]'" in caplog.text
 
 
+@pytest.mark.parametrize("exporter", ["trace_exporter", "metric_exporter"])
+def test_with_a_part_of_the_extra_alone_the_process_works_without(
+    exporter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setitem(sys.modules, f"opentelemetry.exporter.otlp.proto.http.{exporter}", None)
+    assert exporting(loaded(tmp_path, "queues: {a: {}}\n").pipeline, "worker") is None
+    assert "pip install 'acklast[otel]'" in caplog.text
+
+
+def test_a_variable_that_opentelemetry_refuses_keeps_nothing_from_working(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "-1")
+    assert exporting(loaded(tmp_path, "queues: {a: {}}\n").pipeline, "worker") is None
+    assert "nothing is told to OpenTelemetry: max_queue_size must be" in caplog.text
+
+
 def test_only_a_file_that_lets_somebody_look_is_counted(tmp_path: Path) -> None:
     text = "queues: {a: {}}\n"
     assert counting(loaded(tmp_path, text).pipeline) is None
