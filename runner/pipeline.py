@@ -237,6 +237,8 @@ class Queue:
     bind: tuple[Binding, ...] = ()
     external: bool = False
     """Whether other programs publish to it or take from it."""
+    was: str = ""
+    """The name that it had before; what the broker still has under it has to be moved. Empty: it had none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -62,6 +62,8 @@ class PlannedQueue:
     """Seconds that a message stays here before it goes to `dead_letter_to`; None: no limit."""
     dead_letter_to: str | None = None
     """The queue that takes a message which may not stay here any longer."""
+    was: str = ""
+    """The name that it had before; empty: it had none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,13 @@ def plan(pipeline: Pipeline) -> Topology:
     bindings = tuple(
         PlannedBinding(b.exchange, queue.name, b.key) for queue in pipeline.queues.values() for b in queue.bind
     )
-    return Topology(tuple(pipeline.exchanges.values()), tuple(queues), bindings, rungs)
+    named = tuple(_with_former_name(planned, pipeline.queues[planned.home].was) for planned in queues)
+    return Topology(tuple(pipeline.exchanges.values()), named, bindings, rungs)
+
+
+def _with_former_name(planned: PlannedQueue, home: str) -> PlannedQueue:
+    """A companion had the name that its work queue's former one, `home`, gave it."""
+    return replace(planned, was=home + planned.name.removeprefix(planned.home)) if home else planned
 
 
 def _work(queue: Queue) -> PlannedQueue:

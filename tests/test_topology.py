@@ -44,6 +44,19 @@ def test_a_queue_that_is_consumed_has_all_its_companions_and_the_dead_letters_st
     ]
 
 
+def test_the_companions_of_a_renamed_queue_had_the_names_that_its_former_one_gave_them() -> None:
+    stage = Stage("s", "q", "m:f", retry=RetryPolicy(attempts=2, delay=2.0, factor=3.0, max_delay=300.0))
+    found = planned(plan(pipeline(Queue("q", was="old"), Queue("other"), stage)))
+    assert {name: queue.was for name, queue in found.items()} == {
+        "q.dlq": "old.dlq",
+        "q": "old",
+        "q.quarantine": "old.quarantine",
+        "q.retry.2s": "old.retry.2s",
+        "other": "",
+        "other.dlq": "",
+    }
+
+
 def test_a_queue_that_nobody_here_consumes_has_dead_letters_only() -> None:
     assert list(planned(plan(pipeline(Queue("q"))))) == ["q.dlq", "q"]
 

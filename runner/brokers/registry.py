@@ -97,6 +97,13 @@ class Migrations(Protocol):
         on them. Returns their names, and how many messages these are. `goes_on()` is asked before each message;
         False ends it there. Raises BrokerError."""
 
+    def renamed(
+        self, urls: Sequence[str], name: str, topology: Topology, goes_on: Callable[[], bool]
+    ) -> Mapping[str, int]:
+        """Move all that lies under the former names of queues of `topology` to the new ones, in its order, and
+        delete the former queues. Returns, for each work queue that had one, how many messages came. Else like
+        `migrated`."""
+
 
 @dataclass(frozen=True, slots=True)
 class BrokerKind:
@@ -223,6 +230,12 @@ def migrated(pipeline: Pipeline, part: str, goes_on: Callable[[], bool]) -> Mapp
     """See `Migrations`. Raises BrokerError."""
     kind = kind_of(pipeline.broker[0])
     return kind.migrations.migrated(pipeline.broker, f"{pipeline.name} {part}", plan(pipeline), goes_on)
+
+
+def renamed(pipeline: Pipeline, part: str, goes_on: Callable[[], bool]) -> Mapping[str, int]:
+    """See `Migrations`. Raises BrokerError."""
+    kind = kind_of(pipeline.broker[0])
+    return kind.migrations.renamed(pipeline.broker, f"{pipeline.name} {part}", plan(pipeline), goes_on)
 
 
 def _either(words: Sequence[str], word: str = "or") -> str:

@@ -5,8 +5,11 @@ Each broker's package fills it in (see `registry`). Left out: how it is shown.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+
+from runner.topology import Topology
 
 Kind = Literal["exchange", "queue"]
 
@@ -43,6 +46,17 @@ class Unnamed:
 
 
 @dataclass(frozen=True, slots=True)
+class Renamed:
+    """A queue that the broker still has under its former name, it or a companion of it."""
+
+    queue: str
+    was: str
+    messages: int
+    """On it and on its companions."""
+    consumers: int
+
+
+@dataclass(frozen=True, slots=True)
 class Survey:
     """All of it, each part in the order in which it is declared."""
 
@@ -51,6 +65,7 @@ class Survey:
     differing: tuple[Differing, ...] = ()
     unfinished: tuple[tuple[str, int], ...] = ()
     """Queues that were being made anew when that was stopped, each with how many of its messages wait for that."""
+    renamed: tuple[Renamed, ...] = ()
     unnamed: tuple[Unnamed, ...] = ()
     unlisted: str = ""
     """Why the queues that the pipeline doesn't name are unknown; empty: they are known."""
@@ -58,4 +73,20 @@ class Survey:
     def conflicts(self, kind: Kind) -> list[str]:
         """The names of what keeps the pipeline from starting, or lacks a part of its messages."""
         names = [one.name for one in self.differing if one.blocks and one.kind == kind]
-        return names + [name for name, _ in self.unfinished if kind == "queue" and name not in names]
+        if kind == "exchange":
+            return names
+        names += [name for name, _ in self.unfinished if name not in names]
+        return names + [one.was for one in self.renamed]
+
+
+def renamed(topology: Topology, counts: Callable[[str], tuple[int, int] | None]) -> tuple[Renamed, ...]:
+    """What of `topology` has its former name on the broker; `counts` tells the messages and the consumers of a
+    queue that is there."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for planned in topology.queues:
+        if planned.was and (there := counts(planned.was)) is not None:
+            found.setdefault(planned.home, []).append(there)
+    was = {planned.name: planned.was for planned in topology.queues}
+    return tuple(
+        Renamed(home, was[home], *(sum(part) for part in zip(*there, strict=True))) for home, there in found.items()
+    )

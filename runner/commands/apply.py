@@ -1,5 +1,5 @@
 """`runner apply`: makes on the broker what the file needs; with `--migrate`, also what exists with other
-arguments. Left out: what that is (see `plan`).
+arguments or under a former name. Left out: what that is (see `plan`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from runner.brokers.registry import migrated, survey
+from runner.brokers.registry import migrated, renamed, survey
 from runner.commands.connecting import connected
 from runner.commands.deeds import Deeds
 from runner.commands.loading import PIPELINE
@@ -23,12 +23,12 @@ from runner.wording import counted
 
 @click.command()
 @PIPELINE
-@click.option("--migrate", is_flag=True, help="Make queues that have other arguments anew, with what is on them.")
+@click.option("--migrate", is_flag=True, help="Also make queues anew that have other arguments, and move renamed ones.")
 def apply(pipeline: Path, migrate: bool) -> None:
     """Make on the broker what the file needs: exchanges, queues and bindings.
 
-    What the file doesn't name stays. With --migrate nobody else may publish to the queues that are made anew, or
-    take from them. Stopped at any moment, it goes on when it is run again.
+    What the file doesn't name stays. With --migrate nobody else may publish to the queues that are made anew or
+    moved, or take from them. Stopped at any moment, it goes on when it is run again.
     """
     logs.configure("apply", level="error")
     loaded = load(pipeline)
@@ -47,12 +47,27 @@ def apply(pipeline: Path, migrate: bool) -> None:
 
 
 def _migrate(pipeline: Path, loaded: LoadedPipeline) -> None:
-    """Make anew what exists with other arguments. Raises RunnerError."""
+    """Make anew what exists with other arguments, and move what has another name. Raises RunnerError."""
     if runs := list(runs_of(pipeline)):
         pids = ", ".join(str(run.pid) for run in runs)
         raise RunnerError(f"{pipeline} runs here (process {pids}); stop it, so that nothing is published meanwhile")
 
     with Deeds(unit="message") as deeds:
         made = migrated(loaded.pipeline, "apply", deeds.looks_on)
+        _rename_in_ledger(loaded)
+        moved = renamed(loaded.pipeline, "apply", deeds.looks_on)
     for name, messages in made.items():
         click.echo(f"made queue {name} anew, with {counted(messages, 'message')}")
+    for name, messages in moved.items():
+        click.echo(f"moved {counted(messages, 'message')} from {loaded.pipeline.queues[name].was} to {name}")
+
+
+def _rename_in_ledger(loaded: LoadedPipeline) -> None:
+    """Before any message moves: the ledger knows it under the new name. Raises RunnerError."""
+    for queue in survey(loaded.pipeline, "apply").renamed:
+        if queue.consumers:
+            raise RunnerError(f"somebody consumes {queue.was}: stop that, and what publishes to it")
+        if loaded.pipeline.ledger is not None:
+            from runner.ledger.renaming import rename
+
+            rename(loaded.pipeline.ledger, loaded.pipeline.queues[queue.queue].was, queue.queue, loaded.sealer)

@@ -62,7 +62,11 @@ def _check_idle(pipeline: Path, here: LoadedPipeline) -> None:
     if runs := list(runs_of(pipeline)):
         pids = ", ".join(str(run.pid) for run in runs)
         raise RunnerError(f"{pipeline} runs here (process {pids}); stop it first")
-    others = [one for one in survey(here.pipeline, "move").unnamed if one.messages]
+    found = survey(here.pipeline, "move")
+    if found.renamed:
+        names = ", ".join(one.was for one in found.renamed)
+        raise RunnerError(f"{names} has another name in {pipeline}: 'runner apply --migrate' moves that first")
+    others = [one for one in found.unnamed if one.messages]
     if others:
         names = ", ".join(f"{one.name} ({one.messages:,})" for one in others)
         raise RunnerError(

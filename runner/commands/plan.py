@@ -72,6 +72,8 @@ def lines(found: Survey) -> Iterator[str]:
         yield from _differing(one)
     for name, messages in found.unfinished:
         yield f"! queue {name} was being made anew, and {counted(messages, 'message')} of it wait for that"
+    for former in found.renamed:
+        yield f"> queue {former.queue} was {former.was}: {counted(former.messages, 'message')} to move"
     for other in found.unnamed:
         yield _unnamed(other)
     if found.unlisted:

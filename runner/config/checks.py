@@ -84,6 +84,24 @@ def _companions(draft: Draft) -> Iterator[Problem]:
                 yield draft.document.problem(("queues", name), message, key=True)
 
 
+def _renamed(draft: Draft) -> Iterator[Problem]:
+    """A queue's former name leads to one queue, and to none that is still used."""
+    first: dict[str, str] = {}
+    for name, queue in draft.pipeline.queues.items():
+        if not queue.was:
+            continue
+        other = first.setdefault(queue.was, name)
+        if queue.was == name:
+            message = "is its own name; name the one that it had before, or remove this"
+        elif queue.was in draft.pipeline.queues or any(home in draft.pipeline.queues for home in _homes(queue.was)):
+            message = f"is {queue.was}, which this file still uses; only a queue that it no longer names can be moved"
+        elif other != name:
+            message = f"is {queue.was}, as it is of queue {other}; its messages can go to one of them only"
+        else:
+            continue
+        yield draft.document.problem(("queues", name, "was"), f"queue {name}: was {message}")
+
+
 def _homes(name: str) -> Iterator[str]:
     """The queues of which one with this name could be a companion."""
     ends = (dead_letter_queue(""), quarantine_queue(""), migration_queue(""))
@@ -363,6 +381,7 @@ def _clash(one: Address, other: Address) -> bool:
 
 _CHECKS: tuple[Check, ...] = (
     _companions,
+    _renamed,
     _http_paths,
     _shared_status,
     _route_order,

@@ -337,7 +337,7 @@ class _Reader:
             str(trail[-1]),
             None if schema is None else self._path(schema),
             bind=bindings,
-            **_given(type=self._value((*trail, "type")), external=self._value((*trail, "external")), **limits),
+            **_given(**{name: self._value((*trail, name)) for name in ("type", "external", "was")}, **limits),
         )
 
     def _binding(self, trail: Trail) -> Binding:

@@ -174,6 +174,8 @@ def _queue(queue: Queue, pipeline: Pipeline) -> Lines:
         yield from _entry("bind", [{"exchange": binding.exchange, "key": binding.key} for binding in queue.bind], 4)
     if queue.external:
         yield "    external: true"
+    if queue.was:
+        yield from _entry("was", queue.was, 4)
 
 
 # -- Stages -----------------------------------------------------------------------

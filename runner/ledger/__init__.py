@@ -11,6 +11,7 @@
     journey.py   all hops of one message, and how it stands
     interventions.py  what an operator does to a copy of a message, in its journey
     lineage.py   queues that copies of one message reach in several ways
+    renaming.py  copies on a queue that was renamed
     once.py      which deliveries were handled before, or may have been
     terms.py     what a message is found by, as keyed hashes
     requests.py  idempotency keys

@@ -37,6 +37,14 @@ def topology(*queues: Queue, exchanges: Sequence[Exchange] = ()) -> Topology:
     return plan(Pipeline("contract", Path("pipeline.yaml"), (), named, stages, kinds))
 
 
+def alone(queue: Queue) -> Topology:
+    """A pipeline's with that queue only, and a stage on it whose retries wait for a minute."""
+    stage = Stage(
+        "one", queue.name, "unused:unused", retry=RetryPolicy(attempts=2, delay=60.0, factor=1.0, max_delay=60.0)
+    )
+    return plan(Pipeline("contract", Path("pipeline.yaml"), (), {queue.name: queue}, {stage.name: stage}))
+
+
 def bound(name: str, exchange: str, *keys: str) -> Queue:
     return Queue(name, bind=tuple(Binding(exchange, key) for key in keys))
 

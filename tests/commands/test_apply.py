@@ -7,10 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from runner.brokers.registry import connect
+from runner.config.loader import load
+from runner.ledger.hops import HopKey
+from runner.ledger.ledger import Ledger
 from runner.processes.runs import RunFile
-from tests.brokers.places import RabbitPlace
-from tests.commands.prompt import PIPELINE, SCHEMA, lines, run
+from runner.topology import plan
+from tests.brokers.places import EmbeddedPlace, RabbitPlace
+from tests.brokers.plans import Collector
+from tests.commands.prompt import PIPELINE, SCHEMA, lines, run, stored
+from tests.ledger.ledgers import judge, record, settled
 from tests.pipelines import write
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -58,3 +66,38 @@ def test_nothing_is_migrated_beside_a_run(rabbit_file: Path) -> None:
     assert refused.exit_code == 1
     assert "stop it, so that nothing is published meanwhile" in refused.stderr
     assert run("apply", "--migrate", rabbit_file).exit_code == 0
+
+
+def test_a_renamed_queue_is_moved_and_what_is_done_there_stays_done(file: Path) -> None:
+    file.write_text(file.read_text() + "ledger: sqlite:ledger.db\n")
+    run("send", "-p", file, "payments", stdin=b'{"n": 1}\n{"n": 2}\n')
+    [first, _] = EmbeddedPlace(file.parent / "broker.db").contents("payments")
+    ledger = Ledger(f"sqlite:{file.parent / 'ledger.db'}").open(timeout=30.0)
+    record(ledger, settled(HopKey(first.id, "payments"), result=b"[]"))
+    file.write_text(file.read_text().replace("payments", "charges").replace("charges: {", "charges: {was: payments, "))
+    refused = run("apply", file)
+    assert (refused.exit_code, "> queue charges was payments: 2 messages to move" in refused.stderr) == (1, True)
+    moved = run("apply", "--migrate", file)
+    assert (moved.exit_code, lines(moved.stdout)) == (
+        0,
+        ["moved 2 messages from payments to charges", "the broker has what the file needs"],
+    )
+    assert stored(file, "charges") == [{"n": 1}, {"n": 2}]
+    assert [one.standing for one in judge(ledger, HopKey(first.id, "charges"))] == ["finished"]
+    ledger.close()
+    assert run("apply", "--migrate", file).stdout == "the broker has what the file needs\n"
+    assert run("plan", file).exit_code == 0
+
+
+def test_a_queue_that_is_still_consumed_under_its_former_name_changes_nothing(file: Path) -> None:
+    former = load(file).pipeline
+    run("send", "-p", file, "payments", stdin=b'{"n": 1}\n')
+    file.write_text(file.read_text().replace("payments", "charges").replace("charges: {", "charges: {was: payments, "))
+    with closing(connect(former, "test")) as broker:
+        broker.start(plan(former))
+        broker.consume("payments", 1, Collector())
+        wait_until(lambda: broker.depths(["payments"])["payments"].in_hand == 1)
+        refused = run("apply", "--migrate", file)
+        assert (refused.exit_code, "somebody consumes payments: stop that" in refused.stderr) == (1, True)
+    assert run("apply", "--migrate", file).exit_code == 0
+    assert stored(file, "charges") == [{"n": 1}]

@@ -55,3 +55,12 @@ def test_only_from_the_embedded_broker_and_to_another_one(file: Path, vhost_url:
     assert "--from must be an embedded broker" in move(file, "embedded:new.db", source=vhost_url)[2]
     assert "name the same broker" in move(file, "embedded:broker.db")[2]
     assert "not there yet" in move(file, "embedded:new.db", source="embedded:nothing.db")[2]
+
+
+def test_a_queue_that_was_renamed_is_moved_under_its_new_name_first(file: Path) -> None:
+    run("send", "-p", file, "free", stdin=b'{"n": 1}\n')
+    file.write_text(file.read_text().replace("free", "other").replace("other: {}", "other: {was: free}"))
+    status, _, told = move(file, "embedded:new.db")
+    assert (status, "'runner apply --migrate' moves that first" in told) == (1, True)
+    run("apply", "--migrate", file)
+    assert move(file, "embedded:new.db")[:2] == (0, "other: 1 message\nmoved 1 message\n")

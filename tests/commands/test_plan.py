@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from runner.brokers.survey import Difference, Differing, Survey, Unnamed
+from runner.brokers.survey import Difference, Differing, Renamed, Survey, Unnamed
 from runner.commands.plan import lines, status, verdict
 from tests.commands.prompt import run
 
@@ -46,6 +46,7 @@ def test_what_only_a_migration_mends_is_a_conflict() -> None:
     found = Survey(
         differing=(Differing("queue", "a", (other,), 1_000),),
         unfinished=(("b", 2),),
+        renamed=(Renamed("new", "old", 12, 0),),
         unnamed=(Unnamed("c", 1, 2),),
         unlisted="why",
     )
@@ -54,10 +55,13 @@ def test_what_only_a_migration_mends_is_a_conflict() -> None:
         "! queue a has other arguments (1,000 messages on it)",
         "    x-max-length: none on the broker, 10 in the file (max_length: a publish beyond it is refused)",
         "! queue b was being made anew, and 2 messages of it wait for that",
+        "> queue new was old: 12 messages to move",
         "? queue c is not in the file: 1 message, 2 consumers",
         "? queues that the file doesn't name can't be listed: why",
     ]
-    assert verdict(found) == ("conflict: stop the pipeline and whatever else uses a, b; then 'runner apply --migrate'")
+    assert verdict(found) == (
+        "conflict: stop the pipeline and whatever else uses a, b, old; then 'runner apply --migrate'"
+    )
 
 
 def test_another_type_of_an_exchange_is_for_a_person() -> None:

@@ -46,7 +46,7 @@ def test_everything_is_reported_at_once_in_the_order_of_the_file() -> None:
     marked = marked.replace("http: {", "http: {listen: ¦x, ")
     expected = [
         "http.listen is 'x', but must be host:port, such as 127.0.0.1:5000 (this machine only), 0.0.0.0:5000 (every network) or \"[::1]:5000\"",
-        "queue b: unknown key 'size'; known here: schema, type, max_length, delivery_limit, bind and external",
+        "queue b: unknown key 'size'; known here: schema, type, max_length, delivery_limit, bind, external and was",
         "queue b: type is 'quick', but must be quorum or classic",
         "stage two publishes to 'd', which no queue declares; add it under queues",
         "stage two: take has no setting 'x'; it takes none",

@@ -53,7 +53,7 @@ exchanges: {events: {type: topic}, all: {type: fanout}}
 queues:
   orders: {schema: any.json, max_length: 10}
   audit: {type: classic, schema: any.json, bind: [{exchange: events, key: "order.*"}, {exchange: all}]}
-  late: {schema: any.json, delivery_limit: 50, external: true}
+  late: {schema: any.json, delivery_limit: 50, external: true, was: "early.1"}
 ledger: sqlite:ledger.db
 stages:
   ship:

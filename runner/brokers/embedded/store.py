@@ -238,6 +238,22 @@ class Store:
                 )
             self._load()
 
+    def take_over(self, queue: StoredQueue, former: StoredQueue) -> int:
+        """Put all that is on `former`, of which nobody has anything in hand, at the tail of `queue`, and delete it.
+        Returns how many messages that were. Call `set_right` afterwards: they aren't counted yet."""
+        begins = former.first if former.returned else former.head  # no gap: it would be counted
+        by = queue.tail - begins
+        for table in ("taken", "message"):
+            shifted = f"UPDATE {table} SET place = place + ? WHERE place BETWEEN ? AND ?"
+            self._execute(shifted, (by, former.first, former.tail - 1))
+        self._execute("UPDATE delayed SET queue = ? WHERE queue = ?", (queue.number, former.number))
+        for table in ("consumer", "pause"):
+            self._execute(f"DELETE FROM {table} WHERE queue = ?", (former.number,))
+        self._execute("DELETE FROM queue WHERE number = ?", (former.number,))
+        del self.queues[former.name], self._numbers[former.number]
+        queue.largest, queue.changed = max(queue.largest, former.largest), True
+        return former.ready + former.delayed
+
     def consume(self, queues: Iterable[str], paused: Mapping[str, str] | None = None) -> None:
         """Register as the consumer of exactly these queues, and as paused on those, for a reason each."""
         for table in ("consumer", "pause"):
@@ -472,6 +488,11 @@ class Store:
         self._execute("UPDATE owner SET name = name WHERE number = ?", (self._owner,))
 
     # -- Outside of a transaction -------------------------------------------------------
+
+    def set_right(self) -> None:
+        """Correct the counts, as at the start."""
+        with self.presence.writing():
+            set_right(self._connection)
 
     def prove_room(self) -> None:
         """Write enough to show that the disk isn't full. Raises SQLite's error if it is."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from runner.brokers.embedded.shelf import started
 from runner.brokers.embedded.store import Store
 from runner.brokers.embedded.url import path_of
-from runner.brokers.survey import Difference, Differing, Kind, Survey, Unnamed
+from runner.brokers.survey import Difference, Differing, Kind, Survey, Unnamed, renamed
 from runner.topology import PlannedQueue, Topology
 
 
@@ -32,10 +33,11 @@ def surveyed(urls: Sequence[str], name: str, topology: Topology) -> Survey:
         if max_length != queue.max_length:
             found = Difference("max_length", _limit(max_length), _limit(queue.max_length))
             differing.append(Differing("queue", queue.name, (found,), ready, blocks=False))
-    named = {queue.name for queue in kept}
+    former = renamed(replace(topology, queues=tuple(kept)), lambda queue: rows[queue][::2] if queue in rows else None)
+    named = {name for queue in kept for name in (queue.name, queue.was)}
     others = sorted((other, row) for other, row in rows.items() if other not in named)
     unnamed = tuple(Unnamed(other, ready, consumers) for other, (ready, _, consumers) in others)
-    return Survey(missing, tuple(differing), unnamed=unnamed)
+    return Survey(missing, tuple(differing), renamed=former, unnamed=unnamed)
 
 
 def _queue(queue: PlannedQueue) -> tuple[Kind, str]:

@@ -4,11 +4,14 @@ RabbitMQ changes no queue's arguments. So its messages go to another queue, it i
 plan says, and they come back, in their order. One is in hand at a time: it is confirmed there before it
 leaves here. Whatever ends that, the next attempt goes on from what it finds, and one message may be there twice.
 
+A queue that was renamed goes the half of that way, from its former name, and so do its companions.
+
 Nobody else may use the queue meanwhile: what is published to it between its last look and its end is lost.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from typing import Any
@@ -26,6 +29,11 @@ from runner.topology import PlannedQueue, Topology, migration_queue
 
 BETWEEN = {"x-queue-type": "quorum", "x-delivery-limit": NO_LIMIT}
 """The arguments of the queue where they wait: it refuses nothing."""
+ON_ITS_WAY = 1.0
+"""Seconds that RabbitMQ has to bring a message whose wait has just ended from one queue to another: on neither
+of them it counts it."""
+_FROM_FIRST_TO_LAST = ("retry", "work", "quarantine", "dead")
+"""The order in which messages go from one of these queues to the next."""
 AGAIN = "nothing is lost; 'runner apply --migrate' goes on from here"
 
 
@@ -36,6 +44,13 @@ def migrated(urls: Sequence[str], name: str, topology: Topology, goes_on: Callab
         migration = _Migration(link, other, goes_on)
         moved = {queue.name: migration.migrate(queue) for queue in topology.queues}
     return {name: messages for name, messages in moved.items() if messages is not None}
+
+
+def renamed(urls: Sequence[str], name: str, topology: Topology, goes_on: Callable[[], bool]) -> dict[str, int]:
+    """See `registry.Migrations`."""
+    with ExitStack() as opened:
+        link, other = (opened.enter_context(closing(linked(urls, name))) for _ in range(2))
+        return _Migration(link, other, goes_on).rename(topology)
 
 
 class _Migration:
@@ -61,6 +76,32 @@ class _Migration:
         moved = self._empty(between, queue.name, queue)
         self._surveyor.delete(between)
         return moved
+
+    def rename(self, topology: Topology) -> dict[str, int]:
+        """How many messages of each queue have come from its former name, those of its companions included."""
+        there = [queue for queue in topology.queues if queue.was and self._surveyor.counts(queue.was) is not None]
+        there.sort(key=lambda queue: _FROM_FIRST_TO_LAST.index(queue.kind))
+        moved = dict.fromkeys((queue.home for queue in there), 0)
+        for queue in topology.queues:
+            if queue.home in moved:
+                self._surveyor.declare(queue.name, arguments(queue))
+        self._take_over(there, moved)
+        if any(queue.kind == "retry" for queue in there):
+            time.sleep(ON_ITS_WAY)
+        while self._take_over(there, moved):
+            continue
+        for queue in there:
+            self._surveyor.delete(queue.was)
+        return moved
+
+    def _take_over(self, there: Sequence[PlannedQueue], moved: dict[str, int]) -> bool:
+        """Empty their former queues, and count that in `moved`. Whether there was anything."""
+        found = 0
+        for queue in there:
+            messages = self._empty(queue.was, queue.name, queue)
+            moved[queue.home] += messages
+            found += messages
+        return found > 0
 
     def _empty(self, queue: str, to: str, planned: PlannedQueue) -> int:
         """Move everything that lies there. Returns how many messages that were."""

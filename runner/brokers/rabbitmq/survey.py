@@ -20,7 +20,7 @@ from runner.brokers.rabbitmq.declaring import INEQUIVALENT, difference
 from runner.brokers.rabbitmq.linking import linked
 from runner.brokers.rabbitmq.management import queue_names
 from runner.brokers.rabbitmq.url import nodes
-from runner.brokers.survey import Difference, Differing, Kind, Survey, Unnamed
+from runner.brokers.survey import Difference, Differing, Kind, Survey, Unnamed, renamed
 from runner.errors import BrokerSetupError, BrokerUnavailableError
 from runner.topology import PlannedQueue, Topology, migration_queue
 
@@ -62,7 +62,8 @@ class Surveyor:
             if (left := self.counts(migration_queue(queue.name))) is not None:
                 unfinished.append((queue.name, left[0]))
         unnamed, unlisted = self._unnamed(topology, urls)
-        return Survey(tuple(missing), tuple(differing), tuple(unfinished), unnamed, unlisted)
+        former = renamed(topology, self.counts)
+        return Survey(tuple(missing), tuple(differing), tuple(unfinished), former, unnamed, unlisted)
 
     def counts(self, queue: str) -> tuple[int, int] | None:
         """How many messages are ready on a queue, and its consumers; None: there is no such queue."""
@@ -150,7 +151,7 @@ class Surveyor:
 
     def _unnamed(self, topology: Topology, urls: Sequence[str]) -> tuple[tuple[Unnamed, ...], str]:
         planned = [queue.name for queue in topology.queues]
-        named = {*planned, *map(migration_queue, planned)}
+        named = {*planned, *map(migration_queue, planned), *(queue.was for queue in topology.queues)}
         try:
             others = [one for one in queue_names(nodes(urls[0])[0]) if one not in named]
         except BrokerUnavailableError as error:

@@ -15,14 +15,15 @@ import pytest
 
 from bench.rabbitmq_node import RabbitNode
 from runner.brokers.rabbitmq.broker import RabbitBroker
-from runner.brokers.rabbitmq.migration import migrated
+from runner.brokers.rabbitmq.migration import migrated, renamed
 from runner.brokers.rabbitmq.survey import surveyed
+from runner.brokers.survey import Renamed
 from runner.errors import BrokerSetupError, BrokerUnavailableError
 from runner.message import ATTEMPT
 from runner.pipeline import Queue
 from runner.topology import migration_queue
 from tests.brokers.places import RabbitPlace
-from tests.brokers.plans import NEXT, WORK, ids, to, topology
+from tests.brokers.plans import NEXT, WORK, alone, consume, ids, to, topology
 
 CHANGED = topology(Queue(NEXT, max_length=5_000, delivery_limit=50))
 MIGRATE = """
@@ -122,7 +123,7 @@ def test_kills_lose_nothing_and_repeat_at_most_one_message_each(
 ) -> None:
     rabbit().publish([to(NEXT, id=name) for name in names(300)])
     kills = 0
-    while _killed_after(random.Random(kills).randrange(50, 250), vhost_url):
+    while _killed_after(random.Random(kills).randrange(50, 250), MIGRATE, vhost_url):
         kills += 1
     found = ids(place.contents(NEXT))
     assert kills > 0
@@ -131,9 +132,68 @@ def test_kills_lose_nothing_and_repeat_at_most_one_message_each(
     assert not {migration_queue(NEXT)} & {queue["name"] for queue in rabbit_node.api("GET", f"/queues/{vhost}")}
 
 
-def _killed_after(messages: int, url: str) -> bool:
-    """Whether it was killed after so many messages; else it has done."""
-    with subprocess.Popen([sys.executable, "-c", MIGRATE, url], stdout=subprocess.PIPE) as process:
+FORMER, NOW = alone(Queue("former")), alone(Queue("now", was="former"))
+RENAME = """
+import sys
+from runner.brokers.rabbitmq.migration import renamed
+from tests.brokers.rabbitmq.test_migration import NOW
+renamed([sys.argv[1]], "test", NOW, lambda: print("one", flush=True) or True)
+"""
+
+
+def test_a_renamed_queue_has_all_that_the_former_one_had(
+    rabbit: Callable[..., RabbitBroker], place: RabbitPlace, vhost_url: str, rabbit_node: RabbitNode, vhost: str
+) -> None:
+    before = [to("former", b'{"n": 1}', id=name, headers={"a": "b", ATTEMPT: 2}) for name in names(30)]
+    companions = [to("former.dlq", id="dead", headers={"runner-error": "why"}), to("former.quarantine", id="suspect")]
+    rabbit(FORMER).publish([*before, *companions, to("former", id="later", headers={ATTEMPT: 1}, delay=60.0)])
+    assert surveyed([vhost_url], "test", NOW).renamed == (Renamed("now", "former", 33, 0),)
+    assert renamed([vhost_url], "test", NOW, lambda: True) == {"now": 33}
+    contents = place.contents("now")
+    assert ids(contents) == names(30)
+    assert {(one.payload, one.headers["a"], one.headers[ATTEMPT]) for one in contents} == {(b'{"n": 1}', "b", 2)}
+    [[dead], [suspect], [later]] = [place.contents(f"now.{name}") for name in ("dlq", "quarantine", "retry.1m")]
+    assert (dead.id, dead.headers["runner-error"], suspect.id) == ("dead", "why", "suspect")
+    assert (later.id, later.headers[ATTEMPT]) == ("later", 1)
+    queues = {queue["name"] for queue in rabbit_node.api("GET", f"/queues/{vhost}")}
+    assert queues == {"now", "now.dlq", "now.quarantine", "now.retry.1m"}
+    assert surveyed([vhost_url], "test", NOW).renamed == ()
+    assert renamed([vhost_url], "test", NOW, lambda: True) == {}
+
+
+def test_a_former_queue_that_somebody_consumes_stays(
+    rabbit: Callable[..., RabbitBroker], place: RabbitPlace, vhost_url: str
+) -> None:
+    broker = rabbit(FORMER)
+    collector = consume(broker, "former")
+    broker.publish([to("former", id="m")])
+    collector.wait(1)
+    with pytest.raises(BrokerSetupError, match="somebody consumes former: stop that"):
+        renamed([vhost_url], "test", NOW, lambda: True)
+    broker.close()
+    assert renamed([vhost_url], "test", NOW, lambda: True) == {"now": 1}
+    assert ids(place.contents("now")) == ["m"]
+
+
+def test_a_renaming_that_is_killed_loses_nothing_and_repeats_at_most_one_message_each_time(
+    rabbit: Callable[..., RabbitBroker], place: RabbitPlace, vhost_url: str, rabbit_node: RabbitNode, vhost: str
+) -> None:
+    letters = [to("former.dlq", id=f"dead{name}") for name in names(50)]
+    rabbit(FORMER).publish([*(to("former", id=name) for name in names(200)), *letters])
+    kills = 0
+    while _killed_after(random.Random(kills).randrange(40, 120), RENAME, vhost_url):
+        kills += 1
+    found, dead = ids(place.contents("now")), ids(place.contents("now.dlq"))
+    assert kills > 1
+    assert list(dict.fromkeys(found)) == names(200)
+    assert list(dict.fromkeys(dead)) == [f"dead{name}" for name in names(50)]
+    assert len(found) + len(dead) <= 250 + kills
+    assert not {"former", "former.dlq"} & {queue["name"] for queue in rabbit_node.api("GET", f"/queues/{vhost}")}
+
+
+def _killed_after(messages: int, script: str, url: str) -> bool:
+    """Whether it was killed when it had told of so many; else it has done."""
+    with subprocess.Popen([sys.executable, "-c", script, url], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         if len(list(islice(process.stdout, messages))) == messages:
             process.send_signal(signal.SIGKILL)
