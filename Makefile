@@ -11,7 +11,7 @@ run: $(VENV)/installed
 	@exec $(BIN)/runner run pipeline.yaml
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 
 # The tests that use RabbitMQ, on a 4.x from Debian's forky (needs root and debootstrap).
 test-rabbitmq4: $(VENV)/installed-dev

@@ -28,10 +28,10 @@ NEXT = "next"
 """A queue that nobody consumes: what is published on it stays to be looked at."""
 
 
-def topology(*queues: Queue, exchanges: Sequence[Exchange] = ()) -> Topology:
+def topology(*queues: Queue, exchanges: Sequence[Exchange] = (), wait: float = RETRY_DELAY) -> Topology:
     """A pipeline's with a stage each on `work` and `more`; with `queues` besides or instead."""
     named = {queue.name: queue for queue in (Queue(WORK), Queue(MORE), Queue(NEXT), *queues)}
-    policy = RetryPolicy(attempts=5, delay=RETRY_DELAY, factor=1.0, max_delay=300.0)
+    policy = RetryPolicy(attempts=5, delay=wait, factor=1.0, max_delay=300.0)
     stages = {f"on_{name}": Stage(f"on_{name}", name, "unused:unused", retry=policy) for name in (WORK, MORE)}
     kinds = {exchange.name: exchange for exchange in exchanges}
     return plan(Pipeline("contract", Path("pipeline.yaml"), (), named, stages, kinds))

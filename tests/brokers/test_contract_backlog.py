@@ -9,6 +9,7 @@ import pytest
 from runner.brokers.base import Broker, Shelf
 from runner.brokers.registry import kind_of
 from runner.message import ATTEMPT, ERROR
+from tests.brokers.conftest import Opener
 from tests.brokers.places import Place
 from tests.brokers.plans import NEXT, WORK, consume, ids, to, topology
 from tests.waiting import wait_until
@@ -22,7 +23,7 @@ def waiting(place: Place) -> AbstractContextManager[Shelf]:
 
 
 def delayed(place: Place) -> AbstractContextManager[Shelf]:
-    return kind_of(place.address).shelves.delayed([place.address], "test", topology(), WORK)
+    return kind_of(place.address).shelves.delayed([place.address], "test", topology(wait=LATER), WORK)
 
 
 def test_looking_at_what_is_ready_counts_no_attempt_and_loses_nothing(broker: Broker, place: Place) -> None:
@@ -68,8 +69,9 @@ def test_what_a_worker_has_in_hand_is_not_settled(broker: Broker, place: Place) 
 
 @pytest.mark.parametrize("settled", [(), ("m1",), ("m0", "m1", "m2")])
 def test_what_is_delayed_is_seen_and_settled_while_it_waits(
-    broker: Broker, place: Place, settled: tuple[str, ...]
+    open_broker: Opener, place: Place, settled: tuple[str, ...]
 ) -> None:
+    broker = open_broker(topology(wait=LATER))
     broker.publish([to(WORK, id=f"m{n}", headers={"mine": n}, delay=LATER) for n in range(3)])
     with delayed(place) as on:
         seen = list(on.look()) if not settled else []

@@ -69,11 +69,12 @@ def test_where_one_attempt_is_allowed_no_innocent_is_a_dead_letter_however_many_
     program.wait_settled(
         *range(len(killers), 2 * len(killers) + 1)
     )  # an ack may die with a worker: then there are twins
-    assert {letter.body["n"] for letter in dead_letters(program.broker, "first")} == killers
+    # a killer that RabbitMQ is just giving back is counted nowhere
+    wait_until(lambda: {letter.body["n"] for letter in dead_letters(program.broker, "first")} == killers)
 
 
 def test_a_handler_that_hangs_is_counted_and_its_worker_is_replaced(prepare: Start) -> None:
-    program = prepare(PIPELINE.replace("attempts: 3", "attempts: 2").replace("defaults:", "defaults:\n  timeout: 1s"))
+    program = prepare(PIPELINE.replace("attempts: 3", "attempts: 2").replace("defaults:", "defaults:\n  timeout: 3s"))
     program.start()
     program.post({"n": 0, "do": {"one": "wait_for never"}})
     for n in range(1, 40):
@@ -83,7 +84,7 @@ def test_a_handler_that_hangs_is_counted_and_its_worker_is_replaced(prepare: Sta
     assert attempts(program, 0) == [1, 2]
     (letter,) = dead_letters(program.broker, "first")
     assert letter.headers["runner-attempt"] == 2
-    assert letter.headers["runner-error"] == "the handler has not returned within 1s"
+    assert letter.headers["runner-error"] == "the handler has not returned within 3s"
     assert "in _wait_for" in letter.headers["runner-traceback"]
     assert len({note.pid for note in program.notes if note.n == 0}) == 2, "another process tried it again"
     assert blamed(program.notes, 0) == set()
