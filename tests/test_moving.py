@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
-import sys
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -23,6 +18,7 @@ from runner.topology import plan
 from tests.brokers.holder import Holder
 from tests.brokers.places import RabbitPlace
 from tests.brokers.plans import Collector, ids, to
+from tests.killing import killed_after
 from tests.pipelines import loaded
 from tests.waiting import wait_until
 
@@ -32,7 +28,6 @@ broker: BROKER
 queues: {work: {}, left: {external: true, LENGTH}}
 stages: {one: {consume: work, handler: "tests.commands.prompt:take"}}
 """
-FINDS_TESTS = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 MOVE = """
 import sys
 from runner.brokers.registry import connect
@@ -162,25 +157,12 @@ def test_kills_lose_nothing_and_repeat_at_most_one_message_each(tmp_path: Path, 
     with closing(started(here)) as source:
         source.publish([to("left", id=name) for name in names(300)])
     kills = 0
-    while _killed_after(random.Random(kills).randrange(40, 160), tmp_path, vhost_url):
+    while killed_after(random.Random(kills).randrange(40, 160), MOVE, vhost_url, folder=tmp_path):
         kills += 1
     found = ids(RabbitPlace(vhost_url).contents("left"))
     assert kills > 0
     assert list(dict.fromkeys(found)) == names(300)
     assert len(found) <= 300 + kills
-
-
-def _killed_after(messages: int, folder: Path, url: str) -> bool:
-    """Whether it was killed after so many messages; else it has done."""
-    with subprocess.Popen(
-        [sys.executable, "-c", MOVE, url], cwd=folder, env=FINDS_TESTS, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        if len(list(islice(process.stdout, messages))) == messages:
-            process.send_signal(signal.SIGKILL)
-            return True
-        assert process.wait(60) == 0
-        return False
 
 
 def test_a_url_that_cannot_be_used_says_why(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from runner.brokers.embedded.url import EMBEDDED
 from runner.brokers.registry import connect, survey
 from runner.commands.connecting import connected
 from runner.commands.deeds import Deeds
@@ -19,7 +20,6 @@ from runner.processes.runs import runs_of
 from runner.topology import plan
 from runner.wording import counted
 
-EMBEDDED = "embedded:"
 TIMEOUT = 5.0
 """Seconds that the file has to answer."""
 

@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from runner.brokers.embedded.url import EMBEDDED
+from runner.brokers.embedded.url import path_of as file_of
 from runner.config.loader import LoadedPipeline
 from runner.errors import StartError
 from runner.findings import Finding
@@ -19,7 +21,6 @@ from runner.processes.runs import runs_of
 
 SCARCE, PLENTY = 100 << 20, 1 << 30
 """Bytes free on a disk: less than the first is a fault, less than the second worth a warning."""
-EMBEDDED = "embedded:"
 
 
 def addresses(loaded: LoadedPipeline) -> Iterator[Finding]:
@@ -57,7 +58,7 @@ def disks(loaded: LoadedPipeline) -> Iterator[Finding]:
 def _kept_in(pipeline: Pipeline) -> Iterator[Path]:
     """Where the pipeline writes."""
     if pipeline.broker[0].startswith(EMBEDDED):
-        yield Path(pipeline.broker[0].removeprefix(EMBEDDED))
+        yield file_of(pipeline.broker[0])
     if pipeline.ledger is not None and (path := path_of(pipeline.ledger)) is not None:
         yield path
     if pipeline.mailbox is not None:

@@ -42,8 +42,9 @@ def migrated(urls: Sequence[str], name: str, topology: Topology, goes_on: Callab
     with ExitStack() as opened:
         link, other = (opened.enter_context(closing(linked(urls, name))) for _ in range(2))
         migration = _Migration(link, other, goes_on)
-        moved = {queue.name: migration.migrate(queue) for queue in topology.queues}
-    return {name: messages for name, messages in moved.items() if messages is not None}
+        moved = {queue.name: migration.migrate(queue, topology) for queue in topology.queues}
+    waits = {queue.name for queue in topology.queues if queue.kind == "retry"}
+    return {name: messages for name, messages in moved.items() if messages is not None and name not in waits}
 
 
 def renamed(urls: Sequence[str], name: str, topology: Topology, goes_on: Callable[[], bool]) -> dict[str, int]:
@@ -62,13 +63,16 @@ class _Migration:
         self._sender = Sender(other)
         self._goes_on = goes_on
 
-    def migrate(self, queue: PlannedQueue) -> int | None:
-        """How many messages are on the new one; None: there was nothing to do."""
+    def migrate(self, queue: PlannedQueue, topology: Topology) -> int | None:
+        """How many messages are on the new one; None: there was nothing to do. Its retries are parked: they come
+        back when it is their turn, which is later."""
         counts, between = self._surveyor.counts, migration_queue(queue.name)
         differs = counts(queue.name) is not None and bool(self._surveyor.differences(queue))
         if not differs and counts(between) is None:
             return None
         if differs:
+            if queue.kind == "work":
+                self._park([one for one in topology.queues if one.kind == "retry" and one.home == queue.name])
             self._surveyor.declare(between, BETWEEN)
             self._empty(queue.name, between, queue)
             self._surveyor.delete(queue.name)
@@ -76,6 +80,15 @@ class _Migration:
         moved = self._empty(between, queue.name, queue)
         self._surveyor.delete(between)
         return moved
+
+    def _park(self, waits: Sequence[PlannedQueue]) -> None:
+        """What came back from its wait just when its queue is deleted would be lost with it."""
+        there = [queue for queue in waits if self._surveyor.counts(queue.name) is not None]
+        for queue in there:
+            self._surveyor.declare(migration_queue(queue.name), BETWEEN)
+            self._empty(queue.name, migration_queue(queue.name), queue)
+        if there:
+            time.sleep(ON_ITS_WAY)
 
     def rename(self, topology: Topology) -> dict[str, int]:
         """How many messages of each queue have come from its former name, those of its companions included."""

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import random
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
-from itertools import islice
 
 import pika
 import pytest
@@ -16,14 +12,16 @@ import pytest
 from bench.rabbitmq_node import RabbitNode
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.brokers.rabbitmq.migration import migrated, renamed
-from runner.brokers.rabbitmq.survey import surveyed
+from runner.brokers.rabbitmq.survey import Surveyor, surveyed
 from runner.brokers.survey import Renamed
 from runner.errors import BrokerSetupError, BrokerUnavailableError
 from runner.message import ATTEMPT
 from runner.pipeline import Queue
-from runner.topology import migration_queue
+from runner.topology import migration_queue, retry_queue
 from tests.brokers.places import RabbitPlace
-from tests.brokers.plans import NEXT, WORK, alone, consume, ids, to, topology
+from tests.brokers.plans import NEXT, RETRY_DELAY, WORK, alone, consume, ids, to, topology
+from tests.killing import killed_after
+from tests.waiting import wait_until
 
 CHANGED = topology(Queue(NEXT, max_length=5_000, delivery_limit=50))
 MIGRATE = """
@@ -48,6 +46,34 @@ def test_messages_keep_their_order_and_what_they_carry(
     contents = place.contents(NEXT)
     assert ids(contents) == names(50)
     assert {(one.payload, one.headers["a"], one.headers[ATTEMPT]) for one in contents} == {(b'{"n": 1}', "b", 2)}
+
+
+def test_what_comes_back_from_its_wait_meanwhile_is_not_lost(
+    rabbit: Callable[..., RabbitBroker], vhost_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would come at the worst moment: the queue is empty, and about to be deleted."""
+    delete, moments = Surveyor.delete, list[str]()
+
+    def delete_late(self: Surveyor, queue: str) -> None:
+        if queue == WORK:
+            wait_until(lambda: not _waiting(vhost_url))
+        moments.append(queue)
+        delete(self, queue)
+
+    broker = rabbit()
+    broker.publish([to(WORK, id=name, delay=RETRY_DELAY) for name in names(20)])
+    monkeypatch.setattr(Surveyor, "delete", delete_late)
+    changed = topology(Queue(WORK, delivery_limit=50))
+    assert WORK in migrated([vhost_url], "test", changed, lambda: True)
+    assert WORK in moments
+    wait_until(lambda: broker.depths([WORK])[WORK].ready == 20)
+
+
+def _waiting(url: str) -> int:
+    """How many messages are on the queue where WORK's retries wait."""
+    with closing(pika.BlockingConnection(pika.URLParameters(url))) as connection:
+        name = retry_queue(WORK, RETRY_DELAY)
+        return int(connection.channel().queue_declare(name, passive=True).method.message_count)
 
 
 def test_what_nothing_is_to_be_done_about_is_left_alone(rabbit: Callable[..., RabbitBroker], vhost_url: str) -> None:
@@ -123,7 +149,7 @@ def test_kills_lose_nothing_and_repeat_at_most_one_message_each(
 ) -> None:
     rabbit().publish([to(NEXT, id=name) for name in names(300)])
     kills = 0
-    while _killed_after(random.Random(kills).randrange(50, 250), MIGRATE, vhost_url):
+    while killed_after(random.Random(kills).randrange(50, 250), MIGRATE, vhost_url):
         kills += 1
     found = ids(place.contents(NEXT))
     assert kills > 0
@@ -181,7 +207,7 @@ def test_a_renaming_that_is_killed_loses_nothing_and_repeats_at_most_one_message
     letters = [to("former.dlq", id=f"dead{name}") for name in names(50)]
     rabbit(FORMER).publish([*(to("former", id=name) for name in names(200)), *letters])
     kills = 0
-    while _killed_after(random.Random(kills).randrange(40, 120), RENAME, vhost_url):
+    while killed_after(random.Random(kills).randrange(40, 120), RENAME, vhost_url):
         kills += 1
     found, dead = ids(place.contents("now")), ids(place.contents("now.dlq"))
     assert kills > 1
@@ -189,14 +215,3 @@ def test_a_renaming_that_is_killed_loses_nothing_and_repeats_at_most_one_message
     assert list(dict.fromkeys(dead)) == [f"dead{name}" for name in names(50)]
     assert len(found) + len(dead) <= 250 + kills
     assert not {"former", "former.dlq"} & {queue["name"] for queue in rabbit_node.api("GET", f"/queues/{vhost}")}
-
-
-def _killed_after(messages: int, script: str, url: str) -> bool:
-    """Whether it was killed when it had told of so many; else it has done."""
-    with subprocess.Popen([sys.executable, "-c", script, url], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        if len(list(islice(process.stdout, messages))) == messages:
-            process.send_signal(signal.SIGKILL)
-            return True
-        assert process.wait(60) == 0
-        return False
