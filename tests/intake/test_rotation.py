@@ -83,7 +83,7 @@ def test_certificates_are_exchanged_under_load_and_no_request_is_refused_or_brok
             shown = serial(program)
             made(program.folder)
             wait_until(lambda: program.log.count("the new certificate is in use") == turn)  # noqa: B023
-            assert serial(program) != shown
+            wait_until(lambda: serial(program) != shown)  # noqa: B023 - who leaves may still take one
             enough = len(statuses) + 20
             wait_until(lambda: len(statuses) > enough)  # noqa: B023
         over.set()
