@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -58,8 +59,12 @@ _NUMBERS = re.compile(r"(?:\.[0-9]+)+\Z")
 
 
 def new_id() -> str:
-    """A fresh message id, 32 hexadecimal digits."""
-    return os.urandom(16).hex()
+    """A fresh message id, 32 hexadecimal digits: 12 of the time in milliseconds since 1970, 20 at random (80 bits).
+
+    Ids that stand in the order of their time fill a ledger's pages one after the other; wholly random ones touch
+    a page each.
+    """
+    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
 
 
 def is_usable(id: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
@@ -15,6 +16,15 @@ def test_ids_are_32_hexadecimal_digits_and_no_two_are_the_same() -> None:
     ids = {new_id() for _ in range(1000)}
     assert len(ids) == 1000
     assert all(re.fullmatch("[0-9a-f]{32}", one) for one in ids)
+
+
+def test_ids_stand_in_the_order_in_which_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = [1, 999_999_999, 1_000_000_000, 1_795_000_000_123_456_789, 2**63 - 1]
+    ids = []
+    for now in times:
+        monkeypatch.setattr(time, "time_ns", lambda now=now: now)
+        ids.append(new_id())
+    assert sorted(ids) == ids
 
 
 def test_nothing_of_a_message_can_be_assigned_to() -> None:

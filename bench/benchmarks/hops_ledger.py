@@ -19,7 +19,7 @@ from bench.job import NOTIFICATION_SCHEMA, PAYMENT
 from bench.program import ROOT
 from bench.rabbitmq import VirtualHost
 from runner.config.loader import load
-from runner.message import Destination, Outgoing
+from runner.message import Destination, Outgoing, new_id
 from runner.pipeline import Route
 from runner.routing import Refusal, Router
 from runner.topology import plan
@@ -56,8 +56,8 @@ class SealedHops(Hops):
         with ours.broker(folder) as broker:
             for first in range(0, messages, ours.BATCH):
                 batch: list[Outgoing] = []
-                for number in range(first, min(first + ours.BATCH, messages)):
-                    routed = router.route_text(PAYMENT, f"{number:032x}")
+                for _ in range(min(ours.BATCH, messages - first)):
+                    routed = router.route_text(PAYMENT, new_id())
                     assert not isinstance(routed, Refusal)
                     batch += routed
                 broker.publish(batch, timeout=ours.TIMEOUT)

@@ -6,6 +6,7 @@ What a user may do is tried out on a queue of this connection alone, which ends 
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
@@ -73,7 +74,7 @@ class _Trial:
 
     def __init__(self, link: Link, topology: Topology) -> None:
         self._link = link
-        self._queue = f"{next((queue.name for queue in topology.queues), 'runner')}.doctor.{new_id()[:8]}"
+        self._queue = f"{next((queue.name for queue in topology.queues), 'runner')}.doctor.{secrets.token_hex(4)}"
         self._trying: Channel = link.channel()
         self._refusals: list[BaseException] = []
         self._trying.on_closed(self._refusals.append)
