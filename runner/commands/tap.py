@@ -104,7 +104,7 @@ class Stream:
 
 def show(stream: Stream, written: Callable[[dict[str, Any]], str], limit: int | None, stage: str) -> None:
     """Print messages until there were `limit`, or the run has ended. Raises RunnerError if no worker answers."""
-    began, shown, told = time.monotonic(), 0, 0
+    began, shown, told, watching = time.monotonic(), 0, 0, False
     while True:
         for message in stream.messages():
             click.echo(written(message))
@@ -116,6 +116,9 @@ def show(stream: Stream, written: Callable[[dict[str, Any]], str], limit: int | 
             click.echo(click.style(f"… {counted(left_out - told, 'message')} left out", dim=True))
             told = left_out
         now = time.monotonic()
+        if stream.heard and not watching:
+            watching = True
+            click.echo(f"watching {stage}; Ctrl-C ends it", err=True)
         if not stream.heard and now - began > FIRST_ANSWER:
             raise RunnerError(f"no worker of {stage} answers; 'runner status' tells whether there is one")
         if stream.heard and now - stream.heard > SILENCE:

@@ -93,7 +93,8 @@ def test_it_ends_when_nobody_answers_any_more_and_fails_when_nobody_ever_does(
     monkeypatch.setattr(command, "SILENCE", 0.1)
     monkeypatch.setattr(command, "FIRST_ANSWER", 0.1)
     show(stream(answer()), as_line, None, "pay")
-    assert "the run has ended" in capsys.readouterr().err
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["watching pay; Ctrl-C ends it", "no worker answers any more: the run has ended"]
     with pytest.raises(RunnerError, match="no worker of pay answers"):
         show(stream(), as_line, None, "pay")
 
