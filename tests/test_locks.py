@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.locks import forget, keep_from_children, try_lock
+from runner.locks import WriteLock, forget, keep_from_children, try_lock
 
 
 class Held:
@@ -53,3 +53,13 @@ def test_a_forked_child_does_not_keep_its_parents_lock(tmp_path: Path) -> None:
     os.waitpid(child, 0)
     for end in (ready, told):
         os.close(end)
+
+
+def test_who_waits_for_a_time_only_is_told_that_others_write(tmp_path: Path) -> None:
+    first, second = WriteLock(tmp_path / "write"), WriteLock(tmp_path / "write")
+    assert first.acquire()
+    assert not second.acquire(timeout=0.01), "another process"
+    assert not first.acquire(timeout=0.01), "another thread"
+    first.release()
+    assert second.acquire(timeout=0.01)
+    second.release()

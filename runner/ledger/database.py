@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from runner.errors import LedgerAwayError, LedgerDeadlockError, LedgerError, LedgerSetupError
 from runner.ledger import tables
 from runner.ledger.url import path_of
+from runner.locks import WriteLock
 from runner.privacy.files import make_file, make_folder
 from runner.privacy.redaction import hide_password
 
@@ -59,6 +60,7 @@ class Database:
     def __init__(self, url: str) -> None:
         path = path_of(url)
         self.is_sqlite = path is not None
+        self._writing = None if path is None else WriteLock(path.with_name(f"{path.name}.run") / "write.turn")
         self._place = f"{path}: " if path is not None else ""
         if path is not None:
             self._engine = create_engine(
@@ -87,9 +89,10 @@ class Database:
             yield connection
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """All or nothing; on SQLite, alone. A connection that breaks in it is dropped."""
-        with _errors_told(self._place), self._engine.connect() as connection:
+    def transaction(self, wait: float | None = BUSY_TIMEOUT) -> Iterator[Connection]:
+        """All or nothing; on SQLite, alone, after at most `wait` seconds (None: however long it takes) in which
+        others write. A connection that breaks in it is dropped."""
+        with _errors_told(self._place), self._turn(wait), self._engine.connect() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
             try:
                 yield connection
@@ -97,6 +100,19 @@ class Database:
             except BaseException:
                 _roll_back(connection)
                 raise
+
+    @contextmanager
+    def _turn(self, wait: float | None) -> Iterator[None]:
+        """One process after the other on SQLite, which itself knows no order."""
+        if self._writing is None:
+            yield
+            return
+        if not self._writing.acquire(wait):
+            raise LedgerAwayError(f"{self._place}other processes have been writing for {wait:g} s")
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     def insert(self, table: Table) -> Any:
         """An INSERT that may say what happens `on_conflict`."""
@@ -112,6 +128,8 @@ class Database:
 
     def close(self) -> None:
         self._engine.dispose()
+        if self._writing is not None:
+            self._writing.let_go()
 
 
 def _roll_back(connection: Connection) -> None:

@@ -135,7 +135,7 @@ class Writer:
             kinds.setdefault(type(job), []).append(job)
         began = self._began = time.monotonic()
         try:
-            with self._database.transaction() as connection:
+            with self._database.transaction(wait=None) as connection:
                 for kind in sorted(kinds, key=lambda kind: kind.after_others):
                     kind.run(kinds[kind], connection, self._database)
         finally:

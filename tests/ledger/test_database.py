@@ -170,6 +170,36 @@ def test_a_file_that_another_program_holds_is_away(tmp_path: Path, monkeypatch: 
     database.close()
 
 
+WRITES = """
+import sys
+from runner.ledger.database import Database
+database = Database(sys.argv[1])
+while True:
+    with database.transaction(wait=None) as connection:
+        connection.exec_driver_sql("UPDATE setting SET value = value + 1 WHERE name = 'turns'")
+        print("", flush=True)
+"""
+
+
+def test_a_process_that_writes_all_the_time_lets_others_write(tmp_path: Path) -> None:
+    url, ours = f"sqlite:{tmp_path / 'ledger.db'}", 30
+    database = Database(url)
+    database.upgrade()
+    with database.transaction() as connection:
+        connection.execute(insert(SETTING).values(name="turns", value="0"))
+    with subprocess.Popen([sys.executable, "-c", WRITES, url], stdout=subprocess.PIPE) as busy:
+        assert busy.stdout is not None
+        busy.stdout.readline()
+        for _ in range(ours):
+            with database.transaction(wait=60.0) as connection:
+                query = select(SETTING.c.value).where(SETTING.c.name == "turns")
+                turns = int(connection.execute(query).scalar_one())
+        busy.kill()
+        busy.communicate()
+    assert turns <= 2 * ours + 10, "whoever waits comes before whoever has just written"
+    database.close()
+
+
 def test_a_file_that_is_no_ledger_is_named_and_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     path.write_text("a letter to a friend, which is much longer than the head of a database would be")

@@ -104,9 +104,9 @@ def test_one_that_does_not_answer_is_away_to_those_who_need_not_wait(
     ledger, asked, held = Ledger(ledger_url).open(timeout=30.0), Asked(), threading.Event()
     transaction = ledger._database.transaction
 
-    def hold() -> AbstractContextManager[Connection]:
+    def hold(wait: float | None) -> AbstractContextManager[Connection]:
         held.wait(30)
-        return transaction()
+        return transaction(wait)
 
     monkeypatch.setattr(ledger._database, "transaction", hold)
     ledger.record(published(KEY), asked)

@@ -10,16 +10,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import sys
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from runner.locks import forget, keep_from_children, try_lock
+from runner.locks import WriteLock, forget, keep_from_children, try_lock
 from runner.privacy.files import make_file, make_folder
-
-if sys.platform != "win32":
-    import fcntl
 
 _WRITE_LOCK = "write.lock"
 
@@ -34,7 +30,7 @@ class Presence:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         make_folder(folder)
-        self._writing = make_file(folder / _WRITE_LOCK)
+        self._writing = WriteLock(folder / _WRITE_LOCK)
         self._bells: dict[str, int] = {}
         self.token, self._lock = self._lock_new_file()
         fifo = folder / f"{self.token}.wake"
@@ -60,14 +56,11 @@ class Presence:
     # -- the write lock -----------------------------------------------------------------
 
     def lock(self) -> None:
-        """Wait for the lock under which processes write, one at a time.
-
-        The kernel wakes the next one at once, where SQLite itself would sleep and poll.
-        """
-        fcntl.flock(self._writing, fcntl.LOCK_EX)
+        """Wait for the lock under which processes write, one at a time."""
+        self._writing.acquire()
 
     def unlock(self) -> None:
-        fcntl.flock(self._writing, fcntl.LOCK_UN)
+        self._writing.release()
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -147,17 +140,18 @@ class Presence:
     def remove_folder(self) -> None:
         """Remove the folder, unless another process is in it."""
         with contextlib.suppress(OSError):
-            if [file.name for file in self._folder.iterdir()] == [_WRITE_LOCK]:
-                (self._folder / _WRITE_LOCK).unlink()
+            if {file.stem for file in self._folder.iterdir()} == {Path(_WRITE_LOCK).stem}:
+                self._writing.remove()
                 self._folder.rmdir()
 
     def let_go(self) -> None:
         """Close every descriptor, and leave the files."""
         self.forget_all_but(())
-        for descriptor in (self.bell, self._lock, self._writing):
+        self._writing.let_go()
+        for descriptor in (self.bell, self._lock):
             if descriptor >= 0:
                 os.close(descriptor)
-        self.bell = self._lock = self._writing = -1
+        self.bell = self._lock = -1
         forget(self)
 
 
