@@ -83,10 +83,11 @@ def test_workers_killed_at_random_under_load_lose_nothing(prepare: Start) -> Non
     program.start()
     accepted: set[int] = set()
     posting = post_in_background(program, range(1000), accepted)
+    killed = 0
     for _ in range(4):
-        pid, seen = program.notes[-1].pid if program.notes else 0, len(program.notes)
-        wait_until(partial(_notes_of_another, program, pid, seen + 20))
-        os.kill(program.notes[-1].pid, signal.SIGKILL)
+        wait_until(partial(_notes_of_another, program, killed, len(program.notes) + 20))
+        killed = program.notes[-1].pid
+        os.kill(killed, signal.SIGKILL)
     posting.join()
     assert len(accepted) == 1000
     program.wait_done(accepted)
