@@ -24,6 +24,8 @@ settings.load_profile("untimed")
 
 def pytest_configure() -> None:
     """A mistaken RABBITMQ_SERVER is one error before the first test, not one in each."""
+    # Hundreds of programs are started: if none may keep what it has compiled, each compiles all of it.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     try:
         server_script()
     except FileNotFoundError as error:

@@ -12,7 +12,10 @@ TIMEOUT = 90.0
 def wait_until(condition: Callable[[], object], *, timeout: float = TIMEOUT) -> None:
     """Return when `condition()` is true; fail where it isn't after `timeout` seconds."""
     deadline = time.monotonic() + timeout
+    asked = time.monotonic()
     while not condition():
-        if time.monotonic() > deadline:
+        answered = time.monotonic()
+        if answered > deadline:
             raise AssertionError(f"not true within {timeout:g} s: {condition}")
-        time.sleep(0.01)
+        time.sleep(min(max(0.01, answered - asked), 1.0))  # what costs much to ask is asked less often
+        asked = time.monotonic()
