@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Insert, QueuePool, Table, create_engine
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -63,6 +62,9 @@ class Database:
         self._writing = None if path is None else WriteLock(path.with_name(f"{path.name}.run") / "write.turn")
         self._place = f"{path}: " if path is not None else ""
         if path is not None:
+            from sqlalchemy.dialects import sqlite  # each takes long to import, and only one is needed
+
+            self._insert: Callable[[Table], Any] = sqlite.insert
             self._engine = create_engine(
                 "sqlite://",
                 creator=partial(_connect_sqlite, path),
@@ -70,10 +72,12 @@ class Database:
                 poolclass=QueuePool,  # its default for a URL without a path keeps one connection a thread
             )
         else:
+            from sqlalchemy.dialects import postgresql
+
+            self._insert = postgresql.insert
             self._engine = create_engine(
                 "postgresql+psycopg://", creator=partial(_connect_postgresql, url), isolation_level="AUTOCOMMIT"
             )
-        self._insert = sqlite.insert if self.is_sqlite else postgresql.insert
 
     def upgrade(self) -> None:
         """Make and upgrade the tables, one process at a time."""
@@ -120,7 +124,8 @@ class Database:
 
     def add_missing(self, table: Table) -> Insert:
         """An INSERT that leaves alone what is there."""
-        return self._insert(table).on_conflict_do_nothing()
+        statement: Insert = self._insert(table).on_conflict_do_nothing()
+        return statement
 
     @property
     def dialect(self) -> Dialect:

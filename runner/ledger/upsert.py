@@ -15,7 +15,6 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Column, ColumnElement, Connection, Table, Text, bindparam, cast, func, literal_column, select
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import LargeBinary
 
 from runner.ledger.database import Database
@@ -45,6 +44,8 @@ class Upsert:
         if self._is_sqlite:
             statement = statement.values({**{name: bindparam(name) for name in columns}, **fixed})
         else:
+            from sqlalchemy.dialects.postgresql import JSONB
+
             source = func.jsonb_array_elements(bindparam("rows").cast(JSONB)).column_valued("one")
             given = [_taken(source, place, table.c[name]) for place, name in enumerate(columns)]
             statement = statement.from_select([*columns, *fixed], select(*given, *fixed.values()))

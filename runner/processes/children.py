@@ -1,7 +1,7 @@
 """The kinds of child processes of `runner run`: intake, worker, mailbox; those that show the run are in `console`.
 
 Each is built after the fork from the pipeline that the supervisor loaded, and imports only
-what it needs: a worker pays nothing for the HTTP server.
+what it needs: a worker pays nothing for the HTTP server. What several need is imported before.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ again after each statement, and would wait ten times as long."""
 
 def children(loaded: LoadedPipeline, parts: Parts, listeners: Listeners, *, processes: int = 1) -> list[Child]:
     """The children that `runner run` starts: those for `parts`, with so many worker processes."""
+    _import_shared(loaded, parts)
     found: list[Child] = []
     if parts.mailbox is not None:
         run = partial(run_mailbox, parts.mailbox, listeners)
@@ -76,6 +77,15 @@ def children(loaded: LoadedPipeline, parts: Parts, listeners: Listeners, *, proc
             run = partial(run_worker, loaded, name, stages, box, number)
             found.append(Child(name, run, made_of=made_of, leave=LEAVE))
     return found
+
+
+def _import_shared(loaded: LoadedPipeline, parts: Parts) -> None:
+    """Import what several children need. Before the fork that takes time and memory once, and a child that is
+    started again is up sooner."""
+    if loaded.pipeline.ledger is not None and (parts.intake is not None or parts.stages):
+        import runner.ledger.ledger  # noqa: F401
+    if [parts.intake, parts.health, parts.console].count(None) < 2:
+        import flask  # noqa: F401
 
 
 def run_worker(

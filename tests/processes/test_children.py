@@ -102,3 +102,32 @@ def test_the_supervisor_pays_for_none_of_its_childrens_libraries() -> None:
     program = "import sys, runner.processes.children; print(*sorted(sys.modules))"
     modules = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert {"flask", "granian", "aiosmtpd", "jsonschema"} & set(modules) == set()
+
+
+SHARING = """
+import sys
+from runner.config.loader import load
+from runner.processes.children import children
+from runner.processes.listeners import Listeners
+from runner.processes.parts import parts_of
+
+loaded = load(sys.argv[1])
+children(loaded, parts_of(loaded.pipeline, []), Listeners({}))
+print(*sorted(sys.modules))
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "shared"),
+    [
+        ("", set()),
+        ("    ledger: sqlite:ledger.db\n", {"sqlalchemy"}),
+        ('    console: {listen: "127.0.0.1:0"}\n', {"flask"}),
+    ],
+)
+def test_what_several_children_need_is_imported_once_and_what_no_two_need_is_not(
+    tmp_path: Path, more: str, shared: set[str]
+) -> None:
+    command = [sys.executable, "-c", SHARING, str(write(tmp_path, PIPELINE + more))]
+    modules = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert {"flask", "granian", "aiosmtpd", "sqlalchemy"} & set(modules) == shared
