@@ -123,6 +123,8 @@ class Http:
     """None: HTTP without TLS."""
     max_body: int = 65_536
     """Bytes."""
+    max_bodies: int = 268_435_456
+    """Bytes of the bodies of all requests that have no answer yet; one more gets 503."""
     confirm_timeout: float = 5.0
     """Seconds that a request waits for the broker's confirm before its 503."""
     request_timeout: float = 10.0

@@ -23,7 +23,7 @@ from runner.message import Destination
 from runner.pipeline import Address, HttpRoute, Pipeline, Stage
 from runner.retry import RetryPolicy
 from runner.topology import dead_letter_queue, migration_queue, quarantine_queue
-from runner.units import format_duration
+from runner.units import format_duration, format_size
 from runner.wording import did_you_mean, quoted
 
 MOST_HINTS = 20
@@ -126,6 +126,15 @@ def _http_paths(draft: Draft) -> Iterator[Problem]:
         if first != str(route):
             message = f"route {route} is the same as {first}, but for the '/' at the end; remove one"
             yield draft.document.problem(trail, message, key=True)
+
+
+def _http_sizes(draft: Draft) -> Iterator[Problem]:
+    http = draft.pipeline.http
+    if http is not None and http.max_bodies < http.max_body:
+        trail = next(trail for key in ("max_bodies", "max_body") if draft.document.node(trail := ("http", key)))
+        all_of_them, one = format_size(http.max_bodies), format_size(http.max_body)
+        message = f"http.max_bodies {all_of_them} is less than max_body {one}; raise it, or lower max_body"
+        yield draft.document.problem(trail, message)
 
 
 def _shared_status(draft: Draft) -> Iterator[Problem]:
@@ -383,6 +392,7 @@ _CHECKS: tuple[Check, ...] = (
     _companions,
     _renamed,
     _http_paths,
+    _http_sizes,
     _shared_status,
     _route_order,
     _same_destination_twice,

@@ -238,6 +238,7 @@ class _Reader:
             **_given(
                 listen=self._listen("http"),
                 max_body=self._parsed(("http", "max_body"), _body_size),
+                max_bodies=self._parsed(("http", "max_bodies"), parse_size),
                 confirm_timeout=self._duration(("http", "confirm_timeout"), 0.001, 600.0),
                 request_timeout=self._duration(("http", "request_timeout"), 0.1, 3600.0),
                 max_connections=self._parsed(("http", "max_connections"), _whole),

@@ -99,6 +99,7 @@ def _sealing(pipeline: Pipeline) -> Lines:
 def _http(http: Http, pipeline: Pipeline) -> Lines:
     yield from ("", "http:", f"  listen: {scalar(str(http.listen))}")
     yield f"  max_body: {format_size(http.max_body)}"
+    yield f"  max_bodies: {format_size(http.max_bodies)}"
     yield f"  confirm_timeout: {format_duration(http.confirm_timeout)}"
     yield from _tls(http.tls, pipeline)
     yield f"  request_timeout: {format_duration(http.request_timeout)}"

@@ -1,4 +1,4 @@
-"""How a body comes in: not too large, not too slowly, and not at all once we stop.
+"""How a body comes in: not too large, not too many at once, not too slowly, and not at all once we stop.
 
 Left out: the header, for which the server has a limit and a time-out (see `serving`).
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from runner.intake.problems import TurnedAway, problem, slow, stopping, too_large
+from runner.intake.problems import TurnedAway, overfull, problem, slow, stopping, too_large
 
 if TYPE_CHECKING:
     from flask import Response
@@ -33,35 +33,52 @@ class Arrivals:
         """The tick at which each began, the oldest first."""
         self._tick = 0
         self._stopping = False
+        self.held = 0
+        """Bytes of all bodies that are coming in, and of those that are here; who gets one subtracts it in the end."""
         self._look()
 
     async def body(self, length: str, protocol: HTTPProtocol) -> bytes:
         """A body of `length` bytes, as the server has read it in the header; empty where the
-        body comes in chunks, or there is none. Raises TurnedAway where it is too large (without
-        reading the rest of it), is cut short, takes too long, or we stop."""
+        body comes in chunks, or there is none. Raises TurnedAway where it is too large, or too much
+        is held already (without reading the rest of it), it is cut short, takes too long, or we stop."""
         if self._stopping:
             raise TurnedAway(stopping())
-        if length and int(length) > self._http.max_body:
+        size = int(length) if length else 0
+        if size > self._http.max_body:
             raise TurnedAway(too_large(self._http))
+        if self.held + size > self._http.max_bodies:
+            raise TurnedAway(overfull(self._http))
+        self.held += size
         task = asyncio.current_task()
         self._began[task] = self._tick
         try:
             body = await (protocol() if length else self._chunks(protocol))
+            if length and len(body) != size:
+                raise TurnedAway(problem(400, f"the body has {len(body)} bytes, and not {length} as its header says"))
         except asyncio.CancelledError:
+            self.held -= size
             raise TurnedAway(stopping() if self._stopping else slow(self._http)) from None
+        except BaseException:
+            self.held -= size
+            raise
         finally:
             del self._began[task]
-        if length and len(body) != int(length):
-            raise TurnedAway(problem(400, f"the body has {len(body)} bytes, and not {length} as its header says"))
         return body
 
     async def _chunks(self, protocol: HTTPProtocol) -> bytes:
         chunks, received = [], 0
-        async for chunk in protocol:
-            received += len(chunk)
-            if received > self._http.max_body:
-                raise TurnedAway(too_large(self._http))
-            chunks.append(chunk)
+        try:
+            async for chunk in protocol:
+                received += len(chunk)
+                self.held += len(chunk)
+                if received > self._http.max_body:
+                    raise TurnedAway(too_large(self._http))
+                if self.held > self._http.max_bodies:
+                    raise TurnedAway(overfull(self._http))
+                chunks.append(chunk)
+        except BaseException:
+            self.held -= received
+            raise
         return b"".join(chunks)
 
     async def discard(self, protocol: HTTPProtocol, answered: Response) -> None:

@@ -129,6 +129,12 @@ def too_large(http: Http) -> ProblemResponse:
     return problem(413, f"the body is larger than {format_size(http.max_body)}")
 
 
+def overfull(http: Http) -> ProblemResponse:
+    """The answer to a body for which there is no room beside those of other requests: 503."""
+    detail = f"the bodies of all requests are larger than {format_size(http.max_bodies)}; send it again later"
+    return problem(503, detail, headers={"Retry-After": str(RETRY_AFTER)})
+
+
 def slow(http: Http) -> ProblemResponse:
     """The answer to a body that doesn't arrive in time; it ends the connection."""
     detail = f"the body has not arrived within {format_duration(http.request_timeout)}"

@@ -97,7 +97,7 @@ class Application:
         desk = self._desks.get((scope.method, scope.path))
         tell = self._events.accepted
         began = time.perf_counter() if tell is not None else 0.0
-        arrived = False
+        arrived, size = False, 0
         admitted, carried = _STRANGER, NO_HEADERS
         self.busy += 1
         try:
@@ -110,7 +110,7 @@ class Application:
                 if desk.carries:
                     carried = desk.carried(partial(_listed, headers))
             body = await self._arrivals.body(headers.get("content-length", ""), protocol)
-            arrived = True
+            arrived, size = True, len(body)
             if desk is None:
                 self._respond(protocol, await self._elsewhere(scope, body))
                 return
@@ -153,6 +153,7 @@ class Application:
             self._refuse(protocol, desk, internal_error(error, scope.method, scope.path))
         finally:
             self.busy -= 1
+            self._arrivals.held -= size
 
     def _refuse(self, protocol: HTTPProtocol, desk: Desk | None, problem: ProblemResponse) -> None:
         self._events.refused(desk.route if desk is not None else "", problem.status_code, problem.reason)

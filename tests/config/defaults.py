@@ -37,6 +37,7 @@ DEFAULTS: dict[str, Any] = {
     "stages.*.record": dict(_STAGE.record),
     "http.listen": str(_HTTP.listen),
     "http.max_body": format_size(_HTTP.max_body),
+    "http.max_bodies": format_size(_HTTP.max_bodies),
     "http.confirm_timeout": format_duration(_HTTP.confirm_timeout),
     "http.request_timeout": format_duration(_HTTP.request_timeout),
     "http.max_connections": _HTTP.max_connections,

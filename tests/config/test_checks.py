@@ -68,6 +68,7 @@ def test_a_misspelt_name_does_not_make_its_queue_look_unused() -> None:
         (changed("consume: b", "retry: {attempts: ¦15, factor: 1.1}, consume: b"), "stage two: retry has 14 different waits, each of which is a queue; 12 are the most: raise factor, or lower attempts or max_delay"),
         (changed("consume: b", "retry: {delay: ¦10m}, consume: b"), "stage two: retry.delay 10m is longer than max_delay 5m; lower it or raise max_delay"),
         (changed("stages:", "defaults: {retry: {delay: ¦10m}}\nstages:"), "defaults: retry.delay 10m is longer than max_delay 5m; lower it or raise max_delay"),
+        (changed("http: {", "http: {max_body: 2MiB, max_bodies: ¦1MiB, "), "http.max_bodies 1MiB is less than max_body 2MiB; raise it, or lower max_body"),
         (changed("stages:", "mailbox: {listen: ¦127.0.0.1:5000}\nstages:"), "mailbox and http both listen on port 5000; give one of them another"),
         (changed("stages:", "mailbox: {listen: ¦0.0.0.0:5000}\nstages:"), "mailbox and http both listen on port 5000; give one of them another"),
         (changed("stages:", "health: {listen: ¦127.0.0.1:5000}\nstages:"), "health and http both listen on port 5000; give one of them another"),

@@ -50,6 +50,7 @@ defaults: {{retry: {{attempts: 3, delay: 1s}}, concurrency: 2, prefetch: 10, tim
 http:
   listen: "[::1]:0"
   max_body: 1MiB
+  max_bodies: 1GiB
   confirm_timeout: 500ms
   request_timeout: 1m
   max_connections: 100
@@ -112,6 +113,7 @@ stages:
             Address("::1", 0),
             (HttpRoute("PUT", "/orders/new", (both,), verify=Verify((b"ABC" * 8, b"ABD" * 9), tolerance=60.0)),),
             max_body=1 << 20,
+            max_bodies=1 << 30,
             confirm_timeout=0.5,
             request_timeout=60.0,
             max_connections=100,

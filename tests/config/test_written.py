@@ -26,6 +26,7 @@ defaults: {retry: {attempts: 3, delay: 1s}, prefetch: 10}
 http:
   listen: "[::1]:0"
   max_body: 1000
+  max_bodies: 2000
   confirm_timeout: 500ms
   request_timeout: 1m
   max_connections: 100
