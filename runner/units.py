@@ -10,22 +10,25 @@ import re
 _MILLISECONDS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|d|h|m|s)")
 _DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
+LONGEST = 1e12
+"""Seconds, some 30,000 years: more counts as that, since a float may be too large for any whole number."""
 _RATE = re.compile(r"([1-9][0-9]{0,8})/(s|m|h|d)")
 _BYTES = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "B": 1}
 _SIZE = re.compile(r"(\d{1,15}) ?(GiB|MiB|KiB|B)")
 
 
 def parse_duration(text: str | int | float) -> float:
-    """Seconds of `text`: a number of seconds, or parts such as `1h30m`.
+    """Seconds of `text`: a number of seconds, or parts such as `1h30m`; at most LONGEST.
 
     Raises ValueError with a sentence for the user.
     """
     if isinstance(text, (int, float)) and not isinstance(text, bool):
-        return float(text)
+        return min(float(text), LONGEST)
     compact = str(text).replace(" ", "")
     if not _DURATION.fullmatch(compact):
         raise ValueError(f"{text!r} is not a duration; write 500ms, 2s, 15m, 1h30m or 7d")
-    return sum(float(number) * _MILLISECONDS[unit] for number, unit in _DURATION_PART.findall(compact)) / 1000
+    milliseconds = sum(float(number) * _MILLISECONDS[unit] for number, unit in _DURATION_PART.findall(compact))
+    return min(milliseconds / 1000, LONGEST)
 
 
 def format_duration(seconds: float) -> str:

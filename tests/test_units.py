@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.units import format_duration, format_rate, format_size, parse_duration, parse_rate, parse_size
+from runner.units import LONGEST, format_duration, format_rate, format_size, parse_duration, parse_rate, parse_size
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,8 @@ from runner.units import format_duration, format_rate, format_size, parse_durati
         ("7d", 604_800),
         (5, 5),
         (0.25, 0.25),
+        (1e308, LONGEST),
+        ("9" * 400 + "d", LONGEST),
     ],
 )
 def test_a_duration_is_read(text: str | float, seconds: float) -> None:

@@ -18,6 +18,10 @@ _ADDRESS = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_ENCODED = re.compile(
+    r"(?<![\w.+-])(?P<first>[\w.+-])[\w.+-]*+(?P<at>%40|＠|﹫|\\u0040|&\#(?:64|x40);|&commat;)(?=[\w\[])", re.IGNORECASE
+)
+"""With another `@`: in a query (`?email=jane%40example.com`, as HTTP libraries log it), in JSON, in HTML."""
 
 
 def mask_addresses(text: str) -> str:
@@ -25,7 +29,8 @@ def mask_addresses(text: str) -> str:
 
     Our own Message-IDs stay, and so does the user in a URL, who is not a payer.
     """
-    return _ADDRESS.sub(_masked, text) if "@" in text else text
+    plain = _ADDRESS.sub(_masked, text) if "@" in text else text
+    return _ENCODED.sub(r"\g<first>•••\g<at>", plain)
 
 
 def _masked(found: re.Match[str]) -> str:

@@ -33,7 +33,7 @@ _ESCAPE = (
 _LEADS = {"one": 1, "two": 2, "four": 4}
 _LEAD = r"(?P<one> \\x[A-Fa-f] | \\u00[A-Fa-f] | %[A-Fa-f]) | (?P<two> \\x | %) | (?P<four> \\u)"
 """An escape whose last digits, so many, may be taken for the first of what follows: `\xa04111`."""
-_GAP = rf"(?: {_ESCAPE} | b(?=['\"]) | [^\w•] | _ ){{1,16}}+"
+_GAP = rf"(?: {_ESCAPE} | b(?=['\"]) | [^\w•] | _ | (?<!•) • (?!•) ){{1,16}}+"  # •••• is a mask's
 _TOKEN = re.compile(
     rf"{_KEPT} | (?: {_LEAD} )?+ (?P<run> \d (?: \d | {_GAP} (?!{_KEPT}) \d ){{{FEWEST - 1},}}+ )", re.VERBOSE
 )

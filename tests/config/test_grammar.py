@@ -63,6 +63,7 @@ STAGE = "consume: a, handler: 'tests.config.handlers:take'"
         ("queues: {a: {delivery_limit: ¦1.5}}\n", "queue a: delivery_limit is 1.5, but must be a whole number from 1 to 1000"),
         (f"{QUEUES}stages: {{s: {{{STAGE}, concurrency: ¦257}}}}\n", "stage s: concurrency is 257, but must be a whole number from 1 to 256"),
         (f"{QUEUES}stages: {{s: {{{STAGE}, timeout: ¦never}}}}\n", "stage s: timeout is 'never', but must be a duration, such as 30s or 15m, or off"),
+        (f"{QUEUES}stages: {{s: {{{STAGE}, timeout: ¦1e308}}}}\n", "stage s: timeout is 11574074d1h46m40s, but must be from 100ms to 30d"),
         (f"{QUEUES}stages: {{s: {{{STAGE}, timeout: ¦0}}}}\n", "stage s: timeout is 0s, but must be from 100ms to 30d"),
         (f"{QUEUES}stages: {{s: {{{STAGE}, prefetch: ¦many}}}}\n", "stage s: prefetch is 'many', but must be a whole number from 1 to 65535"),
         (f"{QUEUES}defaults: {{retry: {{attempts: ¦101}}}}\n", "defaults.retry.attempts is 101, but must be a whole number from 1 to 100"),

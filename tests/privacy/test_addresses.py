@@ -17,6 +17,13 @@ from runner.privacy.addresses import mask_addresses as mask
         ("jürgen@müller.example", "j•••@müller.example"),
         ("a@b, c@[127.0.0.1]", "a•••@b, c•••@[127.0.0.1]"),
         ("4111111111111111@example.com", "4•••@example.com"),
+        ("GET /customers?email=jane.doe%40example.com&n=1", "GET /customers?email=j•••%40example.com&n=1"),
+        ("GET /jane%40example.com/bob%40example.com", "GET /j•••%40example.com/b•••%40example.com"),
+        ('{"user": "jane\\u0040example.com"}', '{"user": "j•••\\u0040example.com"}'),
+        (
+            "jane＠example.com, jane&#64;example.com, jane&commat;example.com",
+            "j•••＠example.com, j•••&#64;example.com, j•••&commat;example.com",
+        ),
     ],
 )
 def test_of_an_address_the_first_character_and_the_domain_stay(text: str, masked: str) -> None:

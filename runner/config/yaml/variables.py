@@ -153,7 +153,10 @@ class _Expansion:
         elif file:
             return self._content(file, start, f"{name}_FILE names '{one_line(file)}', which")
         elif needed and name not in self._environ:
-            self._fault(start, f"the variable {name} isn't set; set it, or give a default: ${{{name}:-...}}")
+            self._fault(
+                start,
+                f"the variable {printable(name)} isn't set; set it, or give a default: ${{{printable(name)}:-...}}",
+            )
         if value:
             self.source = max(self.source, Source.VARIABLE)
         return value

@@ -77,6 +77,11 @@ def test_each_missing_variable_is_reported_with_its_place_among_them() -> None:
     ]
 
 
+def test_a_missing_variable_with_a_long_name_does_not_fill_the_screen() -> None:
+    [problem] = expand(f"${{{'A' * 100_000}}}").problems
+    assert len(problem.reason) < 200
+
+
 @pytest.mark.parametrize(
     "text", ["${}", "${1}", "${A-x}", "${A:=x}", "${A:?x}", "${ A }", "${A B}", "${A${B}}", "${file:}"]
 )
