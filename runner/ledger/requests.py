@@ -135,7 +135,7 @@ class Claim:
     def decide(self, row: Row, taken: set[tuple[str, str]]) -> None:
         requested = self.requested
         key = (requested.caller, requested.key)
-        if row["message"] == requested.message and row["answer"] is None and key not in taken:
+        if self._is_mine(row) and key not in taken:
             self._grant(row, key, taken)
         elif row["expires_at"] <= self._at:
             row.update(self.first_row())
@@ -148,6 +148,12 @@ class Claim:
             self.claimed = InFlight(left)
         else:
             self._grant(row, key, taken)
+
+    def _is_mine(self, row: Row) -> bool:
+        """Whether it is the row of this very request, now or in a transaction whose end was lost. The
+        message's id alone doesn't tell: that of a signed request is the same when it is sent again."""
+        is_now = bool(row["busy_until"] == self._at + self._busy)
+        return is_now and row["message"] == self.requested.message and row["answer"] is None
 
     def _grant(self, row: Row, key: tuple[str, str], taken: set[tuple[str, str]]) -> None:
         row["busy_until"] = self._at + self._busy

@@ -82,6 +82,17 @@ def test_a_body_is_known_by_what_an_older_key_made_of_it(ledger: Ledger) -> None
     assert claim(ledger, "m3", body="by the newer key") == Mismatch()
 
 
+def test_a_request_whose_message_has_the_same_id_each_time_is_in_flight_too(ledger: Ledger, clock: list[float]) -> None:
+    """As that of a signed request has."""
+    assert claim(ledger, "m1", busy=60.0) == Granted("m1")
+    assert claim(ledger, "m1", busy=60.0) == Granted("m1")  # its own transaction, whose end was lost
+    clock[0] += 20.0
+    assert in_flight(claim(ledger, "m1", busy=60.0)) == 40.0
+    assert claim(ledger, "m1", body="another") == Mismatch()
+    clock[0] += 41.0
+    assert claim(ledger, "m1", busy=60.0) == Granted("m1")
+
+
 def test_what_was_not_answered_202_may_come_again_at_once_as_the_same_message(ledger: Ledger) -> None:
     claim(ledger, "m1")
     answer(ledger, answer=None)
