@@ -170,7 +170,7 @@ class Decider:
             return [*self.done(delivery, result.result), self._looked_up_later(delivery)]
         if not self.publishes:
             if result is not None and isinstance(result, Receipt):
-                delivery.receipt = result
+                delivery.receipt = _masked_receipt(result) if delivery.opened else result
             return ()
         if isinstance(result, (list, tuple)) and not isinstance(result, Message):
             numbered = enumerate(result, start=1)
@@ -366,6 +366,16 @@ def _shown(text: str) -> str:
 def word(violations: Sequence[Violation]) -> str:
     """Violations in one line for a log or a dead letter."""
     return "; ".join(str(violation) for violation in violations[:5])
+
+
+def _masked_receipt(receipt: Receipt) -> Receipt:
+    """Without what its handler reveals: it is kept when that is no longer known."""
+
+    def masked(value: object) -> object:
+        text = str(value)
+        return value if (shown := OPEN.hide(text)) == text else shown
+
+    return Receipt({OPEN.hide(str(name)): masked(value) for name, value in receipt.items()})
 
 
 def _refuse_in_the_clear(opened: Sequence[str], messages: Sequence[Outgoing]) -> None:

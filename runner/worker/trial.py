@@ -89,7 +89,7 @@ def try_stage(
         payload = routed[0].payload
     alone = dataclasses.replace(stage, concurrency=1, breaker=None, reconcile=())
     router = Router(stage.publish, topology, loaded.schemas, loaded.sealer)
-    decider = Decider(alone, loaded.schemas.get(stage.consume), router, loaded.sealer)
+    decider = _Holding(alone, loaded.schemas.get(stage.consume), router, loaded.sealer)
     watched, factory = _Watched(), _Keeping(loaded.handlers[stage.name])
     worker = StageWorker(alone, factory, decider, watched, Events([watched]), hung=lambda: None)
     worker.enter()
@@ -101,13 +101,17 @@ def try_stage(
     trial = watched.trial(message_id, time.monotonic() - began)
     worker.stop()
     worker.join(time.monotonic() + alone.concurrency)
-    if not factory.results:
-        return trial
-    result = factory.results[0]
+    shown = _with_result(trial, factory.results[0], stage, router) if factory.results else trial
+    decider.let_go_now(delivery)
+    return shown
+
+
+def _with_result(trial: Trial, result: Any, stage: Stage, router: Router) -> Trial:
+    """With what its handler returned, masked."""
     if isinstance(result, Receipt) and not stage.publish:
-        shown = {str(name): mask(str(value)) for name, value in result.items()}
-        return dataclasses.replace(trial, receipt=shown)
-    return dataclasses.replace(trial, products=tuple(_products(result, message_id, router)) if stage.publish else ())
+        told = {mask(str(name)): mask(str(value)) for name, value in result.items()}
+        return dataclasses.replace(trial, receipt=told)
+    return dataclasses.replace(trial, products=tuple(_products(result, trial.id, router)) if stage.publish else ())
 
 
 def _products(result: Any, id: str, router: Router) -> Iterable[Product]:
@@ -128,6 +132,15 @@ def _worded(refusal: Refusal, queue: str) -> str:
     if refusal.detail:
         return f"the body is not JSON: {refusal.detail}"
     return f"the body breaks the schema of {refusal.queue or queue}: {'; '.join(map(str, refusal.violations))}"
+
+
+class _Holding(Decider):
+    """Knows what a handler had open until its result is shown."""
+
+    def let_go(self, delivery: Delivery) -> None: ...
+
+    def let_go_now(self, delivery: Delivery) -> None:
+        super().let_go(delivery)
 
 
 class _Keeping:

@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -26,6 +27,7 @@ from runner.message import (
     Delivery,
     Destination,
     Outgoing,
+    Receipt,
     Session,
     last_error,
 )
@@ -425,6 +427,16 @@ def test_a_result_that_repeats_a_revealed_value_in_the_clear_is_refused(sealer: 
     with pytest.raises(Reject, match="in the clear, within another text"):
         decided.done(taken, {**body, "note": f"card {body['cardNo']}"})
     decided.let_go(taken)
+
+
+def test_a_receipt_keeps_nothing_of_a_revealed_value(sealer: Sealer) -> None:
+    decided, taken = sealing(sealer, "cardNo"), delivery(at_rest(sealer))
+    decided.publishes = False
+    number = decided.message(taken).body["cardNo"]
+    decided.done(taken, Receipt(answer=f"250 charged {number}", number=number, ticket=7, seen={"it": number}))
+    decided.let_go(taken)
+    assert taken.receipt == {"answer": "250 charged ····2345", "number": "····2345", "ticket": 7, "seen": ANY}
+    assert UNUSUAL not in str(taken.receipt)
 
 
 def test_a_short_revealed_value_may_be_in_a_result_by_chance(sealer: Sealer) -> None:

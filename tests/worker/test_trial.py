@@ -11,6 +11,7 @@ import pytest
 
 from runner import Message, Pause, Receipt, Reject, Retry
 from runner.config.loader import LoadedPipeline
+from runner.privacy.masking import mask
 from runner.worker.trial import Trial, try_stage
 from tests.pipelines import loaded
 from tests.worker.remembering import HANDLER, Scripted
@@ -132,6 +133,15 @@ def test_a_receipt_is_shown_masked(pipeline: LoadedPipeline) -> None:
     Scripted.do = lambda _message: Receipt(answer="250 for a@example.com")
     found = trial(pipeline, stage="three")
     assert (found.fate, found.receipt) == ("handled", {"answer": "250 for a•••@example.com"})
+
+
+def test_what_a_handler_repeats_of_a_revealed_value_is_shown_masked_even_if_it_looks_like_no_card(
+    pipeline: LoadedPipeline,
+) -> None:
+    Scripted.do = lambda message: {"amount": 7, "note": f"charged {message.body['card']}"}
+    found = trial(pipeline, {"card": "12-unusual-9876"})
+    assert (found.fate, found.products[0].body["note"]) == ("dead", "charged ····9876")
+    assert mask("12-unusual-9876") == "12-unusual-9876"  # it is forgotten then
 
 
 def test_a_sealed_body_opens_under_its_own_id(pipeline: LoadedPipeline) -> None:
