@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +16,11 @@ from runner.brokers.registry import connect
 from runner.errors import LedgerAwayError
 from runner.intake.gate import site_of
 from runner.ledger import apikeys
+from runner.ledger.hops import HopKey
 from runner.ledger.ledger import Ledger
 from tests.http_client import Answer, Client
 from tests.intake.served import WAYS, assert_problem, stored
+from tests.ledger.ledgers import published, record
 from tests.pipelines import loaded
 from tests.waiting import wait_until
 
@@ -138,6 +141,14 @@ def test_a_caller_is_told_only_how_his_own_messages_stand(shop: Shop) -> None:
     assert shop.get(place, "shop").json["status"] == "done"
     assert_problem(shop.get(place, "other"), 404, "nothing is known")
     assert_problem(shop.get(place), 401, "Authorization: Bearer")
+
+
+def test_a_caller_is_told_of_his_message_though_the_clock_of_a_worker_is_behind(shop: Shop) -> None:
+    place = shop.post("/pay", "shop").headers["Location"]
+    copy = HopKey(place.rpartition("/")[2], "later")
+    assert record(shop.ledger, published(copy, by="a_stage", at=time.time() - 60)) is None
+    assert shop.get(place, "shop").json["stages"][0]["queue"] == "later"
+    assert_problem(shop.get(place, "other"), 404, "nothing is known")
 
 
 def test_without_the_ledger_nobody_is_known(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
