@@ -1,4 +1,4 @@
-"""Paths that a user names: whether such a file can exist, and its content.
+"""Paths that a user names: whether such a file can exist, which one it is, and its content.
 
 Left out: what the content means.
 """
@@ -51,6 +51,15 @@ def read_file(path: Path, most: int) -> bytes:
     if len(content) > most:
         raise FileReadError(f"is larger than {format_size(most)}")
     return content
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """What tells this file from another of the same name; None if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _without_waiting(path: str, flags: int) -> int:

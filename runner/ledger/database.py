@@ -19,6 +19,7 @@ from runner.errors import LedgerAwayError, LedgerDeadlockError, LedgerError, Led
 from runner.ledger import tables
 from runner.ledger.url import path_of
 from runner.locks import WriteLock
+from runner.paths import identity
 from runner.privacy.files import make_file, make_folder
 from runner.privacy.redaction import hide_password
 
@@ -57,7 +58,9 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        path = path_of(url)
+        path = self._path = path_of(url)
+        self._identity: tuple[int, int] | None = None
+        """Of SQLite's file, once it was opened."""
         self.is_sqlite = path is not None
         self._writing = None if path is None else WriteLock(path.with_name(f"{path.name}.run") / "write.turn")
         self._place = f"{path}: " if path is not None else ""
@@ -89,14 +92,14 @@ class Database:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """For reading; each statement sees what is committed."""
-        with _errors_told(self._place), self._engine.connect() as connection:
+        with _errors_told(self._place), self._connected() as connection:
             yield connection
 
     @contextmanager
     def transaction(self, wait: float | None = BUSY_TIMEOUT) -> Iterator[Connection]:
         """All or nothing; on SQLite, alone, after at most `wait` seconds (None: however long it takes) in which
         others write. A connection that breaks in it is dropped."""
-        with _errors_told(self._place), self._turn(wait), self._engine.connect() as connection:
+        with _errors_told(self._place), self._turn(wait), self._connected() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
             try:
                 yield connection
@@ -117,6 +120,16 @@ class Database:
             yield
         finally:
             self._writing.release()
+
+    def _connected(self) -> Connection:
+        """Not to a file of the same name that knows nothing, nor to one that nobody finds again."""
+        if self._identity is not None and self._path is not None and identity(self._path) != self._identity:
+            what_to_do = "stop every runner that uses it, and start again"
+            raise LedgerSetupError(f"{self._path}: was removed or replaced while it was in use; {what_to_do}")
+        connection = self._engine.connect()
+        if self._identity is None and self._path is not None:
+            self._identity = identity(self._path)
+        return connection
 
     def insert(self, table: Table) -> Any:
         """An INSERT that may say what happens `on_conflict`."""

@@ -231,15 +231,6 @@ def _damaged(path: Path, detail: str) -> BrokerSetupError:
     )
 
 
-def identity(path: Path) -> tuple[int, int] | None:
-    """What tells this file from another of the same name; None if there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
 # -- Kept small ---------------------------------------------------------------------------
 
 SPARE_PAGES = 1024

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from runner.brokers.answer import Answer
 from runner.brokers.base import Consumer
-from runner.brokers.embedded.file import DiskFullError, explain, explained, identity
+from runner.brokers.embedded.file import DiskFullError, explain, explained
 from runner.brokers.embedded.inbox import Inbox, Work
 from runner.brokers.embedded.presence import Presence
 from runner.brokers.embedded.store import DeclaredDeadError, ReplacedError, Store
@@ -24,6 +24,7 @@ from runner.brokers.embedded.turn import Destinations, Hand, Subscription, Turn
 from runner.errors import BrokerError, BrokerSetupError, BrokerUnavailableError
 from runner.events import UNWATCHED, Events
 from runner.message import Outgoing, Session
+from runner.paths import identity
 from runner.topology import Topology
 
 log = logging.getLogger("runner.broker")

@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from runner.brokers.embedded.books import PLACES, set_right
-from runner.brokers.embedded.file import empty_log, identity, open_file, shrink
+from runner.brokers.embedded.file import empty_log, open_file, shrink
 from runner.brokers.embedded.presence import Grave, Presence
 from runner.brokers.embedded.reading import Taken, surely_usable, unpacked
 from runner.errors import LONGEST_DELAY
 from runner.message import LARGEST_COUNT, is_usable, new_id
+from runner.paths import identity
 from runner.topology import Topology
 
 CLAIM_BYTES = 64 * 1024 * 1024
