@@ -222,6 +222,11 @@ def owner(route: HttpRoute, caller: str) -> str:
     return f"{route} ({caller})" if caller else str(route)
 
 
+def is_owned(publisher: str) -> bool:
+    """Whether that is a route and its caller, as `owner` has them."""
+    return publisher.endswith(")") and " (" in publisher
+
+
 def _turned_away(status: int, detail: str, *, retry_after: int | None = None) -> TurnedAway:
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
     return TurnedAway(problems.problem(status, detail, headers=headers))

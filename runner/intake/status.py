@@ -13,7 +13,7 @@ from flask import Response, request
 from runner.errors import LedgerError
 from runner.intake.gate import known_caller
 from runner.intake.problems import RETRY_AFTER, TurnedAway, answer, problem
-from runner.intake.register import owner
+from runner.intake.register import is_owned, owner
 from runner.message import is_usable
 from runner.pipeline import HttpRoute
 
@@ -37,7 +37,8 @@ OUTCOMES = {
 
 class StatusView:
     """One of Flask's view functions. `stages` are the stages of queues, by name; `ring` knows the
-    callers where `routes`, whose messages it tells of, ask for an API key. Each caller is told of his own."""
+    callers where `routes`, whose messages it tells of, ask for an API key. Each caller is told of his own, and
+    nobody else is, by no other route either."""
 
     def __init__(
         self, ledger: Ledger, stages: dict[str, str], routes: Sequence[HttpRoute] = (), ring: KeyRing | None = None
@@ -68,8 +69,10 @@ class StatusView:
         return found
 
     def _is_told(self, journey: Journey, caller: str) -> bool:
-        owners = {owner(route, caller) for route in self._routes}
-        return self._ring is None or any(hop.publisher in owners for hop in journey.hops)  # whatever clock is behind
+        publishers = {hop.publisher for hop in journey.hops}  # whichever is first: a clock may be behind
+        if self._ring is None:
+            return not any(is_owned(publisher) for publisher in publishers)
+        return not publishers.isdisjoint(owner(route, caller) for route in self._routes)
 
 
 def status_document(journey: Journey, stages: dict[str, str]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ PIPELINE = """
         POST /pay: {publish: payments, auth: api_key, idempotency: optional, status: "/payments/{id}"}
         POST /few: {publish: payments, auth: api_key, rate_limit: 2/h, idempotency: optional}
         POST /open: {publish: payments, rate_limit: 2/h}
+        POST /told: {publish: payments, status: "/told/{id}"}
     queues: {payments: {}}
 """
 
@@ -141,6 +142,12 @@ def test_a_caller_is_told_only_how_his_own_messages_stand(shop: Shop) -> None:
     assert shop.get(place, "shop").json["status"] == "done"
     assert_problem(shop.get(place, "other"), 404, "nothing is known")
     assert_problem(shop.get(place), 401, "Authorization: Bearer")
+
+
+def test_the_status_of_another_route_tells_no_stranger_of_a_callers_message(shop: Shop) -> None:
+    sent = shop.post("/pay", "shop").json["id"]
+    assert [shop.get(f"/told/{sent}", caller).status for caller in ("", "other")] == [404, 404]
+    assert shop.get(shop.post("/told").headers["Location"]).json["status"] == "done"
 
 
 def test_a_caller_is_told_of_his_message_though_the_clock_of_a_worker_is_behind(shop: Shop) -> None:
