@@ -3,6 +3,7 @@
     url.py       which database a URL names
     tables.py    the tables, and their versions
     database.py  connections and transactions; all that differs between the databases
+    patience.py  an end to reads from a server that does not answer
     writer.py    one thread that writes whatever has come together in one transaction
     condition.py how a ledger stands, for whoever only looks
     holders.py   which processes are alive that hold messages

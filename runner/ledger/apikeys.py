@@ -76,7 +76,7 @@ class ApiKeys:
     def all(self) -> list[ApiKey]:
         """In the order in which they were made."""
         columns = [API_KEY.c[name] for name in ApiKey._fields]
-        with self._database.connection() as connection:
+        with self._database.prompt_connection() as connection:
             return [ApiKey(*row) for row in connection.execute(select(*columns).order_by(API_KEY.c.created_at))]
 
     def revoke(self, key: ApiKey) -> None:

@@ -6,7 +6,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from runner.errors import LedgerAwayError, LedgerDeadlockError, LedgerError, LedgerSetupError
 from runner.ledger import tables
+from runner.ledger.patience import Patience
 from runner.ledger.url import path_of
 from runner.locks import WriteLock
 from runner.paths import identity
@@ -25,6 +26,10 @@ from runner.privacy.redaction import hide_password
 
 CONNECT_TIMEOUT = 5
 """Seconds."""
+READ_TIMEOUT = 5.0
+"""Seconds that a request waits for what it asks."""
+KEPT_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
+"""A machine that is gone without a word is noticed within half a minute, and not after a quarter of an hour."""
 BUSY_TIMEOUT = 10.0
 """Seconds that SQLite waits for another process's transaction."""
 CHECKPOINT = 10_000
@@ -81,6 +86,7 @@ class Database:
             self._engine = create_engine(
                 "postgresql+psycopg://", creator=partial(_connect_postgresql, url), isolation_level="AUTOCOMMIT"
             )
+        self._patience = Patience(READ_TIMEOUT)
 
     def upgrade(self) -> None:
         """Make and upgrade the tables, one process at a time."""
@@ -93,6 +99,15 @@ class Database:
     def connection(self) -> Iterator[Connection]:
         """For reading; each statement sees what is committed."""
         with _errors_told(self._place), self._connected() as connection:
+            yield connection
+
+    @contextmanager
+    def prompt_connection(self) -> Iterator[Connection]:
+        """The same for who can't wait: whatever takes longer than READ_TIMEOUT is away."""
+        with self.connection() as connection, ExitStack() as bounded:
+            driver: Any = connection.connection.dbapi_connection
+            if not self.is_sqlite and not driver.closed:
+                bounded.enter_context(self._patience.bounded(driver.fileno()))
             yield connection
 
     @contextmanager
@@ -211,4 +226,5 @@ def _connect_sqlite(path: Path) -> sqlite3.Connection:
 def _connect_postgresql(url: str) -> Any:
     import psycopg
 
-    return psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT, application_name="runner ledger")
+    options: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT, **KEPT_ALIVE}
+    return psycopg.connect(url, autocommit=True, application_name="runner ledger", **options)

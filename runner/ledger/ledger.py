@@ -6,7 +6,8 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 from sqlalchemy import Connection, select
@@ -180,17 +181,17 @@ class Ledger:
 
     def journey(self, id: str) -> Journey | None:
         """The journey of a message; None if nothing is known of it. Raises LedgerError."""
-        with self._database.connection() as connection:
+        with self._reading() as connection:
             return read_journey(connection, id)
 
     def late_answer_came(self, message: str) -> bool:
         """Whether a late answer to this message has come. Raises LedgerError."""
-        with self._database.connection() as connection:
+        with self._reading() as connection:
             return late.has_come(connection, message)
 
     def ended(self, ids: Sequence[str]) -> list[Journey]:
         """The journeys of those messages that have reached their end. Raises LedgerError."""
-        with self._database.connection() as connection:
+        with self._reading() as connection:
             return read_ended(connection, ids)
 
     def find(
@@ -215,6 +216,20 @@ class Ledger:
         ring = KeyRing(self.api_keys)
         self._readers.append(ring.start(self._over.wait))
         return ring
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """For who can't wait. Raises LedgerError."""
+        waits_for = "" if self._database.is_sqlite or self.away == NOT_OPEN else self.away
+        if waits_for:  # a file can be read while somebody writes
+            raise LedgerAwayError(waits_for)
+        try:
+            with self._database.prompt_connection() as connection:
+                yield connection
+        except LedgerAwayError:
+            if not self.away:  # the writer looks, too, so that others needn't wait
+                self.accept(Records(), lambda _error: None)
+            raise
 
     # -- in the background ----------------------------------------------------------------
 

@@ -42,13 +42,17 @@ class SqliteGround:
 
 
 class PostgresGround:
-    """A server: killed, and started again a little later."""
+    """A server: killed and started again a little later, or frozen for a while."""
 
     def __init__(self, node: PostgresNode) -> None:
         self._node = node
         self.url = node.new_database()
 
     def hit(self, chance: Random) -> str:
+        if chance.random() < 1 / 2:
+            with self._node.frozen():
+                wait(chance.uniform(1, 8))
+            return "PostgreSQL was frozen for a while"
         self._node.kill()
         wait(chance.uniform(0, 3))
         self._node.start()

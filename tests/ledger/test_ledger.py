@@ -139,3 +139,19 @@ def test_each_transaction_is_told_with_how_long_it_took(ledger_url: str) -> None
     assert recorded.more[0] == 1
     assert 0.0 < recorded.more[1] < 60.0
     ledger.close()
+
+
+def test_who_asks_a_server_that_does_not_answer_is_told_so_and_nobody_hangs(
+    postgres_node: PostgresNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.ledger.database.CONNECT_TIMEOUT", 2)
+    monkeypatch.setattr("runner.ledger.database.READ_TIMEOUT", 0.3)
+    ledger = Ledger(postgres_node.new_database()).open(timeout=30.0)
+    assert ledger.journey("m1") is None  # it has a connection
+    with postgres_node.frozen():
+        for _ in range(2):
+            with pytest.raises(LedgerAwayError):
+                ledger.journey("m1")
+    wait_until(lambda: not ledger.away)
+    assert ledger.journey("m1") is None
+    ledger.close()
