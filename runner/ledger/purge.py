@@ -3,7 +3,8 @@
 Hops are read in the order of their primary key, a few hundred at a time, and one turn through
 the table takes as many steps as it has pages: no index is needed for it, which every message
 would pay for. What a handler that runs once was allowed to begin, and has not finished, stays:
-whoever handles it later has to know.
+whoever handles it later has to know. So does for a while what it has finished: while a broker is
+away, the message may still lie there, and comes again.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from runner.ledger.tables import FACT, HOP, REQUEST, SPENT
 
 STEP = 500
 """Rows that are looked at in one transaction."""
+ONCE_KEPT = 86_400.0
+"""Seconds for which what a handler that runs once has finished is remembered at least."""
 EVERY = 1.0
 """Seconds between two steps."""
 
@@ -31,12 +34,15 @@ def purge_step(connection: Connection, after: str, *, before: float, now: float)
     found = list(connection.execute(ids).scalars())
     if not found:
         return ""
-    unfinished = case(((HOP.c.key_born_at.is_not(None)) & (HOP.c.state != "handled"), 1), else_=0)
+    once = HOP.c.key_born_at.is_not(None)
+    unfinished = case((once & (HOP.c.state != "handled"), 1), else_=0)
+    last = func.coalesce(HOP.c.next_at, HOP.c.changed_at)  # what waits is under way until then
     old = (
         select(HOP.c.journey)
         .where(HOP.c.journey > after, HOP.c.journey <= found[-1])
         .group_by(HOP.c.journey)
-        .having(func.max(HOP.c.changed_at) < before, func.max(unfinished) == 0)
+        .having(func.max(last) < before, func.max(unfinished) == 0)
+        .having(func.max(case((once, last + ONCE_KEPT - now), else_=-1.0)) < 0.0)
     )
     journeys = list(connection.execute(old).scalars())
     for table in (HOP, FACT):

@@ -64,12 +64,34 @@ def test_what_a_handler_that_runs_once_has_begun_and_not_finished_stays(ledger: 
     record(ledger, settled(failed, "waiting", at=OLD))
     record(ledger, settled(dead, "dead", at=OLD))
     record(ledger, settled(finished, at=OLD, result=b"[]"))
-    forget(database, before=9e9)
+    forget(database, before=9e9, now=9e9)
     assert [key.copy for key in (begun, failed, dead, finished) if ledger.journey(key.copy)] == [
         "begun",
         "failed",
         "dead",
     ]
+
+
+def test_what_a_handler_that_runs_once_has_finished_is_known_for_a_day_though_the_rest_is_forgotten_sooner(
+    ledger: Ledger, database: Database
+) -> None:
+    """The broker may be away meanwhile, and deliver it again."""
+    once = HopKey("once", "in")
+    judge(ledger, once)
+    record(ledger, settled(once, at=OLD, result=b"[]"))
+    record(ledger, settled(HopKey("other", "in"), at=OLD))
+    forget(database, now=OLD + 86_000)
+    assert [judge(ledger, once)[0].standing, ledger.journey("other")] == ["finished", None]
+    forget(database, now=OLD + 87_000)
+    assert ledger.journey("once") is None
+
+
+def test_what_waits_for_longer_than_it_is_kept_is_known_until_then(ledger: Ledger, database: Database) -> None:
+    record(ledger, settled(HopKey("m1", "in"), "waiting", at=OLD, next_at=YOUNG))
+    forget(database)
+    assert ledger.journey("m1") is not None
+    forget(database, before=YOUNG + 1)
+    assert ledger.journey("m1") is None
 
 
 def test_many_are_forgotten_in_small_steps(ledger: Ledger, database: Database) -> None:
