@@ -37,6 +37,7 @@ class Failure(NamedTuple):
     """Why a delivery was not handled. Contains no card numbers."""
 
     reason: str
+    """At most `LONGEST_ERROR` characters."""
     attempt: int
     """The number of the attempt that failed last, from 1."""
     attempts: int

@@ -13,6 +13,7 @@ from runner import Receipt
 from runner.audit import AUDIT
 from runner.engine import Engine
 from runner.history import as_document, history, search, told
+from runner.ledger.terms import LONGEST
 from tests.pipelines import loaded
 from tests.waiting import wait_until
 from tests.worker.remembering import HANDLER, Scripted, ledger_of
@@ -84,6 +85,17 @@ def test_it_is_told_with_receipts_masked_and_with_what_operators_did(tmp_path: P
     assert document["accepted_by"] == "POST /pay"
     assert document["operators"][0]["who"] == "ann"
     assert all(stage["took_seconds"] >= 0 for stage in document["stages"])
+
+
+def test_a_receipt_is_masked_before_it_is_cut(tmp_path: Path, ledger_url: str) -> None:
+    answer = "x" * (LONGEST - 10) + " 4242424242424242"
+    Scripted.do = lambda message: work(message) if message.queue == "work" else Receipt(answer=answer)
+    with Engine(loaded(tmp_path, TEXT.replace("LEDGER", ledger_url)), timeout=30) as engine:
+        ledger, paid = ledger_of(engine), post(engine)
+        wait_until(lambda: (one := ledger.journey(paid)) is not None and one.standing == "done")
+        found = history(ledger, paid, tmp_path)
+    assert found is not None
+    assert told(found.journey.hops[1])["answer"].endswith("x ••••4242")
 
 
 def test_the_status_of_a_message_does_not_tell_what_is_for_operators(tmp_path: Path, ledger_url: str) -> None:

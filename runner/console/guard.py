@@ -19,6 +19,7 @@ from werkzeug.wrappers import Response as Answer
 
 from runner.console.access import Access, Person, cookies_of, new_session
 from runner.pipeline import Console, ConsoleRole
+from runner.privacy.masking import mask_and_cut
 
 Header = Callable[[str], str | None]
 """The value of a header; None: there is none."""
@@ -104,7 +105,7 @@ def need(role: ConsoleRole) -> None:
 
 def reason() -> str:
     """Why somebody does what they do, as the form says."""
-    return request.form.get("reason", "").strip()[:LONGEST_REASON]
+    return mask_and_cut(request.form.get("reason", "").strip(), LONGEST_REASON)
 
 
 def refuse_foreign(header: Header, method: str, access: Access) -> None:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from runner.events import Failure, Observer
 from runner.message import Delivery, Outgoing
 from runner.observability.logs import TRACEBACK, facts
+from runner.privacy.masking import mask_and_cut
 from runner.topology import dead_letter_queue
 from runner.units import format_duration
 from runner.wording import one_line
@@ -91,7 +92,7 @@ class LogLines(Observer):
 
     def held(self, stage: str, delivery: Delivery, reason: str, delay: float) -> None:
         if self._due(stage, LOG_HELD_EVERY):
-            what = one_line(f"{_name(delivery)}: {reason[:LONGEST_REASON]}")
+            what = one_line(f"{_name(delivery)}: {mask_and_cut(reason, LONGEST_REASON)}")
             known = facts(stage=stage, queue=delivery.queue, id=delivery.id, outcome="held", reason=reason, delay=delay)
             _worker.error("%s: %s; held, and tried again every %g s", stage, what, delay, extra=known)
 
@@ -188,7 +189,7 @@ def _facts(stage: str, delivery: Delivery, failure: Failure) -> dict[str, object
         "attempt": failure.attempt,
         "attempts": failure.attempts,
         "error": failure.error,
-        "reason": failure.reason[:LONGEST_REASON],
+        "reason": failure.reason,
         TRACEBACK: failure.traceback,
     }
 
@@ -197,7 +198,7 @@ def _described(delivery: Delivery, failure: Failure) -> str:
     """Which message, and what went wrong, in one line."""
     attempt, attempts = failure.attempt, failure.attempts
     count = f"attempt {attempt} of {attempts}" if attempt <= attempts else f"after {attempt} attempts"
-    return one_line(f"{_name(delivery)}, {count}: {failure.reason[:LONGEST_REASON]}")
+    return one_line(f"{_name(delivery)}, {count}: {failure.reason}")
 
 
 def _appended(traceback: str) -> str:

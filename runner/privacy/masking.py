@@ -27,5 +27,11 @@ def mask(text: str) -> str:
     return f"{head[:-EDGE]} … {tail[EDGE:]}"
 
 
+def mask_and_cut(text: str, longest: int) -> str:
+    """The first `longest` characters of `text`, masked. It is masked first: half a card number isn't
+    known as one."""
+    return mask(text)[:longest]
+
+
 def _masked(text: str) -> str:
     return mask_card_numbers(mask_addresses(text))

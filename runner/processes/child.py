@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from runner.errors import RunnerError
 from runner.observability import streams
+from runner.privacy.masking import mask_and_cut
 from runner.processes.pipes import Outlet
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Supervision:
 
     def cannot_start(self, reason: str) -> None:
         """This child can't start, and restarting it wouldn't help."""
-        self._tell(start_error=reason[:LONGEST_REASON])
+        self._tell(start_error=mask_and_cut(reason, LONGEST_REASON))
 
     def children(self) -> dict[str, bool]:
         """All children of the run by name, and whether each of them is up."""

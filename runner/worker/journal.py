@@ -25,7 +25,7 @@ from runner.ledger.terms import LONGEST, MOST, Hasher, values_at
 from runner.message import LATE, LOOKS, VIA, Delivery, Outgoing, is_usable
 from runner.observability.logs import facts
 from runner.pipeline import Pipeline, Stage
-from runner.privacy.masking import mask
+from runner.privacy.masking import mask, mask_and_cut
 from runner.privacy.sealed import as_shown
 from runner.privacy.sealing import Sealer
 from runner.topology import plan
@@ -200,7 +200,7 @@ class RememberingCarrier:
 def _shown(receipt: Mapping[str, object]) -> dict[str, str]:
     """A receipt for people."""
     texts = list(receipt.items())[:MOST]
-    return {str(name)[:LONGEST_NAME]: encodable(mask(str(value)[:LONGEST])) for name, value in texts}
+    return {str(name)[:LONGEST_NAME]: encodable(mask_and_cut(str(value), LONGEST)) for name, value in texts}
 
 
 def _answered_late(records: Records, pointer: str, messages: Sequence[Outgoing], now: float) -> list[str]:

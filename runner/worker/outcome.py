@@ -183,7 +183,7 @@ class Decider:
 
     def _failed(self, delivery: Delivery, error: BaseException) -> Outcome:
         if isinstance(error, Pause):
-            return Outcome(Fate.PAUSE, delivery.attempt, (), _shown(error.reason), error.delay)
+            return Outcome(Fate.PAUSE, delivery.attempt, (), _reason(error.reason), error.delay)
         if isinstance(error, Reject):
             return self._dead(delivery, error.reason)
         if isinstance(error, Retry):
@@ -207,9 +207,9 @@ class Decider:
             waited = f"it was looked up for the last time after {format_duration(sum(waits))}" if waits else "it waits"
             return self._dead(delivery, f"{reason}; {waited}: replay it to look it up again, or drop it")
         counted = {ATTEMPT: delivery.attempt - 1} if delivery.attempt > 1 else {}
-        reason = _shown(f"{reason}; it is looked up then")
+        reason = _reason(f"{reason}; it is looked up then")
         kept = first_failure.failed(moved_on(delivery.headers, waits[looks]), self._stage.name, reason)
-        headers = {**kept, **counted, LOOKS: looks + 1, ERROR: reason[:LONGEST_ERROR]}
+        headers = {**kept, **counted, LOOKS: looks + 1, ERROR: reason}
         home = Destination("", delivery.queue)
         message = Outgoing(home, delivery.id, delivery.payload, headers, delay=waits[looks], origin=delivery)
         return Outcome(Fate.RETRY, delivery.attempt, [message], reason, waits[looks])
@@ -224,9 +224,8 @@ class Decider:
         """Instead of `outcome`: to the end of its queue, with this attempt uncounted. The stage
         pauses for `pause` seconds; the next message that it tries is another one, if there is one."""
         counted = {ATTEMPT: delivery.attempt - 1} if delivery.attempt > 1 else {}
-        reason = outcome.reason[:LONGEST_ERROR]
-        kept = first_failure.failed(moved_on(delivery.headers), self._stage.name, reason)
-        headers = {**kept, **counted, ERROR: reason}
+        kept = first_failure.failed(moved_on(delivery.headers), self._stage.name, outcome.reason)
+        headers = {**kept, **counted, ERROR: outcome.reason}
         message = Outgoing(Destination("", delivery.queue), delivery.id, delivery.payload, headers, origin=delivery)
         return outcome._replace(fate=Fate.RETRY, messages=[message], delay=pause)
 
@@ -292,21 +291,21 @@ class Decider:
             return self._dead(delivery, reason, trace=trace)
         wait = policy.delay_after(delivery.attempt) if delay is None else max(delay, 0.001)
         wait = max(wait, at_least)
-        reason = _shown(reason)
+        reason = _reason(reason)
         kept = first_failure.failed(moved_on(delivery.headers, wait), self._stage.name, reason)
-        headers = {**kept, ATTEMPT: delivery.attempt, ERROR: reason[:LONGEST_ERROR]}
+        headers = {**kept, ATTEMPT: delivery.attempt, ERROR: reason}
         home = Destination("", delivery.queue)
         message = Outgoing(home, delivery.id, delivery.payload, headers, delay=wait, origin=delivery)
         return Outcome(Fate.RETRY, delivery.attempt, [message], reason, wait, _shown(trace))
 
     def _dead(self, delivery: Delivery, reason: str, *, attempt: int | None = None, trace: str = "") -> Outcome:
-        reason, trace = _shown(reason), _shown(trace)
+        reason, trace = _reason(reason), _shown(trace)
         made = delivery.attempt if attempt is None else attempt
         headers: dict[str, Any] = {
             **first_failure.failed(delivery.headers, self._stage.name, reason),
             ATTEMPT: made,
             STAGE: self._stage.name,
-            ERROR: reason[:LONGEST_ERROR],
+            ERROR: reason,
             QUEUE: delivery.queue,
             TIME: first_failure.now(),
         }
@@ -339,7 +338,7 @@ class Decider:
         try:
             self._at_rest(delivery)
         except Reject as error:
-            return _shown(error.reason)[:LONGEST_ERROR]
+            return _reason(error.reason)
         return ""
 
 
@@ -355,12 +354,17 @@ def _on_this_hop(delivery: Delivery) -> Mapping[str, Any]:
 
 def _paused(delivery: Delivery, error: KeysError) -> Outcome:
     """No message is to blame for keys that can't be read: none is lost, and none counts an attempt."""
-    return Outcome(Fate.PAUSE, delivery.attempt, (), _shown(str(error)), PAUSE_WITHOUT_KEYS)
+    return Outcome(Fate.PAUSE, delivery.attempt, (), _reason(str(error)), PAUSE_WITHOUT_KEYS)
 
 
 def _shown(text: str) -> str:
     """Without card numbers, payers' addresses, and characters that no encoding has."""
     return encodable(mask(text))
+
+
+def _reason(text: str) -> str:
+    """The same of why something failed, which headers, logs and the ledger hold: at most `LONGEST_ERROR` characters."""
+    return _shown(text)[:LONGEST_ERROR]
 
 
 def word(violations: Sequence[Violation]) -> str:

@@ -33,7 +33,7 @@ DEFAULT_ANSWERS: Sequence[Mapping[str, Any]] = (
 _OUT_OF_ORDER = 60.0
 _LONGEST_WAIT = 24 * 3600.0
 """Seconds: however long a gateway asks for."""
-_LONGEST_REASON = 300
+_LONGEST_REASON = _LONGEST_SHOWN = 300
 _LONGEST_ID = 100
 """Characters, as in the schema of notifications."""
 _SAID = {"declined": "The bank declined the card.", "refused": "The payment was not accepted."}
@@ -191,6 +191,8 @@ def _retry_after(answer: Answer) -> float | None:
 
 
 def _shown(answer: Answer) -> str:
-    """The status, and the beginning of what the gateway says, in one line."""
-    words = re.sub(r"[^ -~]+", " ", answer.body[:1000].decode("utf-8", "replace"))
-    return mask_card_numbers(f"{answer.status} {words}").strip()[:300]
+    """The status, and the beginning of what the gateway says, in one line. Neither a card number nor a word,
+    which may be an address, is cut in two: half of one isn't known as one, and would be shown."""
+    words = re.sub(r"[^ -~]+", " ", answer.body.decode("utf-8", "replace"))
+    line = mask_card_numbers(f"{answer.status} {words}").strip()
+    return line if len(line) <= _LONGEST_SHOWN else line[:_LONGEST_SHOWN].rpartition(" ")[0]

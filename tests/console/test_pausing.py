@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.audit import read_trail
+from runner.console.guard import LONGEST_REASON
 from runner.ledger.ledger import Ledger
 from tests.console.conftest import PIPELINE, Show, Shown
 from tests.console.test_guard import ASKING, Browser
@@ -51,6 +52,13 @@ def test_only_an_operator_may(show: Show, ledger: Ledger) -> None:
     assert browser.get("/queues/orders/pause").status == 403
     assert browser.post("/queues/orders/pause", browser.seal("/"), {"reason": "x"}).status == 403
     assert ledger.pauses.all() == {}
+
+
+def test_a_long_reason_is_masked_before_it_is_cut(show: Show, ledger: Ledger) -> None:
+    browser = opened(show(PIPELINE + LEDGER))
+    why = "x" * (LONGEST_REASON - 10) + " 4242424242424242"
+    assert browser.post("/queues/orders/pause", browser.seal("/queues/orders/pause"), {"reason": why}).status == 303
+    assert ledger.pauses.all()["check"].why.endswith("x ••••4242")
 
 
 def test_without_a_ledger_nothing_can_be_paused(shown: Shown) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from runner.events import Failure
 from runner.message import Delivery, Destination, Outgoing, Session
-from runner.observability.log_lines import LogLines, Successes
+from runner.observability.log_lines import LONGEST_REASON, LogLines, Successes
 from runner.observability.logs import JsonFormatter
 
 DELIVERY = Delivery("in", "id-1", b"{}", {}, 1, Session(), 1)
@@ -61,9 +61,17 @@ def test_a_traceback_follows_its_line(lines: LogLines, said: pytest.LogCaptureFi
 
 
 def test_what_others_have_written_keeps_to_its_line(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
-    lines.dead("charge", DELIVERY, Failure("two\nlines \x1b[31m" + "x" * 5000, 1, 3))
-    assert said.messages[0].isprintable()
-    assert len(said.messages[0]) < 1200
+    lines.dead("charge", DELIVERY, Failure("two\nlines \x1b[31m", 1, 3))
+    lines.held("charge", DELIVERY, "two\nlines \x1b[31m" + "x" * 5000, 1.0)
+    assert all(line.isprintable() and len(line) < 1200 for line in said.messages)
+
+
+def test_a_card_number_at_the_end_of_a_long_line_is_not_cut_before_it_is_masked(
+    lines: LogLines, said: pytest.LogCaptureFixture
+) -> None:
+    lines.held("charge", DELIVERY, "x" * (LONGEST_REASON - 10) + " 4111111111111111", 1.0)
+    assert "x •••" in said.messages[0]
+    assert "4111" not in said.messages[0]
 
 
 def test_requests_that_are_turned_away_for_the_broker_are_reported_now_and_then(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.privacy.masking import LONGEST, mask
+from runner.privacy.masking import LONGEST, mask, mask_and_cut
 
 
 def test_card_numbers_and_addresses_are_masked_together() -> None:
@@ -27,6 +27,15 @@ def test_where_a_long_text_is_cut_no_part_of_a_number_is_left(edge: int, number:
         shown = mask(text + "x" * (200_000 - len(text)))
         assert "1" not in shown.replace("••••1111", "")
         assert len(shown) < LONGEST
+
+
+@pytest.mark.parametrize("told", ["4242424242424242", "buyer@example.com"])
+def test_what_is_cut_was_masked_before(told: str) -> None:
+    for place in range(81, 102):
+        shown = mask_and_cut("-" * place + " " + told, 100)
+        assert len(shown) <= 100
+        assert set(shown.lstrip("- ")) <= set(mask(told))
+        assert told[:6] not in shown
 
 
 def test_both_ends_of_a_long_text_are_shown() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from runner.processes.child import Board, Child, Supervision
+from runner.processes.child import LONGEST_REASON, Board, Child, Supervision
 from runner.processes.pipes import Inlet, pipe
 from runner.processes.process import Process
 
@@ -50,6 +50,14 @@ def test_a_reason_of_any_length_is_told() -> None:
     take_in(process)
     assert process.start_error is not None
     assert process.start_error.startswith("no no ")
+
+
+def test_a_reason_is_masked_before_it_is_cut() -> None:
+    process = a_process()
+    told(process).cannot_start("x" * (LONGEST_REASON - 10) + " 4242424242424242")
+    take_in(process)
+    assert process.start_error is not None
+    assert process.start_error.endswith("x ••••4242")
 
 
 def test_one_that_wishes_to_be_replaced_is_not_waited_for() -> None:

@@ -253,6 +253,15 @@ def test_texts_in_a_dead_letter_fit_into_a_header() -> None:
     outcome = decider().failed(delivery(attempt=3), ValueError("x" * 100_000))
     headers = the_only(outcome.messages).headers
     assert (len(headers[ERROR]), len(headers[TRACEBACK])) == (LONGEST_ERROR, LONGEST_TRACEBACK)
+    assert len(outcome.reason) == LONGEST_ERROR
+
+
+@pytest.mark.parametrize("order", [Retry, Reject, Pause])
+def test_a_card_number_at_the_end_of_a_long_reason_is_masked_before_it_is_cut(order: type[Exception]) -> None:
+    outcome = decider().failed(delivery(attempt=3), order("x" * (LONGEST_ERROR - 10) + " " + CARD))
+    assert len(outcome.reason) <= LONGEST_ERROR
+    assert "x •••" in outcome.reason
+    assert CARD[:6] not in str(outcome)
 
 
 @pytest.mark.parametrize("error", [ValueError(CARD), Retry(CARD), Reject(f"card {CARD} unknown"), Pause(CARD)])

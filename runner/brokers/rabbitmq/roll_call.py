@@ -14,6 +14,7 @@ import orjson
 from runner.brokers.rabbitmq.amqp.channel import Channel
 from runner.brokers.rabbitmq.amqp.connection import Connection
 from runner.brokers.rabbitmq.declaring import ROLL_CALLS
+from runner.privacy.masking import mask_and_cut
 
 LONGEST_REASON = 1_000
 """Characters."""
@@ -75,5 +76,5 @@ def _held(said: object) -> Held | None:
     match said:
         case {"in_hand": int(in_hand), "paused": bool(paused), **more} if in_hand is not True and 0 <= in_hand <= MOST:
             why = more.get("why")
-            return Held(int(in_hand), paused, why[:LONGEST_REASON] if isinstance(why, str) else "")
+            return Held(int(in_hand), paused, mask_and_cut(why, LONGEST_REASON) if isinstance(why, str) else "")
     return None

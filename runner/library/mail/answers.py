@@ -9,7 +9,7 @@ import re
 import smtplib
 import ssl
 
-from runner import Pause, Reject, Retry
+from runner import Pause, Reject, Retry, mask_card_numbers
 from runner.library.mail.relay import Relay
 
 _TRY_AGAIN = 10.0
@@ -17,6 +17,8 @@ _OUT_OF_ORDER = 60.0
 _TOO_MANY_LOGINS = 15 * 60.0
 _DAILY_LIMIT = 6 * 3600.0
 """Seconds. Gmail counts over a rolling day."""
+_LONGEST = 300
+"""Characters of an answer."""
 
 
 def cannot_connect(error: Exception, relay: Relay) -> Pause:
@@ -116,5 +118,7 @@ def _answer(error: Exception) -> tuple[int, str]:
 
 
 def one_line(words: str) -> str:
-    """The beginning of what a server says, without what is not printable ASCII."""
-    return re.sub(r"[^ -~]+", " ", words[:1000]).strip()[:300]
+    """The beginning of what a server says, without what is not printable ASCII. Neither a card number nor a
+    word, which may be an address, is cut in two: half of one isn't known as one, and would be shown."""
+    line = mask_card_numbers(re.sub(r"[^ -~]+", " ", words)).strip()
+    return line if len(line) <= _LONGEST else line[:_LONGEST].rpartition(" ")[0]

@@ -41,7 +41,15 @@ def test_an_answer_is_read_as_it_was_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("why", "read"), [("null", ""), ("5", ""), ('["a"]', ""), ('"closed"', "closed"), (f'"{"x" * 2000}"', "x" * 1000)]
+    ("why", "read"),
+    [
+        ("null", ""),
+        ("5", ""),
+        ('["a"]', ""),
+        ('"closed"', "closed"),
+        (f'"{"x" * 2000}"', "x" * 1000),
+        (f'"{"x" * 990} 4242424242424242"', "x" * 990 + " ••••4242"),
+    ],
 )
 def test_a_reason_that_makes_no_sense_is_none_and_a_long_one_is_cut(why: str, read: str) -> None:
     body = b'{"work":{"in_hand":1,"paused":true,"why":' + why.encode() + b"}}"

@@ -140,6 +140,16 @@ def test_an_address_that_is_wrong_bounces_whatever_else_is_said(answer: str) -> 
     assert isinstance(error, Reject)
 
 
+@pytest.mark.parametrize("repeated", ["4242424242424242", "4242 4242 4242 4242", "buyer@example.com"])
+def test_what_an_answer_repeats_is_not_cut_in_two(repeated: str) -> None:
+    for place in range(270, 300):
+        error, _ = failure({"RCPT": f"550 5.1.1 {'x' * (place - 10)} {repeated}"})
+
+        assert isinstance(error, Reject)
+        assert error.reason.rstrip(" •").endswith(("xxx", "4242", repeated))
+        assert repeated[:5] not in error.reason.replace("buyer@example.com", "")
+
+
 @pytest.mark.parametrize("answer", ["199 x", "600 x", "999 x", "25", "2 50", "+25 x", "\u0662\u0665\u0660 x", " 250 x"])
 def test_what_is_no_answer_is_no_bounce(answer: str) -> None:
     for verb in ("MAIL", "RCPT", "DATA", "."):

@@ -213,6 +213,16 @@ def test_what_the_gateway_repeats_of_the_card_is_not_shown() -> None:
     assert "42424" not in raised.value.reason.replace(" ", "")
 
 
+@pytest.mark.parametrize("repeated", [CARD, "buyer@example.com"])
+@pytest.mark.parametrize("filler", ["x", "\n"])
+def test_what_the_gateway_repeats_is_not_cut_in_two(repeated: str, filler: str) -> None:
+    for place in (*range(250, 300), *range(970, 1000)):
+        with pytest.raises(Reject) as raised:
+            means(Answer(400, {}, b"no: " + filler.encode() * place + f" {repeated}".encode()))
+        shown = raised.value.reason.replace(repeated, "").replace("••••4242", "")
+        assert not shown.rstrip("x ").endswith(tuple(repeated[:size] for size in range(3, len(repeated))))
+
+
 @pytest.mark.parametrize("id", [True, [1], {"a": 1}, 1.5])
 def test_an_id_that_is_neither_text_nor_a_whole_number_is_none(id: object) -> None:
     with pytest.raises(Retry, match="no answer that settles the charge"):
