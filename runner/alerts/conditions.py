@@ -90,11 +90,13 @@ def unknown(look: Look) -> Collection[str]:
 class _State:
     """Of a condition that holds, or has held until lately."""
 
-    __slots__ = ("held", "since", "text", "told")
+    __slots__ = ("began", "held", "since", "text", "told")
 
-    def __init__(self, since: float) -> None:
-        self.since = self.held = since
-        """When it began to hold, and when it was last seen to."""
+    def __init__(self, began: float, since: float) -> None:
+        self.began = self.held = began
+        """When it began to hold, and when it was last seen to (monotonic: clocks are set)."""
+        self.since = since
+        """The first of these (Unix)."""
         self.text = ""
         self.told = False
 
@@ -110,19 +112,20 @@ class Alarms:
 
     def news(self, look: Look) -> list[Notice]:
         """What is to be told now."""
-        now, found, left = time.time(), holding(self._alerts, look), unknown(look)
+        now, at = time.monotonic(), time.time()
+        found, left = holding(self._alerts, look), unknown(look)
         notices = []
         for key, text in found.items():
-            state = self._states.setdefault(key, _State(now))
+            state = self._states.setdefault(key, _State(now, at))
             state.held, state.text = now, text
-            if not state.told and now - state.since >= self._after.get(key.condition, 0.0):
+            if not state.told and now - state.began >= self._after.get(key.condition, 0.0):
                 state.told = True
-                notices.append(Notice(new_id(), key, True, text, now, state.since))
+                notices.append(Notice(new_id(), key, True, text, at, state.since))
         for key, state in list(self._states.items()):
             if key.condition in left:
                 state.held = now
             elif now - state.held >= SETTLE:
                 del self._states[key]
                 if state.told:
-                    notices.append(Notice(new_id(), key, False, f"over: {state.text}", now, state.since))
+                    notices.append(Notice(new_id(), key, False, f"over: {state.text}", at, state.since))
         return notices

@@ -77,9 +77,9 @@ def _of_the_whole(run: Run, glance: Glance) -> Iterator[tuple[str, str]]:
     up = run.processes()
     processes = run.snapshot().processes
     for name, is_up in up.items():
-        again = processes[name].starts - 1 if name in processes else 0
-        restarts = f", {counted(again, 'restart')}" if again > 0 else ""
-        yield f"process.{name}", f"{'up' if is_up else 'not up'}{restarts}"
+        starts = processes[name].starts if name in processes else 0
+        often = f", started {starts:,} times" if starts > 1 else ""
+        yield f"process.{name}", f"{'up' if is_up else 'not up'}{often}"
         yield f"#process.{name}", "well" if is_up else "bad"
     troubles = [glance.trouble] if glance.trouble else []
     troubles += ["the ledger is away"] if run.ledger is not None and run.ledger.away else []

@@ -158,6 +158,7 @@ class Exchange:
 
     def _dismiss(self, process: Process, order: int) -> None:
         process.due = None
+        process.has_left = False  # whatever it said before it was asked to
         if process.pid:
             self._leaving.append(process)
             process.signal(order)

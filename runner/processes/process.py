@@ -30,7 +30,8 @@ STEADY = 60.0
 class Process:
     """A child, and the process that it is now, if it is one."""
 
-    def __init__(self, child: Child, board: Board) -> None:
+    def __init__(self, child: Child, board: Board, starts: int = 0) -> None:
+        """`starts` is how often those before it in the run were started, which it replaces."""
         self.child = child
         self._board = board
         self.pid = 0
@@ -51,7 +52,8 @@ class Process:
         """Where it is told what all have counted."""
         self.due: float | None = 0.0
         """When to start it (monotonic); None while it runs, or if it should not start."""
-        self._starts = 0
+        self.starts = starts
+        """How often it was started, and those before it."""
         self._started = 0.0
         self._backoff = FIRST_BACKOFF
 
@@ -73,7 +75,7 @@ class Process:
         if self.child.shows:
             shown, show = pipe()
             self.snapshots = Outlet(show)
-        self._starts += 1
+        self.starts += 1
         self._started = time.monotonic()
         streams.flush()
         # Until the child has its own handlers, a signal to it has to wait: otherwise its copy
@@ -112,8 +114,8 @@ class Process:
         """How it stands, for those who look."""
         from runner.observability.snapshot import Process
 
-        since = time.time() - (time.monotonic() - self._started) if self._starts else 0.0
-        return Process(self.pid, self.up, self._starts, round(since, 1))
+        since = time.time() - (time.monotonic() - self._started) if self._started else 0.0
+        return Process(self.pid, self.up, self.starts, round(since, 1))
 
     def ended(self) -> None:
         """Its process is gone."""

@@ -21,7 +21,9 @@ class Succession:
         self._staying = {process.child.name: process for process in now if _goes_on(process, children)}
         for name, process in self._staying.items():
             self._board[name] = process.up  # for those that come to see; moved when all are up
-        self.coming = [Process(child, self._board) for child in children if child.name not in self._staying]
+        starts = {process.child.name: process.starts for process in now}
+        coming = [child for child in children if child.name not in self._staying]
+        self.coming = [Process(child, self._board, starts.get(child.name, 0)) for child in coming]
         self.leaving = [process for process in now if process.child.name not in self._staying]
 
     @property

@@ -15,17 +15,17 @@ ALL = Alerts(dead_letters=2, oldest=600.0, paused=300.0, not_ready=30.0)
 
 
 class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
+    """`now` is the time of day, which somebody may set; the time that passes goes on by itself."""
 
-    def __call__(self) -> float:
-        return self.now
+    def __init__(self) -> None:
+        self.now, self.set_by = NOW, 0.0
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(time, "time", clock)
+    monkeypatch.setattr(time, "time", lambda: clock.now + clock.set_by)
+    monkeypatch.setattr(time, "monotonic", lambda: clock.now - NOW + 12345.0)
     return clock
 
 
@@ -102,6 +102,23 @@ def test_a_pause_is_told_when_it_has_lasted_though_the_stage_was_tried_meanwhile
     assert 300.0 <= clock.now - began <= 320.0
     assert notices[0].key == Key("paused", "mail")
     assert notices[0].since <= began + 10.0
+
+
+@pytest.mark.parametrize("by", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_meanwhile_changes_nothing(clock: Clock, by: float) -> None:
+    alarms, paused = Alarms(ALL), Look({}, paused={"mail": ""})
+    assert alarms.news(paused) == []
+    clock.set_by = by
+    clock.now += 299.0
+    assert alarms.news(paused) == []
+    clock.now += 1.0
+    [notice] = alarms.news(paused)
+    assert (notice.since, notice.at) == (NOW, NOW + 300.0 + by)
+    clock.set_by = 0.0
+    clock.now += SETTLE - 1.0
+    assert alarms.news(Look({})) == []
+    clock.now += 1.0
+    assert [notice.firing for notice in alarms.news(Look({}))] == [False]
 
 
 def test_a_short_pause_is_not_told(clock: Clock) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 from base64 import b64decode
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -16,6 +18,8 @@ from runner.intake.signatures import Signatures
 from runner.pipeline import HttpRoute, Verify, Webhook
 from tests.alerts.notices import notice
 from tests.alerts.receiver import Receiver, receiving
+from tests.certificates import Certificate
+from tests.tcp_server import TcpServer
 
 SECRET = b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwAAAA")
 ROUTE = HttpRoute("POST", "/hook", ())
@@ -45,6 +49,19 @@ def test_a_notice_is_json_under_its_own_id(receiver: Receiver) -> None:
     }
 
 
+def test_it_goes_by_tls_to_a_server_that_is_trusted(
+    receiver: Receiver, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver.socket = certificate.server_context().wrap_socket(receiver.socket, server_side=True)
+    url = f"https://localhost:{receiver.server_port}/hook"
+    with pytest.raises(NotTakenError, match=r"localhost doesn't answer: .*CERTIFICATE_VERIFY_FAILED"):
+        Webhooks("shop", Webhook(url)).send(notice())
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.file))
+    Webhooks("shop", Webhook(url)).send(notice())
+    [(path, headers, _)] = receiver.got
+    assert (path, headers["Host"]) == ("/hook", f"localhost:{receiver.server_port}")
+
+
 def test_with_a_secret_it_is_signed_as_standard_webhooks_has_it(receiver: Receiver) -> None:
     Webhooks("shop", Webhook(receiver.url, SECRET)).send(notice(firing=False))
     [(_, headers, body)] = receiver.got
@@ -72,6 +89,28 @@ def test_one_that_refuses_it_is_not(receiver: Receiver, status: int) -> None:
 def test_one_that_is_not_there_is_asked_again() -> None:
     with pytest.raises(NotTakenError, match=r"127\.0\.0\.1 doesn't answer: .*refused"):
         Webhooks("shop", Webhook(f"http://127.0.0.1:{free_port()}/")).send(notice())
+
+
+class Drip(TcpServer):
+    """Sends `begin`, and then a byte now and then."""
+
+    begin: bytes
+
+    def talk(self, connection: socket.socket, number: int) -> None:
+        with connection, suppress(OSError):
+            connection.sendall(self.begin)
+            while not self.over.wait(0.02):
+                connection.sendall(b"x")
+
+
+@pytest.mark.parametrize(("scheme", "begin"), [("http", b"HTTP/1.1 200 "), ("https", b"\x16\x03\x03\x40\x00")])
+def test_one_that_answers_byte_by_byte_is_given_up_after_a_while(
+    scheme: str, begin: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.alerts.webhook.TIMEOUT", 0.5)
+    monkeypatch.setattr(Drip, "begin", begin, raising=False)
+    with Drip() as receiver, pytest.raises(NotTakenError, match=r"127\.0\.0\.1 doesn't answer within 0\.5 s"):
+        Webhooks("shop", Webhook(f"{scheme}://127.0.0.1:{receiver.port}/")).send(notice())
 
 
 def test_its_secret_is_shown_nowhere() -> None:

@@ -61,6 +61,18 @@ def seeing(supervision):
     note("seeing", "sees_a_up")
     rest()
 
+def thorough(supervision):
+    note("a", "up")
+    supervision.up()
+    supervision.left()  # as the intake does when its certificate was exchanged
+    while not supervision.leaving:
+        nap()
+    note("a", "finishing")
+    while not (folder / "finished").exists():
+        nap()
+    note("a", "gone")
+    supervision.left()
+
 extra["reload"] = Reloading()
 """
 
@@ -79,6 +91,21 @@ def test_the_new_child_is_up_before_the_old_one_goes(program: Run) -> None:
     assert running.events.index("a stopping") > [n for n, event in enumerate(running.events) if event == "a up"][1]
     os.kill(second, signal.SIGKILL)
     wait_until(lambda: len(running.pids("a")) == 3)
+    running.process.terminate()
+    assert running.end()[0] == 0
+
+
+def test_it_is_accepted_when_those_before_take_nothing_more_whatever_they_said_earlier(
+    program: Run, tmp_path: Path
+) -> None:
+    before = "from runner.processes.child import LEAVE\nchildren = [Child('a', thorough, made_of=1, leave=LEAVE)]"
+    running = program(f"{RELOADING}\n{before}\nnext_children = [Child('a', steady('a'), made_of=2)]\n")
+    wait_until(lambda: "all up" in running.events)
+    running.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "a finishing" in running.events)
+    (tmp_path / "finished").touch()
+    wait_until(lambda: "accepted replaced:_a" in running.events)
+    assert running.events.index("a gone") < running.events.index("accepted replaced:_a")
     running.process.terminate()
     assert running.end()[0] == 0
 

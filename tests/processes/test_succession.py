@@ -31,6 +31,13 @@ def test_what_is_made_of_the_same_goes_on_and_the_rest_is_replaced_started_or_st
     assert after[1].up
 
 
+def test_what_replaces_another_goes_on_with_the_count_of_its_starts() -> None:
+    old = now(Child("intake", live, made_of=1))
+    old[0].starts = 3
+    new = [Child("intake", live, made_of=2), Child("worker", live, made_of=1)]
+    assert [process.starts for process in Succession(old, new).coming] == [3, 0]
+
+
 def test_one_that_does_not_say_what_it_is_made_of_is_replaced() -> None:
     old = now(Child("health", live))
     assert str(Succession(old, [Child("health", live)])) == "replaced: health"

@@ -86,6 +86,7 @@ def test_counts_go_on_through_a_reload(scraped: Scraped) -> None:
     (program.folder / "pipeline.yaml").write_text(text.replace("concurrency: 2", "concurrency: 3"))
     os.kill(program.pid, signal.SIGHUP)
     wait_until(lambda: scraped.value("runner_stage_slots", stage="one") == 6)
+    wait_until(lambda: scraped.value("runner_process_starts_total", process="worker-1") == 2)
     for n in range(5, 10):
         assert program.post({"n": n}).status == 202
     wait_until(lambda: scraped.handled("two") == 10)
