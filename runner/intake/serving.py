@@ -120,6 +120,8 @@ class IntakeServer(MPServer):
         self._listener = listener
         self.ready: int | None = None
         """Where the successor of a process that serves tells that it can; None: it has no predecessor."""
+        self._leaves, self.left = os.pipe()
+        """Where a process that has a successor tells that it takes no more connections, and where that is read."""
         self._patience = 3 * http.request_timeout + http.confirm_timeout
         """Seconds that a predecessor may take: idle connections, then a header, a body, and an answer."""
         self._rotation = None if http.tls is None else rotation_of(http.tls)
@@ -150,15 +152,20 @@ class IntakeServer(MPServer):
             leaving.kill()
             log.error("http: tls: no process could serve with the new files, and the certificate stays the old one")
             return
-        log.info("http: tls: the new certificate is in use")
         with suppress(ProcessLookupError):
             os.kill(leaving.inner.pid, LEAVE)
         deadline = time.monotonic() + self._patience
-        while leaving.is_alive() and not self.interrupt_signal and time.monotonic() < deadline:
-            leaving.join(LEAVING_POLL)
+        self._see_off(leaving, deadline, lambda: _told(self._leaves, 0.0))
+        log.info("http: tls: the new certificate is in use")
+        self._see_off(leaving, deadline, lambda: False)
         if leaving.is_alive():
             leaving.terminate()
             leaving.join()
+
+    def _see_off(self, leaving: Any, deadline: float, enough: Callable[[], bool]) -> None:
+        """Wait for the end of a process that has a successor, or until it is `enough`."""
+        while leaving.is_alive() and not enough() and not self.interrupt_signal and time.monotonic() < deadline:
+            leaving.join(LEAVING_POLL)
 
     def startup(self, spawn_target: Any, target_loader: Any) -> None:
         """Granian's, but what to reload is for the supervisor to say."""

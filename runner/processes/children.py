@@ -212,9 +212,15 @@ def _load_app(
         follows = supervision.follows or server.ready is not None
         served = ServedApplication(loaded, broker, events, listener, connections, start, ledger, follows=follows)
         served.ready = server.ready
-        served.on_leave = supervision.left
+        served.on_leave = partial(_left, supervision, server)
         served.at_end = [watching.end]
         return served
+
+
+def _left(supervision: Supervision, server: IntakeServer) -> None:
+    """To whichever of the two has asked it to leave."""
+    os.write(server.left, b"!")
+    supervision.left()
 
 
 def _start_intake(
