@@ -1,6 +1,6 @@
 """The command line: puts the commands together, and prints an error as one clear line.
 
-Exit statuses: 0 done, 1 problems, 2 wrong usage.
+Exit statuses: 0 done, 1 problems, 2 wrong usage, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ import errno
 import importlib
 import keyword
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -42,6 +45,10 @@ class Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _silent_when_interrupted():
+            return super().make_context(*args, **kwargs)
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         streams.prepare()
         try:
@@ -56,7 +63,8 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _silent_when_interrupted():
+                return super().invoke(ctx)
         except ConfigError as error:
             print_problems(error.problems)
             ctx.exit(1)
@@ -64,6 +72,17 @@ class Commands(click.Group):
             with streams.unheard():
                 click.echo(f"runner: {error}", err=True)
             ctx.exit(1)
+
+
+@contextmanager
+def _silent_when_interrupted() -> Iterator[None]:
+    """A command that Ctrl-C has ended has nothing to say: it dies of the signal, for which a shell shows 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        streams.flush()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

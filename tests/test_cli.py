@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from runner.cli import COMMANDS
 from tests.commands.prompt import lines, run
+
+INTERRUPTED = """
+import signal, sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+from runner.__main__ import main
+sys.argv[:2] = ["runner"]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "module", ["runner.cli", "click", "runner.errors", "runner.commands.status", "runner.brokers.base"]
+)
+@pytest.mark.parametrize("arguments", [["status"], ["--help"]])
+def test_whoever_interrupts_a_command_at_once_gets_no_traceback(module: str, arguments: list[str]) -> None:
+    program = INTERRUPTED.replace("sys.argv[1]", repr(module))
+    ended = subprocess.run([sys.executable, "-c", program, "", *arguments], capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, b"", b"")
 
 
 def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:

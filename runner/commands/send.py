@@ -56,6 +56,9 @@ def send(pipeline: Path, target: str, file: Any, headers: Sequence[str]) -> None
             publish(broker, router, documents(file), progress, carried)
         except RunnerError as error:
             raise RunnerError(f"{error}; {progress.place()}") from error
+        except KeyboardInterrupt:
+            click.echo(f"runner: interrupted; {progress.place()}", err=True)
+            raise
     if not progress.confirmed and not progress.rejected:
         raise RunnerError("there is nothing to send: the input has no JSON document")
     rejected = f", {progress.rejected:,} not sent" if progress.rejected else ""

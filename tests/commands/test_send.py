@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
+import signal
+import subprocess
+import sys
+import termios
 from pathlib import Path
+from typing import IO
 
 import pytest
 
+from runner.commands.send import BATCH
 from tests.brokers.places import EmbeddedPlace
 from tests.commands.prompt import lines, run, stored
 from tests.pipelines import write
+from tests.waiting import wait_until
 
 
 @pytest.mark.parametrize("target", ["payments", "POST /pay", "/pay"])
@@ -43,6 +51,30 @@ def test_send_takes_any_number_of_lines(file: Path) -> None:
     result = run("send", "-p", file, "free", stdin=b"".join(b'{"n": %d}\n' % n for n in range(2345)))
     assert result.stdout == "2,345 messages confirmed on free\n"
     assert stored(file, "free") == [{"n": n} for n in range(2345)]
+
+
+def unread(pipe: IO[str]) -> int:
+    """Bytes that nobody has taken out of it."""
+    found = fcntl.ioctl(pipe, termios.FIONREAD, b"    ")
+    return int.from_bytes(found, sys.byteorder)
+
+
+def test_whoever_interrupts_it_is_told_how_far_it_came(file: Path) -> None:
+    run("send", "-p", file, "free", stdin=b"{}")
+    command = [sys.executable, "-m", "runner", "send", "-p", str(file), "free"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as sending:
+        pipe = sending.stdin
+        assert pipe is not None
+        assert sending.stderr is not None
+        pipe.write('{"n": 1}\n' * BATCH)
+        pipe.flush()
+        wait_until(lambda: len(stored(file, "free")) == 1 + BATCH)
+        pipe.write("{")
+        pipe.flush()
+        wait_until(lambda: unread(pipe) == 0)  # it has begun with the next ones
+        sending.send_signal(signal.SIGINT)
+        assert sending.stderr.read() == "runner: interrupted; 500 confirmed before that, up to line 500\n"
+    assert sending.returncode == -signal.SIGINT
 
 
 def test_send_names_the_nearest_target(file: Path) -> None:
