@@ -20,7 +20,7 @@ from runner.brokers.base import Broker, Shelf, Shelved
 from runner.brokers.registry import delayed, waiting
 from runner.config.loader import LoadedPipeline
 from runner.deadletters import DeadLetter, Filter, read
-from runner.errors import RunnerError
+from runner.errors import BrokerAwayError, BrokerError, RunnerError
 from runner.json_text import parse_json
 from runner.message import Outgoing
 from runner.operations import Drop, check_queues
@@ -94,14 +94,24 @@ class Drain:
         self._file.write(orjson.dumps(_line(message), default=str, option=orjson.OPT_APPEND_NEWLINE))
         self._file.flush()
         os.fsync(self._file.fileno())
-        stays = "it was interrupted"
         try:
             stays = self._drop.one(on, message)
-        finally:
-            if stays:
-                self._file.truncate(start)
-                self._file.seek(start)
+        except BrokerAwayError:
+            self._cut(start)
+            raise
+        except BrokerError:  # it may be gone: then it is here alone
+            raise
+        except RunnerError:
+            self._cut(start)
+            raise
+        if stays:
+            self._cut(start)
         return stays
+
+    def _cut(self, start: int) -> None:
+        """It lies on its queue, and there alone."""
+        self._file.truncate(start)
+        self._file.seek(start)
 
 
 def _line(message: DeadLetter) -> dict[str, Any]:

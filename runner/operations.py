@@ -8,7 +8,7 @@ done: in the audit trail, and in the message's journey. Left out: what a dead le
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from runner.audit import Trail
@@ -16,7 +16,7 @@ from runner.brokers.base import Shelf
 from runner.brokers.registry import shelf
 from runner.config.loader import LoadedPipeline
 from runner.deadletters import DeadLetter, Filter, read
-from runner.errors import BrokerError, PublishError, RunnerError
+from runner.errors import PublishError, RunnerError
 from runner.message import Destination, Outgoing
 from runner.pipeline import Route
 from runner.resending import replayed
@@ -141,19 +141,21 @@ class Account:
         Both are written first: what is sent or gone is always accounted for. Raises RunnerError."""
         self._trail.write(letter, to)
         undo = self._tell(letter, reached)
-        failed = "it was interrupted"
         try:
             failed = "" if on.settle(letter.shelved, messages) else TAKEN
         except PublishError as error:
             failed = str(error)
-        except BrokerError as error:
-            failed = str(error)
+        except BaseException as error:
+            with suppress(RunnerError):  # the first fault is the one that is told
+                self._withdraw(letter, to, str(error) or "it was interrupted", undo)
             raise
-        finally:
-            if failed:
-                self._trail.write(letter, to, failed)
-                undo()
+        if failed:
+            self._withdraw(letter, to, failed, undo)
         return failed
+
+    def _withdraw(self, letter: DeadLetter, to: str, failed: str, undo: Callable[[], None]) -> None:
+        self._trail.write(letter, to, failed)
+        undo()
 
     def _tell(self, letter: DeadLetter, reached: Sequence[Reached]) -> Callable[[], None]:
         """The journey. Returns what makes it as it was."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from runner.audit import Trail, read_trail
 from runner.backlog import Drain, Refilled, State, backlog, drained
+from runner.brokers.base import Shelf, Shelved
 from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
 from runner.deadletters import Filter
-from runner.errors import RunnerError
+from runner.errors import BrokerAwayError, BrokerUnavailableError, RunnerError
 from runner.ledger.hops import HopKey
 from runner.ledger.ledger import Ledger
 from runner.message import Destination, Outgoing
@@ -113,6 +116,31 @@ def test_what_could_not_be_taken_away_is_not_in_the_file(pipeline: LoadedPipelin
                 assert on.settle(message.shelved, ())  # somebody else was faster
             assert (move.one(on, message) == "") == (message.id != "b")
     assert [json.loads(line)["id"] for line in file.read_text().splitlines()] == ["a", "late"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "kept"), [(BrokerUnavailableError("no answer in 10 s"), ["a"]), (BrokerAwayError("gone"), [])]
+)
+def test_what_may_have_left_its_queue_stays_in_the_file(
+    pipeline: LoadedPipeline, tmp_path: Path, fault: RunnerError, kept: list[str]
+) -> None:
+    """Where the broker is lost before it has answered, the file may be the only place where it is."""
+    file = tmp_path / "drained.jsonl"
+    with suppress(RunnerError), Drain(pipeline, Trail(tmp_path, "drain", "a move"), file) as move:
+        for on, message in backlog(pipeline, (), Filter()):
+            move.one(Losing(on, fault), message)
+    assert [json.loads(line)["id"] for line in (file.read_text() if file.exists() else "").splitlines()] == kept
+
+
+class Losing:
+    """A shelf whose broker is lost in the middle of it."""
+
+    def __init__(self, on: Shelf, fault: RunnerError) -> None:
+        self.look = on.look
+        self._fault = fault
+
+    def settle(self, shelved: Shelved, messages: Sequence[Outgoing]) -> bool:
+        raise self._fault
 
 
 def test_a_file_that_is_there_is_not_written_over(pipeline: LoadedPipeline, tmp_path: Path) -> None:

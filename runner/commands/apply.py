@@ -52,7 +52,7 @@ def _migrate(pipeline: Path, loaded: LoadedPipeline) -> None:
         pids = ", ".join(str(run.pid) for run in runs)
         raise RunnerError(f"{pipeline} runs here (process {pids}); stop it, so that nothing is published meanwhile")
 
-    with Deeds(unit="message") as deeds:
+    with Deeds("moved", unit="message") as deeds:
         made = migrated(loaded.pipeline, "apply", deeds.looks_on)
         _rename_in_ledger(loaded)
         moved = renamed(loaded.pipeline, "apply", deeds.looks_on)

@@ -69,12 +69,12 @@ def show(pipeline: Path, queue: Sequence[str], id: str, **which: Any) -> None:
 def export(pipeline: Path, queue: Sequence[str], **which: Any) -> None:
     """Write dead letters as JSON lines, masked as 'show' does."""
     loaded = load(pipeline)
-    with Deeds(whole(loaded, queue), bar=not sys.stdout.isatty()) as deeds:
+    with Deeds("exported", whole(loaded, queue), again="export them again", bar=not sys.stdout.isatty()) as deeds:
         for _, letter in found(loaded, queue, wanted(loaded, which), deeds.looks_on):
             click.echo(orjson.dumps(as_document(letter, loaded.schemas.get(letter.queue))))
             deeds.done += 1
     if deeds.stopped:
-        click.echo(deeds.summary("exported"), err=True)
+        click.echo(deeds.summary(), err=True)
         deeds.exit()
 
 
@@ -102,10 +102,10 @@ def replay(
     check_scope(everything, queue, which)
     loaded = load(pipeline)
     resend = Replay(loaded, None if dry_run else Trail(loaded.pipeline.folder, "replay", reason or ""), to)
-    with Deeds(whole(loaded, queue)) as deeds:
+    with Deeds("would replay" if dry_run else "replayed", whole(loaded, queue)) as deeds:
         letters = found(loaded, queue, wanted(loaded, which), deeds.looks_on)
         deeds.each(letters, resend.one, None if dry_run else rate)
-    click.echo(deeds.summary("would replay", planned=True) if dry_run else deeds.summary("replayed"))
+    click.echo(deeds.summary())
     deeds.exit()
 
 
@@ -142,9 +142,9 @@ def drop(pipeline: Path, queue: Sequence[str], everything: bool, reason: str, **
     check_scope(everything, queue, which)
     loaded = load(pipeline)
     delete = Drop(loaded, Trail(loaded.pipeline.folder, "drop", reason))
-    with Deeds(whole(loaded, queue)) as deeds:
+    with Deeds("dropped", whole(loaded, queue)) as deeds:
         deeds.each(found(loaded, queue, wanted(loaded, which), deeds.looks_on), delete.one)
-    click.echo(deeds.summary("dropped"))
+    click.echo(deeds.summary())
     deeds.exit()
 
 

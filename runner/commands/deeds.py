@@ -19,6 +19,7 @@ from rich.console import Console
 
 from runner.brokers.base import Shelf
 from runner.deadletters import DeadLetter
+from runner.errors import RunnerError
 from runner.wording import counted
 
 MOST_REASONS = 10
@@ -27,14 +28,28 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Deeds:
-    """What is done to dead letters, one after another. `whole` is how many are looked at; None: not known.
+    """What is done to dead letters, one after another: `verb` says it in the past. `whole` is how many are looked at;
+    None: not known.
 
-    Ctrl-C and SIGTERM end it after the one in hand; a second Ctrl-C ends the program at once.
+    Ctrl-C and SIGTERM end it after the one in hand; a second Ctrl-C ends the program at once. Of an error in between
+    it tells how far it came, and `again`: how to go on, which may depend on how many were dealt with.
     """
 
-    def __init__(self, whole: int | None = None, *, unit: str = "dead letter", bar: bool = True) -> None:
+    def __init__(
+        self,
+        verb: str,
+        whole: int | None = None,
+        *,
+        unit: str = "dead letter",
+        again: str | Callable[[int], str] = "the same command goes on with the others",
+        bar: bool = True,
+    ) -> None:
         self.done = self.stay = 0
+        self._verb = verb
         self._unit = unit
+        self._again = again
+        self._in_hand = ""
+        """The id of the message to which something is being done."""
         self._stop = threading.Event()
         self._before: dict[int, Any] = {}
         console = Console(stderr=True, soft_wrap=True)
@@ -52,10 +67,18 @@ class Deeds:
         self._bar.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: object) -> None:
         self._bar.stop()
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if isinstance(error, RunnerError) and (self.done or self.stay or self._in_hand):
+            perhaps = f"; {self._in_hand} was in hand, and may be done too" if self._in_hand else ""
+            raise RunnerError(f"{error}; before that: {self.summary()}{perhaps}; {self.again}") from error
+
+    @property
+    def again(self) -> str:
+        """How to go on."""
+        return self._again if isinstance(self._again, str) else self._again(self.done + self.stay)
 
     def looks_on(self) -> bool:
         """Another one is looked at. Whether to go on."""
@@ -70,7 +93,9 @@ class Deeds:
     ) -> None:
         """Do `one` to all of them, at most `rate` a second. It returns why one stays; empty: it is done."""
         for on, letter in letters:
-            if stays := one(on, letter):
+            self._in_hand = letter.id or "one without an id"
+            stays, self._in_hand = one(on, letter), ""
+            if stays:
                 self.stay += 1
                 if self.stay <= MOST_REASONS:
                     self._tell(f"{letter.queue}: {letter.id or '(no id)'} stays: {stays}")
@@ -79,11 +104,12 @@ class Deeds:
             if rate is not None:
                 self._stop.wait(1 / rate)
 
-    def summary(self, verb: str, *, planned: bool = False) -> str:
+    def summary(self) -> str:
         """`replayed 3 dead letters; 1 stays where it is`."""
-        told = f"{verb} {counted(self.done, self._unit)}"
+        told = f"{self._verb} {counted(self.done, self._unit)}"
         if self.stay:
-            stays = "would stay" if planned else "stays" if self.stay == 1 else "stay"
+            would = self._verb.startswith("would ")
+            stays = "would stay" if would else "stays" if self.stay == 1 else "stay"
             told += f"; {self.stay:,} {stays} where {'it is' if self.stay == 1 else 'they are'}"
         return f"{told}; stopped, and the others stay where they are" if self.stopped else told
 

@@ -47,13 +47,13 @@ def move(pipeline: Path, source: str, target: str | None, dry_run: bool) -> None
         click.echo(f"would move {counted(_count(here), 'message')}")
         return
     whole, found = _count(here), Counter[str]()
-    with connected(there, "move") as broker, Deeds(whole, unit="message") as deeds:
+    with connected(there, "move") as broker, Deeds("moved", whole, unit="message") as deeds:
         for queue in moved(here.pipeline, broker, deeds.looks_on):
             deeds.done += 1
             found[queue] += 1
     for queue, messages in found.items():
         click.echo(f"{queue}: {counted(messages, 'message')}")
-    click.echo(deeds.summary("moved"))
+    click.echo(deeds.summary())
     deeds.exit()
 
 

@@ -22,7 +22,6 @@ from runner.commands.filters import EVERYTHING, check_scope, filters, wanted
 from runner.commands.letters import as_waiting, print_waiting
 from runner.commands.loading import PIPELINE_OPTION
 from runner.config.loader import load
-from runner.errors import RunnerError
 from runner.operations import Drop, Replay
 
 UNIT = "message"
@@ -49,7 +48,7 @@ def peek(pipeline: Path, form: str, queue: Sequence[str], most: int, **which: An
     """
     loaded = load(pipeline)
     shown = 0
-    with Deeds(unit=UNIT, bar=False) as deeds:  # whoever is stopped gives back what is in hand
+    with Deeds("shown", unit=UNIT, bar=False) as deeds:  # whoever is stopped gives back what is in hand
         for state in STATES:
             letters = backlog(loaded, queue, wanted(loaded, which), deeds.looks_on, [state])
             for _, message in islice(letters, most - shown):
@@ -79,9 +78,9 @@ def cancel(pipeline: Path, queue: Sequence[str], everything: bool, reason: str, 
     check_scope(everything, queue, which)
     loaded = load(pipeline)
     delete = Drop(loaded, Trail(loaded.pipeline.folder, "cancel", reason))
-    with Deeds(unit=UNIT) as deeds:
+    with Deeds("cancelled", unit=UNIT) as deeds:
         deeds.each(backlog(loaded, queue, wanted(loaded, which), deeds.looks_on), delete.one)
-    click.echo(deeds.summary("cancelled"))
+    click.echo(deeds.summary())
     deeds.exit()
 
 
@@ -100,9 +99,10 @@ def drain(pipeline: Path, queue: Sequence[str], everything: bool, reason: str, f
     check_scope(everything, queue, which)
     loaded = load(pipeline)
     trail = Trail(loaded.pipeline.folder, "drain", reason)
-    with Drain(loaded, trail, file) as move, Deeds(unit=UNIT) as deeds:
+    again = f"{file} has these; the same command with another file goes on with the others"
+    with Drain(loaded, trail, file) as move, Deeds("drained", unit=UNIT, again=again) as deeds:
         deeds.each(backlog(loaded, queue, wanted(loaded, which), deeds.looks_on), move.one)
-    click.echo(f"{deeds.summary('drained')} into {file}" if not deeds.stopped else deeds.summary("drained"))
+    click.echo(f"{deeds.summary()} into {file}" if not deeds.stopped else deeds.summary())
     deeds.exit()
 
 
@@ -117,17 +117,14 @@ def fill(pipeline: Path, reason: str | None, file: Any) -> None:
     """
     loaded = load(pipeline)
     resend = Replay(loaded, Trail(loaded.pipeline.folder, "fill", reason or ""))
-    with connected(loaded, "queue") as broker, Deeds(unit=UNIT) as deeds:
+    with connected(loaded, "queue") as broker, Deeds("put back", unit=UNIT, again=_rest) as deeds:
         on = Refilled(broker)
-        try:
-            deeds.each(((on, message) for message in drained(takewhile(lambda _: deeds.looks_on(), file))), resend.one)
-        except RunnerError as error:
-            raise RunnerError(f"{error}; {deeds.summary('put back')}{_rest(deeds)}") from error
-    click.echo(deeds.summary("put back") + (_rest(deeds) if deeds.stopped else ""))
+        deeds.each(((on, message) for message in drained(takewhile(lambda _: deeds.looks_on(), file))), resend.one)
+    click.echo(f"{deeds.summary()}; {deeds.again}" if deeds.stopped else deeds.summary())
     deeds.exit()
 
 
-def _rest(deeds: Deeds) -> str:
-    """How to go on, once some were put back: those would come a second time."""
-    line = deeds.done + deeds.stay + 1
-    return f"; go on from line {line}: 'tail -n +{line} FILE | runner queue fill -'" if deeds.done else ""
+def _rest(dealt_with: int) -> str:
+    """Those that were put back would come a second time."""
+    line = dealt_with + 1
+    return f"go on from line {line}: 'tail -n +{line} FILE | runner queue fill -'"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -130,9 +131,45 @@ def test_sigkill_loses_nothing_and_doubles_at_most_the_one_in_hand(
         assert sorted(replayed) == sorted(set(replayed))
 
 
+def test_when_the_broker_is_lost_it_says_how_far_it_came_and_how_to_go_on(
+    place: Place, tmp_path: Path, audit: Audit, request: pytest.FixtureRequest
+) -> None:
+    with half_way(tmp_path, audit, *REPLAY) as process, lost(place, request):
+        wait_until(lambda: audit.ids() and process.poll() is not None)
+        told, complaint = process.communicate()
+    (tmp_path / "var" / "audit.jsonl").unlink()
+    done = len(ids(place, "orders"))
+    assert (process.returncode, told) == (1, "")
+    assert complaint.startswith("runner: ")
+    [[count, in_hand]] = re.findall(
+        r"; before that: replayed (\d+) dead letters(?:; (m\d{3}) was in hand, and may be done too)?;"
+        r" the same command goes on with the others\n$",
+        complaint,
+    )
+    assert done in (int(count), int(count) + bool(in_hand))
+    assert in_hand in ("", SENT[int(count)])
+    again = [sys.executable, "-m", "runner", "dead", "replay", "-p", str(tmp_path / "pipeline.yaml"), "--all"]
+    wait_until(lambda: subprocess.run(again, capture_output=True, check=False).returncode == 0)
+    assert set(ids(place, "orders")) == set(SENT)
+
+
+@contextmanager
+def lost(place: Place, request: pytest.FixtureRequest) -> Iterator[None]:
+    """The broker goes away, and is back at the end."""
+    if isinstance(place, RabbitPlace):
+        node, vhost = request.getfixturevalue("rabbit_node"), request.getfixturevalue("vhost")
+        wait_until(lambda: node.close_connections(vhost))
+        yield
+    else:
+        file = Path(place.address.partition(":")[2])
+        file.rename(file.with_name("away.db"))
+        yield
+        file.with_name("away.db").rename(file)
+
+
 def test_the_second_ctrl_c_ends_the_program() -> None:
     before: Callable[..., Any] | int | None = signal.getsignal(signal.SIGINT)
-    with Deeds() as deeds:
+    with Deeds("replayed") as deeds:
         signal.raise_signal(signal.SIGINT)
         assert (deeds.stopped, deeds.looks_on()) == (True, False)
         with pytest.raises(KeyboardInterrupt):
@@ -141,8 +178,9 @@ def test_the_second_ctrl_c_ends_the_program() -> None:
 
 
 def test_the_summary_says_what_was_done_and_what_stays() -> None:
-    deeds = Deeds()
+    deeds = Deeds("replayed")
     deeds.done, deeds.stay = 3, 1
-    assert deeds.summary("replayed") == "replayed 3 dead letters; 1 stays where it is"
-    deeds.stay = 2
-    assert deeds.summary("would replay", planned=True) == "would replay 3 dead letters; 2 would stay where they are"
+    assert deeds.summary() == "replayed 3 dead letters; 1 stays where it is"
+    deeds = Deeds("would replay")
+    deeds.done, deeds.stay = 3, 2
+    assert deeds.summary() == "would replay 3 dead letters; 2 would stay where they are"

@@ -87,7 +87,10 @@ def test_fill_that_ends_early_says_from_which_line_to_go_on(file: Path, tmp_path
     drained.write_text(first + second + "rubbish\n" + third)
     result = run("queue", "fill", "-p", file, drained)
     assert result.exit_code == 1
-    assert "line 3 is none of a file that 'runner queue drain' has written; put back 2 messages" in result.stderr
+    assert (
+        "line 3 is none of a file that 'runner queue drain' has written; before that: put back 2 messages"
+        in result.stderr
+    )
     assert "go on from line 3: 'tail -n +3 FILE | runner queue fill -'" in result.stderr
     assert run("queue", "fill", "-p", file, "-", stdin=third.encode()).exit_code == 0
     assert left(file) == ["a", "b", "c"]
