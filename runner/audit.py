@@ -39,28 +39,29 @@ class Trail:
         """`by` is who does it, where that isn't the owner of this process."""
         self._path = folder / AUDIT
         self._deed = deed
-        self._reason = mask(reason)
-        self._who = by or who()
-        self.in_words = f"{_PAST.get(deed, deed)} by {self._who}" + (f": {self._reason}" if reason else "")
+        self.reason = mask(reason)
+        self.who = by or who()
+        self.in_words = f"{_PAST.get(deed, deed)} by {self.who}" + (f": {self.reason}" if reason else "")
         """For a message's journey: `replayed by ada: the bank is back`."""
 
     def write(self, letter: DeadLetter, to: str, failed: str = "") -> None:
         """Write down what is about to happen to `letter`, or why it did not happen after all; it is in
         the file when this returns. Raises RunnerError."""
         about = {"id": letter.id, "queue": letter.queue, "to": to or None, "stage": letter.stage, "error": letter.error}
-        self._write(about, {"failed": mask(failed)} if failed else {})
+        self._write(about, failed)
 
     def write_field(self, letter: DeadLetter, field: str) -> None:
         """The same of one field of its body."""
-        self._write({"id": letter.id, "queue": letter.queue, "stage": letter.stage, "field": field}, {})
+        self._write({"id": letter.id, "queue": letter.queue, "stage": letter.stage, "field": field})
 
-    def write_stage(self, stage: str, queue: str) -> None:
+    def write_stage(self, stage: str, queue: str, failed: str = "") -> None:
         """The same of a stage as a whole."""
-        self._write({"stage": stage, "queue": queue}, {})
+        self._write({"stage": stage, "queue": queue}, failed)
 
-    def _write(self, about: Mapping[str, str | None], more: Mapping[str, str]) -> None:
+    def _write(self, about: Mapping[str, str | None], failed: str = "") -> None:
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        entry = {"time": time, "who": self._who, "deed": self._deed, **about, "reason": self._reason, **more}
+        entry = {"time": time, "who": self.who, "deed": self._deed, **about, "reason": self.reason}
+        entry |= {"failed": mask(failed)} if failed else {}
         try:
             self._append(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
         except OSError as error:

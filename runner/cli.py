@@ -23,7 +23,8 @@ from runner.errors import ConfigError, RunnerError
 from runner.observability import streams
 
 COMMANDS = (
-    *("run", "reload", "check", "show", "plan", "apply", "move", "send", "try", "status", "tap", "doctor"),
+    *("run", "reload", "check", "show", "plan", "apply", "move", "send", "try"),
+    *("status", "tap", "pause", "resume", "doctor"),
     *("dead", "queue", "find", "ledger", "apikeys", "keys", "token", "mail", "new", "schema"),
 )
 """In the order in which help shows them; each is a module of `runner.commands`."""

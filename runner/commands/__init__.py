@@ -13,6 +13,8 @@
     try_.py        one stage on one message, without a broker
     status.py      counts the messages on the queues
     tap.py         shows the messages of a stage as they pass
+    pause.py       lets a stage take nothing
+    resume.py      ends that
     doctor.py      whether everything is there that a file needs
     find.py        what became of a message: timeline.py tells it
     dead.py        shows dead letters, edits, replays and drops them: filters.py says which, with when.py

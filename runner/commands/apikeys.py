@@ -7,26 +7,22 @@ Left out: what the ledger has of them (see `runner.ledger.apikeys`), and what a 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from runner.commands.connecting import writing
 from runner.commands.loading import PIPELINE_OPTION
 from runner.commands.terminal import console
 from runner.config.loader import load
 from runner.errors import RunnerError
-from runner.pipeline import Pipeline
 from runner.units import parse_duration
 
 if TYPE_CHECKING:
-    from runner.ledger.apikeys import ApiKey, ApiKeys
-
-PATIENCE = 5.0
-"""Seconds for a ledger that is away."""
+    from runner.ledger.apikeys import ApiKey
 
 
 class Lifetime(click.ParamType[float]):
@@ -63,8 +59,8 @@ def add_command(pipeline: Path, caller: str, expires: float | None) -> None:
 
     if not CALLER.fullmatch(caller):
         raise click.BadParameter("a caller's name has 1 to 64 letters, digits, '.', '_', '@' and '-'")
-    with _opened(load(pipeline).pipeline) as keys:
-        key, added = keys.add(caller, expires)
+    with writing(load(pipeline).pipeline) as ledger:
+        key, added = ledger.api_keys.add(caller, expires)
     until = "" if added.expires_at is None else f" until {_time(added.expires_at)}"
     click.echo(key)
     click.echo(f"the key {added.id} of {caller} is valid{until}; send it as 'Authorization: Bearer KEY'", err=True)
@@ -74,8 +70,8 @@ def add_command(pipeline: Path, caller: str, expires: float | None) -> None:
 @PIPELINE_OPTION
 def list_command(pipeline: Path) -> None:
     """List the keys, without what opens."""
-    with _opened(load(pipeline).pipeline) as keys:
-        found = keys.all()
+    with writing(load(pipeline).pipeline) as ledger:
+        found = ledger.api_keys.all()
     if found:
         print_keys(found)
     else:
@@ -87,9 +83,9 @@ def list_command(pipeline: Path) -> None:
 @click.argument("key")
 def revoke_command(pipeline: Path, key: str) -> None:
     """Make KEY, an id of 'runner apikeys list', invalid."""
-    with _opened(load(pipeline).pipeline) as keys:
-        revoked = _chosen(keys.all(), key)
-        keys.revoke(revoked)
+    with writing(load(pipeline).pipeline) as ledger:
+        revoked = _chosen(ledger.api_keys.all(), key)
+        ledger.api_keys.revoke(revoked)
     click.echo(f"revoked the key {revoked.id} of {revoked.caller}: every intake refuses it within two seconds")
 
 
@@ -104,20 +100,6 @@ def _chosen(found: Sequence[ApiKey], id: str) -> ApiKey:
     if of_caller:
         raise RunnerError(f"{id} is a caller, and a key is revoked by its id: {', '.join(of_caller)}")
     raise RunnerError(f"there is no API key {id}; 'runner apikeys list' shows their ids")
-
-
-@contextmanager
-def _opened(pipeline: Pipeline) -> Iterator[ApiKeys]:
-    """The keys in the pipeline's ledger, which is made if it doesn't exist. Raises RunnerError without one."""
-    if pipeline.ledger is None:
-        raise RunnerError(f"{pipeline.file.name} has no ledger; add 'ledger: sqlite:var/ledger.db'")
-    from runner.ledger.ledger import Ledger
-
-    ledger = Ledger(pipeline.ledger)
-    try:
-        yield ledger.open(PATIENCE).api_keys
-    finally:
-        ledger.close()
 
 
 def print_keys(keys: Sequence[ApiKey]) -> None:

@@ -1,4 +1,4 @@
-"""How a command gets the broker, connected while it needs it, and quiet; and the ledger, to read from."""
+"""How a command gets the broker, connected while it needs it, and quiet; and the ledger."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 BROKER_TIMEOUT = 5.0
 """Seconds that a command waits for the broker to answer."""
+LEDGER_TIMEOUT = 5.0
+"""Seconds that a command waits for a ledger that is away, to write to it."""
 
 
 @contextmanager
@@ -40,14 +42,13 @@ def connected(loaded: LoadedPipeline, command: str, *, declare: bool = True) -> 
 @contextmanager
 def remembering(pipeline: Pipeline) -> Iterator[Ledger]:
     """The pipeline's ledger, to read from. Raises RunnerError without one."""
-    if pipeline.ledger is None:
-        raise RunnerError(f"{pipeline.file.name} has no ledger; add 'ledger: sqlite:var/ledger.db'")
-    path = path_of(pipeline.ledger)
+    url = _ledger_url(pipeline)
+    path = path_of(url)
     if path is not None and not path.exists():
-        raise RunnerError(f"nothing has been recorded yet: there is no {shown(pipeline.ledger, pipeline.folder)}")
+        raise RunnerError(f"nothing has been recorded yet: there is no {shown(url, pipeline.folder)}")
     from runner.ledger.ledger import Ledger
 
-    found = Ledger(pipeline.ledger)
+    found = Ledger(url)
     try:
         found.prepare_reading()
         yield found
@@ -57,3 +58,22 @@ def remembering(pipeline: Pipeline) -> Iterator[Ledger]:
         ) from error
     finally:
         found.close()
+
+
+@contextmanager
+def writing(pipeline: Pipeline) -> Iterator[Ledger]:
+    """The pipeline's ledger, to write to; it is made if it doesn't exist. Raises RunnerError without one."""
+    url = _ledger_url(pipeline)
+    from runner.ledger.ledger import Ledger
+
+    ledger = Ledger(url)
+    try:
+        yield ledger.open(LEDGER_TIMEOUT)
+    finally:
+        ledger.close()
+
+
+def _ledger_url(pipeline: Pipeline) -> str:
+    if pipeline.ledger is None:
+        raise RunnerError(f"{pipeline.file.name} has no ledger; add 'ledger: sqlite:var/ledger.db'")
+    return pipeline.ledger

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from flask import Flask, abort, redirect, render_template, url_for
 from werkzeug.wrappers import Response as Answer
 
-from runner.audit import Trail, who
+from runner.audit import Trail
 from runner.console.guard import need, person, reason
 from runner.console.run import Run
 from runner.errors import RunnerError
+from runner.pausing import pause, resume
 from runner.pipeline import Stage
 
 if TYPE_CHECKING:
@@ -58,14 +59,14 @@ class _Pausing:
 
     def _do(self, name: str, deed: str) -> Answer:
         need("operator")
-        stage, why, by = self._stage(name), reason(), person().name or who()
-        trail = Trail(self._run.pipeline.folder, deed, why, by=by)
-        from runner.pausing import pause, resume  # and with it the ledger, which this pipeline has
-
+        stage, why = self._stage(name), reason()
+        if deed == "pause" and not why:
+            abort(400, "Say why it is paused: everybody is told.")
+        trail = Trail(self._run.pipeline.folder, deed, why, by=person().name)
         if self._ledger.away:
             abort(503, f"The ledger remembers what is paused, and it is away: {self._ledger.away}.")
         try:
-            done = pause(self._ledger, trail, stage, why, by) if deed == "pause" else resume(self._ledger, trail, stage)
+            done = pause(self._ledger, trail, stage) if deed == "pause" else resume(self._ledger, trail, stage)
         except RunnerError as error:
             abort(503, str(error))
         if not done:

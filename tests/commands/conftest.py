@@ -19,6 +19,13 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def remembering(file: Path) -> Path:
+    """The same with a ledger."""
+    file.write_text(f"{file.read_text()}\nledger: sqlite:ledger.db\n")
+    return file
+
+
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "var" / "mailbox"
 

@@ -31,6 +31,7 @@ def test_a_stage_is_paused_with_a_reason_and_resumed(show: Show, ledger: Ledger,
     browser = opened(show(PIPELINE + LEDGER))
     assert 'href="/queues/orders/pause"' in browser.get("/queues/orders").body
     seal = browser.seal("/queues/orders/pause")
+    assert browser.post("/queues/orders/pause", seal, {"reason": " "}).status == 400
     assert browser.post("/queues/orders/pause", seal, {"reason": "the bank is down"}).status == 303
     assert ledger.pauses.all()["check"].why == "the bank is down"
     page = browser.get("/queues/orders").body

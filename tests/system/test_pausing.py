@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from runner.audit import Trail, read_trail
-from runner.config.loader import load
-from runner.ledger.ledger import Ledger
-from runner.pausing import pause, resume
+from runner.audit import read_trail
+from tests.commands.prompt import run
 from tests.system.conftest import Start
 from tests.system.program import PIPELINE
 from tests.waiting import wait_until
@@ -16,13 +14,10 @@ WITH_LEDGER = PIPELINE + 'ledger: sqlite:ledger.db\nconsole: {listen: "127.0.0.1
 def test_a_paused_stage_stays_so_over_a_restart_until_it_is_resumed(prepare: Start) -> None:
     program = prepare(WITH_LEDGER)
     program.start("--processes", "2")
-    loaded = load(program.folder / "pipeline.yaml").pipeline
-    assert loaded.ledger is not None
-    ledger = Ledger(loaded.ledger).open(timeout=30.0)
-    stage = loaded.stages["two"]
-    assert pause(ledger, Trail(program.folder, "pause", "a test", by="ada"), stage, "a test", "ada")
+    file = program.folder / "pipeline.yaml"
+    assert run("pause", "-p", file, "two", "--reason", "a test").exit_code == 0
     wait_until(lambda: program.depths()["second"].paused == 2)
-    assert program.depths()["second"].why == "ada has paused it: a test"
+    assert program.depths()["second"].why.endswith(" has paused it: a test")
 
     program.post({"n": 1})
     wait_until(lambda: program.depths()["second"].ready == 1)
@@ -33,10 +28,9 @@ def test_a_paused_stage_stays_so_over_a_restart_until_it_is_resumed(prepare: Sta
     wait_until(lambda: program.depths()["second"].ready == 2)
     assert program.done() == set()
 
-    assert resume(ledger, Trail(program.folder, "resume", "", by="ada"), stage)
+    assert run("resume", "-p", file, "two").exit_code == 0
     program.wait_done([1, 2])
     assert [(deed["deed"], deed["stage"]) for deed in read_trail(program.folder, 9)] == [
         ("resume", "two"),
         ("pause", "two"),
     ]
-    ledger.close()
