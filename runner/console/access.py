@@ -54,11 +54,12 @@ class Access:
         """Guards the sessions."""
         self._secret = secrets.token_bytes(32)
 
-    def person(self, session: str, bearer: str) -> Person | None:
-        """By a session's number or a token, either of which may be empty. None: nobody is known by them."""
+    def person(self, session: str, bearer: str, *, uses: bool = True) -> Person | None:
+        """By a session's number or a token, either of which may be empty. None: nobody is known by them. `uses`:
+        whether the session lasts longer for it."""
         if self.stranger is not None:
             return self.stranger
-        return self._in_session(session) or self._known.get(hash_of(bearer))
+        return self._in_session(session, uses=uses) or self._known.get(hash_of(bearer))
 
     def is_token(self, bearer: str) -> bool:
         """Whether it is one that a program sends: no browser does that by itself."""
@@ -87,7 +88,7 @@ class Access:
     def is_sealed(self, session: str, seal: str) -> bool:
         return bool(session) and hmac.compare_digest(self.seal_of(session).encode(), seal.encode(errors="replace"))
 
-    def _in_session(self, session: str) -> Person | None:
+    def _in_session(self, session: str, *, uses: bool) -> Person | None:
         if not session:
             return None
         now, key = time.monotonic(), hash_of(session)
@@ -98,7 +99,8 @@ class Access:
             if now - found.used > LIFETIME:
                 del self._sessions[key]
                 return None
-            found.used = now
+            if uses:
+                found.used = now
             return found.person
 
 

@@ -69,7 +69,8 @@ def add(app: Flask, access: Access, console: Console) -> None:
         wanted, asked = _local(request.values.get("next", "")), request.method == "POST"
         session = access.log_in(request.form.get("token", "").strip()) if asked else None
         if session is None:
-            return make_response(render_template("log_in.html", wanted=wanted, wrong=asked), 403 if asked else 200)
+            told = {"wanted": wanted, "wrong": asked, "ended": "ended" in request.args}
+            return make_response(render_template("log_in.html", **told), 403 if asked else 200)
         g.session = session
         return redirect(wanted or url_for("overview"), 303)
 
@@ -86,9 +87,10 @@ def session_of(header: Header, name: str) -> str:
     return cookies_of(header("Cookie") or "").get(name, "")
 
 
-def person_of(header: Header, name: str, access: Access) -> Person | None:
-    """Who sends a request with these headers; `name` is that of the session's cookie."""
-    return access.person(session_of(header, name), bearer_of(header("Authorization") or ""))
+def person_of(header: Header, name: str, access: Access, *, uses: bool = True) -> Person | None:
+    """Who sends a request with these headers; `name` is that of the session's cookie. `uses`: whether the session
+    lasts longer for it."""
+    return access.person(session_of(header, name), bearer_of(header("Authorization") or ""), uses=uses)
 
 
 def person() -> Person:

@@ -67,8 +67,10 @@ class Live:
         async with self._stepped:
             self._stepped.notify_all()
 
-    async def stream(self, protocol: HTTPProtocol, headers: list[tuple[str, str]]) -> None:
-        """Tell one browser, until it leaves. Raises ProtocolClosed then."""
+    async def stream(
+        self, protocol: HTTPProtocol, headers: list[tuple[str, str]], is_known: Callable[[], bool]
+    ) -> None:
+        """Tell one browser, until it leaves or nobody who may look `is_known` any more. Raises ProtocolClosed."""
         self.looking += 1
         self._wanted.set()
         gone = asyncio.ensure_future(protocol.client_disconnect())
@@ -76,7 +78,7 @@ class Live:
             transport = protocol.response_stream(200, [("content-type", "text/event-stream"), *headers])
             await transport.send_bytes(b"retry: %d\n\n" % RETRY)
             step, first = self._step, True
-            while await self._next(step, gone):
+            while await self._next(step, gone) and is_known():
                 missed, step = self._step - step > 1, self._step
                 await transport.send_bytes(_event(self._figures) if first or missed else self._change)
                 first = False

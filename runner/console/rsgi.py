@@ -71,7 +71,8 @@ class Application:
         with contextlib.suppress(ProtocolClosed):  # nobody wants the answer any more
             try:
                 if scope.path == STREAM and self._may_look(scope):
-                    await self._live.stream(protocol, list(HEADERS.items()))
+                    is_known = partial(self._is_known, scope, uses=False)
+                    await self._live.stream(protocol, list(HEADERS.items()), is_known)
                 else:
                     respond(protocol, await self._answer(scope, protocol))
             except ProtocolClosed:
@@ -108,8 +109,12 @@ class Application:
             return False
         with contextlib.suppress(HTTPException):
             refuse_foreign(header, "GET", self._access)
-            return person_of(header, cookie_name(self._run.console), self._access) is not None
+            return self._is_known(scope, uses=True)
         return False
+
+    def _is_known(self, scope: Scope, *, uses: bool) -> bool:
+        header: Header = scope.headers.get
+        return person_of(header, cookie_name(self._run.console), self._access, uses=uses) is not None
 
     async def _answer(self, scope: Scope, protocol: HTTPProtocol) -> Response:
         if scope.path == STREAM and self._live.full:

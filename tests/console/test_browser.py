@@ -192,6 +192,26 @@ def test_one_logs_in_with_a_token_and_out_again(page: Page, show: Show) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Log in")
 
 
+def test_a_page_that_follows_the_figures_says_that_one_has_logged_out(page: Page, show: Show) -> None:
+    shown = show(ASKING)
+    page.goto(url(shown))
+    page.get_by_label("Token").fill("adas token")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    other = page.context.new_page()
+    other.goto(url(shown, "/queues/orders"))
+    expect(other.get_by_text("Live", exact=True)).to_be_visible()
+    page.bring_to_front()
+    page.get_by_role("button", name="Log out").click()
+    other.bring_to_front()
+    expect(other.get_by_role("status")).to_have_text("You have been logged out.")
+    expect(other.get_by_text("Live", exact=True)).to_have_count(0)
+    assert findings(other) == []
+    other.get_by_label("Token").fill("adas token")
+    other.keyboard.press("Enter")
+    expect(other).to_have_url(url(shown, "/queues/orders"))
+
+
 @pytest.fixture
 def elsewhere(shop: Shown) -> Iterator[str]:
     """Another local web page, which would drop a dead letter of ours."""

@@ -5,25 +5,27 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from runner.console import live, rsgi
+from runner.console import access, live, rsgi
 from runner.console.figures import Figures, figures_of
 from runner.console.history import History
 from runner.console.run import Run
 from runner.message import Destination, Outgoing
 from tests.console.conftest import Show, Shown
+from tests.console.test_guard import ASKING, Browser
 from tests.waiting import TIMEOUT, wait_until
 
 
 class Stream:
     """An open stream, event by event."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        connection.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    def __init__(self, connection: socket.socket, headers: str) -> None:
+        connection.sendall(f"GET /live HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode())
         self.file = connection.makefile("rb")
 
     def next(self) -> dict[str, Any]:
@@ -33,11 +35,16 @@ class Stream:
                 return found
         raise EOFError
 
+    def wait_for_its_end(self) -> None:
+        with suppress(EOFError, ConnectionResetError):
+            while True:
+                self.next()
+
 
 @contextmanager
-def streaming(shown: Shown) -> Iterator[Stream]:
+def streaming(shown: Shown, headers: str = "") -> Iterator[Stream]:
     with socket.create_connection(("127.0.0.1", shown.port), TIMEOUT) as connection:
-        stream = Stream(connection)
+        stream = Stream(connection, headers)
         yield stream
         stream.file.close()
 
@@ -61,11 +68,44 @@ def test_a_stop_ends_the_streams_at_once(shown: Shown) -> None:
     with streaming(shown) as stream:
         stream.next()
         shown.served.stop()
-        try:
-            while True:
+        stream.wait_for_its_end()
+
+
+def test_a_log_out_ends_the_streams_of_its_session_and_no_other(show: Show) -> None:
+    shown = show(ASKING)
+    ada, bob = Browser(shown), Browser(shown)
+    ada.log_in("adas token")
+    bob.log_in("bobs token")
+    with (
+        streaming(shown, f"Cookie: {ada.cookie}\r\n") as adas,
+        streaming(shown, f"Cookie: {bob.cookie}\r\n") as bobs,
+        streaming(shown, "Authorization: Bearer bobs token\r\n") as programs,
+    ):
+        for stream in (adas, bobs, programs):
+            stream.next()
+        ada.post("/log-out", ada.seal("/"))
+        adas.wait_for_its_end()
+        for stream in (bobs, programs):
+            stream.next()
+            stream.next()
+
+
+def test_a_session_does_not_last_longer_for_a_page_that_is_left_open(
+    show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(access, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    shown = show(ASKING)
+    browser = Browser(shown)
+    browser.log_in("bobs token")
+    with streaming(shown, f"Cookie: {browser.cookie}\r\n") as stream:
+        stream.next()
+        for _ in range(3):
+            clock[0] += access.LIFETIME / 3 + 1
+            with suppress(EOFError):
                 stream.next()
-        except (EOFError, ConnectionResetError):
-            pass
+        stream.wait_for_its_end()
+    assert browser.get("/").status == 303
 
 
 def test_while_nobody_looks_nothing_is_made(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:

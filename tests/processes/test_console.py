@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from bench.ports import free_port
+from runner.console.access import hash_of
+from tests.commands.prompt import run
 from tests.system.program import PIPELINE, Program
 from tests.waiting import TIMEOUT, wait_until
 
@@ -51,6 +53,36 @@ def test_of_two_parts_that_share_the_address_one_has_the_console_and_the_other_t
     finally:
         first.stop()
         second.stop(signal.SIGKILL)
+
+
+TOKENS = f"""console:
+  listen: 127.0.0.1:CONSOLE
+  tokens:
+    ada: {{hash: "{hash_of("adas token")}"}}
+    bob: {{hash: "{hash_of("bobs token")}"}}
+"""
+
+
+def test_a_token_that_is_taken_out_of_the_file_opens_nothing_after_a_reload(tmp_path: Path) -> None:
+    port = free_port()
+    text = PIPELINE + TOKENS.replace("CONSOLE", str(port))
+    program = Program(tmp_path, f"embedded:{tmp_path / 'broker.db'}", text)
+    asked = b"GET /live HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer bobs token\r\n\r\n"
+    try:
+        program.start()
+        with socket.create_connection(("127.0.0.1", port), TIMEOUT) as stream:
+            stream.sendall(asked)
+            assert b"200 OK" in stream.recv(4096)
+            program.write("".join(line for line in text.splitlines(keepends=True) if "bob:" not in line))
+            result = run("reload", program.folder / "pipeline.yaml")
+            assert result.exit_code == 0, result.output
+            while stream.recv(65536):
+                pass
+        with socket.create_connection(("127.0.0.1", port), TIMEOUT) as stream:
+            stream.sendall(asked)
+            assert b"401 Unauthorized" in stream.recv(4096)
+    finally:
+        program.stop()
 
 
 def _answers(two: Two) -> bool:

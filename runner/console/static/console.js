@@ -45,7 +45,15 @@ function open() {
     if (source.readyState !== EventSource.CLOSED) return;
     again = setTimeout(open, wait);
     wait = Math.min(wait * 2, LONGEST);
+    leaveIfLoggedOut();
   };
+}
+
+async function leaveIfLoggedOut() {
+  const answer = await fetch(stream.dataset.stream, { method: "HEAD" }).catch(() => null);
+  if (answer === null || answer.status !== 401) return;
+  const here = encodeURIComponent(location.pathname + location.search);
+  location.replace(`${stream.dataset.logIn}?ended=1&next=${here}`);
 }
 
 function close() {
