@@ -1,25 +1,38 @@
-"""Where operators' deeds are written down: one JSON object a line, in `var/audit.jsonl`."""
+"""Where operators' deeds are written down: one JSON object a line, in `var/audit.jsonl`.
+
+A file that has become large is put aside, and stays: how long a trail is kept is the operator's to say.
+"""
 
 from __future__ import annotations
 
 import getpass
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
 from runner.deadletters import DeadLetter
 from runner.errors import RunnerError
+from runner.locks import try_lock
 from runner.message import root_id
 from runner.privacy.files import make_file
 from runner.privacy.masking import mask
 
 AUDIT = Path("var") / "audit.jsonl"
-LONGEST = 4096
-"""Bytes of a deed that are counted on, to find the last ones."""
+LARGEST = 16 << 20
+"""Bytes after which the file is put aside, as `audit-TIME.jsonl`, and a new one begun."""
+LOOKED_THROUGH = 4 * LARGEST
+"""Bytes of the trail that are read at most, from the last deed back."""
+BLOCK = 1 << 18
+"""Bytes that are read at once."""
+EARLIER = 86_400.0
+"""Seconds that a deed may be older than what is known of its message: another program's may have waited long
+before a worker took it, and clocks differ."""
 
 
 _PAST = {
@@ -72,36 +85,66 @@ class Trail:
         file = make_file(self._path, os.O_APPEND)
         try:
             os.write(file, line)
+            if os.fstat(file).st_size >= LARGEST:
+                with suppress(OSError):  # the deed is written down; the next one tries again
+                    self._put_aside(file)
         finally:
             os.close(file)
+
+    def _put_aside(self, file: int) -> None:
+        """One process does it, and never over another file."""
+        aside = self._path.with_name(f"{self._path.stem}-{datetime.now(UTC):%Y%m%dT%H%M%S}Z.jsonl")
+        if try_lock(file) and os.path.samestat(os.fstat(file), self._path.stat()) and not aside.exists():
+            self._path.rename(aside)
 
 
 def read_trail(folder: Path, most: int) -> list[dict[str, Any]]:
     """The last `most` deeds, the newest first. Lines that are no deeds are left out. Raises RunnerError."""
-    try:
-        with (folder / AUDIT).open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - most * LONGEST))
-            lines = file.read().splitlines()[-most:]
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise RunnerError(f"{folder / AUDIT}: the audit trail can't be read: {error.strerror}") from error
-    return [entry for line in reversed(lines) if (entry := _entry(line)) is not None]
+    return [entry for line in islice(_lines(folder), most) if (entry := _entry(line)) is not None]
 
 
-def deeds_of(folder: Path, id: str) -> Iterator[dict[str, Any]]:
-    """The deeds about the message `id` and its copies, the oldest first. Raises RunnerError."""
-    sought = id.encode()
+def deeds_of(folder: Path, id: str, since: float = 0.0) -> list[dict[str, Any]]:
+    """The deeds about the message `id` and its copies, the oldest first; `since` (seconds since 1970) the message
+    is known. Raises RunnerError."""
+    sought, begun = id.encode(), b'{"time":"'
+    first = datetime.fromtimestamp(max(0.0, since - EARLIER), UTC).isoformat(timespec="milliseconds").encode()
+    found = []
+    for line in _lines(folder):
+        if line.startswith(begun) and line[len(begun) :] < first:
+            break
+        entry = _entry(line) if sought in line else None
+        if entry is not None and root_id(str(entry.get("id"))) == id:
+            found.append(entry)
+    return found[::-1]
+
+
+def _lines(folder: Path) -> Iterator[bytes]:
+    """From the last one back, through the files that were put aside as well. Raises RunnerError."""
+    path = folder / AUDIT
+    seen, left = set(), LOOKED_THROUGH
     try:
-        with (folder / AUDIT).open("rb") as lines:
-            for line in lines:
-                entry = _entry(line) if sought in line else None
-                if entry is not None and root_id(str(entry.get("id"))) == id:
-                    yield entry
-    except FileNotFoundError:
-        return
+        for name in (path, *sorted(path.parent.glob(f"{path.stem}-*.jsonl"), reverse=True)):
+            with suppress(FileNotFoundError), name.open("rb") as file:
+                status = os.fstat(file.fileno())
+                if status.st_ino not in seen:  # it may be put aside meanwhile, and come again
+                    seen.add(status.st_ino)
+                    yield from _backwards(file, status.st_size, max(0, status.st_size - left))
+                    left -= status.st_size
     except OSError as error:
-        raise RunnerError(f"{folder / AUDIT}: the audit trail can't be read: {error.strerror}") from error
+        raise RunnerError(f"{path}: the audit trail can't be read: {error.strerror}") from error
+
+
+def _backwards(file: BinaryIO, end: int, begin: int) -> Iterator[bytes]:
+    """The lines of a file that are not empty between two of its bytes, the last one first."""
+    rest = b""
+    while end > begin:
+        start = max(begin, end - BLOCK)
+        file.seek(start)
+        first, *lines = (file.read(end - start) + rest).split(b"\n")
+        yield from filter(None, reversed(lines))
+        rest, end = first, start
+    if rest:
+        yield rest
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:

@@ -100,7 +100,9 @@ def history(ledger: Ledger, id: str, folder: Path) -> History | None:
     """The history of the message `id`, of the pipeline in `folder`; None if nothing is known of it (any
     more). Raises LedgerError, and RunnerError."""
     journey = ledger.journey(id)
-    return None if journey is None else History(journey, tuple(map(_deed, deeds_of(folder, id))))
+    if journey is None:
+        return None
+    return History(journey, tuple(map(_deed, deeds_of(folder, id, since=journey.accepted_at))))
 
 
 def recorded_names(pipeline: Pipeline) -> list[str]:

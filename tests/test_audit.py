@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from runner.audit import AUDIT, Trail, read_trail, who
+from runner import audit
+from runner.audit import AUDIT, Trail, deeds_of, read_trail, who
 from runner.brokers.base import Shelved
-from runner.deadletters import read
+from runner.deadletters import DeadLetter, read
 from runner.errors import RunnerError
 
-LETTER = read("payments", Shelved("m", b"{}", {}, 0))
+
+def letter(id: str) -> DeadLetter:
+    return read("payments", Shelved(id, b"{}", {}, 0))
+
+
+LETTER = letter("m")
 
 
 def test_each_deed_is_a_line_that_names_who_what_and_why(tmp_path: Path) -> None:
@@ -39,3 +50,87 @@ def test_the_last_deeds_are_read_the_newest_first(tmp_path: Path) -> None:
     with (tmp_path / AUDIT).open("a") as file:
         file.write("half a li")
     assert [(deed["who"], deed["reason"]) for deed in read_trail(tmp_path, 3)] == [("ada", "three"), ("ada", "two")]
+
+
+def files(folder: Path) -> Sequence[Path]:
+    return sorted((folder / AUDIT).parent.iterdir())
+
+
+def reasons(deeds: Sequence[dict[str, Any]]) -> list[str]:
+    return [deed["reason"] for deed in deeds]
+
+
+def test_a_file_that_has_become_large_is_put_aside_and_is_still_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "LARGEST", 1)
+    Trail(tmp_path, "drop", "one").write(letter("a"), "")
+    monkeypatch.setattr(audit, "LARGEST", 1 << 20)
+    for reason in ("two", "three"):
+        Trail(tmp_path, "drop", reason).write(letter("a"), "")
+    assert len(files(tmp_path)) == 2
+    assert (tmp_path / AUDIT).read_bytes().count(b"\n") == 2
+    assert reasons(read_trail(tmp_path, 9)) == ["three", "two", "one"]
+    assert reasons(deeds_of(tmp_path, "a")) == ["one", "two", "three"]
+    assert all(file.stat().st_mode & 0o777 == 0o600 for file in files(tmp_path))
+
+
+def test_however_many_write_while_files_are_put_aside_no_deed_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "LARGEST", 1000)
+    monkeypatch.setattr(audit, "LOOKED_THROUGH", 1 << 30)
+
+    def write(who: int) -> None:
+        for n in range(100):
+            Trail(tmp_path, "drop", f"{who}-{n}").write(letter("a"), "")
+
+    writers = [threading.Thread(target=write, args=(who,)) for who in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert len(files(tmp_path)) > 1
+    assert set(reasons(read_trail(tmp_path, 9999))) == {f"{who}-{n}" for who in range(8) for n in range(100)}
+
+
+def test_one_that_was_put_aside_is_never_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stopped(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Stopped:
+            return cls(2026, 1, 2, 3, 4, 5, tzinfo=tz)
+
+    monkeypatch.setattr(audit, "LARGEST", 1)
+    monkeypatch.setattr(audit, "datetime", Stopped)
+    for reason in ("one", "two", "three"):
+        Trail(tmp_path, "drop", reason).write(letter("a"), "")
+    assert [file.name for file in files(tmp_path)] == ["audit-20260102T030405Z.jsonl", "audit.jsonl"]
+    assert reasons(read_trail(tmp_path, 9)) == ["three", "two", "one"]
+
+
+def test_no_more_is_read_for_a_message_than_it_can_concern(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "var").mkdir()
+    old = '{"time":"2025-01-01T00:00:00.000+00:00","who":"ann","deed":"drop","id":"a","reason":"long ago"}\n'
+    (tmp_path / AUDIT).write_text(old * 10_000)
+    for copy in ("a", "a.3", "b"):
+        Trail(tmp_path, "replay", copy).write(letter(copy), "")
+    assert reasons(deeds_of(tmp_path, "a", since=time.time())) == ["a", "a.3"]
+    monkeypatch.setattr(audit, "LOOKED_THROUGH", 10 * len(old))
+    assert len(deeds_of(tmp_path, "a")) < 12, "and without a time it is bounded all the same"
+
+
+def test_lines_longer_than_what_is_read_at_once_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "BLOCK", 7)
+    for reason in ("one", "two"):
+        Trail(tmp_path, "drop", reason).write(letter("a"), "")
+    assert reasons(read_trail(tmp_path, 9)) == ["two", "one"]
+
+
+def test_one_who_comes_late_does_not_put_the_new_file_aside(tmp_path: Path) -> None:
+    trail = Trail(tmp_path, "drop", "one")
+    trail.write(letter("a"), "")
+    with (tmp_path / AUDIT).open("rb") as late:
+        (tmp_path / AUDIT).rename(tmp_path / "var" / "audit-1.jsonl")
+        trail.write(letter("a"), "")
+        trail._put_aside(late.fileno())
+    assert [file.name for file in files(tmp_path)] == ["audit-1.jsonl", "audit.jsonl"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from flask import Flask, abort, render_template, request
 
-from runner.audit import AUDIT, read_trail
+from runner.audit import AUDIT, deeds_of, read_trail
 from runner.console.run import Run
 from runner.errors import RunnerError
+from runner.message import root_id
 
 MOST = 500
-"""Deeds that are looked at, from the last one back."""
+"""Deeds that are shown, from the last one back."""
 
 
 def add(app: Flask, run: Run) -> None:
@@ -17,9 +18,9 @@ def add(app: Flask, run: Run) -> None:
 
     @app.get("/audit")
     def audit() -> str:
-        wanted = request.args.get("id", "").strip()
+        wanted, folder = request.args.get("id", "").strip(), run.pipeline.folder
         try:
-            deeds = [deed for deed in read_trail(run.pipeline.folder, MOST) if not wanted or deed.get("id") == wanted]
+            deeds = deeds_of(folder, root_id(wanted))[: -MOST - 1 : -1] if wanted else read_trail(folder, MOST)
         except RunnerError as error:
             abort(503, str(error))
         return render_template("audit.html", deeds=deeds, wanted=wanted, file=AUDIT, most=MOST)

@@ -18,6 +18,8 @@ def test_it_says_who_did_what_and_why(shown: Shown, tmp_path: Path) -> None:
     assert "a &lt;test&gt;" in page
     assert "did not happen: it was gone" in page
     assert "m1" in shown.ask("/audit?id=m1").body
+    Trail(tmp_path, "pause", "the bank is down", by="ada").write_stage("check", "orders")
+    assert "check" in shown.ask("/audit").body
     assert "Nobody has done anything to that message." in shown.ask("/audit?id=m2").body
 
 
