@@ -14,6 +14,7 @@
     pausing.py   pauses a stage, and resumes it
     dead.py      dead letters, to look at; chosen.py says which are meant
     deeds.py     replays and drops them; jobs.py does what takes longer
+    edit.py      edits the body of one
     trail.py     the audit trail
     mailbox.py   the development mailbox
     file.py      the file as it runs

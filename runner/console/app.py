@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from flask import Flask, Response, render_template
 from werkzeug.exceptions import HTTPException
 
-from runner.console import dead, deeds, file, guard, mailbox, message, metrics, overview, pausing, queue, trail
+from runner.console import dead, deeds, edit, file, guard, mailbox, message, metrics, overview, pausing, queue, trail
 from runner.console.access import Access
 from runner.console.figures import Figures
 from runner.console.run import Run
@@ -39,14 +39,14 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-PAGES = (overview, queue, pausing, message, dead, deeds, mailbox, trail, file, metrics)
+PAGES = (overview, queue, pausing, message, dead, deeds, edit, mailbox, trail, file, metrics)
 """Each adds its own views: `add(app, run)`."""
 
 
 NAVIGATION = (
     ("overview", "Pipeline", ("overview", "queue", "pause")),
     ("messages", "Messages", ("messages", "message")),
-    ("dead", "Dead letters", ("dead", "letter", "reveal", "plan", "job")),
+    ("dead", "Dead letters", ("dead", "letter", "reveal", "plan", "job", "edit", "edited")),
     ("mails", "Mailbox", ("mails", "mail")),
     ("audit", "Audit", ("audit",)),
     ("file", "File", ("file",)),
@@ -58,6 +58,7 @@ def create_app(run: Run, look: Callable[[], Figures], access: Access) -> Flask:
     """The pages of `run` as a WSGI app, for those whom `access` knows; `look` makes the figures of live pages."""
     app = Flask("runner.console")
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.config["MAX_FORM_MEMORY_SIZE"] = None  # a body is bounded before it comes here
     app.after_request(_secured)
     app.register_error_handler(HTTPException, _refused)
     guard.add(app, access, run.console)

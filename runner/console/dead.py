@@ -50,7 +50,7 @@ def add(app: Flask, run: Run) -> None:
         if (sealer := run.loaded.sealer) is None:
             abort(404, "This pipeline has no keys, and seals nothing.")
         with looking():
-            one = _one(run, queue, id)
+            one = letters_of(run, queue, id)[0]
             trail = Trail(run.pipeline.folder, "reveal", why, by=person().name)
             values = opened(one, name, sealer, trail)
         return render_template("revealed.html", letter=one, field=name, values=values)
@@ -59,9 +59,7 @@ def add(app: Flask, run: Run) -> None:
     def letter(queue: str, id: str) -> str:
         choice = read_choice({"queue": queue, "id": id})
         with looking():
-            letters = [one for _, one in islice(found(run.loaded, choice.queues, choice.filter), MOST_OF_ONE)]
-        if not letters:
-            abort(404, f"{id} is not among the dead letters of {queue}; it may have been replayed or dropped.")
+            letters = letters_of(run, queue, id)
         sealed = sealed_fields(letters[0]) if run.loaded.sealer is not None and person().may("revealer") else []
         told = {"sealed": sealed, "remembered": run.ledger is not None and is_usable(id), "root": root_id(id)}
         bodies = [_body(run, one) for one in letters]
@@ -81,12 +79,13 @@ def looking() -> Iterator[None]:
         _LOOKING.release()
 
 
-def _one(run: Run, queue: str, id: str) -> DeadLetter:
+def letters_of(run: Run, queue: str, id: str) -> list[DeadLetter]:
+    """The dead letters of that id: one, as a rule."""
     choice = read_choice({"queue": queue, "id": id})
-    letter = next((one for _, one in found(run.loaded, choice.queues, choice.filter)), None)
-    if letter is None:
-        abort(404, f"{id} is not among the dead letters of {queue}; it may have been replayed or dropped.")
-    return letter
+    letters = [one for _, one in islice(found(run.loaded, choice.queues, choice.filter), MOST_OF_ONE)] if id else []
+    if not letters:
+        abort(404, f"{id[:100]} is not among the dead letters of {queue}; it may have been replayed or dropped.")
+    return letters
 
 
 def _body(run: Run, letter: DeadLetter) -> str:

@@ -40,7 +40,7 @@ class _Deeds:
     def plan(self, deed: str) -> str:
         """What would happen."""
         need("operator")
-        choice, to = read_choice(request.args), self._target(request.args.get("to", ""))
+        choice, to = read_choice(request.args), target(self._run, request.args.get("to", ""))
         with looking():
             letters = found(self._run.loaded, choice.queues, choice.filter)
             planned = plan_of(letters, self._deed(deed, None, to), seconds=PLAN_TIME)
@@ -49,7 +49,7 @@ class _Deeds:
     def begin(self, deed: str) -> Answer:
         """Do it."""
         need("operator")
-        choice, to = read_choice(request.form), self._target(request.form.get("to", ""))
+        choice, to = read_choice(request.form), target(self._run, request.form.get("to", ""))
         why = reason()
         if deed == "drop" and not why:
             abort(400, "Say why they are dropped: it is written down.")
@@ -80,10 +80,12 @@ class _Deeds:
 
         return Drop(self._run.loaded, trail).one if trail is not None else _nothing
 
-    def _target(self, to: str) -> str:
-        if to and to not in self._run.pipeline.queues:
-            abort(400, f"This pipeline has no queue {to}.")
-        return to
+
+def target(run: Run, to: str) -> str:
+    """The queue that a form names; empty: where each of them failed."""
+    if to and to not in run.pipeline.queues:
+        abort(400, f"This pipeline has no queue {to}.")
+    return to
 
 
 def _nothing(_on: Shelf, _letter: DeadLetter) -> str:

@@ -73,6 +73,32 @@ def test_an_operator_replays_a_kind_of_error_after_seeing_the_plan(page: Page, s
     assert {deed["id"] for deed in read_trail(tmp_path, 9)} == {"order-1", "order-2"}
 
 
+def test_an_operator_edits_a_dead_letter_and_sends_it_after_seeing_what_is_sent(
+    page: Page, shop: Shown, tmp_path: Path
+) -> None:
+    page.goto(url(shop, "/dead/orders/order-3"))
+    page.get_by_role("link", name="Edit…").click()
+    page.get_by_label("Body").fill("{")
+    page.get_by_role("button", name="Check").click()
+    expect(page.get_by_role("alert")).to_contain_text("It can't be sent: it is not JSON")
+    assert findings(page) == []
+    page.get_by_label("Body").fill('{"amount": 7}')
+    page.get_by_role("button", name="Check").click()
+    expect(page.get_by_text('"amount": 7')).to_be_visible()
+    assert findings(page) == []
+    assert shop.broker.depths(["orders"])["orders"].ready == 0
+    page.get_by_role("button", name="Go on editing").click()
+    page.get_by_label("Body").fill('{"amount": 8}')
+    page.get_by_role("button", name="Check").click()
+    page.get_by_label("Reason").fill("a typing error")
+    page.get_by_role("button", name="Send it").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sent again as edited")
+    assert findings(page) == []
+    assert shop.broker.depths(["orders"])["orders"].ready == 1
+    page.get_by_role("link", name="Audit trail").click()
+    expect(page.get_by_role("row").filter(has_text="a typing error")).to_have_count(1)
+
+
 def test_a_dead_letter_is_dropped_with_a_reason_and_not_without(page: Page, shop: Shown) -> None:
     page.goto(url(shop, "/dead"))
     page.get_by_role("link", name="order-3").click()
@@ -149,6 +175,7 @@ PATHS = (
     "/messages?what=somebody",
     "/dead",
     "/dead/orders/order-1",
+    "/dead/edit?queue=orders&id=order-1",
     "/dead/replay?queue=orders",
     "/dead/drop?id=order-3",
     "/mailbox",
