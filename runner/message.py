@@ -35,7 +35,7 @@ FIRST_ERROR, FIRST_STAGE, FIRST_TIME = "first-error", "first-stage", "first-time
 """Why a message failed for the first time on its queue, where and when. They begin as a sender's headers do, since
 they outlive all later failures, and a replay; they end with a result."""
 STRIPPED = "runner-stripped"
-"""Why a message was moved on without the headers and properties that its sender wrote."""
+"""Why a message is without the headers and properties that its sender wrote."""
 
 LOOKS = "looks"
 """Of what waits to be looked up: how many waits are over (int). It begins as a sender's headers do, since
@@ -142,7 +142,8 @@ class Outgoing:
     `delay` (seconds) is only for a retry, whose destination is the queue that the
     message was consumed from: the broker holds it back for at least that long.
     `origin` is the delivery that is moved on unchanged (a retry, a dead letter):
-    a broker copies the sender's other properties from it.
+    a broker copies the sender's other properties from it, and leaves its headers behind
+    where it can't write them (see `STRIPPED`).
     """
 
     __slots__ = ("delay", "destination", "headers", "id", "origin", "payload")

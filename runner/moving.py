@@ -1,7 +1,10 @@
 """All messages of a pipeline, from the broker's file to another broker: waiting, delayed and dead.
 
 Each is confirmed there before it leaves the file. Whatever ends that, the next attempt goes on from there, and
-one message may be there twice. Left out: whether anybody is at work on them (see `commands.move`).
+one message may be there twice. One whose headers can't be read goes to the dead letters, with its body alone: no
+stage may handle it here, and without them it would look like a new one there.
+
+Left out: whether anybody is at work on them (see `commands.move`).
 """
 
 from __future__ import annotations
@@ -10,12 +13,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from runner.brokers.base import Broker, Shelf, Shelved
 from runner.brokers.registry import delayed, parse, shelf, waiting
 from runner.config.loader import LoadedPipeline
 from runner.errors import PublishError, RunnerError
-from runner.message import Destination, Outgoing
+from runner.message import ERROR, QUEUE, STRIPPED, TIME, Delivery, Destination, Outgoing, Session, is_usable, new_id
 from runner.pipeline import Pipeline
 from runner.resending import ORDERS
 from runner.topology import dead_letter_queue, plan
@@ -31,28 +35,29 @@ def at(loaded: LoadedPipeline, url: str) -> LoadedPipeline:
 
 
 def moved(source: Pipeline, target: Broker, goes_on: Callable[[], bool]) -> Iterator[str]:
-    """Moves one message after another, and yields the name of its queue. `goes_on()` is asked before each; False
-    ends it. Raises RunnerError; what was moved until then stays so."""
+    """Moves one message after another, and yields the name of the queue that has it now. `goes_on()` is asked before
+    each; False ends it. Raises RunnerError; what was moved until then stays so."""
     rungs = plan(source).rungs
-    for queue, opened in _shelves(source):
+    for home, queue, opened in _shelves(source):
         with opened as on:
             for shelved in on.look():
                 if not goes_on():
                     return
-                _move(on, shelved, queue, target, waits=bool(rungs.get(queue)))
-                yield queue
+                message = _unread(shelved, home) or _carried(shelved, queue, waits=bool(rungs.get(queue)))
+                _move(on, shelved, message, target)
+                yield message.destination.key
 
 
-def _shelves(source: Pipeline) -> Iterator[tuple[str, AbstractContextManager[Shelf]]]:
-    """The names of the file's queues, and what lies on each."""
+def _shelves(source: Pipeline) -> Iterator[tuple[str, str, AbstractContextManager[Shelf]]]:
+    """The names of the file's work queues, that of each or of its dead letters, and what lies there."""
     for name in source.queues:
-        yield name, waiting(source, "move", name)
-        yield name, delayed(source, "move", name)
+        yield name, name, waiting(source, "move", name)
+        yield name, name, delayed(source, "move", name)
         dead = dead_letter_queue(name)
-        yield dead, shelf(source, "move", dead)
+        yield name, dead, shelf(source, "move", dead)
 
 
-def _move(on: Shelf, shelved: Shelved, queue: str, target: Broker, *, waits: bool) -> None:
+def _carried(shelved: Shelved, queue: str, *, waits: bool) -> Outgoing:
     """`waits`: whether a message of that queue can wait there; otherwise its wait is over."""
     left = max(0.0, shelved.due - time.time()) if waits and shelved.due is not None else 0.0
     headers = {
@@ -60,10 +65,25 @@ def _move(on: Shelf, shelved: Shelved, queue: str, target: Broker, *, waits: boo
         for name, value in shelved.headers.items()
         if not name.lower().startswith("x-") and name.lower() not in ORDERS
     }
-    message = Outgoing(Destination("", queue), shelved.id, shelved.payload, headers, delay=left)
+    name = shelved.id if is_usable(shelved.id) else new_id()  # as it would get one when a worker takes it
+    origin = Delivery(queue, name, shelved.payload, headers, 1, Session(), 0)
+    return Outgoing(Destination("", queue), name, shelved.payload, headers, delay=left, origin=origin)
+
+
+def _unread(shelved: Shelved, home: str) -> Outgoing | None:
+    """A dead letter of the work queue `home` for a message whose headers can't be read; None: they can."""
+    why = shelved.headers.get(STRIPPED)
+    if why is None:
+        return None
+    dead = {QUEUE: home, ERROR: why, TIME: datetime.now(UTC).isoformat(timespec="milliseconds"), **shelved.headers}
+    return _carried(shelved._replace(headers=dead), dead_letter_queue(home), waits=False)
+
+
+def _move(on: Shelf, shelved: Shelved, message: Outgoing, target: Broker) -> None:
+    name = shelved.id if shelved.id == message.id else "a message without a usable id"
     try:
         target.publish([message])
     except PublishError as error:
-        raise RunnerError(f"{queue} doesn't take {shelved.id or 'a message without an id'}: {error}") from error
+        raise RunnerError(f"{message.destination} doesn't take {name}: {error}") from error
     if not on.settle(shelved, []):
-        raise RunnerError(f"somebody else has taken {shelved.id} from {queue}; stop what uses the broker's file")
+        raise RunnerError(f"somebody else has taken {name}; stop what uses the broker's file")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -12,11 +13,11 @@ from runner.brokers.base import Broker
 from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline, load
 from runner.errors import RunnerError
-from runner.message import ATTEMPT
+from runner.message import ATTEMPT, ERROR, LOOKS, QUEUE, STRIPPED, VIA, is_usable
 from runner.moving import at, moved
 from runner.topology import plan
 from tests.brokers.holder import Holder
-from tests.brokers.places import RabbitPlace
+from tests.brokers.places import EmbeddedPlace, RabbitPlace
 from tests.brokers.plans import Collector, ids, to
 from tests.killing import killed_after
 from tests.pipelines import loaded
@@ -117,6 +118,61 @@ def test_what_rabbitmq_would_act_on_stays_behind(tmp_path: Path, vhost_url: str)
         list(moved(here.pipeline, target, lambda: True))
     place = RabbitPlace(vhost_url)
     assert (ids(place.contents("left")), ids(place.contents("work"))) == (["m"], [])
+
+
+def put(folder: Path, queue: str, id: object, headers: object) -> None:
+    """A row as another program might put it at the tail of a queue."""
+    with closing(sqlite3.connect(folder / "broker.db")) as file, file:
+        ((place,),) = file.execute("SELECT tail FROM queue WHERE name = ?", (queue,))
+        file.execute("INSERT INTO message VALUES (?, ?, ?, '{}')", (place, id, headers))
+        file.execute("UPDATE queue SET tail = tail + 1 WHERE name = ?", (queue,))
+
+
+@pytest.mark.parametrize("broker", ["rabbitmq", "embedded"])
+def test_headers_that_cannot_be_read_make_a_dead_letter_that_says_so(
+    tmp_path: Path, broker: str, request: pytest.FixtureRequest
+) -> None:
+    """Here no stage may handle it; without its headers it would be a new message there."""
+    url = "embedded:new.db" if broker == "embedded" else request.getfixturevalue("vhost_url")
+    place = EmbeddedPlace(tmp_path / "new.db") if broker == "embedded" else RabbitPlace(url)
+    here = pipeline(tmp_path)
+    with closing(started(here)) as source:
+        source.publish([to("work", id="good"), to("work", id="later", delay=3_600.0)])
+    with closing(sqlite3.connect(tmp_path / "broker.db")) as file, file:
+        file.execute("UPDATE delayed SET headers = '[1]'")
+    put(tmp_path, "work", "odd", "{")
+    put(tmp_path, "work", "deep", '{"a":' * 500 + "1" + "}" * 500)
+    put(tmp_path, "work.dlq", "dead", b"\xff")
+    with closing(started(at(here, url))) as target:
+        assert sorted(moved(here.pipeline, target, lambda: True)) == ["work", *["work.dlq"] * 4]
+    assert ids(place.contents("work")) == ["good"]
+    dead = {one.id: one for one in place.contents("work.dlq")}
+    assert set(dead) == {"later", "odd", "deep", "dead"}
+    assert dead["odd"].payload == b"{}"
+    told = dead["odd"].headers
+    assert told[STRIPPED] == told[ERROR] == "its headers in the broker's file are no JSON object"
+    assert told[QUEUE] == "work"
+    assert "nested more than 100 deep" in dead["deep"].headers[ERROR]
+    with closing(started(here)) as source:
+        assert list(moved(here.pipeline, source, lambda: True)) == []
+
+
+def test_what_amqp_cannot_hold_stays_behind_and_the_message_goes_on(tmp_path: Path, vhost_url: str) -> None:
+    here = pipeline(tmp_path)
+    headers = {"theirs": 1 << 80, ATTEMPT: 2, LOOKS: 1, VIA: "a1b2"}
+    with closing(started(here)) as source:
+        source.publish([to("work", b'{"n": 1}', id="m", headers=headers)])
+    put(tmp_path, "left", "x" * 300, None)
+    put(tmp_path, "left", b"", '{"a": "b"}')
+    with closing(started(at(here, vhost_url))) as target:
+        assert list(moved(here.pipeline, target, lambda: True)) == ["work", "left", "left"]
+    [found] = RabbitPlace(vhost_url).contents("work")
+    assert (found.id, found.payload) == ("m", b'{"n": 1}')
+    assert "more than 64 bits" in found.headers.pop(STRIPPED)
+    assert found.headers == {ATTEMPT: 2, LOOKS: 1, VIA: "a1b2"}
+    left = RabbitPlace(vhost_url).contents("left")
+    assert all(is_usable(one.id) for one in left)
+    assert [one.headers for one in left] == [{}, {"a": "b"}]
 
 
 def test_where_it_cannot_wait_its_wait_is_over(tmp_path: Path, vhost_url: str) -> None:

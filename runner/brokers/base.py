@@ -23,7 +23,7 @@ over both (`tests/brokers`). What they promise:
   restarts of everything.
 
 - A delivery's `tag` and `broker_data` mean something only to the broker that handed it out.
-  A delivery that is moved on (`Outgoing.origin`) goes to that same broker.
+  A delivery that is moved on (`Outgoing.origin`) goes to that same broker, or has no `broker_data`.
 - It reports **events** (`runner.events`): what it has published and confirmed for others, and
   when it can be reached. A message that only changes its place (given back, sent to wait on)
   is not an event.

@@ -63,16 +63,24 @@ def attempts_in(headers: str | None) -> int:
 def _read_headers(text: str) -> tuple[Mapping[str, Any], int, str, str]:
     """The headers of the message's sender, the attempts that were made of it, why they can't be
     read, and why the last attempt failed."""
+    headers, unreadable = headers_of(text)
+    if unreadable:
+        return NO_HEADERS, 0, unreadable, ""
+    sent = {name: value for name, value in headers.items() if not name.startswith(HEADER_PREFIX)}
+    return sent, number(headers.get(ATTEMPT)), "", last_error(headers)
+
+
+def headers_of(text: str) -> tuple[Mapping[str, Any], str]:
+    """All headers of a row, also the runner's own; none, and why, if they can't be read."""
     try:
         headers = json.loads(text)
     except (ValueError, RecursionError):
         headers = None
     if not isinstance(headers, dict):
-        return NO_HEADERS, 0, "its headers in the broker's file are no JSON object", ""
+        return NO_HEADERS, "its headers in the broker's file are no JSON object"
     if text.count("{") + text.count("[") > DEEPEST_HEADERS and _is_deep(headers):
-        return NO_HEADERS, 0, f"its headers in the broker's file are nested more than {DEEPEST_HEADERS} deep", ""
-    sent = {name: value for name, value in headers.items() if not name.startswith(HEADER_PREFIX)}
-    return sent, number(headers.get(ATTEMPT)), "", last_error(headers)
+        return NO_HEADERS, f"its headers in the broker's file are nested more than {DEEPEST_HEADERS} deep"
+    return headers, ""
 
 
 def _is_deep(value: dict[str, Any]) -> bool:

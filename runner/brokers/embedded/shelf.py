@@ -4,8 +4,8 @@ own transactions. Looking takes nothing in hand, and writes nothing.
 
 from __future__ import annotations
 
-import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -13,9 +13,10 @@ from typing import Any
 
 from runner.brokers.base import Shelved
 from runner.brokers.embedded.broker import EmbeddedBroker, connect
-from runner.brokers.embedded.store import Store
+from runner.brokers.embedded.reading import headers_of
+from runner.brokers.embedded.store import Store, is_due
 from runner.errors import BrokerError
-from runner.message import ATTEMPT, Outgoing, number
+from runner.message import ATTEMPT, NO_HEADERS, STRIPPED, Outgoing, number
 from runner.topology import Topology
 
 PAGE, PAGE_BYTES = 200, 4 << 20
@@ -131,8 +132,10 @@ class EmbeddedDelayed(EmbeddedShelf):
         found: list[Shelved] = []
 
         def read(store: Store) -> None:
+            now = round(time.time() * 1000)
             for place, due, name, headers, payload in store.page_delayed(self._queue, after, PAGE):
-                found.append(Shelved(name, payload, _headers(headers), place, due / 1000))
+                waits_until = None if is_due(due, now) else due / 1000
+                found.append(Shelved(name, payload, _headers(headers), place, waits_until))
 
         self._broker.ask(read)
         return found
@@ -157,9 +160,8 @@ def _remove(store: Store, queue: str, place: int) -> bool:
 
 
 def _headers(text: str | None) -> Mapping[str, Any]:
-    """What can be read of them; other programs may have written anything."""
-    try:
-        headers = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        return {}
-    return headers if isinstance(headers, dict) else {}
+    """Only why, if they can't be read: other programs may have written anything."""
+    if text is None:
+        return NO_HEADERS
+    headers, unreadable = headers_of(text)
+    return {STRIPPED: unreadable} if unreadable else headers

@@ -73,6 +73,11 @@ UPDATE queue SET head = ?, tail = ?, returned = ?, held = ?, delayed = ?, next_d
 """
 
 
+def is_due(due: object, now: int) -> bool:
+    """Whether the time has come (both in milliseconds), or can't be right: no delay is that long."""
+    return not isinstance(due, int) or not now < due <= now + LONGEST_WAIT
+
+
 class StoredQueue:
     """A queue's row, as the current transaction sees and changes it."""
 
@@ -336,7 +341,7 @@ class Store:
     def come_due(self, queue: StoredQueue) -> bool:
         """Put the delayed messages that are due at the tail of `queue`. Returns whether there were any."""
         now = int(time.time() * 1000)
-        if queue.next_due is None or not self._is_due(queue.next_due, now):
+        if queue.next_due is None or not is_due(queue.next_due, now):
             return False
         first = (
             "FROM (SELECT * FROM delayed WHERE queue = ? AND due <= ?"
@@ -355,11 +360,6 @@ class Store:
         queue.delayed -= count
         queue.changed = True
         return True
-
-    @staticmethod
-    def _is_due(due: object, now: int) -> bool:
-        """Whether the time has come, or can't be right: no delay is that long."""
-        return not isinstance(due, int) or not now < due <= now + LONGEST_WAIT
 
     # -- Messages out -------------------------------------------------------------------
 

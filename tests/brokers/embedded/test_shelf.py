@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from runner.brokers.embedded.shelf import opened
+from runner.brokers.embedded.shelf import delayed, opened
 from runner.errors import BrokerSetupError
+from runner.message import STRIPPED
 from tests.brokers.holder import broker_at
-from tests.brokers.plans import to, topology
+from tests.brokers.plans import WORK, to, topology
 
 
-def test_headers_that_are_no_json_count_as_none(tmp_path: Path) -> None:
+def test_headers_that_are_no_json_are_left_out_and_it_says_so(tmp_path: Path) -> None:
     file = tmp_path / "broker.db"
     broker = broker_at(f"embedded:{file}", "test")
     broker.start(topology(), timeout=30)
@@ -24,7 +25,23 @@ def test_headers_that_are_no_json_count_as_none(tmp_path: Path) -> None:
         connection.execute("UPDATE message SET headers = 'nonsense'")
         connection.commit()
     with opened([f"embedded:{file}"], "test", "work.dlq") as on:
-        assert [(m.id, m.headers) for m in on.look()] == [("m", {})]
+        assert [(m.id, m.headers) for m in on.look()] == [
+            ("m", {STRIPPED: "its headers in the broker's file are no JSON object"})
+        ]
+
+
+@pytest.mark.parametrize("due", ["soon", 1 << 60, -1])
+def test_a_wait_whose_end_cannot_be_right_is_over(tmp_path: Path, due: str | int) -> None:
+    file = tmp_path / "broker.db"
+    broker = broker_at(f"embedded:{file}", "test")
+    broker.start(topology(), timeout=30)
+    broker.publish([to(WORK, id="m", delay=60.0)])
+    broker.close()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("UPDATE delayed SET due = ?", (due,))
+        connection.commit()
+    with delayed([f"embedded:{file}"], "test", topology(), WORK) as on:
+        assert [(m.id, m.due) for m in on.look()] == [("m", None)]
 
 
 def test_a_file_that_is_missing_is_not_made(tmp_path: Path) -> None:
