@@ -2,6 +2,7 @@
 
     base.py         the contract, in prose and in types
     survey.py       what is on a broker, compared with what a pipeline needs there
+    exclusive.py    who moves messages or makes queues anew is alone at it
     registry.py     which broker a URL names: the only list
     answer.py       what one thread answers and another waits for
     outstanding.py  how much may wait to be confirmed

@@ -104,6 +104,10 @@ class Migrations(Protocol):
         delete the former queues. Returns, for each work queue that had one, how many messages came. Else like
         `migrated`."""
 
+    def alone(self, urls: Sequence[str], name: str) -> AbstractContextManager[Callable[[], None]]:
+        """Meanwhile nobody else does that at `urls`, or is `alone` there. To be called again and again: it raises
+        BrokerError when that has ended. Raises BrokerError, which says who is at work there."""
+
 
 @dataclass(frozen=True, slots=True)
 class BrokerKind:
@@ -236,6 +240,11 @@ def renamed(pipeline: Pipeline, part: str, goes_on: Callable[[], bool]) -> Mappi
     """See `Migrations`. Raises BrokerError."""
     kind = kind_of(pipeline.broker[0])
     return kind.migrations.renamed(pipeline.broker, f"{pipeline.name} {part}", plan(pipeline), goes_on)
+
+
+def alone(pipeline: Pipeline, part: str) -> AbstractContextManager[Callable[[], None]]:
+    """See `Migrations`. Raises BrokerError."""
+    return kind_of(pipeline.broker[0]).migrations.alone(pipeline.broker, f"{pipeline.name} {part}")
 
 
 def _either(words: Sequence[str], word: str = "or") -> str:

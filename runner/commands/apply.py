@@ -11,7 +11,7 @@ import click
 
 from runner.brokers.registry import migrated, renamed, survey
 from runner.commands.connecting import connected
-from runner.commands.deeds import Deeds
+from runner.commands.deeds import Deeds, alone
 from runner.commands.loading import PIPELINE
 from runner.commands.plan import CONFLICT, lines, status, verdict
 from runner.config.loader import LoadedPipeline, load
@@ -48,11 +48,10 @@ def apply(pipeline: Path, migrate: bool) -> None:
 
 def _migrate(pipeline: Path, loaded: LoadedPipeline) -> None:
     """Make anew what exists with other arguments, and move what has another name. Raises RunnerError."""
-    if runs := list(runs_of(pipeline)):
-        pids = ", ".join(str(run.pid) for run in runs)
-        raise RunnerError(f"{pipeline} runs here (process {pids}); stop it, so that nothing is published meanwhile")
-
-    with Deeds("moved", unit="message") as deeds:
+    with Deeds("moved", unit="message") as deeds, alone(loaded.pipeline.folder, "apply --migrate"):
+        if runs := list(runs_of(pipeline)):
+            pids = ", ".join(str(run.pid) for run in runs)
+            raise RunnerError(f"{pipeline} runs here (process {pids}); stop it, so that nothing is published meanwhile")
         made = migrated(loaded.pipeline, "apply", deeds.looks_on)
         _rename_in_ledger(loaded)
         moved = renamed(loaded.pipeline, "apply", deeds.looks_on)

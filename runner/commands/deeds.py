@@ -5,11 +5,14 @@ Left out: what is done to one (see `runner.operations`).
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
+from datetime import datetime
+from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
@@ -17,14 +20,24 @@ import click
 from rich import progress as bars
 from rich.console import Console
 
+from runner.audit import who
+from runner.brokers import exclusive
 from runner.brokers.base import Shelf
 from runner.deadletters import DeadLetter
 from runner.errors import RunnerError
 from runner.wording import counted
 
+MOVING = Path("var") / "moving.lock"
 MOST_REASONS = 10
 """Refusals that are explained one by one."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def alone(folder: Path, command: str) -> AbstractContextManager[None]:
+    """Meanwhile no other command moves messages of the pipeline in `folder`, or makes its queues anew. Raises
+    BrokerSetupError, which says who does."""
+    since = datetime.now().astimezone().isoformat(" ", timespec="seconds")
+    return exclusive.alone(folder / MOVING, f"'runner {command}' of {who()} (process {os.getpid()}, since {since})")
 
 
 class Deeds:

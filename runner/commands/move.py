@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
+from runner.brokers import registry
 from runner.brokers.embedded.url import EMBEDDED
 from runner.brokers.registry import connect, survey
 from runner.commands.connecting import connected
-from runner.commands.deeds import Deeds
+from runner.commands.deeds import Deeds, alone
 from runner.commands.loading import PIPELINE
 from runner.config.loader import LoadedPipeline, load
 from runner.errors import RunnerError
@@ -42,19 +44,35 @@ def move(pipeline: Path, source: str, target: str | None, dry_run: bool) -> None
         raise RunnerError("--from must be an embedded broker (embedded:PATH)")
     if here.pipeline.broker == there.pipeline.broker:
         raise RunnerError("--from and --to name the same broker")
-    _check_idle(pipeline, here)
-    if dry_run:
-        click.echo(f"would move {counted(_count(here), 'message')}")
-        return
-    whole, found = _count(here), Counter[str]()
-    with connected(there, "move") as broker, Deeds("moved", whole, unit="message") as deeds:
-        for queue in moved(here.pipeline, broker, deeds.looks_on):
-            deeds.done += 1
-            found[queue] += 1
+    with alone(loaded.pipeline.folder, "move"):
+        _check_idle(pipeline, here)
+        if dry_run:
+            click.echo(f"would move {counted(_count(here), 'message')}")
+            return
+        found, deeds = _moved(here, there)
     for queue, messages in found.items():
         click.echo(f"{queue}: {counted(messages, 'message')}")
     click.echo(deeds.summary())
     deeds.exit()
+
+
+def _moved(here: LoadedPipeline, there: LoadedPipeline) -> tuple[Counter[str], Deeds]:
+    """How many messages each queue there has got. Raises RunnerError."""
+    found = Counter[str]()
+    with ExitStack() as held:
+        still = [held.enter_context(registry.alone(one.pipeline, "move")) for one in (here, there)]
+        deeds = held.enter_context(Deeds("moved", _count(here), unit="message"))
+        broker = held.enter_context(connected(there, "move"))
+
+        def goes_on() -> bool:
+            for check in still:
+                check()
+            return deeds.looks_on()
+
+        for queue in moved(here.pipeline, broker, goes_on):
+            deeds.done += 1
+            found[queue] += 1
+    return found, deeds
 
 
 def _check_idle(pipeline: Path, here: LoadedPipeline) -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import click
 
+from runner.brokers.exclusive import check_nobody_has
 from runner.commands import banner
+from runner.commands.deeds import MOVING
 from runner.commands.loading import PIPELINE, errors_logged, load_and_warn
 from runner.config.loader import LoadedPipeline
 from runner.errors import StartError
@@ -50,9 +52,14 @@ def run(pipeline: Path, processes: int, only: Sequence[str], log_level: str, log
     events = observers.attach()
     with errors_logged() if as_log else nullcontext():
         loaded = load_and_warn(pipeline, as_log=as_log)
+        found = RunFile(pipeline)  # first: whoever moves queues looks for it when nobody else can lock any more
         try:
+            check_nobody_has(loaded.pipeline.folder / MOVING)
             assembly = _assembly(loaded, only, processes)
-        except StartError as error:
+        except BaseException as error:
+            found.close()
+            if not isinstance(error, StartError):
+                raise
             events.cannot_start("", str(error))
             sys.exit(1)
 
@@ -66,7 +73,7 @@ def run(pipeline: Path, processes: int, only: Sequence[str], log_level: str, log
         else:
             logging.getLogger("runner").info("%s is up", loaded.pipeline.name)
 
-    reloading = Reloading(pipeline, assembly, only, processes, RunFile(pipeline), watch=watch)
+    reloading = Reloading(pipeline, assembly, only, processes, found, watch=watch)
     supervisor = Supervisor(
         assembly.children,
         shutdown_timeout=loaded.pipeline.shutdown_timeout,

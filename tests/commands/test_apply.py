@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from runner.brokers.registry import connect
+from runner.commands.deeds import alone
 from runner.config.loader import load
 from runner.ledger.hops import HopKey
 from runner.ledger.ledger import Ledger
@@ -66,6 +68,16 @@ def test_nothing_is_migrated_beside_a_run(rabbit_file: Path) -> None:
     assert refused.exit_code == 1
     assert "stop it, so that nothing is published meanwhile" in refused.stderr
     assert run("apply", "--migrate", rabbit_file).exit_code == 0
+
+
+def test_two_do_not_migrate_at_once_and_no_run_starts_meanwhile(file: Path) -> None:
+    with alone(file.parent, "move"):
+        for command in (("apply", "--migrate"), ("run",)):
+            refused = run(*command, file)
+            assert refused.exit_code == 1
+            assert re.search(r"'runner move' of \S+ \(process \d+, since .*\) is at work on", refused.stderr)
+    assert run("apply", "--migrate", file).exit_code == 0
+    assert not (file.parent / "var" / "moving.lock").exists()
 
 
 def test_a_renamed_queue_is_moved_and_what_is_done_there_stays_done(file: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from pathlib import Path
 
+from runner.brokers import registry
 from runner.brokers.registry import connect
+from runner.commands.deeds import alone
 from runner.config.loader import load
+from runner.moving import at
 from runner.processes.runs import RunFile
 from runner.topology import plan
 from tests.brokers.places import RabbitPlace
@@ -42,6 +46,18 @@ def test_beside_a_run_or_a_worker_nothing_is_moved(file: Path) -> None:
         assert (status, "workers take from payments; stop them first" in told) == (1, True)
     assert not (file.parent / "new.db").exists()
     assert move(file, "embedded:new.db")[0] == 0
+
+
+def test_nobody_else_moves_or_migrates_meanwhile(file: Path, vhost_url: str) -> None:
+    run("send", "-p", file, "payments", stdin=b'{"n": 1}\n')
+    told = r" is at work on these queues; wait until that has ended, or stop it"
+    with alone(file.parent, "apply --migrate"):
+        assert re.search(r"'runner apply --migrate' of \S+ \(process \d+, since .*\)" + told, move(file, vhost_url)[2])
+    there = at(load(file), vhost_url)
+    for pipeline, who in ((load(file).pipeline, r"'test other' \(process \d+\)"), (there.pipeline, "somebody else")):
+        with registry.alone(pipeline, "other"):
+            assert re.search(who + " is at work on these queues", move(file, vhost_url)[2])
+    assert move(file, vhost_url)[0] == 0
 
 
 def test_messages_on_a_queue_that_the_file_does_not_name_are_not_forgotten(file: Path) -> None:

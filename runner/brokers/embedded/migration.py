@@ -4,10 +4,12 @@ One that was renamed hands all that it has to the new one, in one transaction.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from runner.brokers import exclusive
 from runner.brokers.embedded.shelf import started
 from runner.brokers.embedded.store import DeclaredDeadError, ReplacedError, Store
 from runner.brokers.embedded.url import path_of
@@ -41,11 +43,19 @@ def renamed(urls: Sequence[str], name: str, topology: Topology, goes_on: Callabl
         except (BrokerSetupError, ReplacedError, DeclaredDeadError) as error:  # the broker's thread goes on
             refusals.append(error)
 
-    with started(urls, name) as broker:
+    with alone(urls, name), started(urls, name) as broker:
         broker.ask(take_over, timeout=LONGEST)
     if refusals:
         raise BrokerSetupError(str(refusals[0]))
     return moved
+
+
+@contextmanager
+def alone(urls: Sequence[str], name: str) -> Iterator[Callable[[], None]]:
+    """See `registry.Migrations`. The lock can't be lost."""
+    path = path_of(urls[0])
+    with exclusive.alone(path.with_name(f"{path.name}.moving"), f"'{name}' (process {os.getpid()})"):
+        yield lambda: None
 
 
 @contextmanager

@@ -6,14 +6,15 @@ leaves here. Whatever ends that, the next attempt goes on from what it finds, an
 
 A queue that was renamed goes the half of that way, from its former name, and so do its companions.
 
-Nobody else may use the queue meanwhile: what is published to it between its last look and its end is lost.
+Nobody else may use the queue meanwhile: what is published to it between its last look and its end is lost. Other
+migrations are kept away by a queue that RabbitMQ gives to one connection at a time: the one that deletes queues.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 from runner.brokers.rabbitmq.amqp.frames import Delivered
@@ -54,12 +55,26 @@ def renamed(urls: Sequence[str], name: str, topology: Topology, goes_on: Callabl
         return _Migration(link, other, goes_on).rename(topology)
 
 
+@contextmanager
+def alone(urls: Sequence[str], name: str) -> Iterator[Callable[[], None]]:
+    """See `registry.Migrations`."""
+    with closing(linked(urls, name)) as link:
+        Surveyor(link).keep_others_away()
+
+        def still() -> None:
+            link.turn()
+            link.wait(lambda: False, 0.0)
+
+        yield still
+
+
 class _Migration:
     """Reads over one link, and publishes over the other."""
 
     def __init__(self, link: Link, other: Link, goes_on: Callable[[], bool]) -> None:
         self._link = link
         self._surveyor = Surveyor(link)
+        self._surveyor.keep_others_away()
         self._sender = Sender(other)
         self._goes_on = goes_on
 

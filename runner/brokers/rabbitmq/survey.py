@@ -24,7 +24,13 @@ from runner.brokers.survey import Difference, Differing, Kind, Survey, Unnamed, 
 from runner.errors import BrokerSetupError, BrokerUnavailableError
 from runner.topology import PlannedQueue, Topology, migration_queue
 
-MISSING, DIFFERS = 404, 406
+MISSING, LOCKED, DIFFERS = 404, 405, 406
+MIGRATING = "runner.migrating"
+"""The queue that whoever migrates queues has to itself."""
+_OCCUPIED = (
+    f"somebody else is at work on these queues, from another folder or machine: RabbitMQ lists {MIGRATING} with "
+    "that connection; wait until that has ended, or stop it"
+)
 MOST = 20
 """Arguments that are compared."""
 
@@ -93,6 +99,15 @@ class Surveyor:
         done: list[bool] = []
         if refusal := self._ask(lambda channel: channel.delete_queue(queue, self._noting(done)), done):
             raise BrokerSetupError(f"queue {queue} can't be deleted: {refusal[1]}")
+
+    def keep_others_away(self) -> None:
+        """While this connection lasts, nobody else may migrate queues."""
+        done: list[bool] = []
+        refusal = self._ask(lambda channel: channel.declare_queue_of_mine(MIGRATING, self._noting(done)), done)
+        if refusal is not None and refusal[0] == LOCKED:
+            raise BrokerSetupError(_OCCUPIED)
+        if refusal is not None:
+            raise BrokerSetupError(f"queue {MIGRATING} can't be made: {refusal[1]}")
 
     # -- one question at a time
 

@@ -10,6 +10,7 @@ import pika
 import pytest
 
 from bench.rabbitmq_node import RabbitNode
+from runner.brokers.rabbitmq import migration
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.brokers.rabbitmq.migration import migrated, renamed
 from runner.brokers.rabbitmq.survey import Surveyor, surveyed
@@ -116,6 +117,35 @@ def test_a_queue_that_somebody_consumes_is_left_alone(
             migrated([vhost_url], "test", CHANGED, lambda: True)
     assert migrated([vhost_url], "test", CHANGED, lambda: True) == {NEXT: 1}
     assert ids(place.contents(NEXT)) == ["m"]
+
+
+def test_two_do_not_run_over_each_other(
+    rabbit: Callable[..., RabbitBroker], place: RabbitPlace, vhost_url: str
+) -> None:
+    """The second one would delete the new queue with what the first has put on it."""
+    rabbit().publish([to(NEXT, id=name) for name in names(20)])
+
+    def looks_on() -> bool:
+        with pytest.raises(BrokerSetupError, match="somebody else is at work on these queues"):
+            migrated([vhost_url], "other", CHANGED, lambda: True)
+        with pytest.raises(BrokerSetupError, match="somebody else is at work"), migration.alone([vhost_url], "other"):
+            pass
+        return True
+
+    assert migrated([vhost_url], "test", CHANGED, looks_on) == {NEXT: 20}
+    with migration.alone([vhost_url], "test"), pytest.raises(BrokerSetupError, match="somebody else is at work"):
+        renamed([vhost_url], "other", CHANGED, lambda: True)
+    assert ids(place.contents(NEXT)) == names(20)
+
+
+def test_whoever_has_lost_the_connection_is_no_longer_alone(
+    vhost_url: str, rabbit_node: RabbitNode, vhost: str
+) -> None:
+    with migration.alone([vhost_url], "test") as still:
+        still()
+        wait_until(lambda: rabbit_node.close_connections(vhost))
+        with pytest.raises(BrokerUnavailableError):
+            wait_until(still)
 
 
 def test_a_new_length_that_is_too_short_loses_nothing(
