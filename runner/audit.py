@@ -8,7 +8,7 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -71,7 +71,26 @@ class Trail:
         """The same of a stage as a whole."""
         self._write({"stage": stage, "queue": queue}, failed)
 
-    def _write(self, about: Mapping[str, str | None], failed: str = "") -> None:
+    def write_move(self, source: str, to: str, messages: int, failed: str = "") -> None:
+        """The same of so many messages at once, from one queue to another, or from one broker."""
+        self._write({"from": mask(source), "to": mask(to), "messages": messages}, failed)
+
+    @contextmanager
+    def moving(self, source: str, to: str, messages: int) -> Iterator[None]:
+        """Write that down before it happens, and why nothing or not all came of it if that raises."""
+        self.write_move(source, to, messages)
+        failed = "it was interrupted"
+        try:
+            yield
+            failed = ""
+        except RunnerError as error:
+            failed = str(error)
+            raise
+        finally:
+            if failed:
+                self.write_move(source, to, messages, failed)
+
+    def _write(self, about: Mapping[str, str | int | None], failed: str = "") -> None:
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
         entry = {"time": time, "who": self.who, "deed": self._deed, **about, "reason": self.reason}
         entry |= {"failed": mask(failed)} if failed else {}

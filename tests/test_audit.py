@@ -37,6 +37,24 @@ def test_each_deed_is_a_line_that_names_who_what_and_why(tmp_path: Path) -> None
     assert (tmp_path / AUDIT).stat().st_mode & 0o777 == 0o600
 
 
+def test_a_move_is_written_before_it_happens_and_what_ended_it_after_that(tmp_path: Path) -> None:
+    trail = Trail(tmp_path, "move", "to the cluster")
+    with trail.moving("embedded:broker.db", "amqp://rabbit", 7):
+        assert len(read_trail(tmp_path, 10)) == 1
+    with pytest.raises(RunnerError), trail.moving("a", "b", 1):
+        raise RunnerError("the queue is full")
+    with pytest.raises(KeyboardInterrupt), trail.moving("c", "d", 2):
+        raise KeyboardInterrupt
+    told = [(d["from"], d["to"], d["messages"], d.get("failed")) for d in reversed(read_trail(tmp_path, 10))]
+    assert told == [
+        ("embedded:broker.db", "amqp://rabbit", 7, None),
+        ("a", "b", 1, None),
+        ("a", "b", 1, "the queue is full"),
+        ("c", "d", 2, None),
+        ("c", "d", 2, "it was interrupted"),
+    ]
+
+
 def test_a_trail_that_cannot_be_written_is_an_error_and_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "var").write_text("a file where the folder belongs")
     with pytest.raises(RunnerError, match=r"audit\.jsonl: the audit trail can't be written"):

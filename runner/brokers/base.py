@@ -34,6 +34,7 @@ Left out on purpose: what a message means, when to retry, what a dead letter is.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -53,6 +54,9 @@ GiveUp = Callable[[], None]
 Asked = Callable[[bytes, str, Callable[[bytes], None]], None]
 """`asked(question, asker, answer)`: see `Broker.listen`."""
 
+Accounted = Callable[[str, int], AbstractContextManager[None]]
+"""`with accounted(queue, messages)`: inside, that queue is made anew, with so many messages."""
+
 ASK_EVERY = 1.0
 """Seconds after which a question is asked again."""
 ANSWER_TIMEOUT = 5.0
@@ -62,6 +66,11 @@ ANSWER_TIMEOUT = 5.0
 PATIENCE = 10.0
 """Seconds after which a message whose holder died, and that is in hand again, no longer holds up
 others: it is slow, but need not be deadly."""
+
+
+def unaccounted(queue: str, messages: int) -> AbstractContextManager[None]:  # noqa: ARG001 - Accounted
+    """For whoever keeps no account."""
+    return nullcontext()
 
 
 class Consumer(Protocol):

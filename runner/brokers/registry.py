@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
-from runner.brokers.base import Broker, Shelf
+from runner.brokers.base import Accounted, Broker, Shelf, unaccounted
 from runner.brokers.survey import Survey
 from runner.events import UNWATCHED, Events
 from runner.findings import Finding
@@ -91,7 +91,12 @@ class Migrations(Protocol):
     """What the module `migration` of a broker's package offers."""
 
     def migrated(
-        self, urls: Sequence[str], name: str, topology: Topology, goes_on: Callable[[], bool]
+        self,
+        urls: Sequence[str],
+        name: str,
+        topology: Topology,
+        goes_on: Callable[[], bool],
+        accounted: Accounted = unaccounted,
     ) -> Mapping[str, int]:
         """Make the queues of `topology` that exist with other arguments as they are planned, with all that is
         on them. Returns their names, and how many messages these are. `goes_on()` is asked before each message;
@@ -230,10 +235,10 @@ def checked(pipeline: Pipeline, part: str) -> Iterator[Finding]:
     return kind.checkups.checked(pipeline.broker, f"{pipeline.name} {part}", plan(pipeline))
 
 
-def migrated(pipeline: Pipeline, part: str, goes_on: Callable[[], bool]) -> Mapping[str, int]:
+def migrated(pipeline: Pipeline, part: str, goes_on: Callable[[], bool], accounted: Accounted) -> Mapping[str, int]:
     """See `Migrations`. Raises BrokerError."""
     kind = kind_of(pipeline.broker[0])
-    return kind.migrations.migrated(pipeline.broker, f"{pipeline.name} {part}", plan(pipeline), goes_on)
+    return kind.migrations.migrated(pipeline.broker, f"{pipeline.name} {part}", plan(pipeline), goes_on, accounted)
 
 
 def renamed(pipeline: Pipeline, part: str, goes_on: Callable[[], bool]) -> Mapping[str, int]:

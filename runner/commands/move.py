@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from runner.audit import Trail
 from runner.brokers import registry
 from runner.brokers.embedded.url import EMBEDDED
 from runner.brokers.registry import connect, survey
@@ -31,7 +32,8 @@ TIMEOUT = 5.0
 @click.option("--from", "source", required=True, metavar="URL", help="The embedded broker: embedded:PATH.")
 @click.option("--to", "target", default=None, metavar="URL", help="The other broker; without it, that of the file.")
 @click.option("--dry-run", is_flag=True, help="Only count what would be moved.")
-def move(pipeline: Path, source: str, target: str | None, dry_run: bool) -> None:
+@click.option("--reason", default=None, help="Why; for the audit trail.")
+def move(pipeline: Path, source: str, target: str | None, dry_run: bool, reason: str | None) -> None:
     """Move all messages from one broker to another: waiting, delayed and dead.
 
     Stop every run first. Each message is confirmed there before it leaves here; ids, attempts and what is left of a
@@ -49,19 +51,21 @@ def move(pipeline: Path, source: str, target: str | None, dry_run: bool) -> None
         if dry_run:
             click.echo(f"would move {counted(_count(here), 'message')}")
             return
-        found, deeds = _moved(here, there)
+        found, deeds = _moved(here, there, Trail(loaded.pipeline.folder, "move", reason or ""))
     for queue, messages in found.items():
         click.echo(f"{queue}: {counted(messages, 'message')}")
     click.echo(deeds.summary())
     deeds.exit()
 
 
-def _moved(here: LoadedPipeline, there: LoadedPipeline) -> tuple[Counter[str], Deeds]:
+def _moved(here: LoadedPipeline, there: LoadedPipeline, trail: Trail) -> tuple[Counter[str], Deeds]:
     """How many messages each queue there has got. Raises RunnerError."""
     found = Counter[str]()
+    source, to = (registry.shown(one.pipeline.broker[0], one.pipeline.folder) for one in (here, there))
     with ExitStack() as held:
         still = [held.enter_context(registry.alone(one.pipeline, "move")) for one in (here, there)]
-        deeds = held.enter_context(Deeds("moved", _count(here), unit="message"))
+        whole = _count(here)
+        deeds = held.enter_context(Deeds("moved", whole, unit="message"))
         broker = held.enter_context(connected(there, "move"))
 
         def goes_on() -> bool:
@@ -69,9 +73,12 @@ def _moved(here: LoadedPipeline, there: LoadedPipeline) -> tuple[Counter[str], D
                 check()
             return deeds.looks_on()
 
-        for queue in moved(here.pipeline, broker, goes_on):
-            deeds.done += 1
-            found[queue] += 1
+        with trail.moving(source, to, whole):
+            for queue in moved(here.pipeline, broker, goes_on):
+                deeds.done += 1
+                found[queue] += 1
+        if deeds.stopped:
+            trail.write_move(source, to, whole, f"stopped after {deeds.done:,} of them")
     return found, deeds
 
 

@@ -8,6 +8,7 @@ from runner.audit import AUDIT, deeds_of, read_trail
 from runner.console.run import Run
 from runner.errors import RunnerError
 from runner.message import root_id
+from runner.wording import counted
 
 MOST = 500
 """Deeds that are shown, from the last one back."""
@@ -23,4 +24,4 @@ def add(app: Flask, run: Run) -> None:
             deeds = deeds_of(folder, root_id(wanted))[: -MOST - 1 : -1] if wanted else read_trail(folder, MOST)
         except RunnerError as error:
             abort(503, str(error))
-        return render_template("audit.html", deeds=deeds, wanted=wanted, file=AUDIT, most=MOST)
+        return render_template("audit.html", deeds=deeds, wanted=wanted, file=AUDIT, most=MOST, counted=counted)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.audit import read_trail, who
 from runner.brokers.registry import connect
 from runner.commands.deeds import alone
 from runner.config.loader import load
@@ -52,12 +53,15 @@ def test_a_conflict_changes_nothing_until_it_is_to_be_migrated(rabbit_file: Path
     assert "! queue payments has other arguments (2 messages on it)" in refused.stderr
     assert "runner apply --migrate" in refused.stderr
     assert refused.stdout == ""
-    migrated = run("apply", "--migrate", rabbit_file)
+    migrated = run("apply", "--migrate", "--reason", "longer", rabbit_file)
     assert migrated.exit_code == 0
     assert lines(migrated.stdout) == [
         "made queue payments anew, with 2 messages",
         "the broker has what the file needs",
     ]
+    [deed] = read_trail(rabbit_file.parent, 10)
+    assert (deed["who"], deed["deed"], deed["reason"]) == (who(), "migrate", "longer")
+    assert (deed["from"], deed["to"], deed["messages"]) == ("payments", "payments", 2)
     assert [one.payload for one in RabbitPlace(vhost_url).contents("payments")] == [b'{"n": 1}', b'{"n": 2}']
     assert run("plan", rabbit_file).exit_code == 0
 
@@ -111,5 +115,8 @@ def test_a_queue_that_is_still_consumed_under_its_former_name_changes_nothing(fi
         wait_until(lambda: broker.depths(["payments"])["payments"].in_hand == 1)
         refused = run("apply", "--migrate", file)
         assert (refused.exit_code, "somebody consumes payments: stop that" in refused.stderr) == (1, True)
+    failed, begun = read_trail(file.parent, 10)
+    assert (begun["from"], begun["to"], begun.get("failed")) == ("payments", "charges", None)
+    assert "somebody consumes payments" in failed["failed"]
     assert run("apply", "--migrate", file).exit_code == 0
     assert stored(file, "charges") == [{"n": 1}]

@@ -6,6 +6,7 @@ import re
 from contextlib import closing
 from pathlib import Path
 
+from runner.audit import read_trail, who
 from runner.brokers import registry
 from runner.brokers.registry import connect
 from runner.commands.deeds import alone
@@ -27,8 +28,14 @@ def test_everything_is_counted_and_then_moved(file: Path, vhost_url: str) -> Non
     run("send", "-p", file, "payments", stdin=b'{"n": 1}\n{"n": 2}\n')
     run("send", "-p", file, "free", stdin=b'{"n": 3}\n')
     assert move(file, vhost_url, "--dry-run")[:2] == (0, "would move 3 messages\n")
-    status, told, _ = move(file, vhost_url)
+    assert read_trail(file.parent, 10) == []
+    status, told, _ = move(file, vhost_url, "--reason", "two machines")
     assert (status, lines(told)) == (0, ["payments: 2 messages", "free: 1 message", "moved 3 messages"])
+    [deed] = read_trail(file.parent, 10)
+    assert (deed["who"], deed["deed"], deed["reason"]) == (who(), "move", "two machines")
+    assert (deed["from"], deed["messages"]) == ("embedded:broker.db", 3)
+    assert deed["to"].startswith("amqp://")
+    assert ":guest@" not in deed["to"]
     assert [one.payload for one in RabbitPlace(vhost_url).contents("payments")] == [b'{"n": 1}', b'{"n": 2}']
     assert move(file, vhost_url)[:2] == (0, "moved 0 messages\n")
 
@@ -54,9 +61,9 @@ def test_nobody_else_moves_or_migrates_meanwhile(file: Path, vhost_url: str) -> 
     with alone(file.parent, "apply --migrate"):
         assert re.search(r"'runner apply --migrate' of \S+ \(process \d+, since .*\)" + told, move(file, vhost_url)[2])
     there = at(load(file), vhost_url)
-    for pipeline, who in ((load(file).pipeline, r"'test other' \(process \d+\)"), (there.pipeline, "somebody else")):
+    for pipeline, holder in ((load(file).pipeline, r"'test other' \(process \d+\)"), (there.pipeline, "somebody else")):
         with registry.alone(pipeline, "other"):
-            assert re.search(who + " is at work on these queues", move(file, vhost_url)[2])
+            assert re.search(holder + " is at work on these queues", move(file, vhost_url)[2])
     assert move(file, vhost_url)[0] == 0
 
 

@@ -23,6 +23,11 @@ def test_it_says_who_did_what_and_why(shown: Shown, tmp_path: Path) -> None:
     assert "Nobody has done anything to that message." in shown.ask("/audit?id=m2").body
 
 
+def test_what_was_moved_at_once_is_told_by_its_ends(shown: Shown, tmp_path: Path) -> None:
+    Trail(tmp_path, "migrate", "longer", by="ada").write_move("orders", "purchases", 1_200)
+    assert "orders → purchases, 1,200 messages" in shown.ask("/audit").body
+
+
 def test_what_somebody_else_wrote_there_breaks_nothing(shown: Shown, tmp_path: Path) -> None:
     (tmp_path / "var").mkdir(exist_ok=True)
     (tmp_path / AUDIT).write_text('{"time": 7, "who": ["x"]}\n[1]\nnonsense\n')

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from runner.brokers import exclusive
+from runner.brokers.base import Accounted, unaccounted
 from runner.brokers.embedded.shelf import started
 from runner.brokers.embedded.store import DeclaredDeadError, ReplacedError, Store
 from runner.brokers.embedded.url import path_of
@@ -25,6 +26,7 @@ def migrated(
     name: str,  # noqa: ARG001
     topology: Topology,  # noqa: ARG001
     goes_on: Callable[[], bool],  # noqa: ARG001
+    accounted: Accounted = unaccounted,  # noqa: ARG001
 ) -> Mapping[str, int]:
     return {}
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
+from runner.brokers.base import Accounted, unaccounted
 from runner.brokers.rabbitmq.amqp.frames import Delivered
 from runner.brokers.rabbitmq.amqp.link import Link
 from runner.brokers.rabbitmq.amqp.sending import Sender
@@ -38,13 +39,22 @@ _FROM_FIRST_TO_LAST = ("retry", "work", "quarantine", "dead")
 AGAIN = "nothing is lost; 'runner apply --migrate' goes on from here"
 
 
-def migrated(urls: Sequence[str], name: str, topology: Topology, goes_on: Callable[[], bool]) -> dict[str, int]:
+def migrated(
+    urls: Sequence[str],
+    name: str,
+    topology: Topology,
+    goes_on: Callable[[], bool],
+    accounted: Accounted = unaccounted,
+) -> dict[str, int]:
     """See `registry.Migrations`."""
     with ExitStack() as opened:
         link, other = (opened.enter_context(closing(linked(urls, name))) for _ in range(2))
         migration = _Migration(link, other, goes_on)
-        moved = {queue.name: migration.migrate(queue, topology) for queue in topology.queues}
-    waits = {queue.name for queue in topology.queues if queue.kind == "retry"}
+        moved = {
+            queue.name: migration.migrate(queue, topology, unaccounted if queue.kind == "retry" else accounted)
+            for queue in topology.queues
+        }
+    waits = {queue.name for queue in topology.queues if queue.kind == "retry"}  # parked, and not made anew
     return {name: messages for name, messages in moved.items() if messages is not None and name not in waits}
 
 
@@ -78,22 +88,24 @@ class _Migration:
         self._sender = Sender(other)
         self._goes_on = goes_on
 
-    def migrate(self, queue: PlannedQueue, topology: Topology) -> int | None:
+    def migrate(self, queue: PlannedQueue, topology: Topology, accounted: Accounted) -> int | None:
         """How many messages are on the new one; None: there was nothing to do. Its retries are parked: they come
         back when it is their turn, which is later."""
-        counts, between = self._surveyor.counts, migration_queue(queue.name)
-        differs = counts(queue.name) is not None and bool(self._surveyor.differences(queue))
-        if not differs and counts(between) is None:
+        between = migration_queue(queue.name)
+        there, parted = self._surveyor.counts(queue.name), self._surveyor.counts(between)
+        differs = there is not None and bool(self._surveyor.differences(queue))
+        if not differs and parted is None:
             return None
-        if differs:
-            if queue.kind == "work":
-                self._park([one for one in topology.queues if one.kind == "retry" and one.home == queue.name])
-            self._surveyor.declare(between, BETWEEN)
-            self._empty(queue.name, between, queue)
-            self._surveyor.delete(queue.name)
-        self._surveyor.declare(queue.name, arguments(queue))
-        moved = self._empty(between, queue.name, queue)
-        self._surveyor.delete(between)
+        with accounted(queue.name, sum(counts[0] for counts in (there, parted) if counts is not None)):
+            if differs:
+                if queue.kind == "work":
+                    self._park([one for one in topology.queues if one.kind == "retry" and one.home == queue.name])
+                self._surveyor.declare(between, BETWEEN)
+                self._empty(queue.name, between, queue)
+                self._surveyor.delete(queue.name)
+            self._surveyor.declare(queue.name, arguments(queue))
+            moved = self._empty(between, queue.name, queue)
+            self._surveyor.delete(between)
         return moved
 
     def _park(self, waits: Sequence[PlannedQueue]) -> None:
