@@ -72,6 +72,9 @@ class PlannedBinding:
     queue: str
     key: str
 
+    def __str__(self) -> str:
+        return f"{self.exchange}/{self.key} → {self.queue}" if self.key else f"{self.exchange} → {self.queue}"
+
 
 @dataclass(frozen=True, slots=True)
 class Topology:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from runner.topology import Topology
+from runner.topology import PlannedBinding, Topology
 
-Kind = Literal["exchange", "queue"]
+Kind = Literal["exchange", "queue", "binding"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,11 @@ class Survey:
     """Queues that were being made anew when that was stopped, each with how many of its messages wait for that."""
     renamed: tuple[Renamed, ...] = ()
     unnamed: tuple[Unnamed, ...] = ()
+    bindings: tuple[PlannedBinding, ...] = ()
+    """Those of the pipeline's queues that it doesn't name: what is published to their exchanges still comes."""
     unlisted: str = ""
-    """Why the queues that the pipeline doesn't name are unknown; empty: they are known."""
+    """Why the queues and bindings that the pipeline doesn't name are unknown, and bindings that are missing; empty:
+    they are known."""
 
     def conflicts(self, kind: Kind) -> list[str]:
         """The names of what keeps the pipeline from starting, or lacks a part of its messages."""

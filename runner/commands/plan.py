@@ -76,8 +76,10 @@ def lines(found: Survey) -> Iterator[str]:
         yield f"> queue {former.queue} was {former.was}: {counted(former.messages, 'message')} to move"
     for other in found.unnamed:
         yield _unnamed(other)
+    for binding in found.bindings:
+        yield f"? binding {binding} is not in the file: what is published there still comes to that queue"
     if found.unlisted:
-        yield f"? queues that the file doesn't name can't be listed: {found.unlisted}"
+        yield f"? bindings, and queues that the file doesn't name, can't be listed: {found.unlisted}"
 
 
 def verdict(found: Survey) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from runner.brokers.survey import Difference, Differing, Renamed, Survey, Unnamed
 from runner.commands.plan import lines, status, verdict
+from runner.topology import PlannedBinding
 from tests.commands.prompt import run
 
 
@@ -48,6 +49,7 @@ def test_what_only_a_migration_mends_is_a_conflict() -> None:
         unfinished=(("b", 2),),
         renamed=(Renamed("new", "old", 12, 0),),
         unnamed=(Unnamed("c", 1, 2),),
+        bindings=(PlannedBinding("events", "a", "paid.#"), PlannedBinding("all", "b", "")),
         unlisted="why",
     )
     assert status(found) == 1
@@ -57,7 +59,9 @@ def test_what_only_a_migration_mends_is_a_conflict() -> None:
         "! queue b was being made anew, and 2 messages of it wait for that",
         "> queue new was old: 12 messages to move",
         "? queue c is not in the file: 1 message, 2 consumers",
-        "? queues that the file doesn't name can't be listed: why",
+        "? binding events/paid.# → a is not in the file: what is published there still comes to that queue",
+        "? binding all → b is not in the file: what is published there still comes to that queue",
+        "? bindings, and queues that the file doesn't name, can't be listed: why",
     ]
     assert verdict(found) == (
         "conflict: stop the pipeline and whatever else uses a, b, old; then 'runner apply --migrate'"

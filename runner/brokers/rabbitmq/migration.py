@@ -49,7 +49,7 @@ def migrated(
     """See `registry.Migrations`."""
     with ExitStack() as opened:
         link, other = (opened.enter_context(closing(linked(urls, name))) for _ in range(2))
-        migration = _Migration(link, other, goes_on)
+        migration = _Migration(urls, link, other, goes_on)
         moved = {
             queue.name: migration.migrate(queue, topology, unaccounted if queue.kind == "retry" else accounted)
             for queue in topology.queues
@@ -62,14 +62,14 @@ def renamed(urls: Sequence[str], name: str, topology: Topology, goes_on: Callabl
     """See `registry.Migrations`."""
     with ExitStack() as opened:
         link, other = (opened.enter_context(closing(linked(urls, name))) for _ in range(2))
-        return _Migration(link, other, goes_on).rename(topology)
+        return _Migration(urls, link, other, goes_on).rename(topology)
 
 
 @contextmanager
 def alone(urls: Sequence[str], name: str) -> Iterator[Callable[[], None]]:
     """See `registry.Migrations`."""
     with closing(linked(urls, name)) as link:
-        Surveyor(link).keep_others_away()
+        Surveyor(link).keep_others_away(urls)
 
         def still() -> None:
             link.turn()
@@ -81,10 +81,10 @@ def alone(urls: Sequence[str], name: str) -> Iterator[Callable[[], None]]:
 class _Migration:
     """Reads over one link, and publishes over the other."""
 
-    def __init__(self, link: Link, other: Link, goes_on: Callable[[], bool]) -> None:
+    def __init__(self, urls: Sequence[str], link: Link, other: Link, goes_on: Callable[[], bool]) -> None:
         self._link = link
         self._surveyor = Surveyor(link)
-        self._surveyor.keep_others_away()
+        self._surveyor.keep_others_away(urls)
         self._sender = Sender(other)
         self._goes_on = goes_on
 

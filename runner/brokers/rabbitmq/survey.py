@@ -18,19 +18,14 @@ from runner.brokers.rabbitmq.amqp.link import Link
 from runner.brokers.rabbitmq.arguments import arguments
 from runner.brokers.rabbitmq.declaring import INEQUIVALENT, difference
 from runner.brokers.rabbitmq.linking import linked
-from runner.brokers.rabbitmq.management import queue_names
-from runner.brokers.rabbitmq.url import nodes
+from runner.brokers.rabbitmq.management import Management
 from runner.brokers.survey import Difference, Differing, Kind, Survey, Unnamed, renamed
 from runner.errors import BrokerSetupError, BrokerUnavailableError
-from runner.topology import PlannedQueue, Topology, migration_queue
+from runner.topology import PlannedBinding, PlannedQueue, Topology, migration_queue
 
 MISSING, LOCKED, DIFFERS = 404, 405, 406
 MIGRATING = "runner.migrating"
 """The queue that whoever migrates queues has to itself."""
-_OCCUPIED = (
-    f"somebody else is at work on these queues, from another folder or machine: RabbitMQ lists {MIGRATING} with "
-    "that connection; wait until that has ended, or stop it"
-)
 MOST = 20
 """Arguments that are compared."""
 
@@ -65,11 +60,18 @@ class Surveyor:
             elif found := self.differences(queue):
                 older = queue.kind == "dead" and [one.argument for one in found] == ["x-delivery-limit"]
                 differing.append(Differing("queue", queue.name, found, counts[0], blocks=not older))
-            if (left := self.counts(migration_queue(queue.name))) is not None:
-                unfinished.append((queue.name, left[0]))
-        unnamed, unlisted = self._unnamed(topology, urls)
-        former = renamed(topology, self.counts)
-        return Survey(tuple(missing), tuple(differing), tuple(unfinished), former, unnamed, unlisted)
+            if (parted := self.counts(migration_queue(queue.name))) is not None:
+                unfinished.append((queue.name, parted[0]))
+        management, former = Management(urls), renamed(topology, self.counts)
+        try:
+            unnamed, bindings = self._unnamed(topology, management.queue_names()), management.bindings()
+        except BrokerUnavailableError as error:
+            unmade = _unmade(topology, missing)
+            return Survey((*missing, *unmade), tuple(differing), tuple(unfinished), former, unlisted=str(error))
+        unmade = [("binding", str(one)) for one in topology.bindings if one not in bindings]
+        ours = {queue.name for queue in topology.queues}
+        left = tuple(one for one in bindings if one.queue in ours and one not in topology.bindings)
+        return Survey((*missing, *unmade), tuple(differing), tuple(unfinished), former, unnamed, left)
 
     def counts(self, queue: str) -> tuple[int, int] | None:
         """How many messages are ready on a queue, and its consumers; None: there is no such queue."""
@@ -100,12 +102,15 @@ class Surveyor:
         if refusal := self._ask(lambda channel: channel.delete_queue(queue, self._noting(done)), done):
             raise BrokerSetupError(f"queue {queue} can't be deleted: {refusal[1]}")
 
-    def keep_others_away(self) -> None:
-        """While this connection lasts, nobody else may migrate queues."""
+    def keep_others_away(self, urls: Sequence[str]) -> None:
+        """While this connection lasts, nobody else may migrate queues at `urls`."""
         done: list[bool] = []
         refusal = self._ask(lambda channel: channel.declare_queue_of_mine(MIGRATING, self._noting(done)), done)
         if refusal is not None and refusal[0] == LOCKED:
-            raise BrokerSetupError(_OCCUPIED)
+            who = (
+                Management(urls).owner(MIGRATING) or f"somebody else (RabbitMQ lists {MIGRATING} with that connection)"
+            )
+            raise BrokerSetupError(f"{who} is at work on these queues; wait until that has ended, or stop it")
         if refusal is not None:
             raise BrokerSetupError(f"queue {MIGRATING} can't be made: {refusal[1]}")
 
@@ -164,15 +169,19 @@ class Surveyor:
             if theirs != "none":
                 given[argument] = int(theirs) if re.fullmatch(r"-?[0-9]+", theirs) else theirs
 
-    def _unnamed(self, topology: Topology, urls: Sequence[str]) -> tuple[tuple[Unnamed, ...], str]:
+    def _unnamed(self, topology: Topology, there: Sequence[str]) -> tuple[Unnamed, ...]:
         planned = [queue.name for queue in topology.queues]
         named = {*planned, *map(migration_queue, planned), *(queue.was for queue in topology.queues)}
-        try:
-            others = [one for one in queue_names(nodes(urls[0])[0]) if one not in named]
-        except BrokerUnavailableError as error:
-            return (), str(error)
-        found = [(one, self.counts(one)) for one in sorted(others)]
-        return tuple(Unnamed(one, *counts) for one, counts in found if counts is not None), ""
+        found = [(one, self.counts(one)) for one in sorted(there) if one not in named]
+        return tuple(Unnamed(one, *counts) for one, counts in found if counts is not None)
+
+
+def _unmade(topology: Topology, missing: Sequence[tuple[Kind, str]]) -> list[tuple[Kind, str]]:
+    """The bindings that can't be there, because their queue or exchange isn't."""
+    ends: list[tuple[PlannedBinding, tuple[Kind, str], tuple[Kind, str]]] = [
+        (one, ("exchange", one.exchange), ("queue", one.queue)) for one in topology.bindings
+    ]
+    return [("binding", str(one)) for one, *both in ends if any(end in missing for end in both)]
 
 
 def _named(refusal: tuple[int, str], kind: str, name: str) -> tuple[str, tuple[str, str, str]]:

@@ -1,34 +1,67 @@
-"""Which queues there are, asked of the management plugin."""
+"""What the management plugin is asked: queues, bindings, the owner of a queue; and at which node."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 
 import pika
 import pytest
 
 from bench.rabbitmq_node import RabbitNode
-from runner.brokers.rabbitmq.management import VARIABLE, queue_names
-from runner.brokers.rabbitmq.url import nodes
+from runner.brokers.rabbitmq import management
+from runner.brokers.rabbitmq.management import VARIABLE, Management
 from runner.errors import BrokerUnavailableError
+from runner.topology import PlannedBinding
+from tests.waiting import wait_until
 
 
-def test_all_queues_that_last_are_named(vhost_url: str, rabbit_node: RabbitNode) -> None:
+def asked(urls: Sequence[str], given: str) -> Management:
+    return Management(urls, {VARIABLE: given})
+
+
+def test_all_queues_that_last_are_named_and_all_bindings(vhost_url: str, rabbit_node: RabbitNode) -> None:
     with closing(pika.BlockingConnection(pika.URLParameters(vhost_url))) as connection:
         channel = connection.channel()
         channel.queue_declare("kept", durable=True)
         channel.queue_declare("mine", exclusive=True)
-        assert queue_names(nodes(vhost_url)[0], {VARIABLE: rabbit_node.management_url}) == ["kept"]
+        channel.exchange_declare("events", "topic", durable=True)
+        channel.exchange_bind("events", "amq.topic", "all.#")
+        channel.queue_bind("kept", "events", "paid.#")
+        found = asked([vhost_url], rabbit_node.management_url)
+        assert found.queue_names() == ["kept"]
+        assert found.bindings() == [PlannedBinding("events", "kept", "paid.#")]
+
+
+def test_the_connection_that_has_a_queue_to_itself_is_named(vhost_url: str, rabbit_node: RabbitNode) -> None:
+    parameters = pika.URLParameters(vhost_url)
+    parameters.client_properties = {"connection_name": "payments apply"}
+    found = asked([vhost_url], rabbit_node.management_url)
+    with closing(pika.BlockingConnection(parameters)) as connection:
+        connection.channel().queue_declare("mine", exclusive=True)
+        wait_until(lambda: found.owner("mine") == "'payments apply' at 127.0.0.1")
+    assert found.owner("nobody's") == ""
+
+
+def test_the_next_node_of_the_cluster_is_asked_when_the_first_does_not_answer(
+    vhost_url: str, rabbit_node: RabbitNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(management, "PORT", int(rabbit_node.management_url.rpartition(":")[2]))
+    nobody = vhost_url.replace("127.0.0.1", "nobody.invalid")
+    assert Management([nobody, vhost_url], {}).queue_names() == []
+    assert Management([nobody.replace("nobody.invalid", "nobody.invalid,127.0.0.1")], {}).queue_names() == []
+    with pytest.raises(BrokerUnavailableError, match=r"at http://nobody\.invalid:.* doesn't answer"):
+        Management([nobody], {}).queue_names()
 
 
 def test_the_users_of_the_broker_and_of_the_variable_both_may_be_refused(
     vhost_url: str, rabbit_node: RabbitNode
 ) -> None:
-    node, url = nodes(vhost_url)[0], rabbit_node.management_url
-    for asked, given in ((replace(node, password="wrong"), url), (node, url.replace("//", "//guest:wrong@"))):
+    url = rabbit_node.management_url
+    wrong = vhost_url.replace("guest:guest", "guest:wrong")
+    for urls, given in (([wrong], url), ([vhost_url], url.replace("//", "//guest:wrong@"))):
         with pytest.raises(BrokerUnavailableError, match="answers 401; enable rabbitmq_management") as error:
-            queue_names(asked, {VARIABLE: given})
+            asked(urls, given).queue_names()
         assert "wrong" not in str(error.value)
 
 
@@ -41,4 +74,4 @@ def test_the_users_of_the_broker_and_of_the_variable_both_may_be_refused(
 )
 def test_where_nobody_answers_it_says_what_to_do(vhost_url: str, given: str, told: str) -> None:
     with pytest.raises(BrokerUnavailableError, match=told):
-        queue_names(nodes(vhost_url)[0], {VARIABLE: given})
+        asked([vhost_url], given).queue_names()

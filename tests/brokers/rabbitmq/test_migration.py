@@ -12,8 +12,9 @@ import pytest
 from bench.rabbitmq_node import RabbitNode
 from runner.brokers.rabbitmq import migration
 from runner.brokers.rabbitmq.broker import RabbitBroker
+from runner.brokers.rabbitmq.management import VARIABLE, Management
 from runner.brokers.rabbitmq.migration import migrated, renamed
-from runner.brokers.rabbitmq.survey import Surveyor, surveyed
+from runner.brokers.rabbitmq.survey import MIGRATING, Surveyor, surveyed
 from runner.brokers.survey import Renamed
 from runner.errors import BrokerSetupError, BrokerUnavailableError
 from runner.message import ATTEMPT
@@ -24,6 +25,7 @@ from tests.brokers.plans import NEXT, RETRY_DELAY, WORK, alone, consume, ids, to
 from tests.killing import killed_after
 from tests.waiting import wait_until
 
+OTHERS = r"somebody else .* is at work on these queues"
 CHANGED = topology(Queue(NEXT, max_length=5_000, delivery_limit=50))
 MIGRATE = """
 import sys
@@ -120,21 +122,32 @@ def test_a_queue_that_somebody_consumes_is_left_alone(
 
 
 def test_two_do_not_run_over_each_other(
-    rabbit: Callable[..., RabbitBroker], place: RabbitPlace, vhost_url: str
+    rabbit: Callable[..., RabbitBroker],
+    place: RabbitPlace,
+    vhost_url: str,
+    rabbit_node: RabbitNode,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The second one would delete the new queue with what the first has put on it."""
     rabbit().publish([to(NEXT, id=name) for name in names(20)])
 
     def looks_on() -> bool:
-        with pytest.raises(BrokerSetupError, match="somebody else is at work on these queues"):
+        with pytest.raises(BrokerSetupError, match=OTHERS):
             migrated([vhost_url], "other", CHANGED, lambda: True)
-        with pytest.raises(BrokerSetupError, match="somebody else is at work"), migration.alone([vhost_url], "other"):
+        with (
+            pytest.raises(BrokerSetupError, match=OTHERS),
+            migration.alone([vhost_url], "other"),
+        ):
             pass
         return True
 
     assert migrated([vhost_url], "test", CHANGED, looks_on) == {NEXT: 20}
-    with migration.alone([vhost_url], "test"), pytest.raises(BrokerSetupError, match="somebody else is at work"):
-        renamed([vhost_url], "other", CHANGED, lambda: True)
+    monkeypatch.setenv(VARIABLE, rabbit_node.management_url)
+    told = r"'test apply' at 127\.0\.0\.1 is at work on these queues"
+    with migration.alone([vhost_url], "test apply"):
+        wait_until(lambda: Management([vhost_url]).owner(MIGRATING))
+        with pytest.raises(BrokerSetupError, match=told):
+            renamed([vhost_url], "other", CHANGED, lambda: True)
     assert ids(place.contents(NEXT)) == names(20)
 
 

@@ -14,7 +14,8 @@ from runner.brokers.rabbitmq.management import VARIABLE
 from runner.brokers.rabbitmq.survey import surveyed
 from runner.brokers.survey import Difference, Differing, Unnamed
 from runner.pipeline import Exchange, Queue
-from tests.brokers.plans import NEXT, WORK, to, topology
+from runner.topology import PlannedBinding
+from tests.brokers.plans import NEXT, WORK, bound, to, topology
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +78,25 @@ def test_a_queue_that_is_no_longer_named_is_told_with_what_is_on_it(
         Unnamed("former", 1, 0),
         Unnamed("former.dlq", 0, 0),
     )
+
+
+def test_bindings_that_are_missing_or_that_the_file_does_not_name(
+    rabbit: Callable[..., RabbitBroker], vhost_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [Exchange("events", "topic")]
+    before = topology(bound("paid", "events", "paid.#", "old.*"), exchanges=events)
+    after = topology(bound("paid", "events", "paid.#", "new.*"), exchanges=events)
+    everything = {("binding", "events/paid.# → paid"), ("binding", "events/new.* → paid")}
+    assert everything < set(surveyed([vhost_url], "test", after).missing)
+    rabbit(before)
+    found = surveyed([vhost_url], "test", after)
+    assert found.missing == (("binding", "events/new.* → paid"),)
+    assert found.bindings == (PlannedBinding("events", "paid", "old.*"),)
+    assert surveyed([vhost_url], "test", before).bindings == ()
+    monkeypatch.setenv(VARIABLE, "http://127.0.0.1:1")
+    assert surveyed([vhost_url], "test", after).missing == ()
+    other = topology(bound("other", "events", "paid.#"), exchanges=events)
+    assert ("binding", "events/paid.# → other") in surveyed([vhost_url], "test", other).missing
 
 
 def test_without_the_management_plugin_the_rest_is_told(
