@@ -39,9 +39,10 @@ def apply(pipeline: Path, migrate: bool, reason: str | None) -> None:
     """
     logs.configure("apply", level="error")
     loaded = load(pipeline)
-    if migrate:
-        _migrate(pipeline, loaded, reason or "")
     found = survey(loaded.pipeline, "apply")
+    if migrate and not found.conflicts("exchange"):  # else a queue that is made anew would lack its bindings
+        _migrate(pipeline, loaded, reason or "")
+        found = survey(loaded.pipeline, "apply")
     if status(found) == CONFLICT:
         for line in (*lines(found), verdict(found)):
             click.echo(line, err=True)

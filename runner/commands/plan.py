@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 CHANGES, CONFLICT = 3, 1
 """Exit statuses."""
 _MEANINGS = {
-    "type": "quorum is replicated and counts its deliveries, classic lives on one node",
+    "queue type": "quorum is replicated and counts its deliveries, classic lives on one node",
+    "exchange type": "it says which keys a binding takes",
     "x-max-length": "max_length: a publish beyond it is refused",
     "max_length": "a publish beyond it is refused",
     "x-delivery-limit": "delivery_limit: how often the broker hands a message out whose worker dies",
@@ -84,12 +85,15 @@ def lines(found: Survey) -> Iterator[str]:
 
 def verdict(found: Survey) -> str:
     if exchanges := found.conflicts("exchange"):
-        return f"conflict: give {', '.join(exchanges)} another name in the file, or delete it on the broker"
+        return (
+            f"conflict: give {', '.join(exchanges)} another name in the file; or stop all that publishes to it, delete "
+            "it on the broker, which removes other programs' bindings too, and start again"
+        )
     if queues := found.conflicts("queue"):
         return f"conflict: stop the pipeline and whatever else uses {', '.join(queues)}; then 'runner apply --migrate'"
     if found.missing or found.differing:
         return "'runner apply' or the next start makes these changes"
-    return "the broker has what the file needs"
+    return f"{'as far as can be seen, ' if found.unlisted else ''}the broker has what the file needs"
 
 
 def _differing(one: Differing) -> Iterator[str]:
@@ -97,7 +101,8 @@ def _differing(one: Differing) -> Iterator[str]:
     on_it = f" ({counted(one.messages, 'message')} on it)" if one.kind == "queue" else ""
     yield f"{sign} {one.kind} {one.name} has other arguments{then}{on_it}"
     for found in one.differences:
-        meaning = f" ({_MEANINGS[found.argument]})" if found.argument in _MEANINGS else ""
+        key = f"{one.kind} type" if found.argument == "type" else found.argument
+        meaning = f" ({_MEANINGS[key]})" if key in _MEANINGS else ""
         yield f"    {found.argument}: {found.there} on the broker, {found.here} in the file{meaning}"
 
 

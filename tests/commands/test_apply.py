@@ -6,6 +6,7 @@ import re
 from contextlib import closing
 from pathlib import Path
 
+import pika
 import pytest
 
 from runner.audit import read_trail, who
@@ -64,6 +65,32 @@ def test_a_conflict_changes_nothing_until_it_is_to_be_migrated(rabbit_file: Path
     assert (deed["from"], deed["to"], deed["messages"]) == ("payments", "payments", 2)
     assert [one.payload for one in RabbitPlace(vhost_url).contents("payments")] == [b'{"n": 1}', b'{"n": 2}']
     assert run("plan", rabbit_file).exit_code == 0
+
+
+EVENTS = """
+name: test
+broker: BROKER
+exchanges: {events: {type: topic}}
+queues: {paid: {external: true, bind: [{exchange: events, key: paid.x}]}}
+"""
+
+
+def test_an_exchange_of_another_type_is_named_and_once_deleted_it_is_made_anew(tmp_path: Path, vhost_url: str) -> None:
+    file = write(tmp_path, EVENTS.replace("BROKER", vhost_url))
+    assert run("apply", file).exit_code == 0
+    file.write_text(
+        file.read_text().replace("type: topic", "type: direct").replace("external", "max_length: 9, external")
+    )
+    refused = run("apply", "--migrate", file)
+    assert refused.exit_code == 1
+    assert "! exchange events has other arguments" in refused.stderr
+    assert "delete it on the broker" in refused.stderr
+    assert read_trail(tmp_path, 10) == [], "a queue that is made anew would lack its bindings"
+    with closing(pika.BlockingConnection(pika.URLParameters(vhost_url))) as connection:
+        connection.channel().exchange_delete("events")
+        assert run("apply", "--migrate", file).exit_code == 0
+        connection.channel().basic_publish("events", "paid.x", b"{}")
+    wait_until(lambda: len(RabbitPlace(vhost_url).contents("paid")) == 1)
 
 
 def test_nothing_is_migrated_beside_a_run(rabbit_file: Path) -> None:

@@ -71,4 +71,15 @@ def test_what_only_a_migration_mends_is_a_conflict() -> None:
 def test_another_type_of_an_exchange_is_for_a_person() -> None:
     found = Survey(differing=(Differing("exchange", "events", (Difference("type", "topic", "direct"),)),))
     assert status(found) == 1
-    assert verdict(found) == "conflict: give events another name in the file, or delete it on the broker"
+    assert list(lines(found)) == [
+        "! exchange events has other arguments",
+        "    type: topic on the broker, direct in the file (it says which keys a binding takes)",
+    ]
+    assert verdict(found) == (
+        "conflict: give events another name in the file; or stop all that publishes to it, delete it on the broker, "
+        "which removes other programs' bindings too, and start again"
+    )
+
+
+def test_what_cannot_be_listed_may_lack_something() -> None:
+    assert verdict(Survey(unlisted="why")) == "as far as can be seen, the broker has what the file needs"

@@ -132,7 +132,7 @@ def explain_refusal(code: int, text: str) -> str:
     way_out = (
         "make it anew with what is on it ('runner apply --migrate')"
         if kind == "queue"
-        else "delete it where nothing else publishes to it"
+        else "delete it when nothing publishes to it, which removes other programs' bindings too"
     )
     return (
         f"{kind} '{name}' exists on the broker with other arguments: {argument} is {theirs} there, "

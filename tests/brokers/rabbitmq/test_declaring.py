@@ -104,7 +104,7 @@ def test_an_exchange_can_be_deleted_only_where_nobody_else_uses_it() -> None:
     assert explained.startswith(
         "exchange 'e' exists on the broker with other arguments: type is direct there, and topic"
     )
-    assert explained.endswith("or delete it where nothing else publishes to it")
+    assert explained.endswith("or delete it when nothing publishes to it, which removes other programs' bindings too")
 
 
 def test_a_refusal_of_another_kind_is_reported_in_the_brokers_words() -> None:
