@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Self
 
 import orjson
@@ -186,14 +187,19 @@ def opened_result(result: bytes, key: HopKey, sealer: Sealer | None) -> bytes:
     return sealer.open(token, key.copy, f"the result of {key.queue}")
 
 
-def restored(result: bytes, headers: Mapping[str, Any], delivered: bytes = b"") -> list[Outgoing]:
-    """The messages again; `headers` and `delivered` are those of the delivery, and its payload. Raises
-    ValueError if it is no such result."""
+def restored(
+    result: bytes,
+    headers: Mapping[str, Any],
+    delivered: bytes = b"",
+    renamed: Mapping[str, str] = MappingProxyType({}),
+) -> list[Outgoing]:
+    """The messages again; `headers` and `delivered` are those of the delivery, and its payload; `renamed` has the
+    names of today for the former ones of queues. Raises ValueError if it is no such result."""
     others = {name: value for name, value in headers.items() if name not in _NOT_OF_RESULTS}
     try:
         return [
             Outgoing(
-                Destination(exchange, key),
+                Destination(exchange, key if exchange else renamed.get(key, key)),
                 message_id,
                 delivered if delay else payload.encode(),
                 {**others, **({VIA: via} if via else {}), **({LOOKS: 1} if delay else {})},

@@ -184,9 +184,15 @@ class RememberingCarrier:
         if queue in self._once:
             stage = self._once[queue]
             looks_up = stage.name in self._looking_up
-            refusing = cast("Refusing", consumer)
             consumer = Gate(
-                stage, self._ledger, self._broker, refusing, self.release, looks_up=looks_up, sealer=self._sealer
+                stage,
+                self._ledger,
+                self._broker,
+                cast("Refusing", consumer),
+                self.release,
+                looks_up=looks_up,
+                sealer=self._sealer,
+                renamed={queue.was: queue.name for queue in self._topology.queues if queue.was},
             )
         self._broker.consume(queue, prefetch, consumer)
 

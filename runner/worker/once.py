@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -60,7 +60,8 @@ def rule_of(stage: Stage) -> Rule:
 
 class Gate(Consumer):
     """Stands before the consumer of a stage that runs once. `given_back` takes what has begun, and
-    can't be handled here any more. `looks_up`: what is in doubt is handed on, marked, to be looked up."""
+    can't be handled here any more. `looks_up`: what is in doubt is handed on, marked, to be looked up.
+    `renamed`: the queues' former names, which recorded results may still have, and those of today."""
 
     def __init__(
         self,
@@ -72,8 +73,10 @@ class Gate(Consumer):
         *,
         looks_up: bool = False,
         sealer: Sealer | None = None,
+        renamed: Mapping[str, str],
     ) -> None:
         self._sealer = sealer
+        self._renamed = renamed
         self._reconciles = looks_up and bool(stage.reconcile)
         self._looks_up = looks_up
         self._given_back = given_back
@@ -160,7 +163,7 @@ class Gate(Consumer):
     def _settle_again(self, delivery: Delivery, result: bytes) -> None:
         try:
             result = opened_result(result, hop_of(delivery), self._sealer)
-            messages = restored(result, delivery.headers, delivery.payload) if result else []
+            messages = restored(result, delivery.headers, delivery.payload, self._renamed) if result else []
         except (ValueError, KeysError) as error:
             self._consumer.refuse(delivery, f"it was handled, but its recorded result can't be read: {error}")
             return

@@ -219,6 +219,13 @@ def test_a_result_is_the_same_again_with_the_deliverys_headers() -> None:
     assert [m.headers for m in again] == [{"trace": "abc"}, {"trace": "abc", VIA: "ab12"}]
 
 
+def test_a_result_goes_to_the_queue_under_its_name_of_today() -> None:
+    places = [("", "old"), ("", "out"), ("old", "old")]
+    kept = stored([Outgoing(Destination(*place), "m1", b"{}") for place in places])
+    again = restored(kept, {}, b"", {"old": "new"})
+    assert [tuple(m.destination) for m in again] == [("", "new"), ("", "out"), ("old", "old")]
+
+
 def test_a_result_of_nothing_is_a_result(ledger: Ledger) -> None:
     record(ledger, settled(KEY, result=stored([])))
     assert judge(ledger, KEY) == [Judgement("finished", result=b"[]")]

@@ -245,6 +245,28 @@ def test_a_recorded_result_that_cannot_be_read_is_a_dead_letter(tmp_path: Path, 
     assert letters(tmp_path)[0].startswith("it was handled, but its recorded result can't be read")
 
 
+def test_a_result_that_was_recorded_for_a_queue_with_another_name_since_then_goes_to_that_queue(
+    tmp_path: Path, ledger_url: str, seen: Recorder
+) -> None:
+    """Its worker was killed before it could publish it; then the queue was renamed."""
+    ledger = Ledger(ledger_url).open(timeout=30.0)
+    result = stored([Outgoing(Destination("", "former"), "m1", b'{"paid": true}')])
+    record(ledger, settled(HopKey("m1", "work"), result=result))
+    ledger.close()
+    text = f"""
+        broker: BROKER
+        ledger: {ledger_url}
+        queues: {{work: {{}}, out: {{was: former}}}}
+        stages:
+          one: {{consume: work, handler: {HANDLER}, publish: out, once: true}}
+          two: {{consume: out, handler: {HANDLER}}}
+    """
+    with Engine(loaded(tmp_path, text), timeout=30) as running:
+        send(running, "m1")
+        wait_until(lambda: handled(seen, "out"))
+    assert (handled(seen), seen.messages[0].body) == ([], {"paid": True})
+
+
 def test_what_is_given_back_when_the_stage_stops_is_not_unknown(tmp_path: Path, ledger_url: str) -> None:
     entered, released = threading.Event(), threading.Event()
 
