@@ -253,6 +253,10 @@ class Breaker:
     """Seconds, after which one message is tried."""
 
 
+PREFETCH_ONCE = 2000
+"""Deliveries. Each waits for two commits of the ledger, and one commit serves all that wait."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     name: str
@@ -263,7 +267,8 @@ class Stage:
     publish: tuple[Route, ...] = ()
     concurrency: int = 1
     prefetch: int = 500
-    """The most deliveries taken in advance; `runner.worker.prefetch` says when it is fewer."""
+    """The most deliveries taken in advance; `runner.worker.prefetch` says when it is fewer. The default of a stage
+    that runs once is PREFETCH_ONCE."""
     retry: RetryPolicy = DEFAULT_RETRY
     timeout: float | None = 600.0
     """Seconds after which a call of the handler has failed; None: never."""

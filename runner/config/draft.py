@@ -25,6 +25,7 @@ from runner.message import Destination
 from runner.paths import check_path
 from runner.pipeline import (
     DEFAULT_RETRY,
+    PREFETCH_ONCE,
     RECONCILE,
     Address,
     AlertMail,
@@ -366,7 +367,7 @@ class _Reader:
             **self._timeout(trail),
             **_given(
                 concurrency=self._own_or_default(trail, "concurrency"),
-                prefetch=self._own_or_default(trail, "prefetch"),
+                prefetch=self._prefetch(trail),
                 breaker=self._breaker((*trail, "breaker")),
                 once=self._value((*trail, "once")),
                 on_unknown=self._value((*trail, "on_unknown")),
@@ -405,6 +406,10 @@ class _Reader:
             return RECONCILE if written else None
         waits = (self._duration((*trail, index), 0.001, LONGEST_WAIT) for index in range(len(written)))
         return tuple(wait for wait in waits if wait is not None)
+
+    def _prefetch(self, stage: Trail) -> int | None:
+        given = self._own_or_default(stage, "prefetch")
+        return PREFETCH_ONCE if given is None and self._value((*stage, "once")) else given
 
     def _own_or_default(self, stage: Trail, key: str) -> int | None:
         own = self._parsed((*stage, key), _whole)

@@ -249,6 +249,21 @@ def test_a_broker_that_cannot_be_is_reported_without_its_password(folder: Path, 
     check_problems(marked + QUEUES, [message.format(folder=folder, known=known)], "error")
 
 
+@pytest.mark.parametrize(
+    ("defaults", "of_stage", "taken"), [("", "", 2000), ("defaults: {prefetch: 7}", "", 7), ("", ", prefetch: 7", 7)]
+)
+def test_a_stage_that_runs_once_takes_more_in_advance_unless_it_is_told_how_many(
+    defaults: str, of_stage: str, taken: int
+) -> None:
+    text = f"""
+ledger: sqlite:ledger.db
+{defaults}
+queues: {{a: {{}}}}
+stages: {{s: {{consume: a, handler: tests.config.handlers:take, once: true{of_stage}}}}}
+"""
+    assert loaded(text).pipeline.stages["s"].prefetch == taken
+
+
 def test_whole_numbers_may_be_written_as_helm_writes_them() -> None:
     text = """
 queues: {a: {max_length: 1e+06, delivery_limit: 30.0}}
