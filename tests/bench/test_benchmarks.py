@@ -21,6 +21,9 @@ MESSAGES = 60
 SAME_BENCHMARKS = {"memory", "mail-waiting"}
 SAME_CONTENDERS = {
     "runner, 2 processes",
+    "runner, 4 processes",
+    "runner, ledger in SQLite, 2 processes",
+    "runner, ledger in PostgreSQL, 2 processes",
     "runner, 1 process, classic",
     "librabbitmq (C), classic",
     "runner, concurrency 1",

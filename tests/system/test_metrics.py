@@ -67,7 +67,7 @@ def test_the_counts_of_all_processes_are_in_one_answer_and_outlive_each(scraped:
     wait_until(lambda: scraped.value("runner_broker_unconfirmed_messages") == 0)
 
 
-def test_dead_letters_and_retries_are_counted_where_they_are(scraped: Scraped) -> None:
+def test_dead_letters_retries_and_repeated_requests_are_counted_where_they_are(scraped: Scraped) -> None:
     program = scraped.program
     assert program.post({"n": 1, "do": {"one": "reject"}}).status == 202
     assert program.post({"n": 2, "do": {"two": "fail_once"}}).status == 202
@@ -75,6 +75,11 @@ def test_dead_letters_and_retries_are_counted_where_they_are(scraped: Scraped) -
     wait_until(lambda: scraped.value("runner_stage_outcomes_total", stage="two", outcome="retried") == 1)
     wait_until(lambda: scraped.value("runner_queue_oldest_seconds", queue="first", state="dead") > 0)
     assert scraped.value("runner_queue_oldest_seconds", queue="second", state="dead") == 0
+    for _ in range(3):
+        assert program.post({"n": 3}, headers={"Idempotency-Key": "key-1"}).status == 202
+    wait_until(lambda: scraped.value("runner_requests_repeated_total", route="POST /work") == 2)
+    assert scraped.value("runner_requests_total", route="POST /work", status="202") == 3
+    assert scraped.value("runner_ledger_transaction_seconds_count") > 0
 
 
 def test_counts_go_on_through_a_reload(scraped: Scraped) -> None:
@@ -90,11 +95,3 @@ def test_counts_go_on_through_a_reload(scraped: Scraped) -> None:
     for n in range(5, 10):
         assert program.post({"n": n}).status == 202
     wait_until(lambda: scraped.handled("two") == 10)
-
-
-def test_a_repeated_request_is_counted_apart(scraped: Scraped) -> None:
-    for _ in range(3):
-        assert scraped.program.post({"n": 1}, headers={"Idempotency-Key": "key-1"}).status == 202
-    wait_until(lambda: scraped.value("runner_requests_repeated_total", route="POST /work") == 2)
-    assert scraped.value("runner_requests_total", route="POST /work", status="202") == 1
-    assert scraped.value("runner_ledger_transaction_seconds_count") > 0

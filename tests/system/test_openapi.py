@@ -19,7 +19,7 @@ import pytest
 from bench.ports import free_port
 from tests.system.program import ROOT, Program
 
-EXAMPLES = 15
+EXAMPLES = 6
 """Of each operation, in each phase."""
 SHIPPED = (ROOT / "pipeline.yaml").read_text()
 ASKING = "auth: api_key\n      rate_limit: 1000000/s\n      idempotency: required\n      status:"
