@@ -30,7 +30,7 @@ broker: "BROKER"
 shutdown_timeout: 10s
 http:
   listen: 127.0.0.1:PORT
-  confirm_timeout: 2s
+  confirm_timeout: 60s
   routes:
     POST /work: {publish: first}
 defaults:

@@ -117,7 +117,9 @@ def test_a_full_queue_down_the_line_loses_nothing(prepare: Start) -> None:
     program.wait_settled()
 
 
-def test_a_blocked_broker_is_503_until_it_takes_messages_again(rabbit_node: RabbitNode, program: Program) -> None:
+def test_a_blocked_broker_is_503_until_it_takes_messages_again(rabbit_node: RabbitNode, prepare: Start) -> None:
+    program = prepare(PIPELINE.replace("confirm_timeout: 60s", "confirm_timeout: 2s"))
+    program.start()
     rabbit_node.block()
     try:
         # A connection learns that it is blocked once it publishes: the first one asks.
@@ -125,14 +127,14 @@ def test_a_blocked_broker_is_503_until_it_takes_messages_again(rabbit_node: Rabb
     finally:
         rabbit_node.unblock()
     wait_until(lambda: program.answers("/health/ready") == 200)
-    assert program.post({"n": 2}).status == 202
+    wait_until(lambda: program.post({"n": 2}).status == 202)
     program.wait_done([2])
 
 
 def test_a_stuck_handler_does_not_cost_the_connection(prepare: Start, vhost_url: str) -> None:
-    program = prepare(broker=f"{vhost_url}?heartbeat=1")
+    program = prepare(broker=f"{vhost_url}?heartbeat=3")
     program.start()
-    program.post({"n": 1, "do": {"one": "sleep 4"}})  # three heartbeats and more
+    program.post({"n": 1, "do": {"one": "sleep 10"}})  # three heartbeats and more
     program.wait_done([1])
     program.wait_settled()
     assert "lost" not in program.log

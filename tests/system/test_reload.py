@@ -178,7 +178,7 @@ def test_nothing_is_lost_or_refused_in_reloads_under_load(program: Program) -> N
         for turn in range(RELOADS):
             changed = (
                 ("concurrency: 2", f"concurrency: {turn + 3}"),
-                ("confirm_timeout: 2s", f"confirm_timeout: {turn + 3}s"),
+                ("confirm_timeout: 60s", f"confirm_timeout: {turn + 61}s"),
             )
             edit(program, *changed)
             assert reload(program) == (0, f"process {program.pid} is reloaded; replaced: intake, worker\n", "")
@@ -190,7 +190,7 @@ def test_nothing_is_lost_or_refused_in_reloads_under_load(program: Program) -> N
 
 
 def test_processes_that_were_replaced_end(program: Program) -> None:
-    edit(program, ("concurrency: 2", "concurrency: 3"), ("confirm_timeout: 2s", "confirm_timeout: 3s"))
+    edit(program, ("concurrency: 2", "concurrency: 3"), ("confirm_timeout: 60s", "confirm_timeout: 61s"))
     before = _children(program)
     reload(program)
     wait_until(lambda: not before & _children(program))
