@@ -79,14 +79,16 @@ _ADDRESS = re.compile(r"5\d\d 5\.(1\.(?![78]\b)|2\.)")
 _OURS = re.compile(
     r"^5\d\d 5\.7\.(3|8|9|1[0-4])\b"  # not authenticated, or not well enough (RFC 4954, 5248)
     r"|\brelay(ing)?\b.*\b(denied|not (permitted|allowed)|prohibited)|unable to relay"
-    r"|authentication required|not (authenticated|logged in)|\bstarttls\b",
+    r"|not (permitted|allowed) to relay|authentication required|not (authenticated|logged in)|without authentication"
+    r"|unauthenticated sender|\bstarttls\b|\bsend as this sender\b",
     re.IGNORECASE,
 )
 _BLOCKED = re.compile(
     r"^5\d\d 5\.(1\.[78]|3\.[01235]|7\.(2\d|[5-7]\d\d))\b"  # our domain, our DKIM, SPF or DNS; the relay's system
     r"|\b(client|sending|your) (host|ip|server|network)\b|\b(block|black|deny)[ -]?list|\bblocked using\b"
     r"|\b(service|server|system) (is |currently )*(unavailable|not available|busy)|\b(helo|ehlo|reverse dns)\b"
-    r"|\btoo many\b|\brate limit|\btry again\b",
+    r"|\btoo many\b|\brate limit|\b(hourly|daily|monthly|sending|relay)\b.{0,40}\blimit"
+    r"|\btry again\b|\btemporar(y|ily)\b|email address is not verified",  # an account of Amazon's that is on trial
     re.IGNORECASE,
 )
 

@@ -70,13 +70,22 @@ class Conversation(smtplib.SMTP):
             raise smtplib.SMTPSenderRefused(code, answer, from_addr)
         code, answer = self.rcpt(recipient, rcpt_options)
         if not _is_yes(code):
-            if code != 421 and not _is_yes(self.rset()[0]):
-                self.close()
+            self._begin_anew(code)
             raise smtplib.SMTPRecipientsRefused({recipient: (code, answer)})
         code, answer = self.data(msg)
         if not _is_yes(code):
             raise smtplib.SMTPDataError(code, answer)
         self.answered = one_line(f"{code} {answer.decode('utf-8', 'replace')}")
+
+    def _begin_anew(self, code: int) -> None:
+        """Make the conversation fit for the next mail, or close it. Whatever comes of that, the recipient
+        was refused: many a server hangs up after it has said so."""
+        try:
+            is_fit = code != 421 and _is_yes(self.rset()[0])
+        except (smtplib.SMTPException, OSError):
+            is_fit = False
+        if not is_fit:
+            self.close()
 
     def data(self, msg: Any) -> tuple[int, bytes]:
         """Send the content, and read the answer. A yes that was cut off still counts: the server has
@@ -85,6 +94,7 @@ class Conversation(smtplib.SMTP):
         if code != 354:
             raise smtplib.SMTPDataError(code, answer)
         self.data_begun = True
+        self._received = b""
         self.limit(END_OF_DATA)
         end = b".\r\n" if msg.endswith(b"\r\n") else b"\r\n.\r\n"
         self.send(re.sub(rb"(?m)^\.", b"..", msg) + end)
@@ -112,6 +122,11 @@ class Conversation(smtplib.SMTP):
             text.append((line[4:] if code >= 0 else line).strip())
             if code < 0 or line[3:4] != b"-":
                 return code, b"\n".join(text)
+
+    def putcmd(self, cmd: str, args: str = "") -> None:
+        """Send a command. What came before it can't be the answer to it, whatever it says."""
+        self._received = b""
+        super().putcmd(cmd, args)
 
     def send(self, s: Any) -> None:
         """Raises SMTPServerDisconnected."""

@@ -91,6 +91,9 @@ def test_gmails_too_many_logins_is_waited_for() -> None:
         (".", "538 5.7.11 encryption needed", "Check username and password"),
         (".", "530 5.7.0 Authentication Required", "Check username and password"),
         ("RCPT", "550 5.7.1 relaying denied", "Check username and password"),
+        ("RCPT", "550 Unauthenticated senders not allowed", "Check username and password"),
+        (".", "550 not permitted to relay through this server without authentication", "Check username and password"),
+        (".", "550 5.7.60 Client does not have permissions to send as this sender", "Check username and password"),
         ("RCPT", "550 5.7.3 STARTTLS is required", "use_tls"),
         ("MAIL", "550 5.7.1 not your address", "Set default_sender"),
         ("MAIL", "553 5.7.1 sender address rejected", "Set default_sender"),
@@ -124,6 +127,10 @@ def test_what_the_settings_may_be_to_blame_for_is_tried_again_and_holds_up_nobod
         "550 5.3.2 system not accepting messages",
         "554 5.3.0 local error",
         "554 5.7.1 too many messages",
+        "550 5.7.1 Daily SMTP relay limit exceeded",
+        "550 5.7.1 sending limit for this account was reached",
+        "550 5.7.1 message temporarily deferred",
+        "554 Message rejected: Email address is not verified",
     ],
 )
 def test_what_is_the_relays_own_matter_bounces_no_mail(verb: str, answer: str) -> None:
@@ -133,7 +140,14 @@ def test_what_is_the_relays_own_matter_bounces_no_mail(verb: str, answer: str) -
     assert answer in error.reason
 
 
-@pytest.mark.parametrize("answer", ["550 5.1.1 <blacklist@example.com> your server", "550 5.2.1 disabled, try again?"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "550 5.1.1 <blacklist@example.com> your server",
+        "550 5.2.1 temporarily disabled, try again?",
+        "552 5.2.2 daily limit",
+    ],
+)
 def test_an_address_that_is_wrong_bounces_whatever_else_is_said(answer: str) -> None:
     error, _ = failure({"RCPT": answer})
 

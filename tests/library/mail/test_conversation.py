@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from runner import Pause, Reject, Retry
 from tests.library.mail.conftest import TEN_MINUTES
 from tests.library.mail.mails import failure, mail, mailer
-from tests.library.mail.relays import Answer, Endless, ScriptedRelay
+from tests.library.mail.relays import HANG_UP, SILENCE, Answer, Endless, ScriptedRelay
 
 LINES = Endless(b"250-" + b"x" * 76 + b"\r\n")
 ONE_LINE = Endless(b"x" * 80, first=b"250 ")
@@ -202,3 +202,25 @@ def order_to(send: Callable[[], object]) -> str:
     except (Retry, Reject, Pause) as order:
         return order.reason
     return ""
+
+
+@pytest.mark.parametrize("last", [HANG_UP, SILENCE, "451 no", Endless(b"250-x\r\n")])
+def test_an_address_that_was_refused_stays_so_however_the_server_goes_on(last: Answer) -> None:
+    error, _ = failure({"RCPT": "550 5.1.1 no such user", "RSET": last}, timeout=1.0)
+
+    assert isinstance(error, Reject)
+    assert error.reason == "bounced: 550 5.1.1 no such user"
+
+
+def test_what_a_server_said_before_it_had_the_mail_is_no_answer_to_it() -> None:
+    early: dict[str, Answer] = {"DATA": b"354 go ahead\r\n250 2.0.0 taken\r\n", ".": "550 5.1.1 no such user"}
+    assert isinstance(failure(early)[0], Reject)
+
+
+@pytest.mark.parametrize("verb", ["EHLO", "MAIL", "RCPT"])
+def test_a_server_that_answers_twice_is_understood(verb: str) -> None:
+    with ScriptedRelay({verb: b"250 ok\r\n250 ok\r\n"}) as relay, mailer(relay) as mails:
+        mails.send(mail())
+        mails.send(mail("second"))
+
+        assert (len(relay.mails), relay.connections) == (2, 1)
