@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,6 +19,9 @@ from runner.locks import WriteLock, forget, keep_from_children, try_lock
 from runner.privacy.files import make_file, make_folder
 
 _WRITE_LOCK = "write.lock"
+_TOKEN = re.compile(r"[0-9]{1,20}-[0-9a-f]{8}")
+_NOBODY = "nobody"
+"""A token of which there is no file."""
 
 
 class Presence:
@@ -83,8 +87,8 @@ class Presence:
 
     def seize(self, token: str) -> Grave | None:
         """Take the lock of an owner that has died; None if it is alive (or another process has just
-        taken the lock). An owner whose lock file is gone counts as dead."""
-        path = self._folder / f"{token}.lock"
+        taken the lock). An owner whose lock file is gone, or can't be there, counts as dead."""
+        path = self._file(token, ".lock")
         try:
             lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -93,6 +97,10 @@ class Presence:
             return Grave(path, lock)
         os.close(lock)
         return None
+
+    def _file(self, token: str, suffix: str) -> Path:
+        """Another program may have written any text as a token, such as a path to files of others."""
+        return self._folder / f"{token if _TOKEN.fullmatch(token) else _NOBODY}{suffix}"
 
     def clear_leftovers(self, known: Iterable[str]) -> None:
         """Remove the files of processes that died before they were `known` as owners."""
@@ -115,7 +123,7 @@ class Presence:
     def _bell_of(self, token: str) -> int:
         bell = self._bells.get(token)
         if bell is None:
-            path = self._folder / f"{token}.wake"
+            path = self._file(token, ".wake")
             bell = self._bells[token] = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         return bell
 

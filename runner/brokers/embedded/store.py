@@ -63,11 +63,14 @@ _TAKE_RETURNED = _PACKED.format(
 )
 _LOAD = """
 SELECT
-  (SELECT json_group_array(json_array(number, name, max_length, head, tail, returned, held, delayed, next_due, largest))
+  (SELECT json_group_array(json_array(number, CAST(name AS TEXT), CAST(max_length AS INTEGER), CAST(head AS INTEGER),
+     CAST(tail AS INTEGER), CAST(returned AS INTEGER), CAST(held AS INTEGER), CAST(delayed AS INTEGER),
+     CAST(next_due AS INTEGER), CAST(largest AS INTEGER)))
    FROM queue),
-  (SELECT json_group_array(json_array(number, token)) FROM owner),
-  (SELECT json_group_array(json_array(queue, owner)) FROM consumer)
+  (SELECT json_group_array(json_array(number, CAST(token AS TEXT))) FROM owner),
+  (SELECT json_group_array(json_array(CAST(queue AS INTEGER), CAST(owner AS INTEGER))) FROM consumer)
 """
+"""JSON holds no bytes, which may stand in any column, too."""
 _SAVE = """
 UPDATE queue SET head = ?, tail = ?, returned = ?, held = ?, delayed = ?, next_due = ?, largest = ? WHERE number = ?
 """

@@ -165,3 +165,46 @@ def test_whatever_rows_there_are_each_comes_once_and_the_good_one_whole(
         wait_until(lambda: depth(broker, NEXT).ready == len(rows))
     finally:
         broker.close()
+
+
+@pytest.mark.parametrize("token", ["a\0b", "a" * 5000, "../stranger", "/dev/zero", "", ".", b"\xff", "💳"])
+def test_an_owner_that_cannot_be_a_process_of_ours_is_dead_and_no_file_of_others_is_touched(
+    open_broker: Opener, path: Path, token: Value, caplog: pytest.LogCaptureFixture
+) -> None:
+    (path.parent / "stranger.lock").touch()
+    broker = open_broker()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("INSERT INTO owner (token, name) VALUES (?, 'x')", (token,))
+        database.execute("INSERT INTO consumer SELECT number, last_insert_rowid() FROM queue WHERE name = ?", (WORK,))
+    broker.publish([to(WORK, id="m-1")])
+    assert ids(consume(open_broker()).wait(1)) == ["m-1"]
+    wait_until(lambda: not strangers(path))
+    assert (path.parent / "stranger.lock").exists()
+    assert "not available" not in caplog.text
+
+
+def strangers(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as database:
+        return int(database.execute("SELECT count(*) FROM owner WHERE name = 'x'").fetchone()[0])
+
+
+@pytest.mark.parametrize("column", ["max_length", "next_due", "held", "delayed", "returned", "largest"])
+@pytest.mark.parametrize("value", [b"\x00\x01", "abc", 1.5, -1])
+def test_nonsense_in_a_queues_row_stops_nothing(open_broker: Opener, path: Path, column: str, value: Value) -> None:
+    open_broker().close()
+    put(path, id="m-1")
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(f"UPDATE queue SET {column} = ? WHERE name = ?", (value, WORK))
+    assert ids(consume(open_broker()).wait(1)) == ["m-1"]
+
+
+def test_what_is_due_at_no_time_that_there_is_comes_at_once(open_broker: Opener, path: Path) -> None:
+    open_broker().close()
+    with closing(sqlite3.connect(path)) as database, database:
+        for name, due in (("blob", b"\x00\x01"), ("text", "abc"), ("never", 2**63 - 1), ("long ago", -(2**63))):
+            database.execute(
+                "INSERT INTO delayed (queue, due, id, payload) SELECT number, ?, ?, x'7b7d' FROM queue WHERE name = ?",
+                (due, name, WORK),
+            )
+        database.execute("UPDATE queue SET delayed = 4, next_due = x'0001' WHERE name = ?", (WORK,))
+    assert set(ids(consume(open_broker()).wait(4))) == {"blob", "text", "never", "long ago"}
