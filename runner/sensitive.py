@@ -157,7 +157,7 @@ class Outward:
         """What stands for `value` in the copy."""
         if value.__class__ is Masked or value.__class__ is Revealed:
             return self._sealed_before(holder, key, value, place, steps)
-        if place is not None and place.show is not None and value is not None:
+        if place is not None and place.show is not None and place.seals(value):
             return self._to_seal(holder, key, value, place, steps)
         if value.__class__ in _JSON_VALUES:
             return value
@@ -284,7 +284,7 @@ class Inward:
             if place is not None and place.show is not None and not fits(token, place.show):
                 self.faults.append(Violation(pointer(steps), "shows more than it may"))
             return
-        if place is not None and place.show is not None and value is not None:
+        if place is not None and place.show is not None and place.seals(value):
             self.faults.append(Violation(pointer(steps), "has to be sealed, and is in the clear"))
 
 

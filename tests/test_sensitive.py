@@ -264,3 +264,51 @@ def test_what_is_forbidden_is_removed_however_deep_it_is(levels: int, left: byte
     assert marks is not None
     payload = b'{"next":' * levels + b'{"cvv":"123"}' + b"}" * levels
     assert without_forbidden(payload, marks) == left
+
+
+# -- A value of several forms -----------------------------------------------------------------
+
+FORMS = Schema(
+    {
+        "properties": {
+            "card": {
+                "maxLength": 19,
+                "oneOf": [
+                    NUMBER,
+                    {"type": "object", "properties": {"number": NUMBER}, "additionalProperties": False},
+                    {"type": "array", "items": NUMBER, "maxItems": 2},
+                ],
+            }
+        }
+    }
+)
+
+
+@pytest.mark.parametrize("card", [CARD, {"number": CARD}, [CARD, OTHER], None, {}])
+def test_a_sealed_value_may_be_an_object_or_a_list_instead_with_marks_of_its_own(sealer: Sealer, card: Any) -> None:
+    going = Outward({"card": card}, FORMS.marks, "p1")
+    going.seal(sealer)
+    lying = orjson.loads(going.text())
+    assert not going.faults
+    assert (going.violations(FORMS) == ()) == (card is not None)
+    assert CARD not in str(lying)
+    assert OTHER not in str(lying)
+    if card is not None:
+        assert FORMS.resting.is_valid(lying)
+    coming = Inward(lying, FORMS.marks)
+    assert not coming.faults
+    coming.open("p1", ["card", "card.number"], sealer)
+    assert coming.body == {"card": card}
+
+
+@pytest.mark.parametrize(
+    "card", [CARD, int(CARD), {"number": CARD}, [CARD], [[CARD]], {"other": CARD}, [{"number": 1}]]
+)
+def test_in_none_of_its_forms_it_lies_on_a_queue_in_the_clear(card: Any) -> None:
+    assert Inward({"card": card}, FORMS.marks).faults or not FORMS.resting.is_valid({"card": card})
+
+
+@pytest.mark.parametrize("card", [{"number": CARD}, [CARD]])
+def test_where_only_a_text_may_stand_an_object_or_a_list_is_refused(card: Any) -> None:
+    assert outward({"cardNo": card}).faults
+    assert Inward({"cardNo": card}, SCHEMA.marks).faults

@@ -8,7 +8,7 @@ of an `anyOf` or an `if` it is in, and whatever `$ref` leads to it. Left out: wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +24,7 @@ SENSITIVE, FORBIDDEN = "x-sensitive", "x-forbidden"
 _SAME_PLACE_MANY = ("allOf", "anyOf", "oneOf")
 _SAME_PLACE_ONE = ("if", "then", "else", "not")
 _ITEMS = ("items", "prefixItems", "additionalItems", "unevaluatedItems", "contains")
+CONTAINERS = frozenset(["object", "array"])
 _OTHERS = ("additionalProperties", "unevaluatedProperties")
 
 
@@ -34,7 +35,7 @@ class MarkError(ValueError):
 class Place:
     """A place in bodies, with all the marks that may apply there."""
 
-    __slots__ = ("_parts", "_places", "entries", "forbidden", "is_open", "item", "known", "show")
+    __slots__ = ("_parts", "_places", "entries", "forbidden", "forms", "is_open", "item", "known", "show")
 
     def __init__(self, entries: Sequence[Part], places: dict[frozenset[int], Place] | None = None) -> None:
         self._places = {} if places is None else places
@@ -45,6 +46,8 @@ class Place:
         shows = [_read_show(part.schema[SENSITIVE]) for part in self._parts if SENSITIVE in part.schema]
         self.show: Show | None = min(shows, key=SHOWS.index, default=None)
         """How the value here is sealed: by the mark that shows the least. None: it isn't."""
+        self.forms = _other_forms(self._parts)
+        """`object` and `array`, where one may stand here that no mark is about: it has marks of its own."""
         self.forbidden = True in [_read_forbidden(part.schema) for part in self._parts]
         names = dict.fromkeys(name for part in self._parts for name in part.schema.get("properties", ()))
         self.known: dict[str, Place | None] = {name: self._place(self._for_name(name)) for name in names}
@@ -68,6 +71,13 @@ class Place:
                 return None
             place = place.member(step) if isinstance(step, str) else place.item
         return place
+
+    def seals(self, value: Any) -> bool:
+        """Whether a value that stands here has to be sealed."""
+        if self.show is None or value is None:
+            return False
+        kind = "object" if isinstance(value, Mapping) else "array" if isinstance(value, list | tuple) else ""
+        return kind not in self.forms
 
     def below(self) -> Iterator[Place]:
         """Every place inside of a value here that is marked, or leads to one that is."""
@@ -170,6 +180,24 @@ def marked_places(root: Place) -> Iterator[Place]:
 
 def _is_marked(schema: Subschema) -> bool:
     return SENSITIVE in schema or FORBIDDEN in schema
+
+
+def _other_forms(parts: Sequence[Part]) -> frozenset[str]:
+    if not all(takes_no_container(part.schema) for part in parts if SENSITIVE in part.schema):
+        return frozenset()
+    return (
+        frozenset(kind for part in parts for kind in _kinds(part.schema) if SENSITIVE not in part.schema) & CONTAINERS
+    )
+
+
+def takes_no_container(schema: Subschema) -> bool:
+    """Whether it says that neither an object nor a list is valid."""
+    return "type" in schema and CONTAINERS.isdisjoint(_kinds(schema))
+
+
+def _kinds(schema: Subschema) -> Sequence[str]:
+    kinds = schema.get("type", ())
+    return [kinds] if isinstance(kinds, str) else kinds
 
 
 def _read_show(mark: Any) -> Show:

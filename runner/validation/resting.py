@@ -2,14 +2,15 @@
 
 It takes every body that the schema itself took before it was sealed, and is the same
 elsewhere: what depends on a sealed value was judged then, and can't be judged again. So a
-subschema of a sealed value takes everything, and a condition on one is left open.
+subschema of a sealed value takes everything that a token could stand for, and a condition on one is
+left open.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from runner.validation.marks import FORBIDDEN, SENSITIVE, Place, marked_places
+from runner.validation.marks import FORBIDDEN, SENSITIVE, Place, marked_places, takes_no_container
 from runner.validation.subschemas import Documents, Part, reach, rebased
 
 
@@ -22,13 +23,18 @@ def without_forbidden(schema: Any) -> Any:
     return [without_forbidden(item) for item in schema] if isinstance(schema, list) else schema
 
 
+_NO_CONTAINER = {"type": ["string", "number", "boolean", "null"]}
+
+
 class Relaxing:
     """Makes the documents of a schema those for sealed bodies. `root` is the place of a whole body."""
 
     def __init__(self, documents: Documents, root: Place) -> None:
         self._documents = documents
-        sealed = (place for place in marked_places(root) if place.show)
+        sealed = [place for place in marked_places(root) if place.show]
         self._sealed = {id(part.schema) for place in sealed for part in place.entries}
+        self._has_forms = {id(part.schema) for place in sealed if place.forms for part in place.entries}
+        """Those of values that may be objects or lists instead, which have marks of their own."""
 
     def document(self, document: Any, base: str) -> Any:
         return self._relaxed(document, base)
@@ -38,8 +44,13 @@ class Relaxing:
             return [self._relaxed(item, base) for item in schema]
         if not isinstance(schema, dict):
             return schema
-        if id(schema) in self._sealed or SENSITIVE in schema:
-            return True
+        if SENSITIVE in schema:
+            return _NO_CONTAINER if takes_no_container(schema) else True
+        if id(schema) in self._has_forms:
+            return {"anyOf": [_NO_CONTAINER, self._within(schema, base)]}
+        return True if id(schema) in self._sealed else self._within(schema, base)
+
+    def _within(self, schema: dict[str, Any], base: str) -> dict[str, Any]:
         base = rebased(schema, base)
         loose = {key: self._relaxed(value, base) for key, value in schema.items()}
         return self._without_conditions(schema, loose, base)
