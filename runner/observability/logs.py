@@ -108,6 +108,8 @@ def configure(part: str, *, level: str = "info", form: str = "text") -> None:
         logging.getLogger(library).setLevel(logging.WARNING)
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     threading.excepthook = _log_failure
+    sys.unraisablehook = _log_unraisable
+    logging.captureWarnings(capture=True)  # Python would write them to stderr, unmasked
 
 
 def _log_failure(failed: threading.ExceptHookArgs) -> None:
@@ -116,3 +118,10 @@ def _log_failure(failed: threading.ExceptHookArgs) -> None:
         return
     name = failed.thread.name if failed.thread else "?"
     logging.getLogger("runner").error("the thread %s has failed", name, exc_info=failed.exc_value)
+
+
+def _log_unraisable(failed: sys.UnraisableHookArgs) -> None:
+    """Of what nobody can catch, such as an object's `__del__`; as above."""
+    if failed.exc_value is not None:
+        where = getattr(failed.object, "__qualname__", type(failed.object).__name__)
+        logging.getLogger("runner").error("%s has failed, and nobody could be told", where, exc_info=failed.exc_value)

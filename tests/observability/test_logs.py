@@ -27,7 +27,7 @@ except ValueError:
 
 
 PRIVATE = """
-import logging, os, threading
+import logging, os, threading, warnings
 from runner.observability import logs
 logs.configure("worker", level=LEVEL, form=FORM)
 log = logging.getLogger("shop")
@@ -46,6 +46,11 @@ log.error("a library's own", extra={"facts": 5})
 thread = threading.Thread(target=lambda: 1 / int("no" + CARD), name="own")
 thread.start()
 thread.join()
+warnings.warn(f"what is {CARD}?")
+class Closing:
+    def __del__(self):
+        raise ValueError(f"can't close {CARD}")
+Closing()
 log.warning("imported %s", os.fsdecode(b"caf\\xe9.csv"))
 """
 
@@ -88,8 +93,8 @@ def test_no_line_shows_a_card_number_or_a_payer(form: str) -> None:
     assert not re.search(r"1111\D{0,8}1111", text)
     assert "jane" not in text
     assert text.count("j•••@example.com") == (3 if form == "json" else 2)
-    told = "the list, the wrong argument, the two lines, the error, the traceback, the thread, and JSON's fact"
-    assert text.count("••••1111") == (7 if form == "json" else 6), told
+    told = "the list, the argument, the two lines, the error, the traceback, the thread, the warning, __del__, a fact"
+    assert text.count("••••1111") == (9 if form == "json" else 8), told
 
 
 def test_in_json_what_a_line_says_is_in_fields_too() -> None:
