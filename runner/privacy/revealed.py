@@ -61,6 +61,8 @@ def _pattern(value: str) -> str:
     letters = "".join(filter(str.isalnum, value))
     if letters.isdigit():
         letters = letters.lstrip("0")  # as a number
+    if not value:
+        return r"(?!)"  # nothing
     if len(value) < FEWEST:
         return rf"(?<!\w)(?:{'|'.join(patterns)})(?!\w)"
     if FEWEST <= len(letters) <= LONGEST:

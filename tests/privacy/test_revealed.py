@@ -57,6 +57,10 @@ def test_a_short_value_is_not_found_within_words() -> None:
     assert hidden("ab", "about absent") == "about absent"
 
 
+def test_an_empty_value_is_found_nowhere() -> None:
+    assert hidden("", "failed: - (see '...') ") == "failed: - (see '...') "
+
+
 def test_a_value_is_searched_for_as_long_as_somebody_has_it_open() -> None:
     openings = Openings()
     for _ in range(2):
