@@ -33,7 +33,9 @@ def _open_to_all(draft: Draft) -> Iterator[Problem]:
         return
     for route in http.routes:
         trail: Trail = ("http", "routes", str(route))
-        if route.knows_callers or any(draft.document.node((*trail, key)) for key in ("auth", "verify")):
+        asks = draft.document.node((*trail, "auth"))
+        unread = asks is not None and asks.value != "off"  # which is told as such
+        if route.knows_callers or unread or draft.document.node((*trail, "verify")) is not None:
             continue
         message = (
             f"route {route}: other machines reach {http.listen}, and nothing asks them who they are; "

@@ -56,9 +56,17 @@ def test_the_mailbox_is_refused(folder: Path) -> None:
     ]
 
 
-def test_an_intake_that_other_machines_reach_has_to_ask_who_posts(folder: Path) -> None:
-    [problem] = problems(folder, listen="0.0.0.0:5000")
+@pytest.mark.parametrize("route", ["publish: a", "publish: a, auth: off", "publish: a, auth: 'off'"])
+def test_an_intake_that_other_machines_reach_has_to_ask_who_posts(folder: Path, route: str) -> None:
+    [problem] = problems(folder, "ledger: sqlite:ledger.db\n", listen="0.0.0.0:5000", route=route)
     assert "route POST /a: other machines reach 0.0.0.0:5000, and nothing asks them who they are" in problem
+
+
+@pytest.mark.parametrize("who", ["auth: nobody", "verify: {}"])
+def test_one_whose_question_cannot_be_read_is_told_of_that_alone(folder: Path, who: str) -> None:
+    told = problems(folder, "ledger: sqlite:ledger.db\n", listen="0.0.0.0:5000", route=f"publish: a, {who}")
+    assert told
+    assert not any("who they are" in problem for problem in told)
 
 
 @pytest.mark.parametrize("who", ["auth: api_key", f"verify: {{secrets: [whsec_{'A' * 32}]}}"])
