@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from runner.config.draft import Draft
 from runner.errors import Problem, Trail
 from runner.pipeline import Stage
-from runner.validation.marks import is_sensitive, sensitive_fields
+from runner.validation.marks import is_sensitive, marked_places, sensitive_fields
 from runner.validation.schema import Schema
 from runner.wording import did_you_mean, listed, quoted
 
@@ -22,11 +22,12 @@ def sealing_problems(draft: Draft, schemas: Mapping[str, Schema]) -> Iterator[Pr
     fields = {
         queue: list(dict.fromkeys(sensitive_fields(schema.marks)))
         for queue, schema in schemas.items()
-        if schema.marks is not None
+        if schema.marks is not None and any(place.show for place in marked_places(schema.marks))
     }
+    """Of the queues whose bodies hold something to seal: the fields that have a name, and aren't nested deeply."""
     if draft.document.node(("keys",)) is None:
         yield from _without_keys(draft, fields)
-    elif not any(fields.values()) and all(queue.name in schemas for queue in draft.pipeline.queues.values()):
+    elif not fields and all(queue.name in schemas for queue in draft.pipeline.queues.values()):
         message = (
             "keys are named, but no schema marks a field x-sensitive: nothing is sealed; mark a field, or remove keys"
         )
@@ -39,9 +40,9 @@ def sealing_problems(draft: Draft, schemas: Mapping[str, Schema]) -> Iterator[Pr
 
 def _without_keys(draft: Draft, fields: Mapping[str, list[str]]) -> Iterator[Problem]:
     for queue, names in fields.items():
-        if names:
-            message = f"queue {queue}: its schema marks {listed(names)} x-sensitive, but the file names no keys"
-            yield draft.document.problem(("queues", queue, "schema"), f"{message}; {ADD_KEYS}")
+        marked = listed(names) if names else "fields"
+        message = f"queue {queue}: its schema marks {marked} x-sensitive, but the file names no keys"
+        yield draft.document.problem(("queues", queue, "schema"), f"{message}; {ADD_KEYS}")
     for stage in draft.pipeline.stages.values():
         if stage.reveal:
             message = f"stage {stage.name} reveals {listed(stage.reveal)}, but the file names no keys"

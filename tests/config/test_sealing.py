@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.config.files import problems_of
 
-SCHEMA = {"properties": {"cardNo": {"type": "string", "x-sensitive": {"show": "last4"}}}}
+SCHEMA: dict[str, dict[str, Any]] = {"properties": {"cardNo": {"type": "string", "x-sensitive": {"show": "last4"}}}}
 HANDLER = "tests.config.handlers:take"
 
 
@@ -34,6 +35,32 @@ def test_a_field_that_is_marked_needs_keys(folder: Path) -> None:
         "queue a: its schema marks cardNo x-sensitive, but the file names no keys; add 'keys: file:var/keys'",
         "stage s reveals cardNo, but the file names no keys; add 'keys: file:var/keys'",
     ]
+
+
+DEEP: dict[str, Any] = SCHEMA
+for name in "abcde":
+    DEEP = {"properties": {name: DEEP}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"patternProperties": {"^card": SCHEMA["properties"]["cardNo"]}},
+        {"additionalProperties": SCHEMA["properties"]["cardNo"]},
+        {"properties": {"cards": {"items": SCHEMA["properties"]["cardNo"]}}},
+        DEEP,
+    ],
+)
+def test_keys_are_needed_wherever_a_mark_is(folder: Path, schema: object) -> None:
+    (folder / "other.json").write_text(json.dumps(schema))
+    [problem] = problems(folder, pipeline(keys="", reveal="[]", schema="other.json"))
+    assert "x-sensitive, but the file names no keys" in problem
+    assert problems(folder, pipeline(reveal="[]", schema="other.json")) == []
+
+
+def test_what_may_not_be_sent_needs_no_keys(folder: Path) -> None:
+    (folder / "other.json").write_text(json.dumps({"properties": {"cvv": {"x-forbidden": True}}}))
+    assert problems(folder, pipeline(keys="", reveal="[]", schema="other.json")) == []
 
 
 def test_what_is_revealed_has_to_be_marked(folder: Path) -> None:
