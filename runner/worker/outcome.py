@@ -59,6 +59,9 @@ PAUSE_WITHOUT_KEYS = 10.0
 """Seconds that a stage pauses whose keys can't be read."""
 SHORTEST_SEARCHED = 6
 """Characters of a revealed value that a result is searched for: a shorter one may be in it by chance."""
+SHORTEST_SPACED = 12
+"""Letters and digits of one that it is also searched for whatever separates them: a date has eight."""
+_SEPARATORS = bytes(code for code in range(128) if not chr(code).isalnum())
 
 
 class Fate(Enum):
@@ -384,9 +387,16 @@ def _masked_receipt(receipt: Receipt) -> Receipt:
 
 def _refuse_in_the_clear(opened: Sequence[str], messages: Sequence[Outgoing]) -> None:
     """Raises Reject where a result repeats a revealed value that isn't sealed."""
+    payload = messages[0].payload
     for value in opened:
-        if len(value) >= SHORTEST_SEARCHED and orjson.dumps(str(value))[1:-1] in messages[0].payload:
+        is_long = len(value) >= SHORTEST_SEARCHED
+        if (is_long and orjson.dumps(str(value))[1:-1] in payload) or _holds_spaced(payload, value):
             raise Reject("the handler returned a value that it reveals in the clear, within another text")
+
+
+def _holds_spaced(payload: bytes, value: str) -> bool:
+    letters = "".join(filter(str.isalnum, value)).lower()
+    return len(letters) >= SHORTEST_SPACED and letters.encode() in payload.lower().translate(None, _SEPARATORS)
 
 
 def _refused(refusal: Refusal) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
@@ -435,6 +435,23 @@ def test_a_result_that_repeats_a_revealed_value_in_the_clear_is_refused(sealer: 
     body = decided.message(taken).body
     with pytest.raises(Reject, match="in the clear, within another text"):
         decided.done(taken, {**body, "note": f"card {body['cardNo']}"})
+    decided.let_go(taken)
+
+
+@pytest.mark.parametrize(
+    "write", [" ".join, "-".join, list, lambda number: f"{number[:4]} {number[4:8]}  {number[8:]}", int]
+)
+def test_a_result_that_repeats_it_spaced_is_refused_too(sealer: Sealer, write: Callable[[str], object]) -> None:
+    decided, taken = sealing(sealer, "cardNo", out=Schema(True)), delivery(at_rest(sealer))
+    body = decided.message(taken).body
+    with pytest.raises(Reject, match="in the clear"):
+        decided.done(taken, {**body, "note": write(str(body["cardNo"]))})
+    decided.let_go(taken)
+
+
+def test_a_date_in_a_result_is_no_revealed_value_by_chance(sealer: Sealer) -> None:
+    decided, taken = sealing(sealer, "cardNo", out=Schema(True)), delivery(at_rest(sealer, "20261127"))
+    assert decided.done(taken, {**decided.message(taken).body, "at": "2026-11-27"})
     decided.let_go(taken)
 
 
