@@ -5,6 +5,7 @@ Left out: the file and what may be done with it (see `runner.privacy.keyset`).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -117,9 +118,14 @@ def _check_unneeded(loaded: LoadedPipeline, key: Key) -> None:
     if needs := "; ".join(_messages(loaded)):
         advice = "wait until these queues and their dead letters are empty"
         raise KeysError(f"the key {key.id} may still be needed: {needs}; {advice}, {force}")
-    if results := _results(loaded, key):
+    results, requests = _remembered(loaded, key)
+    if results:
         needs = f"the ledger keeps {counted(results, 'result')} of stages with 'once' that it seals"
         advice = "wait until the ledger has forgotten them ('keep')"
+        raise KeysError(f"the key {key.id} is still needed: {needs}; {advice}, {force}")
+    if requests:
+        needs = f"the ledger recognizes {counted(requests, 'request')} by it, which would be refused if they came again"
+        advice = "wait until their keys are forgotten ('idempotency.keep')"
         raise KeysError(f"the key {key.id} is still needed: {needs}; {advice}, {force}")
 
 
@@ -135,11 +141,17 @@ def _messages(loaded: LoadedPipeline) -> Iterator[str]:
             yield f"{queue} has {counted(depth.dead, 'dead letter')}"
 
 
-def _results(loaded: LoadedPipeline, key: Key) -> int:
-    """How many results in the ledger are sealed with the key: each is published again when its message comes again."""
+def _remembered(loaded: LoadedPipeline, key: Key) -> tuple[int, int]:
+    """How many results in the ledger are sealed with the key: each is published again when its message comes
+    again. And how many requests were hashed by it, so that they are known when they are repeated."""
     pipeline = loaded.pipeline
     path = None if pipeline.ledger is None else path_of(pipeline.ledger)
     if pipeline.ledger is None or (path is not None and not path.exists()):
-        return 0
+        return 0, 0
+    now, requests = time.time(), 0
     with remembering(pipeline) as ledger:
-        return ledger.sealed_with(key.id)
+        for route in pipeline.http.routes if pipeline.http is not None and key.replaced else ():
+            replaced = datetime.fromisoformat(key.replaced) + SETTLED
+            last = replaced.timestamp() + route.idempotency_keep
+            requests += ledger.requests_expiring(str(route), now, last)
+        return ledger.sealed_with(key.id), requests

@@ -24,7 +24,7 @@ from runner.ledger.once import Judged, JudgeJob, Rule
 from runner.ledger.pauses import Pauses
 from runner.ledger.purge import EVERY, purge_step
 from runner.ledger.rates import Spend, Told
-from runner.ledger.requests import Claim, Claimed, Close, Requested
+from runner.ledger.requests import Claim, Claimed, Close, Requested, count_expiring
 from runner.ledger.sealed import count_sealed_with
 from runner.ledger.tables import SETTING
 from runner.ledger.terms import TOP, find_terms, purge_terms
@@ -205,6 +205,11 @@ class Ledger:
         """How many results are sealed with the key of this id. Raises LedgerError."""
         with self._database.connection() as connection:
             return count_sealed_with(connection, key, is_sqlite=self._database.is_sqlite)
+
+    def requests_expiring(self, route: str, after: float, until: float) -> int:
+        """See `requests.count_expiring`. Raises LedgerError."""
+        with self._database.connection() as connection:
+            return count_expiring(connection, route, after, until)
 
     def find_hashed(self, hashes: Sequence[bytes], *, since: float = 0.0, most: int = 100) -> list[tuple[str, float]]:
         """See `terms.find_terms`. Raises LedgerError."""

@@ -197,6 +197,13 @@ class Close:
         self._then(error)
 
 
+def count_expiring(connection: Connection, route: str, after: float, until: float) -> int:
+    """How many requests to a route, of all its callers, are remembered and expire in that time."""
+    whose = (REQUEST.c.caller == route) | REQUEST.c.caller.startswith(f"{route} (", autoescape=True)
+    expiring = REQUEST.c.expires_at.between(after, until)
+    return int(connection.execute(select(func.count()).select_from(REQUEST).where(whose, expiring)).scalar_one())
+
+
 _ROW = (REQUEST.c.caller == bindparam("the_caller"), REQUEST.c.key == bindparam("the_key"))
 _TAKE_OVER = (
     update(REQUEST)

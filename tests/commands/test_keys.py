@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from runner.config.loader import load
 from runner.ledger.hops import HopKey, Records, Settled
 from runner.ledger.ledger import Ledger
 from runner.ledger.once import stored
+from runner.ledger.tables import REQUEST
 from runner.message import Destination, Outgoing
 from runner.privacy.keyset import KeySet, read_keys
 from runner.topology import plan
@@ -132,6 +134,34 @@ def test_a_key_is_not_retired_while_the_ledger_keeps_a_result_that_it_seals(
     assert f"the key {old} is still needed: the ledger keeps 1 result of stages with 'once'" in refused.output
     assert known(file).key(old)
     assert run(file, "retire", old, "--force").exit_code == 0
+
+
+def test_a_key_is_not_retired_while_it_tells_a_repeated_request_from_another_one(
+    file: Path, monkeypatch: pytest.MonkeyPatch, ledger_url: str
+) -> None:
+    route = "http: {routes: {POST /pay: {publish: work, idempotency: {keep: 1h}}}}"
+    file.write_text(f"{file.read_text()}\nledger: {ledger_url}\n{route}\n")
+    old = rotated(file, monkeypatch)
+    put(file)
+    replaced = datetime.fromisoformat(getattr(known(file).key(old), "replaced", "")).timestamp()
+    monkeypatch.setattr("time.time", lambda: replaced + 600.0)
+    asked(ledger_url, replaced - 60, "POST /pay", "POST /pay (shop)")  # before the rotation
+    asked(ledger_url, replaced + 300, "POST /pay (other)", "POST /payments")
+    refused = run(file, "retire", old)
+    assert refused.exit_code == 1
+    assert f"the key {old} is still needed: the ledger recognizes 2 requests by it" in refused.output
+    monkeypatch.setattr("time.time", lambda: replaced + 3600.0)
+    assert run(file, "retire", old).exit_code == 0
+
+
+def asked(ledger_url: str, at: float, *callers: str) -> None:
+    """A request with a key has come from each of the callers, which is kept for an hour."""
+    ledger = Ledger(ledger_url).open(timeout=30.0)
+    with ledger._database.transaction() as connection:
+        row = {"key": "k", "fingerprint": "f", "message": "m", "answer": b"{}", "busy_until": 0.0}
+        rows = [{**row, "caller": caller, "expires_at": at + 3600} for caller in callers]
+        connection.execute(ledger._database.add_missing(REQUEST), rows)
+    ledger.close()
 
 
 def test_a_ledger_that_was_never_used_needs_no_key(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
