@@ -93,6 +93,11 @@ class HttpRoute:
     """The fields of a request's body that `runner find` finds its message by: `user`, `order.number`."""
 
     @property
+    def key_kept(self) -> float:
+        """Seconds that a request is known by its key: a signed one for as long as its signature is taken."""
+        return self.idempotency_keep if self.verify is None else max(self.idempotency_keep, 2 * self.verify.tolerance)
+
+    @property
     def uses_ledger(self) -> bool:
         """Whether the ledger, if there is one, has a part in its requests."""
         remembers = self.status is not None or self.idempotency != "off" or self.rate_limit is not None

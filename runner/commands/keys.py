@@ -152,6 +152,6 @@ def _remembered(loaded: LoadedPipeline, key: Key) -> tuple[int, int]:
     with remembering(pipeline) as ledger:
         for route in pipeline.http.routes if pipeline.http is not None and key.replaced else ():
             replaced = datetime.fromisoformat(key.replaced) + SETTLED
-            last = replaced.timestamp() + route.idempotency_keep
+            last = replaced.timestamp() + route.key_kept
             requests += ledger.requests_expiring(str(route), now, last)
         return ledger.sealed_with(key.id), requests

@@ -169,7 +169,7 @@ class Register:
             Requested(new.owner, key, fingerprint, new.id, tuple(older)),
             lambda granted: self._records(new._replace(id=granted)),
             busy=self.timeout + MARGIN,
-            keep=self._route.idempotency_keep,
+            keep=self._route.key_kept,
             then=claimed,
         )
 

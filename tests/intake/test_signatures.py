@@ -42,6 +42,10 @@ PIPELINE = f"""
         POST /others:
           publish: events
           verify: {{secrets: ["{OLD}"], tolerance: 10s}}
+        POST /briefly:
+          publish: events
+          verify: {{secrets: ["{OLD}"]}}
+          KEEP
         POST /open: {{publish: events}}
     queues: {{events: {{}}}}
 """
@@ -49,7 +53,7 @@ PIPELINE = f"""
 
 @pytest.fixture
 def pipeline(tmp_path: Path) -> LoadedPipeline:
-    return loaded(tmp_path, PIPELINE.replace("LEDGER", ""))
+    return loaded(tmp_path, PIPELINE.replace("LEDGER", "").replace("KEEP", ""))
 
 
 def signature(secret: str, id: str, timestamp: object, body: bytes = BODY) -> str:
@@ -238,7 +242,8 @@ def remembering(tmp_path: Path) -> Iterator[Any]:
     """An engine with a ledger."""
     from runner.engine import Engine
 
-    with Engine(loaded(tmp_path, PIPELINE.replace("LEDGER", f"ledger: sqlite:{tmp_path / 'ledger.db'}"))) as engine:
+    text = PIPELINE.replace("LEDGER", f"ledger: sqlite:{tmp_path / 'ledger.db'}")
+    with Engine(loaded(tmp_path, text.replace("KEEP", "idempotency: {keep: 1m}"))) as engine:
         yield engine
 
 
@@ -256,3 +261,15 @@ def test_with_a_ledger_a_request_that_is_sent_again_is_answered_again_and_causes
     assert_problem(post(client, signed(NEW, body=changed), body=changed), 422, "")
     assert post(client, signed(NEW, id="msg_2")).status == 202
     assert len(ids(tmp_path)) == 2
+
+
+def test_a_captured_request_is_known_for_as_long_as_its_signature_is_taken(
+    remembering: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client(int(remembering.url.rpartition(":")[2]))
+    captured, now = signed(OLD, ago=-290), time.time
+    assert post(client, captured, path="/briefly").status == 202
+    monkeypatch.setattr("time.time", lambda: now() + 580)
+    again = post(client, captured, path="/briefly")
+    assert (again.status, again.headers["Idempotent-Replayed"]) == (202, "true")
+    assert len(ids(tmp_path)) == 1
