@@ -184,7 +184,9 @@ def _retry_after(answer: Answer) -> float | None:
     from email.utils import parsedate_to_datetime  # seldom needed, and it takes a while to import
 
     try:
-        seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+        found = parsedate_to_datetime(text)
+        at = found if found.tzinfo is not None else found.replace(tzinfo=UTC)  # as C's asctime writes it
+        seconds = (at - datetime.now(UTC)).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return None
     return min(max(seconds, 0.0), _LONGEST_WAIT)

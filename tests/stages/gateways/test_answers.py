@@ -190,10 +190,11 @@ def test_a_gateway_says_when_to_come_back(status: int, header: str, delay: float
     assert (raised.value.delay, raised.value.at_least) == (None, delay)
 
 
-def test_a_gateway_may_say_it_by_a_date() -> None:
+@pytest.mark.parametrize("form", ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"])
+def test_a_gateway_may_say_it_by_a_date_in_each_form_of_the_standard(form: str) -> None:
     now = datetime.now(UTC)
     with pytest.raises(Retry) as later:
-        means(said(503, retry_after=format_datetime(now + timedelta(minutes=5), usegmt=True)))
+        means(said(503, retry_after=(now + timedelta(minutes=5)).strftime(form)))
     with pytest.raises(Retry) as past:
         means(said(503, retry_after=format_datetime(now - timedelta(minutes=5), usegmt=True)))
     assert 200 < later.value.at_least <= 300
