@@ -6,7 +6,7 @@ that a redelivery changes nothing in the count.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -95,21 +95,33 @@ def read_journey(connection: Connection, id: str) -> Journey | None:
         .order_by(HOP.c.published_at, HOP.c.publisher, HOP.c.copy, HOP.c.queue)
     )
     rows = [(Hop(*row[:-1]), row.key_born_at is not None) for row in connection.execute(query)]
-    hops = [hop for hop, _ in rows]
-    again = [hop for hop, once in rows if hop.state == "handled" and not once]
-    phantoms = [hop for hop in hops if _is_phantom(hop, hops, again)]
-    alive = tuple(hop for hop in hops if hop not in phantoms)
-    gone = {hop.copy for hop in phantoms} - {hop.copy for hop in alive}
+    at_work: dict[tuple[str, str], list[tuple[Hop, bool]]] = {}
+    for hop, once in rows:
+        at_work.setdefault((hop.stage, hop.copy), []).append((hop, once))
+    hops = [(hop, _is_phantom(hop, at_work)) for hop, _ in rows]
+    alive = tuple(hop for hop, is_phantom in hops if not is_phantom)
+    gone = {hop.copy for hop, is_phantom in hops if is_phantom} - {hop.copy for hop in alive}
     return Journey(id, alive, _facts(connection, id, gone)) if hops else None
 
 
-def _is_phantom(hop: Hop, hops: Sequence[Hop], again: Sequence[Hop]) -> bool:
+def _is_phantom(hop: Hop, at_work: Mapping[tuple[str, str], Sequence[tuple[Hop, bool]]]) -> bool:
     """Whether a copy was only announced: a worker died before it published it, and the handler
     returned something else when it was called again. (A copy that was published all the same
-    is known once it is handled.) `again` are those that a handler may have handled twice."""
-    parents = [o for o in hops if o.stage and o.stage == hop.publisher and f"{hop.copy}.".startswith(f"{o.copy}.")]
-    repeated = all(parent in again and parent.changed_at > hop.published_at for parent in parents)
-    return hop.state == "published" and bool(parents) and repeated
+    is known once it is handled.) `at_work` has, by stage and copy, those that a handler has had, and whether it
+    runs once: else it may have handled one twice."""
+    if hop.state != "published" or not hop.publisher:
+        return False
+    parents = [found for copy in _lineage(hop.copy) for found in at_work.get((hop.publisher, copy), ())]
+    return bool(parents) and all(
+        parent.state == "handled" and not once and parent.changed_at > hop.published_at for parent, once in parents
+    )
+
+
+def _lineage(copy: str) -> Iterator[str]:
+    """`m1.2.1`, `m1.2`, `m1`: itself, and those that it may be one of several copies of."""
+    while copy:
+        yield copy
+        copy = copy.rpartition(".")[0]
 
 
 def read_ended(connection: Connection, ids: Sequence[str]) -> list[Journey]:

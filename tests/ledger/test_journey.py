@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -133,3 +136,22 @@ def test_a_copy_that_is_still_on_its_queue_is_waited_for(ledger: Ledger) -> None
     found = ledger.journey("m1")
     assert found is not None
     assert found.standing == "in progress"
+
+
+def test_many_copies_are_not_each_compared_with_all_others(ledger: Ledger) -> None:
+    copies = [f"m1.{number}" for number in range(1, 601)]
+    record(ledger, handled(copies, at=1000.0))
+    steps = 0
+
+    def count(frame: FrameType, _event: str, _argument: object) -> Any:
+        nonlocal steps
+        steps += 1
+        return count if frame.f_code.co_filename.endswith("journey.py") else None
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    found = ledger.journey("m1")
+    sys.settrace(before)
+    assert found is not None
+    assert len(found.hops) == 601
+    assert steps < 100 * len(copies)
