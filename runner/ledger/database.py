@@ -224,7 +224,12 @@ def _connect_sqlite(path: Path) -> sqlite3.Connection:
 
 
 def _connect_postgresql(url: str) -> Any:
+    return postgresql_session(url, "runner ledger")
+
+
+def postgresql_session(url: str, name: str, **settings: str) -> Any:
+    """A connection of psycopg's to the server at `url`, where it is shown as `name`; `settings` are libpq's."""
     import psycopg
 
-    options: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT, **KEPT_ALIVE}
-    return psycopg.connect(url, autocommit=True, application_name="runner ledger", **options)
+    known: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT, **KEPT_ALIVE, **settings}
+    return psycopg.connect(url, autocommit=True, application_name=name, **known)

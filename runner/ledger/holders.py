@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import Connection
 
+from runner.ledger.database import postgresql_session
 from runner.ledger.url import path_of
 from runner.locks import forget, keep_from_children, try_lock
 from runner.privacy.files import make_file, make_folder
@@ -28,8 +29,6 @@ RECONNECTING = 5.0
 """Seconds after PostgreSQL has lost locks, in which every holder gets the time to lock again."""
 LOOK_EVERY = 1.0
 """Seconds between checks whether PostgreSQL still keeps our lock."""
-CONNECT_TIMEOUT = 5
-"""Seconds."""
 
 
 class Holders(Protocol):
@@ -144,16 +143,9 @@ class AdvisoryLocks:
             raise OSError(str(error).strip()) from error
 
     def _locked_session(self) -> Session[Any]:
-        import psycopg
-
         # The server drops the lock of a machine that doesn't answer for half a minute.
-        session = psycopg.connect(
-            self._url,
-            autocommit=True,
-            connect_timeout=CONNECT_TIMEOUT,
-            application_name="runner holder",
-            options="-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4",
-        )
+        drops = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4"
+        session: Session[Any] = postgresql_session(self._url, "runner holder", options=drops)
         session.execute("SELECT pg_advisory_lock(%s)", [self._number])
         return session
 

@@ -18,6 +18,7 @@ from sqlalchemy import insert, select
 from bench.postgres_node import PostgresNode
 from runner.errors import LedgerAwayError, LedgerError, LedgerSetupError
 from runner.ledger.database import Database
+from runner.ledger.holders import AdvisoryLocks
 from runner.ledger.tables import SETTING
 
 ROOT = Path(__file__).parents[2]
@@ -132,6 +133,23 @@ def test_who_may_not_come_in_is_told_what_to_correct(
     assert str(raised.value).endswith(
         "(correct the user, the password or the database of 'ledger', or let this user in)"
     )
+
+
+def test_a_server_whose_machine_is_gone_is_noticed_soon(
+    postgres_node: PostgresNode,
+) -> None:
+    """What the kernel does then can't be had on one machine: this is what it is asked for."""
+    url = postgres_node.new_database()
+    database, holders = Database(url), AdvisoryLocks(url)
+    holders.appear()
+    with database.connection() as connection:
+        for session in (connection.connection.dbapi_connection, holders._session):
+            asked = session.info.get_parameters()  # type: ignore[union-attr]
+            waits = [int(asked[f"keepalives_{what}"]) for what in ("idle", "interval", "count")]
+            assert waits[0] + waits[1] * waits[2] <= 30
+            assert int(asked["tcp_user_timeout"]) <= 30_000
+    holders.vanish()
+    database.close()
 
 
 def test_a_refused_password_is_told_without_it(free_url: str) -> None:
