@@ -133,7 +133,7 @@ class EmbeddedDelayed(EmbeddedShelf):
 
         def read(store: Store) -> None:
             now = round(time.time() * 1000)
-            for place, due, name, headers, payload in store.page_delayed(self._queue, after, PAGE):
+            for place, due, name, headers, payload in store.page_delayed(self._queue, after, PAGE, PAGE_BYTES):
                 waits_until = None if is_due(due, now) else due / 1000
                 found.append(Shelved(name, payload, _headers(headers), place, waits_until))
 

@@ -522,22 +522,18 @@ class Store:
             " ORDER BY place LIMIT ?",
             (after, queue, queue, most),
         )
-        rows: list[tuple[int, int, str, str | None, bytes]] = []
-        for row in found:
-            rows.append(row)
-            size -= len(row[4])
-            if size <= 0:
-                break
-        found.close()
-        return rows
+        return _within(size, found)
 
-    def page_delayed(self, queue: str, after: int, most: int) -> list[tuple[int, int, str, str | None, bytes]]:
+    def page_delayed(
+        self, queue: str, after: int, most: int, size: int
+    ) -> list[tuple[int, int, str, str | None, bytes]]:
         """The same of those that are delayed, by number; each with when it is due (milliseconds)."""
-        return self._execute(
+        found = self._execute(
             f"SELECT number, due, {_MESSAGE} FROM delayed WHERE number > ?"
             " AND queue = (SELECT number FROM queue WHERE name = ?) ORDER BY number LIMIT ?",
             (after, queue, most),
-        ).fetchall()
+        )
+        return _within(size, found)
 
     def remove_delayed(self, queue: StoredQueue, number: int) -> bool:
         """Delete one that is delayed. False: it has come due, or is gone."""
@@ -586,3 +582,15 @@ class Store:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _within(size: int, found: sqlite3.Cursor) -> list[tuple[int, int, str, str | None, bytes]]:
+    """The first rows, up to the one with which their payloads have `size` bytes together."""
+    rows: list[tuple[int, int, str, str | None, bytes]] = []
+    for row in found:
+        rows.append(row)
+        size -= len(row[4])
+        if size <= 0:
+            break
+    found.close()
+    return rows

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runner.brokers.embedded.shelf import delayed, opened
+from runner.brokers.embedded.store import Store
 from runner.errors import BrokerSetupError
 from runner.message import STRIPPED
 from tests.brokers.holder import broker_at
@@ -42,6 +44,26 @@ def test_a_wait_whose_end_cannot_be_right_is_over(tmp_path: Path, due: str | int
         connection.commit()
     with delayed([f"embedded:{file}"], "test", topology(), WORK) as on:
         assert [(m.id, m.due) for m in on.look()] == [("m", None)]
+
+
+def test_few_bytes_of_what_is_delayed_are_in_memory_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = broker_at(f"embedded:{tmp_path / 'broker.db'}", "test")
+    broker.start(topology(), timeout=30)
+    broker.publish([to("work", b"x" * 600, id=f"m{n}", delay=60.0) for n in range(9)])
+    broker.close()
+    sizes: list[int] = []
+    read = Store.page_delayed
+
+    def counted(*arguments: Any) -> Any:
+        rows = read(*arguments)
+        sizes.append(sum(len(row[-1]) for row in rows))
+        return rows
+
+    monkeypatch.setattr(Store, "page_delayed", counted)
+    monkeypatch.setattr("runner.brokers.embedded.shelf.PAGE_BYTES", 1000)
+    with delayed([f"embedded:{tmp_path / 'broker.db'}"], "test", topology(), "work") as on:
+        assert [message.id for message in on.look()] == [f"m{n}" for n in range(9)]
+    assert max(sizes) == 1200, "one may exceed it"
 
 
 def test_a_file_that_is_missing_is_not_made(tmp_path: Path) -> None:
