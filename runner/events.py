@@ -62,9 +62,12 @@ class Observer:
     def repeated(self, route: str) -> None:
         """A request to `route` was answered again as the first one with its key was."""
 
-    def refused(self, route: str, status: int, reason: str) -> None:
+    def refused(
+        self, route: str, status: int, reason: str, seconds: float = 0.0, traceparent: str | None = None
+    ) -> None:
         """A request was answered with a problem of this HTTP status. `route` is empty if
-        nothing is served at its path and method; `reason` doesn't repeat what was sent."""
+        nothing is served at its path and method; `reason` doesn't repeat what was sent. It took `seconds`; 0.0 if
+        that isn't known, or nothing observes `accepted`. `traceparent` is that of its sender, where it travels."""
 
     # -- a broker -----------------------------------------------------------------------
 

@@ -43,7 +43,9 @@ class Journal(Observer):
     def repeated(self, route: str) -> None:
         self.note("repeated", route)
 
-    def refused(self, route: str, status: int, reason: str) -> None:
+    def refused(
+        self, route: str, status: int, reason: str, seconds: float = 0.0, traceparent: str | None = None
+    ) -> None:
         self.note("refused", route, "", status, reason)
 
     def published(self, messages: Sequence[Outgoing]) -> None:

@@ -106,11 +106,11 @@ class RouteView:
             return self._stored(replayed.id, replayed.answer, replayed.headers | admitted.headers)
         except TurnedAway as turned_away:
             turned_away.problem.headers.extend(admitted.headers)
-            return self._refuse(turned_away.problem)
+            return self._refuse(turned_away.problem, began)
         except BrokerError as error:
             problem = problems.unavailable(error)
             problem.headers.extend(admitted.headers)
-            return self._refuse(problem)
+            return self._refuse(problem, began)
         if (tell := self._events.accepted) is not None:
             tell(self._desk.route, messages, time.perf_counter() - began)
         return self._stored(messages[0].id, problems.accepted(messages), headers | admitted.headers)
@@ -160,8 +160,9 @@ class RouteView:
             _remembered(register, answered, published=True)
         return messages, register.headers(entry.id)
 
-    def _refuse(self, problem: ProblemResponse) -> ProblemResponse:
-        self._events.refused(self._desk.route, problem.status_code, problem.reason)
+    def _refuse(self, problem: ProblemResponse, began: float) -> ProblemResponse:
+        seconds, sender = time.perf_counter() - began, self._desk.traceparent(request.headers.get)
+        self._events.refused(self._desk.route, problem.status_code, problem.reason, seconds, sender)
         return problem
 
 

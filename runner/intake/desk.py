@@ -12,7 +12,7 @@ from werkzeug.http import parse_options_header
 
 from runner.config.loader import LoadedPipeline
 from runner.errors import KeysError
-from runner.headers import on_the_wire
+from runner.headers import PREFIX, on_the_wire
 from runner.intake import problems
 from runner.intake.gate import Gate
 from runner.intake.problems import TurnedAway
@@ -23,7 +23,7 @@ from runner.pipeline import HttpRoute
 from runner.routing import Refusal, Router
 from runner.stamps import Sampler
 from runner.topology import plan
-from runner.traces import TRACING
+from runner.traces import TRACEPARENT, TRACING
 
 if TYPE_CHECKING:
     from runner.ledger.apikeys import KeyRing
@@ -56,6 +56,11 @@ class Desk:
                 self.gate = Gate(route, ledger, ring if route.auth != "off" else None)
             timeout = loaded.pipeline.http.confirm_timeout
             self.register = Register(route, ledger, loaded.pipeline, timeout, loaded.sealer)
+
+    def traceparent(self, read: Callable[[str], str | None]) -> str | None:
+        """The span of a request's sender, where it travels; `read` is as for `carried`."""
+        name = TRACEPARENT.removeprefix(PREFIX)
+        return read(name) if name in map(str.lower, self.carries) else None
 
     @staticmethod
     def check_type(content_type: str, encoding: str) -> None:

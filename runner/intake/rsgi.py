@@ -140,23 +140,29 @@ class Application:
             await self._respond_stored(scope, protocol, replayed.id, answer_headers, replayed.answer)
         except TurnedAway as turned_away:
             turned_away.problem.headers.extend(admitted.headers)
-            self._refuse(protocol, desk, turned_away.problem)
+            self._refuse(scope, protocol, turned_away.problem, began)
             if not arrived and "expect" not in headers:  # a client that expects a 100 sends no body before it
                 await self._arrivals.discard(protocol, turned_away.problem)
         except BrokerError as error:
             problem = unavailable(error)
             problem.headers.extend(admitted.headers)
-            self._refuse(protocol, desk, problem)
+            self._refuse(scope, protocol, problem, began)
         except ProtocolClosed:
             log.debug("a client hung up on %s %s", scope.method, scope.path)
         except Exception as error:  # noqa: BLE001 - as Flask's error handlers do
-            self._refuse(protocol, desk, internal_error(error, scope.method, scope.path))
+            self._refuse(scope, protocol, internal_error(error, scope.method, scope.path), began)
         finally:
             self.busy -= 1
             self._arrivals.held -= size
 
-    def _refuse(self, protocol: HTTPProtocol, desk: Desk | None, problem: ProblemResponse) -> None:
-        self._events.refused(desk.route if desk is not None else "", problem.status_code, problem.reason)
+    def _refuse(self, scope: Scope, protocol: HTTPProtocol, problem: ProblemResponse, began: float) -> None:
+        """`began` is 0.0 if that isn't known."""
+        seconds = time.perf_counter() - began if began else 0.0
+        desk = self._desks.get((scope.method, scope.path))
+        route, sender = "", None
+        if desk is not None:
+            route, sender = desk.route, desk.traceparent(partial(_listed, scope.headers))
+        self._events.refused(route, problem.status_code, problem.reason, seconds, sender)
         self._respond(protocol, problem)
 
     def close_connections(self) -> None:

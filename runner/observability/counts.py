@@ -98,7 +98,14 @@ class Counts(Observer):
     def repeated(self, route: str) -> None:
         self._repeated[route] += 1
 
-    def refused(self, route: str, status: int, reason: str) -> None:  # noqa: ARG002 - as above
+    def refused(
+        self,
+        route: str,
+        status: int,
+        reason: str,  # noqa: ARG002 - as above
+        seconds: float = 0.0,  # noqa: ARG002 - as above
+        traceparent: str | None = None,  # noqa: ARG002 - as above
+    ) -> None:
         statuses = self._requests.setdefault(route, {})
         name = str(status)
         statuses.setdefault(name, 0)

@@ -45,7 +45,14 @@ class LogLines(Observer):
         self._logged: dict[str, float] = {}
         """When a 503 of a route, or what a stage holds, was last logged (monotonic)."""
 
-    def refused(self, route: str, status: int, reason: str) -> None:
+    def refused(
+        self,
+        route: str,
+        status: int,
+        reason: str,
+        seconds: float = 0.0,  # noqa: ARG002 - an Observer
+        traceparent: str | None = None,  # noqa: ARG002 - as above
+    ) -> None:
         if status == 503 and self._due(route, LOG_EVERY):
             _intake.warning("answering 503: %s", reason, extra=facts(route=route, status=status, reason=reason))
 

@@ -29,7 +29,7 @@ from opentelemetry.trace import (
 
 from runner.events import Failure, Observer
 from runner.message import Delivery, Outgoing
-from runner.traces import TRACEPARENT, TRACING, Span, read
+from runner.traces import TRACEPARENT, TRACING, Span, child, read, root
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -95,8 +95,22 @@ class Telemetry(Observer):
             about["messaging.batch.message_count"] = len(messages)
         self._tell(span, parent, f"send {to}", SpanKind.PRODUCER, seconds, about)
 
-    def refused(self, route: str, status: int, reason: str) -> None:  # noqa: ARG002 - an Observer; how long isn't told
-        return
+    def refused(
+        self, route: str, status: int, reason: str, seconds: float = 0.0, traceparent: str | None = None
+    ) -> None:
+        """A server's span, as the conventions for HTTP have it: below 500, the client is to blame."""
+        if not route:  # what nobody serves may be anything
+            return
+        method, _, path = route.partition(" ")
+        about: Attributes = {"http.request.method": method, "http.route": path, "http.response.status_code": status}
+        if status >= 500:
+            about["error.type"] = str(status)
+        if seconds:
+            self._requests.record(seconds, about)
+        parent = read(traceparent)
+        span = root() if parent is None else child(parent)
+        failure = Failure(reason, 1, 1) if status >= 500 else None
+        self._tell(span, parent, route, SpanKind.SERVER, seconds, about | {"runner.reason": reason}, failure)
 
     # -- a worker -----------------------------------------------------------------------
 

@@ -6,18 +6,23 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from runner.brokers.base import Broker
+from runner.brokers.registry import connect
 from runner.errors import BrokerAwayError
-from runner.intake.rsgi import settle
+from runner.events import Observer
+from runner.intake.rsgi import Application, settle
+from runner.message import Outgoing
+from runner.observability.observers import attach
 from tests.brokers.places import EmbeddedPlace
 from tests.http_client import Client
-from tests.intake.served import FINE, assert_problem, stored
+from tests.intake.served import FINE, PIPELINE, SCHEMA, assert_problem, served, stored
+from tests.pipelines import loaded
 
 
 def test_a_path_may_be_written_in_another_way(client: Client, tmp_path: Path) -> None:
@@ -52,6 +57,39 @@ def test_a_confirm_that_does_not_come_in_time_is_503(
     answer = client.post("/pay", FINE)
     assert_problem(answer, 503, "it may still have been stored")
     assert given_up.is_set()
+
+
+class Refusals(Observer):
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, int, float, str | None]] = []
+
+    def accepted(self, route: str, messages: Sequence[Outgoing], seconds: float) -> None: ...
+
+    def refused(
+        self,
+        route: str,
+        status: int,
+        reason: str,
+        seconds: float = 0.0,
+        traceparent: str | None = None,
+    ) -> None:
+        self.seen.append((route, status, seconds, traceparent))
+
+
+def test_an_observer_is_told_how_long_a_refused_request_took_and_its_senders_span(tmp_path: Path) -> None:
+    text = PIPELINE.replace("POST /pay:", "POST /pay:\n          headers: [Traceparent]", 1)
+    pipeline, refusals = loaded(tmp_path, text, {"payment.json": SCHEMA}), Refusals()
+    application = Application(pipeline, connect(pipeline.pipeline, "test"), attach([refusals]))
+    with served(application) as (client, _):
+        headers = {"Content-Type": "application/json", "traceparent": "00-1-2-01"}
+        for path in ("/pay", "/sorted"):
+            assert client.request("POST", path, b"{}", headers).status == 422
+        assert client.request("POST", "/pay", b"{}", headers | {"Content-Type": "text/plain"}).status == 415
+    pay, sorting, typed = refusals.seen
+    assert (pay[:2], pay[3]) == (("POST /pay", 422), "00-1-2-01")
+    assert (sorting[:2], sorting[3]) == (("POST /sorted", 422), None), "it doesn't travel there"
+    assert (typed[:2], typed[3]) == (("POST /pay", 415), "00-1-2-01")
+    assert all(seconds > 0.0 for _, _, seconds, _ in refusals.seen)
 
 
 def test_many_requests_at_once_each_get_their_own_answer(client: Client, tmp_path: Path) -> None:

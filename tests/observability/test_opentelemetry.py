@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,6 +157,36 @@ def test_a_trace_that_its_sender_does_not_record_is_not_told(tmp_path: Path, tol
     span = read(SEEN[1][2])
     assert span is not None
     assert (span.trace, span.flags) == (TRACE, "00"), "it goes on all the same"
+
+
+@pytest.mark.parametrize("sent", [SENT, None])
+def test_a_request_that_is_refused_is_a_span_of_the_servers(tmp_path: Path, told: Told, sent: str | None) -> None:
+    headers = {"Content-Type": "application/json"} | ({"traceparent": sent} if sent else {})
+    with Engine(loaded(tmp_path, PIPELINE), observers=[told.observer]) as engine:
+        for path in ("/work", "/elsewhere"):
+            request = urllib.request.Request(engine.url + path, b"no JSON", headers)
+            with pytest.raises(urllib.error.HTTPError):
+                urllib.request.urlopen(request, timeout=30)
+    [span] = told.spans
+    assert (span.name, span.kind, span.status.status_code) == ("POST /work", SpanKind.SERVER, StatusCode.UNSET)
+    assert ids(span)[2] == (SPAN if sent else "")
+    assert span.attributes is not None
+    assert "the body is not JSON" in str(span.attributes["runner.reason"])
+    assert {name: value for name, value in span.attributes.items() if name.startswith("http.")} == {
+        "http.request.method": "POST",
+        "http.route": "/work",
+        "http.response.status_code": 400,
+    }
+    assert (span.end_time or 0) > (span.start_time or 0)
+    assert told.metrics() == {"http.server.request.duration": 1}
+
+
+def test_one_that_is_refused_through_no_fault_of_the_clients_is_an_error(told: Told) -> None:
+    told.observer.refused("POST /work", 503, "the broker is away", 0.5, SENT)
+    [span] = told.spans
+    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "the broker is away")
+    assert span.attributes is not None
+    assert span.attributes["error.type"] == "503"
 
 
 def test_durations_are_recorded_of_every_message(tmp_path: Path, told: Told) -> None:
