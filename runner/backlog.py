@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 import orjson
 
 from runner.audit import Trail
-from runner.brokers.base import Broker, Shelf, Shelved
+from runner.brokers.base import Broker, OneByOne, Shelf, Shelved
 from runner.brokers.registry import delayed, waiting
 from runner.config.loader import LoadedPipeline
 from runner.deadletters import DeadLetter, Filter, read
@@ -134,7 +134,7 @@ def drained(lines: Iterator[bytes]) -> Iterator[DeadLetter]:
             raise RunnerError(f"line {number} is none of a file that 'runner queue drain' has written") from None
 
 
-class Refilled:
+class Refilled(OneByOne):
     """Stands for the shelf of what comes from a file: nothing has to leave it."""
 
     def __init__(self, broker: Broker) -> None:

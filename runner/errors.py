@@ -176,6 +176,13 @@ class PublishError(BrokerError):
         self.refused = tuple(refused)
 
 
+class TakenError(BrokerError):
+    """Somebody else has the message in hand, or has taken it away: nothing was published in its place."""
+
+    def __init__(self) -> None:
+        super().__init__("somebody else has it in hand")
+
+
 class LedgerError(RunnerError):
     """Something went wrong between the runner and its ledger."""
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.audit import Trail
 from runner.brokers.base import Shelf
 from runner.brokers.registry import shelf
 from runner.config.loader import LoadedPipeline
 from runner.deadletters import DeadLetter, Filter, read
-from runner.errors import PublishError, RunnerError
+from runner.errors import PublishError, RunnerError, TakenError
 from runner.message import Destination, Outgoing
 from runner.pipeline import Route
 from runner.resending import replayed
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 Reached = tuple[str, str, Mapping[str, Any]]
 """Where a message goes: its id, the queue, and its headers."""
-TAKEN = "somebody else has it in hand"
+PILE_BYTES = 4 << 20
+"""Of bodies that are dealt with together; one may exceed it."""
 
 
 class TargetError(RunnerError):
@@ -65,15 +66,48 @@ def found(
 ) -> Generator[tuple[Shelf, DeadLetter]]:
     """Each dead letter that is meant, with the shelf on which it lies. `goes_on()` is asked before each one
     that lies there; False ends it. Raises RunnerError."""
+    with closing(piles(loaded, queues, which, goes_on, 1)) as found:
+        for on, [letter] in found:
+            yield on, letter
+
+
+def piles(
+    loaded: LoadedPipeline, queues: Sequence[str], which: Filter, goes_on: Callable[[], bool], most: int | None = None
+) -> Generator[tuple[Shelf, Sequence[DeadLetter]]]:
+    """The same in piles: of as many as their broker settles together, but not more than `most`. When `goes_on()` ends
+    it, those that it hasn't handed out yet are left out."""
     check_queues(loaded, queues)
     for name in queues or loaded.pipeline.queues:
         with shelf(loaded.pipeline, "dead", dead_letter_queue(name)) as on:
+            pile = Pile(on.at_once if most is None else min(most, on.at_once))
             for shelved in on.look():
                 if not goes_on():
                     return
                 letter = read(name, shelved)
-                if which.takes(letter):
-                    yield on, letter
+                if which.takes(letter) and pile.grows(letter):
+                    yield on, pile.taken()
+            if pile.letters:
+                yield on, pile.taken()
+
+
+class Pile:
+    """Dead letters that are dealt with together: up to `most`, and few of large ones."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._size = 0
+        self.letters: list[DeadLetter] = []
+
+    def grows(self, letter: DeadLetter) -> bool:
+        """With `letter`. Returns whether it is full."""
+        self.letters.append(letter)
+        self._size += len(letter.shelved.payload)
+        return len(self.letters) >= self._most or self._size >= PILE_BYTES
+
+    def taken(self) -> Sequence[DeadLetter]:
+        """Begin another one."""
+        letters, self.letters, self._size = self.letters, [], 0
+        return letters
 
 
 def sent_in_place(loaded: LoadedPipeline, letter: DeadLetter, send: Callable[[Shelf, DeadLetter], str]) -> str:
@@ -98,21 +132,33 @@ class Replay:
 
     def one(self, on: Shelf, letter: DeadLetter) -> str:
         """Why it stays; empty: it was sent. Raises RunnerError."""
-        if letter.queue not in self._routers:
-            return f"there is no queue {letter.queue}"
-        messages = replayed(letter, self._routers[letter.queue])
-        return messages if isinstance(messages, str) else self.send(on, letter, messages)
+        return self.all(on, [letter])[0]
+
+    def all(self, on: Shelf, letters: Sequence[DeadLetter]) -> Sequence[str]:
+        """The same of each. Raises RunnerError."""
+        stays, deeds = dict[int, str](), dict[int, Deed]()
+        for number, letter in enumerate(letters):
+            router = self._routers.get(letter.queue)
+            messages = f"there is no queue {letter.queue}" if router is None else replayed(letter, router)
+            if isinstance(messages, str):
+                stays[number] = messages
+            else:
+                deeds[number] = self._deed(letter, messages)
+        ended = ("" for _ in deeds) if self._account is None else self._account.settle(on, list(deeds.values()))
+        stays |= zip(deeds, ended, strict=True)
+        return [stays[number] for number in range(len(letters))]
 
     def send(self, on: Shelf, letter: DeadLetter, messages: Sequence[Outgoing]) -> str:
         """Send `messages` in its place. Raises RunnerError."""
-        if self._account is None:
-            return ""
+        return "" if self._account is None else self._account.settle(on, [self._deed(letter, messages)])[0]
+
+    def _deed(self, letter: DeadLetter, messages: Sequence[Outgoing]) -> Deed:
         reached = [
             (message.id, queue, message.headers)
             for message in messages
             for queue in self._topology.queues_of(message.destination)
         ]
-        return self._account.settle(on, letter, messages, self._to or letter.queue, reached)
+        return Deed(letter, messages, self._to or letter.queue, reached)
 
 
 class Drop:
@@ -123,7 +169,20 @@ class Drop:
 
     def one(self, on: Shelf, letter: DeadLetter) -> str:
         """Why it stays; empty: it is gone. Raises RunnerError."""
-        return self._account.settle(on, letter, ())
+        return self.all(on, [letter])[0]
+
+    def all(self, on: Shelf, letters: Sequence[DeadLetter]) -> Sequence[str]:
+        """The same of each. Raises RunnerError."""
+        return self._account.settle(on, [Deed(letter) for letter in letters])
+
+
+class Deed(NamedTuple):
+    """What is done to a dead letter: `messages` are published in its place."""
+
+    letter: DeadLetter
+    messages: Sequence[Outgoing] = ()
+    to: str = ""
+    reached: Sequence[Reached] = ()
 
 
 class Account:
@@ -133,38 +192,40 @@ class Account:
         self._trail = trail
         self._journeys = _journeys(loaded)
 
-    def settle(
-        self, on: Shelf, letter: DeadLetter, messages: Sequence[Outgoing], to: str = "", reached: Sequence[Reached] = ()
-    ) -> str:
-        """Settle it with `messages`. Returns why it stays; empty: it is settled.
+    def settle(self, on: Shelf, deeds: Sequence[Deed]) -> Sequence[str]:
+        """Settle each with its messages. Returns why it stays; empty: it is settled.
 
         Both are written first: what is sent or gone is always accounted for. Raises RunnerError."""
-        self._trail.write(letter, to)
-        undo = self._tell(letter, reached)
+        for deed in deeds:
+            self._trail.write(deed.letter, deed.to)
+        undos = self._tell(deeds)
         try:
-            failed = "" if on.settle(letter.shelved, messages) else TAKEN
-        except PublishError as error:
-            failed = str(error)
+            errors = on.settle_all([(deed.letter.shelved, deed.messages) for deed in deeds])
         except BaseException as error:
             with suppress(RunnerError):  # the first fault is the one that is told
-                self._withdraw(letter, to, str(error) or "it was interrupted", undo)
+                self._withdraw(deeds, [str(error) or "it was interrupted"] * len(deeds), undos)
             raise
-        if failed:
-            self._withdraw(letter, to, failed, undo)
-        return failed
+        stays = ["" if error is None else str(error) for error in errors]
+        lost = next((error for error in errors if not isinstance(error, PublishError | TakenError | None)), None)
+        with suppress(*([] if lost is None else [RunnerError])):
+            self._withdraw(deeds, stays, undos)
+        if lost is not None:
+            raise lost
+        return stays
 
-    def _withdraw(self, letter: DeadLetter, to: str, failed: str, undo: Callable[[], None]) -> None:
-        self._trail.write(letter, to, failed)
-        undo()
+    def _withdraw(self, deeds: Sequence[Deed], stays: Sequence[str], undos: Sequence[Callable[[], None]]) -> None:
+        for deed, failed, undo in zip(deeds, stays, undos, strict=True):
+            if failed:
+                self._trail.write(deed.letter, deed.to, failed)
+                undo()
 
-    def _tell(self, letter: DeadLetter, reached: Sequence[Reached]) -> Callable[[], None]:
-        """The journey. Returns what makes it as it was."""
+    def _tell(self, deeds: Sequence[Deed]) -> Sequence[Callable[[], None]]:
+        """The journeys. Returns what makes each as it was."""
         if self._journeys is None:
-            return lambda: None
-        here = (letter.id, letter.queue, letter.shelved.headers)
-        if not reached:
-            return self._journeys.taken_away(here, self._trail.in_words)
-        return self._journeys.sent_again(here, reached, self._trail.in_words)
+            return [lambda: None for _ in deeds]
+        heres = [(deed.letter.id, deed.letter.queue, deed.letter.shelved.headers) for deed in deeds]
+        changes = [(here, deed.reached) for here, deed in zip(heres, deeds, strict=True)]
+        return self._journeys.sent_or_gone(changes, self._trail.in_words)
 
 
 def _journeys(loaded: LoadedPipeline) -> Interventions | None:

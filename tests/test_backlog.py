@@ -11,7 +11,7 @@ import pytest
 
 from runner.audit import Trail, read_trail
 from runner.backlog import Drain, Refilled, State, backlog, drained
-from runner.brokers.base import Shelf, Shelved
+from runner.brokers.base import OneByOne, Shelf, Shelved
 from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
 from runner.deadletters import Filter
@@ -132,7 +132,7 @@ def test_what_may_have_left_its_queue_stays_in_the_file(
     assert [json.loads(line)["id"] for line in (file.read_text() if file.exists() else "").splitlines()] == kept
 
 
-class Losing:
+class Losing(OneByOne):
     """A shelf whose broker is lost in the middle of it."""
 
     def __init__(self, on: Shelf, fault: RunnerError) -> None:

@@ -14,7 +14,7 @@ from runner.errors import RunnerError
 from runner.ledger.hops import HopKey
 from runner.ledger.ledger import Ledger
 from runner.message import Destination, Outgoing
-from runner.operations import Drop, Replay, TargetError, found, router_to
+from runner.operations import Drop, Replay, TargetError, found, piles, router_to
 from runner.topology import plan
 from tests.ledger.ledgers import record, settled
 from tests.pipelines import loaded
@@ -62,6 +62,31 @@ def test_what_is_replayed_is_written_down_and_what_is_refused_stays(pipeline: Lo
     assert left(pipeline) == ["bad"]
     [deed] = read_trail(pipeline.pipeline.folder, 9)
     assert (deed["who"], deed["deed"], deed["id"], deed["to"]) == ("ada", "replay", "good", "orders")
+
+
+def test_in_a_pile_each_is_replayed_or_says_why_it_stays(pipeline: LoadedPipeline, tmp_path: Path) -> None:
+    resend = Replay(pipeline, Trail(tmp_path, "replay", "mended"))
+    told = [resend.all(on, letters) for on, letters in piles(pipeline, (), Filter(), lambda: True)]
+    [[good, bad]] = told
+    assert (good, "breaks the schema of orders" in bad) == ("", True)
+    assert left(pipeline) == ["bad"]
+
+
+def test_a_pile_is_as_large_as_is_wanted_and_has_few_bytes(
+    pipeline: LoadedPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sizes(most: int | None) -> list[int]:
+        return [len(letters) for _, letters in piles(pipeline, (), Filter(), lambda: True, most)]
+
+    assert (sizes(None), sizes(2), sizes(1)) == ([2], [2], [1, 1])
+    monkeypatch.setattr("runner.operations.PILE_BYTES", 1)
+    assert sizes(None) == [1, 1]
+
+
+def test_whoever_stops_leaves_an_unfinished_pile_where_it_is(pipeline: LoadedPipeline) -> None:
+    answers = iter([True, False])
+    assert list(piles(pipeline, (), Filter(), lambda: next(answers))) == []
+    assert left(pipeline) == ["good", "bad"]
 
 
 def test_a_replay_may_go_elsewhere(pipeline: LoadedPipeline) -> None:

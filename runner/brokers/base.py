@@ -38,7 +38,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from runner.errors import BrokerError, PublishError
+from runner.errors import BrokerError, PublishError, TakenError
 from runner.message import Delivery, Outgoing
 from runner.topology import Topology
 
@@ -242,6 +242,10 @@ class Shelved(NamedTuple):
 class Shelf(Protocol):
     """One queue under an operator's eyes, while the pipeline runs. Only one thread may use it."""
 
+    @property
+    def at_once(self) -> int:
+        """How many messages `settle_all` takes together at most."""
+
     def look(self) -> Iterator[Shelved]:
         """Every message that lies there now, the oldest first; it stays there, in its order. Few of
         them are in memory at a time. Call it once.
@@ -255,3 +259,21 @@ class Shelf(Protocol):
 
         Raises PublishError if a message is refused: then `shelved` stays. Raises BrokerUnavailableError.
         """
+
+    def settle_all(self, pairs: Sequence[tuple[Shelved, Sequence[Outgoing]]]) -> Sequence[BrokerError | None]:
+        """The same of several: why each stays, or may stay; None: it is settled. Raises nothing of that."""
+
+
+class OneByOne:
+    """A shelf on which a crash leaves more than one in doubt if more are settled together."""
+
+    at_once = 1
+
+    def settle_all(self: Shelf, pairs: Sequence[tuple[Shelved, Sequence[Outgoing]]]) -> Sequence[BrokerError | None]:
+        ended: list[BrokerError | None] = []
+        for shelved, messages in pairs:
+            try:
+                ended.append(None if self.settle(shelved, messages) else TakenError())
+            except BrokerError as error:
+                ended.append(error)
+        return ended

@@ -16,14 +16,14 @@ import orjson
 
 from runner.audit import Trail
 from runner.commands.connecting import connected
-from runner.commands.deeds import Deeds
+from runner.commands.deeds import Deeds, most
 from runner.commands.editor import edit_and_send
 from runner.commands.filters import EVERYTHING, check_scope, filters, wanted
 from runner.commands.letters import as_document, print_groups, print_letter, shown
 from runner.config.loader import LoadedPipeline, load
 from runner.deadletters import DeadLetter, Filter, grouped
 from runner.errors import RunnerError
-from runner.operations import Drop, Replay, found
+from runner.operations import Drop, Replay, found, piles
 
 FORMAT = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 BODY = click.File("r", encoding="utf-8-sig", errors="replace")
@@ -97,14 +97,14 @@ def replay(
 ) -> None:
     """Send dead letters again to where they failed, as new: attempts are counted from 1.
 
-    Ctrl-C stops it after the message in hand.
+    Ctrl-C stops it after what it has in hand.
     """
     check_scope(everything, queue, which)
     loaded = load(pipeline)
     resend = Replay(loaded, None if dry_run else Trail(loaded.pipeline.folder, "replay", reason or ""), to)
     with Deeds("would replay" if dry_run else "replayed", whole(loaded, queue)) as deeds:
-        letters = found(loaded, queue, wanted(loaded, which), deeds.looks_on)
-        deeds.each(letters, resend.one, None if dry_run else rate)
+        letters = piles(loaded, queue, wanted(loaded, which), deeds.looks_on, None if rate is None else most(rate))
+        deeds.each_pile(letters, resend.all, None if dry_run else rate)
     click.echo(deeds.summary())
     deeds.exit()
 
@@ -137,13 +137,13 @@ def edit(
 @EVERYTHING
 @REASON
 def drop(pipeline: Path, queue: Sequence[str], everything: bool, reason: str, **which: Any) -> None:
-    """Delete dead letters for good. Ctrl-C stops it after the message in hand."""
+    """Delete dead letters for good. Ctrl-C stops it after what it has in hand."""
     check_reason(reason)
     check_scope(everything, queue, which)
     loaded = load(pipeline)
     delete = Drop(loaded, Trail(loaded.pipeline.folder, "drop", reason))
     with Deeds("dropped", whole(loaded, queue)) as deeds:
-        deeds.each(found(loaded, queue, wanted(loaded, which), deeds.looks_on), delete.one)
+        deeds.each_pile(piles(loaded, queue, wanted(loaded, which), deeds.looks_on), delete.all)
     click.echo(deeds.summary())
     deeds.exit()
 

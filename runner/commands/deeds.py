@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -40,11 +40,16 @@ def alone(folder: Path, command: str) -> AbstractContextManager[None]:
     return exclusive.alone(folder / MOVING, f"'runner {command}' of {who()} (process {os.getpid()}, since {since})")
 
 
+def most(rate: float) -> int:
+    """How large a pile may be, so that `rate` a second is true of each tenth of a second, too."""
+    return max(1, int(rate / 10))
+
+
 class Deeds:
-    """What is done to dead letters, one after another: `verb` says it in the past. `whole` is how many are looked at;
+    """What is done to dead letters, pile after pile: `verb` says it in the past. `whole` is how many are looked at;
     None: not known.
 
-    Ctrl-C and SIGTERM end it after the one in hand; a second Ctrl-C ends the program at once. Of an error in between
+    Ctrl-C and SIGTERM end it after those in hand; a second Ctrl-C ends the program at once. Of an error in between
     it tells how far it came, and `again`: how to go on, which may depend on how many were dealt with.
     """
 
@@ -62,7 +67,7 @@ class Deeds:
         self._unit = unit
         self._again = again
         self._in_hand = ""
-        """The id of the message to which something is being done."""
+        """The messages to which something is being done, in words: `m1 was`."""
         self._stop = threading.Event()
         self._before: dict[int, Any] = {}
         console = Console(stderr=True, soft_wrap=True)
@@ -85,7 +90,7 @@ class Deeds:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         if isinstance(error, RunnerError) and (self.done or self.stay or self._in_hand):
-            perhaps = f"; {self._in_hand} was in hand, and may be done too" if self._in_hand else ""
+            perhaps = f"; {self._in_hand} in hand, and may be done too" if self._in_hand else ""
             raise RunnerError(f"{error}; before that: {self.summary()}{perhaps}; {self.again}") from error
 
     @property
@@ -98,24 +103,34 @@ class Deeds:
         self._bar.update(self._task, advance=1, told=f"{self.done:,} done, {self.stay:,} stay")
         return not self.stopped
 
-    def each(
+    def each(self, letters: Iterable[tuple[Shelf, DeadLetter]], one: Callable[[Shelf, DeadLetter], str]) -> None:
+        """Do `one` to all of them. It returns why one stays; empty: it is done."""
+        self.each_pile(((on, [letter]) for on, letter in letters), lambda on, pile: [one(on, pile[0])])
+
+    def each_pile(
         self,
-        letters: Iterator[tuple[Shelf, DeadLetter]],
-        one: Callable[[Shelf, DeadLetter], str],
+        piles: Iterable[tuple[Shelf, Sequence[DeadLetter]]],
+        deed: Callable[[Shelf, Sequence[DeadLetter]], Sequence[str]],
         rate: float | None = None,
     ) -> None:
-        """Do `one` to all of them, at most `rate` a second. It returns why one stays; empty: it is done."""
-        for on, letter in letters:
-            self._in_hand = letter.id or "one without an id"
-            stays, self._in_hand = one(on, letter), ""
-            if stays:
-                self.stay += 1
-                if self.stay <= MOST_REASONS:
-                    self._tell(f"{letter.queue}: {letter.id or '(no id)'} stays: {stays}")
-                continue
-            self.done += 1
-            if rate is not None:
-                self._stop.wait(1 / rate)
+        """The same with `deed`, which is done to a pile, at most to `rate` of them a second (see `most`)."""
+        for on, letters in piles:
+            self._in_hand = f"{letters[0].id or 'one without an id'} was"
+            if len(letters) > 1:
+                self._in_hand = f"{len(letters):,} more were"
+            ended, self._in_hand = deed(on, letters), ""
+            for letter, stays in zip(letters, ended, strict=True):
+                if stays:
+                    self._stays(letter, stays)
+            done = sum(not stays for stays in ended)
+            self.done += done
+            if rate is not None and done:
+                self._stop.wait(done / rate)
+
+    def _stays(self, letter: DeadLetter, why: str) -> None:
+        self.stay += 1
+        if self.stay <= MOST_REASONS:
+            self._tell(f"{letter.queue}: {letter.id or '(no id)'} stays: {why}")
 
     def summary(self) -> str:
         """`replayed 3 dead letters; 1 stays where it is`."""

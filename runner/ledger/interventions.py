@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
-from sqlalchemy import Connection, and_, case, delete, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from runner.ledger.database import Database, Row
@@ -45,29 +45,33 @@ class Interventions:
     def sent_again(self, copy: Copy, to: Collection[Copy], why: str) -> Undo:
         """`copy` is published to all of `to`, as new. Of one that was parked, the operator has found out what
         has become of it; any other may still be parked, once its idempotency key is too old."""
-        if self._database is None:
-            return _nothing
-        assert self._again is not None
-        key, keys = _key(*copy), {_key(*other) for other in to}
-        with self._database.transaction() as connection:
-            at, before = time.time(), _rows(connection, {key, *keys})
-            if key not in keys:
-                _end(connection, key, "moved", why, at)
-            rows = [
-                _new_row(one, "left" if one.queue in self._leaving else "published", why, at) for one in sorted(keys)
-            ]
-            connection.execute(self._again, rows)
-        return partial(self._make_as_it_was, before, at)
+        return self.sent_or_gone([(copy, to)], why)[0]
 
     def taken_away(self, copy: Copy, why: str) -> Undo:
         """It is gone for good."""
+        return self.sent_or_gone([(copy, ())], why)[0]
+
+    def sent_or_gone(self, changes: Sequence[tuple[Copy, Collection[Copy]]], why: str) -> Sequence[Undo]:
+        """Of each copy one or the other, in one transaction: without a place to which it is sent, it is gone."""
         if self._database is None:
-            return _nothing
-        key = _key(*copy)
+            return [_nothing for _ in changes]
+        assert self._again is not None
+        keys = [(_key(*copy), {_key(*other) for other in to}) for copy, to in changes]
+        again = {key for _, reached in keys for key in reached}
+        ends: dict[HopKey, End] = {
+            key: "moved" if reached else "dropped" for key, reached in keys if key not in reached
+        }
         with self._database.transaction() as connection:
-            at, before = time.time(), _rows(connection, {key})
-            _end(connection, key, "dropped", why, at)
-        return partial(self._make_as_it_was, before, at)
+            at, before = time.time(), dict(_rows(connection, {*again, *ends}))
+            for key in sorted(ends):
+                _end(connection, key, ends[key], why, at)
+            if again:
+                states = {key: "left" if key.queue in self._leaving else "published" for key in sorted(again)}
+                connection.execute(self._again, [_new_row(key, state, why, at) for key, state in states.items()])
+        return [
+            partial(self._make_as_it_was, [(one, before[one]) for one in sorted({key, *reached})], at)
+            for key, reached in keys
+        ]
 
     def close(self) -> None:
         if self._database is not None:
@@ -109,7 +113,7 @@ def _rows(connection: Connection, keys: Iterable[HopKey]) -> list[tuple[HopKey, 
     """In one order everywhere, so that two processes that write the same rows don't deadlock."""
     found = []
     for key in sorted(keys):
-        row = connection.execute(select(HOP).where(_is(key))).mappings().one_or_none()
+        row = connection.execute(_ROW, key.row()).mappings().one_or_none()
         found.append((key, None if row is None else dict(row)))
     return found
 
@@ -128,6 +132,10 @@ def _new_row(key: HopKey, state: str, why: str, at: float) -> Row:
 
 def _is(key: HopKey) -> ColumnElement[bool]:
     return and_(*(HOP.c[name] == value for name, value in key.row().items()))
+
+
+_ROW = select(HOP).where(*(HOP.c[name] == bindparam(name) for name in HopKey("", "").row()))
+"""Made once, as `_again` is."""
 
 
 def _shown(why: str) -> str:

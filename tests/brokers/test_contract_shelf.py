@@ -67,6 +67,24 @@ def test_a_refused_message_leaves_the_dead_letter_where_it_is(broker: Broker, pl
     assert ids(place.contents(DEAD)) == ["m", "n"]
 
 
+def test_of_several_that_are_settled_together_each_stays_or_leaves(broker: Broker, place: Place) -> None:
+    broker.publish([to(DEAD, id=f"m{n}") for n in range(5)])
+    errors: list[BrokerError | None] = []
+    pile = []
+    with shelf(place) as on:
+        for message in on.look():
+            pile.append(
+                (message, [Outgoing(Destination("", "nowhere"), "x", b"{}") if message.id == "m2" else to(NEXT)])
+            )
+            if len(pile) == min(3, on.at_once):
+                errors += on.settle_all(pile)
+                pile = []
+        errors += on.settle_all(pile)
+    assert [type(error) for error in errors] == [type(None)] * 2 + [PublishError] + [type(None)] * 2
+    assert ids(place.contents(DEAD)) == ["m2"]
+    assert len(place.contents(NEXT)) == 4
+
+
 def test_two_operators_never_settle_one_message_twice(broker: Broker, place: Place) -> None:
     broker.publish([to(DEAD, id="m")])
     with shelf(place) as first, shelf(place) as second:

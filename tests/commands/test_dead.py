@@ -11,6 +11,7 @@ import pytest
 
 from runner.brokers.registry import connect, shelf
 from runner.config.loader import load
+from runner.errors import TakenError
 from runner.message import Destination, Outgoing
 from runner.topology import plan
 from tests.brokers.places import EmbeddedPlace
@@ -175,7 +176,7 @@ def test_what_a_message_needs_on_its_way_stays_with_it(file: Path) -> None:
 
 def test_the_audit_says_what_did_not_happen(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bury(file, ("a", b'{"n": 1}'))
-    monkeypatch.setattr("runner.brokers.embedded.shelf.EmbeddedShelf.settle", lambda *_: False)
+    monkeypatch.setattr("runner.brokers.embedded.shelf.EmbeddedShelf.settle_all", lambda *_: [TakenError()])
     assert run("dead", "replay", "-p", file, "--all").exit_code == 1
     begun, failed = map(json.loads, lines((file.parent / "var" / "audit.jsonl").read_text()))
     assert "failed" not in begun

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from runner.brokers.registry import connect
-from runner.commands.deeds import Deeds
+from runner.commands.deeds import Deeds, most
 from runner.config.loader import load
 from runner.message import Destination, Outgoing
 from runner.topology import plan
@@ -94,13 +94,12 @@ def ids(place: Place, queue: str) -> list[str]:
 
 
 REPLAY = ("replay", "--rate", "20")
+FAST = ("replay",)
 DROP = ("drop", "--reason", "a test")
 
 
-@pytest.mark.parametrize("deed", [REPLAY, DROP], ids=["replay", "drop"])
-def test_ctrl_c_ends_it_after_the_one_in_hand(
-    place: Place, tmp_path: Path, audit: Audit, deed: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize("deed", [REPLAY, FAST, DROP], ids=["replay-slowly", "replay", "drop"])
+def test_ctrl_c_ends_it_after_those_in_hand(place: Place, tmp_path: Path, audit: Audit, deed: tuple[str, ...]) -> None:
     with half_way(tmp_path, audit, *deed) as process:
         process.send_signal(signal.SIGINT)
         wait_until(lambda: audit.ids() and process.poll() is not None)
@@ -110,10 +109,10 @@ def test_ctrl_c_ends_it_after_the_one_in_hand(
     done = audit.ids()
     assert 5 <= len(done) < len(SENT)
     assert ids(place, "orders.dlq") == SENT[len(done) :]
-    assert (ids(place, "orders"), done) == (done if deed is REPLAY else [], SENT[: len(done)])
+    assert (ids(place, "orders"), done) == ([] if deed is DROP else done, SENT[: len(done)])
 
 
-@pytest.mark.parametrize("deed", [REPLAY, DROP], ids=["replay", "drop"])
+@pytest.mark.parametrize("deed", [REPLAY, FAST, DROP], ids=["replay-slowly", "replay", "drop"])
 def test_sigkill_loses_nothing_and_doubles_at_most_the_one_in_hand(
     place: Place, tmp_path: Path, audit: Audit, deed: tuple[str, ...]
 ) -> None:
@@ -125,9 +124,9 @@ def test_sigkill_loses_nothing_and_doubles_at_most_the_one_in_hand(
     wait_until(lambda: len(ids(place, "orders.dlq")) >= len(SENT) - len(begun))
     left, replayed = ids(place, "orders.dlq"), ids(place, "orders")
     assert set(SENT) - set(left) <= set(begun)
-    if deed is REPLAY:
+    if deed is not DROP:
         assert set(left) | set(replayed) == set(SENT)
-        assert len(set(left) & set(replayed)) <= 1
+        assert len(set(left) & set(replayed)) <= (1 if isinstance(place, RabbitPlace) else 0)
         assert sorted(replayed) == sorted(set(replayed))
 
 
@@ -142,12 +141,12 @@ def test_when_the_broker_is_lost_it_says_how_far_it_came_and_how_to_go_on(
     assert (process.returncode, told) == (1, "")
     assert complaint.startswith("runner: ")
     [[count, in_hand]] = re.findall(
-        r"; before that: replayed (\d+) dead letters(?:; (m\d{3}) was in hand, and may be done too)?;"
+        r"; before that: replayed (\d+) dead letters(?:; (m\d{3} was|\d more were) in hand, and may be done too)?;"
         r" the same command goes on with the others\n$",
         complaint,
     )
     assert done in (int(count), int(count) + bool(in_hand))
-    assert in_hand in ("", SENT[int(count)])
+    assert in_hand in ("", f"{SENT[int(count)]} was", "2 more were")
     again = [sys.executable, "-m", "runner", "dead", "replay", "-p", str(tmp_path / "pipeline.yaml"), "--all"]
     wait_until(lambda: subprocess.run(again, capture_output=True, check=False).returncode == 0)
     assert set(ids(place, "orders")) == set(SENT)
@@ -165,6 +164,10 @@ def lost(place: Place, request: pytest.FixtureRequest) -> Iterator[None]:
         file.rename(file.with_name("away.db"))
         yield
         file.with_name("away.db").rename(file)
+
+
+def test_a_pile_is_no_larger_than_a_tenth_of_a_second() -> None:
+    assert [most(rate) for rate in (0.5, 5, 20, 1000)] == [1, 1, 2, 100]
 
 
 def test_the_second_ctrl_c_ends_the_program() -> None:

@@ -113,6 +113,12 @@ class EmbeddedBroker:
         service.inbox.wake()
         return publication.give_up
 
+    def exchange(self, publications: Sequence[Publication]) -> None:
+        """Publish them in place of what they name, all of them in one transaction or two. Raises BrokerAwayError."""
+        inbox = self._reach().inbox
+        inbox.publications.extend(publications)
+        inbox.wake()
+
     def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
         self._started().consume(queue, prefetch, consumer)
 

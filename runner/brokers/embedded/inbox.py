@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from runner.brokers.answer import Answer
 from runner.brokers.base import Done
@@ -34,14 +34,24 @@ def packed(messages: Iterable[Outgoing]) -> list[Parcel]:
     ]
 
 
+class Place(NamedTuple):
+    """Where a message lies: among the messages of a queue, or among those that wait until they go to it."""
+
+    queue: str
+    number: int
+    delayed: bool
+
+
 class Publication:
-    """A call of `submit`. Once it is `given_up`, a turn that has not begun leaves it out."""
+    """A call of `submit`. Once it is `given_up`, a turn that has not begun leaves it out. `instead`: it is published
+    in place of a message that lies there, or, where that is in somebody's hand, not at all."""
 
-    __slots__ = ("done", "given_up", "parcels")
+    __slots__ = ("done", "given_up", "instead", "parcels")
 
-    def __init__(self, parcels: list[Parcel], done: Done) -> None:
+    def __init__(self, parcels: list[Parcel], done: Done, instead: Place | None = None) -> None:
         self.parcels = parcels
         self.done = done
+        self.instead = instead
         self.given_up = False
 
     def give_up(self) -> None:

@@ -6,21 +6,24 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
-from runner.brokers.base import Shelved
+from runner.brokers.answer import Answer
+from runner.brokers.base import ANSWER_TIMEOUT, Shelved
 from runner.brokers.embedded.broker import EmbeddedBroker, connect
+from runner.brokers.embedded.inbox import Place, Publication, packed
 from runner.brokers.embedded.reading import headers_of
 from runner.brokers.embedded.store import Store, is_due
-from runner.errors import BrokerError
+from runner.errors import BrokerError, BrokerUnavailableError, TakenError
 from runner.message import ATTEMPT, NO_HEADERS, STRIPPED, Outgoing, number
 from runner.topology import Topology
 
 PAGE, PAGE_BYTES = 200, 4 << 20
 """Messages that are in memory at a time, and bytes of their bodies, by which a page may be exceeded once."""
+AT_ONCE = 100
+"""Messages that are settled together."""
 START_TIMEOUT = 5.0
 """Seconds."""
 
@@ -58,7 +61,11 @@ def started(urls: Sequence[str], name: str) -> Iterator[EmbeddedBroker]:
 
 
 class EmbeddedShelf:
-    """The contract of a shelf over a started broker."""
+    """The contract of a shelf over a started broker. What is settled and what is published for it are one transaction,
+    also those of many together."""
+
+    at_once = AT_ONCE
+    _delayed = False
 
     def __init__(self, broker: EmbeddedBroker, queue: str, *, counts_deaths: bool = False) -> None:
         """`counts_deaths`: each holder that has died with a message was an attempt of it."""
@@ -73,30 +80,25 @@ class EmbeddedShelf:
             last = page[-1].place
 
     def settle(self, shelved: Shelved, messages: Sequence[Outgoing]) -> bool:
-        if not self._in_transaction(partial(_claim, queue=self._queue, place=shelved.place)):
-            return False
+        [error] = self.settle_all([(shelved, messages)])
+        if error is not None and not isinstance(error, TakenError):
+            raise error
+        return error is None
+
+    def settle_all(self, pairs: Sequence[tuple[Shelved, Sequence[Outgoing]]]) -> Sequence[BrokerError | None]:
+        answers, publications = [Answer() for _ in pairs], []
+        for (shelved, messages), answer in zip(pairs, answers, strict=True):
+            place = Place(self._queue, shelved.place, self._delayed)
+            publications.append(Publication(packed(messages), answer.give, place))
         try:
-            self._broker.publish(messages)
-        except BrokerError:
-            self._in_transaction(partial(_let_go, queue=self._queue, place=shelved.place))
-            raise
-        return self._in_transaction(partial(_remove, queue=self._queue, place=shelved.place))
-
-    def _in_transaction(self, act: Callable[[Store], bool]) -> bool:
-        done = False
-
-        def change(store: Store) -> None:
-            nonlocal done
-            try:
-                store.begin(durable=True)
-                done = act(store)
-                store.commit()
-            except BaseException:
-                store.rollback()
-                raise
-
-        self._broker.ask(change)
-        return done
+            self._broker.exchange(publications)
+            ends = time.monotonic() + ANSWER_TIMEOUT
+            return [_ended(answer, ends - time.monotonic()) for answer in answers]
+        except BrokerError as error:  # nothing was even begun
+            return [error for _ in pairs]
+        finally:
+            for publication in publications:  # what has not begun by now doesn't happen
+                publication.give_up()
 
     def _end(self) -> int:
         """Behind what lies there now: what comes later may be a replay that has failed again."""
@@ -121,9 +123,7 @@ class EmbeddedShelf:
 class EmbeddedDelayed(EmbeddedShelf):
     """The same for what is delayed: it is in nobody's hand."""
 
-    def settle(self, shelved: Shelved, messages: Sequence[Outgoing]) -> bool:
-        self._broker.publish(messages)
-        return self._in_transaction(partial(_remove_delayed, queue=self._queue, number=shelved.place))
+    _delayed = True
 
     def _end(self) -> int:
         return sys.maxsize
@@ -141,22 +141,14 @@ class EmbeddedDelayed(EmbeddedShelf):
         return found
 
 
-def _remove_delayed(store: Store, queue: str, number: int) -> bool:
-    return store.remove_delayed(store.queues[queue], number)
-
-
-def _claim(store: Store, queue: str, place: int) -> bool:
-    return store.claim(store.queues[queue], place)
-
-
-def _let_go(store: Store, queue: str, place: int) -> bool:
-    store.release(store.queues[queue], [place])
-    return True
-
-
-def _remove(store: Store, queue: str, place: int) -> bool:
-    store.remove(store.queues[queue], [place])
-    return True
+def _ended(answer: Answer, timeout: float) -> BrokerError | None:
+    """Why it was not settled, or may not be."""
+    try:
+        if answer.wait(timeout):
+            return None
+    except BrokerError as error:
+        return error
+    return BrokerUnavailableError(f"no answer in {ANSWER_TIMEOUT:g} s; another process may hold up the broker's file")
 
 
 def _headers(text: str | None) -> Mapping[str, Any]:

@@ -13,11 +13,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from runner.brokers.base import PATIENCE, Consumer
-from runner.brokers.embedded.inbox import Parcel, Publication, Work
+from runner.brokers.embedded.inbox import Parcel, Place, Publication, Work
 from runner.brokers.embedded.presence import Grave
 from runner.brokers.embedded.reading import Taken, attempts_in, delivery_of
 from runner.brokers.embedded.store import Store, StoredQueue
-from runner.errors import BrokerError, BrokerUnavailableError, PublishError
+from runner.errors import BrokerError, BrokerUnavailableError, PublishError, TakenError
 from runner.message import Delivery, Destination, Outgoing, Session, new_id, number
 from runner.topology import Topology
 
@@ -145,7 +145,7 @@ class Turn:
             self._settle(delivery, parcels, settled)
         for publication in work.publications:
             gone = BrokerUnavailableError("nobody waits for it any more") if publication.given_up else None
-            self.answers.append((publication, gone or self._publish(publication.parcels)))
+            self.answers.append((publication, gone or self._publish(publication, settled)))
         self._store.insert(self._rows)
         self._store.delay(self._delayed_rows)
         for name, places in settled.items():
@@ -177,21 +177,29 @@ class Turn:
         if delivery.session is not self._session or delivery not in self._hand:
             return
         if parcels:
-            planned: Counter[StoredQueue] = Counter()
-            refused = []
-            for message, _ in parcels:
-                reason = self._destinations.refusal(message, planned)
-                if reason is not None:
-                    refused.append((message, reason))
-                elif message.delay <= 0:
-                    planned.update(self._destinations.queues(message.destination))
-            if refused:
-                self.refused.append((delivery, PublishError(refused)))
+            if (refusal := self._refusal(parcels)) is not None:
+                self.refused.append((delivery, refusal))
                 return
             for parcel in parcels:
                 self._add(parcel)
         self._drop(delivery)
         settled.setdefault(delivery.queue, []).append(delivery.tag)
+
+    def _refusal(self, parcels: list[Parcel]) -> PublishError | None:
+        """Why not all of them can be taken."""
+        if len(parcels) == 1:  # as nearly always
+            [(message, _)] = parcels
+            reason = self._destinations.refusal(message, {})
+            return None if reason is None else PublishError([(message, reason)])
+        planned: Counter[StoredQueue] = Counter()
+        refused = []
+        for message, _ in parcels:
+            reason = self._destinations.refusal(message, planned)
+            if reason is not None:
+                refused.append((message, reason))
+            elif message.delay <= 0:
+                planned.update(self._destinations.queues(message.destination))
+        return PublishError(refused) if refused else None
 
     def _release(self, deliveries: Iterable[Delivery]) -> None:
         released: dict[str, list[int]] = {}
@@ -210,15 +218,35 @@ class Turn:
 
     # -- in -----------------------------------------------------------------------------
 
-    def _publish(self, parcels: list[Parcel]) -> PublishError | None:
+    def _publish(self, publication: Publication, settled: dict[str, list[int]]) -> BrokerError | None:
+        if publication.instead is not None:
+            return self._exchange(publication.instead, publication.parcels, settled)
         refused = []
-        for parcel in parcels:
+        for parcel in publication.parcels:
             reason = self._destinations.refusal(parcel[0], {})
             if reason is None:
                 self._add(parcel)
             else:
                 refused.append((parcel[0], reason))
         return PublishError(refused) if refused else None
+
+    def _exchange(self, place: Place, parcels: list[Parcel], settled: dict[str, list[int]]) -> BrokerError | None:
+        """All of them for what lies there, or nothing."""
+        if (refusal := self._refusal(parcels)) is not None:
+            return refusal
+        queue = self._store.queues.get(place.queue)
+        if queue is None:
+            return TakenError()
+        if place.delayed:
+            if not self._store.remove_delayed(queue, place.number):
+                return TakenError()
+        elif self._store.claim(queue, place.number):
+            settled.setdefault(queue.name, []).append(place.number)
+        else:
+            return TakenError()
+        for parcel in parcels:
+            self._add(parcel)
+        return None
 
     def _add(self, parcel: Parcel) -> None:
         message, headers = parcel

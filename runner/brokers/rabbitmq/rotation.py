@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from runner.brokers.base import Broker, Consumer, Shelved
+from runner.brokers.base import Broker, Consumer, OneByOne, Shelved
 from runner.errors import BrokerError, PublishError
 from runner.message import ATTEMPT, ERROR, Delivery, Outgoing
 
@@ -24,7 +24,7 @@ REST, LOOK_AGAIN = 2.0, 0.01
 """Seconds."""
 
 
-class RabbitRotation(Consumer):
+class RabbitRotation(OneByOne, Consumer):
     """The contract of a shelf over a started broker, for the work queue `queue`."""
 
     def __init__(self, broker: Broker, queue_name: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from runner.brokers.base import Shelved
+from runner.brokers.base import OneByOne, Shelved
 from runner.brokers.rabbitmq.amqp.browsing import Browsed, Browser
 from runner.brokers.rabbitmq.amqp.link import Link
 from runner.brokers.rabbitmq.amqp.sending import Sender
@@ -58,7 +58,7 @@ def delayed(urls: Sequence[str], name: str, topology: Topology, queue: str) -> I
         yield RabbitShelves([shelves.enter_context(opened(urls, name, wait)) for wait in waits])
 
 
-class RabbitShelves:
+class RabbitShelves(OneByOne):
     """Several queues as one shelf."""
 
     def __init__(self, shelves: Sequence[RabbitShelf]) -> None:
@@ -75,7 +75,7 @@ class RabbitShelves:
         return self._on.settle(shelved, messages)
 
 
-class RabbitShelf:
+class RabbitShelf(OneByOne):
     """The contract of a shelf. `linked()` connects: once to read, and once more to publish."""
 
     def __init__(self, queue: str, linked: Callable[[], Link]) -> None:
