@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime
@@ -30,6 +31,8 @@ from runner.wording import counted
 MOVING = Path("var") / "moving.lock"
 MOST_REASONS = 10
 """Refusals that are explained one by one."""
+SAME_ORDER = 0.5
+"""Seconds within which a second signal only repeats the first: `timeout`, say, signals the process and its group."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -69,6 +72,8 @@ class Deeds:
         self._in_hand = ""
         """The messages to which something is being done, in words: `m1 was`."""
         self._stop = threading.Event()
+        self._stopped_at = 0.0
+        """When it was stopped (monotonic)."""
         self._before: dict[int, Any] = {}
         console = Console(stderr=True, soft_wrap=True)
         columns = (bars.BarColumn(), bars.TextColumn("{task.fields[told]}"), bars.TimeElapsedColumn())
@@ -152,5 +157,9 @@ class Deeds:
             self._bar.console.print(line, markup=False, highlight=False)
 
     def _stopped_by(self, number: int, _frame: FrameType | None) -> None:
-        self._stop.set()
-        signal.signal(number, self._before[number])
+        if not self.stopped:
+            self._stop.set()
+            self._stopped_at = time.monotonic()
+        elif time.monotonic() - self._stopped_at > SAME_ORDER:
+            signal.signal(number, self._before[number])
+            signal.raise_signal(number)

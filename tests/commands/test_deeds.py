@@ -170,14 +170,23 @@ def test_a_pile_is_no_larger_than_a_tenth_of_a_second() -> None:
     assert [most(rate) for rate in (0.5, 5, 20, 1000)] == [1, 1, 2, 100]
 
 
-def test_the_second_ctrl_c_ends_the_program() -> None:
+def test_the_second_ctrl_c_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     before: Callable[..., Any] | int | None = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr("runner.commands.deeds.SAME_ORDER", -1.0)
     with Deeds("replayed") as deeds:
         signal.raise_signal(signal.SIGINT)
         assert (deeds.stopped, deeds.looks_on()) == (True, False)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_signal_that_comes_twice_at_once_is_one() -> None:
+    """`timeout` signals the process and its group."""
+    with Deeds("replayed") as deeds:
+        for _ in range(2):
+            signal.raise_signal(signal.SIGINT)
+    assert deeds.stopped
 
 
 def test_the_summary_says_what_was_done_and_what_stays() -> None:
