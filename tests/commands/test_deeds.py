@@ -140,6 +140,7 @@ def test_when_the_broker_is_lost_it_says_how_far_it_came_and_how_to_go_on(
     done = len(ids(place, "orders"))
     assert (process.returncode, told) == (1, "")
     assert complaint.startswith("runner: ")
+    assert "(320, " not in complaint, "as pika writes it"
     [[count, in_hand]] = re.findall(
         r"; before that: replayed (\d+) dead letters(?:; (m\d{3} was|\d more were) in hand, and may be done too)?;"
         r" the same command goes on with the others\n$",

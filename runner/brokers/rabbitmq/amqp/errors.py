@@ -31,7 +31,7 @@ _REFUSALS = (
 
 def explain(error: BaseException | str) -> str:
     """What pika's error means, in words for an operator; never with credentials."""
-    if isinstance(error, pika.exceptions.ConnectionClosed):
+    if isinstance(error, pika.exceptions.ConnectionClosed | pika.exceptions.ChannelClosed):
         return f"{error.reply_text} ({error.reply_code})"
     told = _told(error)
     if told is not None and (limit := _LIMIT.search(told[1])):

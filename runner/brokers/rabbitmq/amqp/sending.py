@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner.brokers.rabbitmq.amqp.channel import Channel
+from runner.brokers.rabbitmq.amqp.errors import explain
 from runner.brokers.rabbitmq.amqp.fields import Properties
 from runner.brokers.rabbitmq.amqp.frames import content_frames, publish_frame
 from runner.brokers.rabbitmq.amqp.link import Link
@@ -69,4 +70,4 @@ class Sender:
         self._refusal = UNROUTABLE
 
     def _closed(self, error: BaseException) -> None:
-        self._channel, self._why = None, str(error)
+        self._channel, self._why = None, explain(error)
