@@ -10,10 +10,11 @@
     live.py      the live stream: figures to every browser that looks, bounded
     overview.py  the first page: graph.py draws the pipeline, as layout.py lays it out
     queue.py     the page of a queue and its stage
+    waiting.py   messages that wait on one: looked at, cancelled, drained
     message.py   what became of a message
     pausing.py   pauses a stage, and resumes it
     dead.py      dead letters, to look at; chosen.py says which are meant
-    deeds.py     replays and drops them; jobs.py does what takes longer
+    deeds.py     replays and drops them; jobs.py does what takes longer, here and in waiting.py
     edit.py      edits the body of one
     trail.py     the audit trail
     mailbox.py   the development mailbox

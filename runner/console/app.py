@@ -11,7 +11,21 @@ from datetime import UTC, datetime
 from flask import Flask, Response, render_template
 from werkzeug.exceptions import HTTPException
 
-from runner.console import dead, deeds, edit, file, guard, mailbox, message, metrics, overview, pausing, queue, trail
+from runner.console import (
+    dead,
+    deeds,
+    edit,
+    file,
+    guard,
+    mailbox,
+    message,
+    metrics,
+    overview,
+    pausing,
+    queue,
+    trail,
+    waiting,
+)
 from runner.console.access import Access
 from runner.console.figures import Figures
 from runner.console.run import Run
@@ -39,12 +53,12 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-PAGES = (overview, queue, pausing, message, dead, deeds, edit, mailbox, trail, file, metrics)
+PAGES = (overview, queue, waiting, pausing, message, dead, deeds, edit, mailbox, trail, file, metrics)
 """Each adds its own views: `add(app, run)`."""
 
 
 NAVIGATION = (
-    ("overview", "Pipeline", ("overview", "queue", "pause")),
+    ("overview", "Pipeline", ("overview", "queue", "pause", "waiting", "peek", "waiting_plan")),
     ("messages", "Messages", ("messages", "message")),
     ("dead", "Dead letters", ("dead", "letter", "reveal", "plan", "job", "edit", "edited")),
     ("mails", "Mailbox", ("mails", "mail")),

@@ -22,9 +22,12 @@ from runner.message import is_usable, root_id
 from runner.opening import reveal as opened
 from runner.opening import sealed_fields
 from runner.operations import found
+from runner.validation.schema import Schema
 
 MOST_OF_ONE = 20
 """Dead letters of one id that are shown."""
+LONGEST = 50_000
+"""Characters of a body that are shown."""
 PATIENCE = 15.0
 """Seconds that a page waits until another one has looked at them. It holds one of the console's few threads."""
 _LOOKING = threading.Lock()
@@ -62,19 +65,19 @@ def add(app: Flask, run: Run) -> None:
             letters = letters_of(run, queue, id)
         sealed = sealed_fields(letters[0]) if run.loaded.sealer is not None and person().may("revealer") else []
         told = {"sealed": sealed, "remembered": run.ledger is not None and is_usable(id), "root": root_id(id)}
-        bodies = [_body(run, one) for one in letters]
+        bodies = [body_for_people(one, run.loaded.schemas.get(one.queue)) for one in letters]
         return render_template("letter.html", letters=list(zip(letters, bodies, strict=True)), choice=choice, **told)
 
 
 @contextmanager
 def looking() -> Iterator[None]:
-    """One page at a time looks at the dead letters. What keeps it from that is an answer."""
+    """One page at a time looks at dead letters, or at what waits. What keeps it from that is an answer."""
     if not _LOOKING.acquire(timeout=PATIENCE):
-        abort(503, "Another page still looks at the dead letters. Reload this one to try again.")
+        abort(503, "Another page still looks at messages. Reload this one to try again.")
     try:
         yield
     except RunnerError as error:
-        abort(503, f"The dead letters can't be looked at: {error}. Reload the page to try again.")
+        abort(503, f"The messages can't be looked at: {error}. Reload the page to try again.")
     finally:
         _LOOKING.release()
 
@@ -88,7 +91,9 @@ def letters_of(run: Run, queue: str, id: str) -> list[DeadLetter]:
     return letters
 
 
-def _body(run: Run, letter: DeadLetter) -> str:
+def body_for_people(letter: DeadLetter, schema: Schema | None) -> str:
+    """As far as it may be shown, and a browser can bear it."""
     if letter.sealed:
         return f"(sealed as a whole: {letter.sealed})"
-    return body_of(letter, run.loaded.schemas.get(letter.queue))
+    text = body_of(letter, schema)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}\n… ({len(text):,} characters in all)"

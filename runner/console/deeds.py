@@ -10,16 +10,17 @@ from werkzeug.wrappers import Response as Answer
 
 from runner.audit import Trail
 from runner.brokers.base import Shelf
-from runner.console.chosen import read_choice
+from runner.console.chosen import Choice, read_choice
 from runner.console.dead import looking
 from runner.console.guard import need, person, reason
-from runner.console.jobs import Deed, Jobs, plan_of
+from runner.console.jobs import Deed, Look, plan_of
 from runner.console.run import Run
 from runner.deadletters import DeadLetter
 from runner.operations import Drop, Replay, found
 
 PLAN_TIME = 10.0
 """Seconds that a plan may take."""
+BUSY = "Another job is at work. Wait for its end."
 
 
 def add(app: Flask, run: Run) -> None:
@@ -27,23 +28,20 @@ def add(app: Flask, run: Run) -> None:
     deeds = _Deeds(run)
     app.add_url_rule("/dead/<any(replay, drop):deed>", "plan", deeds.plan, methods=["GET"])
     app.add_url_rule("/dead/<any(replay, drop):deed>", "begin", deeds.begin, methods=["POST"])
-    app.add_url_rule("/dead/jobs/<int:number>", "job", deeds.job, methods=["GET"])
-    app.add_url_rule("/dead/jobs/<int:number>", "stop", deeds.stop, methods=["POST"])
+    app.add_url_rule("/jobs/<int:number>", "job", deeds.job, methods=["GET"])
+    app.add_url_rule("/jobs/<int:number>", "stop", deeds.stop, methods=["POST"])
 
 
 class _Deeds:
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._jobs = Jobs()
-        run.at_end.append(self._jobs.end)
 
     def plan(self, deed: str) -> str:
         """What would happen."""
         need("operator")
         choice, to = read_choice(request.args), target(self._run, request.args.get("to", ""))
         with looking():
-            letters = found(self._run.loaded, choice.queues, choice.filter)
-            planned = plan_of(letters, self._deed(deed, None, to), seconds=PLAN_TIME)
+            planned = plan_of(self._look(choice), self._deed(deed, None, to), seconds=PLAN_TIME)
         return render_template("plan.html", deed=deed, choice=choice, to=to, plan=planned)
 
     def begin(self, deed: str) -> Answer:
@@ -54,31 +52,33 @@ class _Deeds:
         if deed == "drop" and not why:
             abort(400, "Say why they are dropped: it is written down.")
         trail = Trail(self._run.pipeline.folder, deed, why, by=person().name)
-        letters = found(self._run.loaded, choice.queues, choice.filter)
-        job = self._jobs.begin(deed, letters, self._deed(deed, trail, to))
+        job = self._run.jobs.begin(deed, self._look(choice), self._deed(deed, trail, to))
         if job is None:
-            abort(409, "Another replay or drop is at work. Wait for its end.")
+            abort(409, BUSY)
         return redirect(url_for("job", number=job.number), 303)
 
     def job(self, number: int) -> str:
         """How it goes."""
-        known = self._jobs.get(number)
+        known = self._run.jobs.get(number)
         if known is None:
             abort(404, "Nothing is known of that any more. The audit trail says what was done.")
         return render_template("job.html", job=known)
 
     def stop(self, number: int) -> Answer:
         need("operator")
-        if (known := self._jobs.get(number)) is not None:
+        if (known := self._run.jobs.get(number)) is not None:
             known.stopped = True
         return redirect(url_for("job", number=number), 303)
+
+    def _look(self, choice: Choice) -> Look:
+        return lambda goes_on: found(self._run.loaded, choice.queues, choice.filter, goes_on)
 
     def _deed(self, deed: str, trail: Trail | None, to: str) -> Deed:
         """To one dead letter; without a `trail` it only says what would happen."""
         if deed == "replay":
             return Replay(self._run.loaded, trail, to or None).one
 
-        return Drop(self._run.loaded, trail).one if trail is not None else _nothing
+        return Drop(self._run.loaded, trail).one if trail is not None else nothing
 
 
 def target(run: Run, to: str) -> str:
@@ -88,5 +88,6 @@ def target(run: Run, to: str) -> str:
     return to
 
 
-def _nothing(_on: Shelf, _letter: DeadLetter) -> str:
+def nothing(_on: Shelf, _letter: DeadLetter) -> str:
+    """A deed that only counts."""
     return ""

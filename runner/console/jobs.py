@@ -1,7 +1,7 @@
-"""What an operator has begun and that takes longer than a request: replaying and dropping.
+"""What an operator has begun and that takes longer than a request: replaying and dropping, cancelling and draining.
 
 One job runs at a time, on a thread. It lives in the console's process, whose end is its end: what it has
-in hand is finished. Left out: what is done to one dead letter (see `operations`).
+in hand is finished. Left out: what is done to one message (see `operations` and `backlog`).
 """
 
 from __future__ import annotations
@@ -30,17 +30,23 @@ END_TIMEOUT = 5.0
 
 Letters = Generator[tuple[Shelf, DeadLetter]]
 """They hold their queue until they are closed."""
+Look = Callable[[Callable[[], bool]], Letters]
+"""Finds them, as long as what it asks before each one says so."""
 Deed = Callable[[Shelf, DeadLetter], str]
 """Why a dead letter stays; empty: it has been dealt with. Raises RunnerError."""
 
 
 @dataclass(slots=True)
 class Job:
-    """One deed on many dead letters. Its thread writes, others read."""
+    """One deed on many messages. Its thread writes, others read."""
 
     number: int
     deed: str
-    """`replay` or `drop`."""
+    """`replay` or `drop`: of dead letters; `cancel` or `drain`: of messages that wait."""
+    queue: str = ""
+    """On which they wait."""
+    file: str = ""
+    """Into which they are drained."""
     done: int = 0
     stay: int = 0
     reasons: list[tuple[str, str]] = field(default_factory=list)
@@ -59,16 +65,16 @@ class Jobs:
         self._jobs: dict[int, Job] = {}
         self._lock = threading.Lock()
 
-    def begin(self, deed: str, letters: Letters, one: Deed) -> Job | None:
-        """Begin to do `one` to all `letters`; None: another job is running."""
+    def begin(self, deed: str, look: Look, one: Deed, *, queue: str = "", file: str = "") -> Job | None:
+        """Begin to do `one` to all that is found; None: another job is running."""
         with self._lock:
             if any(not job.over.is_set() for job in self._jobs.values()):
                 return None
-            job = Job(max(self._jobs, default=0) + 1, deed)
+            job = Job(max(self._jobs, default=0) + 1, deed, queue, file)
             self._jobs[job.number] = job
             while len(self._jobs) > MOST_JOBS:
                 del self._jobs[min(self._jobs)]
-        threading.Thread(target=_work, args=(job, letters, one), name=f"{deed}-{job.number}", daemon=True).start()
+        threading.Thread(target=_work, args=(job, look, one), name=f"{deed}-{job.number}", daemon=True).start()
         job.over.wait(PATIENCE)
         return job
 
@@ -95,14 +101,16 @@ class Plan:
     """Whether there are more than were looked at."""
 
 
-def plan_of(letters: Letters, one: Deed, *, seconds: float) -> Plan:
-    """What `one` would do to `letters`, as far as `seconds` allow to look. Raises RunnerError."""
+def plan_of(look: Look, one: Deed, *, seconds: float) -> Plan:
+    """What `one` would do to all that is found, as far as `seconds` allow to look. Raises RunnerError."""
     plan, deadline = Plan(), time.monotonic() + seconds
-    with closing(letters):
+
+    def goes_on() -> bool:
+        plan.partial = time.monotonic() > deadline
+        return not plan.partial
+
+    with closing(look(goes_on)) as letters:
         for on, letter in letters:
-            if time.monotonic() > deadline:
-                plan.partial = True
-                break
             if stays := one(on, letter):
                 plan.stay += 1
                 _tell(plan.reasons, letter, stays)
@@ -111,12 +119,10 @@ def plan_of(letters: Letters, one: Deed, *, seconds: float) -> Plan:
     return plan
 
 
-def _work(job: Job, letters: Letters, one: Deed) -> None:
+def _work(job: Job, look: Look, one: Deed) -> None:
     try:
-        with closing(letters):
+        with closing(look(lambda: not job.stopped)) as letters:
             for on, letter in letters:
-                if job.stopped:
-                    break
                 if stays := one(on, letter):
                     job.stay += 1
                     _tell(job.reasons, letter, stays)

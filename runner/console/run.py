@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from runner.brokers.base import Broker, Depth
 from runner.config.loader import LoadedPipeline
+from runner.console.jobs import Jobs
 from runner.errors import LedgerError
 from runner.intake.survey import Survey
 from runner.observability.snapshot import Snapshot
@@ -64,8 +65,7 @@ class Run:
         """Queue → the stage that consumes it."""
         self.ledger = _ledger_of(self.pipeline)
         """None: the pipeline has none."""
-        self.at_end: list[Callable[[], None]] = []
-        """Called before it is closed."""
+        self.jobs = Jobs()
         self._survey = Survey(broker, self.pipeline.queues)
 
     def open(self) -> None:
@@ -74,8 +74,7 @@ class Run:
             threading.Thread(target=self._open_ledger, name="ledger-open", daemon=True).start()
 
     def close(self) -> None:
-        for end in self.at_end:
-            end()
+        self.jobs.end()
         if self.ledger is not None:
             self.ledger.close()
 

@@ -123,6 +123,34 @@ def test_an_operator_pauses_a_stage_and_resumes_it(page: Page, shop: Shown) -> N
     expect(page.get_by_role("link", name="Pause…")).to_be_visible()
 
 
+def test_an_operator_cancels_one_that_waits_and_drains_the_others(page: Page, shop: Shown, tmp_path: Path) -> None:
+    shop.broker.publish([Outgoing(Destination("", "orders"), f"m{n}", b'{"n": 1}') for n in range(3)])
+    page.goto(url(shop, "/queues/orders"))
+    page.get_by_role("link", name="What waits…").click()
+    page.get_by_role("button", name="Look").click()
+    expect(page.get_by_role("heading", level=2)).to_have_text(["m0", "m1", "m2"])
+    assert findings(page) == []
+    page.get_by_role("button", name="Cancel m1…").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Cancel 1 message")
+    assert findings(page) == []
+    page.get_by_role("button", name="Cancel it").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Cancel 1 message")  # still: the reason is missing
+    page.get_by_label("Reason").fill("a test order")
+    page.get_by_role("button", name="Cancel it").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Cancelled 1 message")
+    page.get_by_role("link", name="Waiting on orders").first.click()
+    page.get_by_role("button", name="Look").click()
+    expect(page.get_by_role("heading", level=2)).to_have_text(["m0", "m2"])
+    page.get_by_role("button", name="Drain all of these…").click()
+    page.get_by_label("Reason").fill("a move")
+    page.get_by_role("button", name="Drain them").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Drained 2 messages")
+    assert findings(page) == []
+    [file] = (tmp_path / "var" / "drained").iterdir()
+    expect(page.get_by_text(f"runner queue fill var/drained/{file.name}")).to_be_visible()
+    assert shop.broker.depths(["orders"])["orders"].ready == 0
+
+
 def test_a_mail_is_shown_as_its_reader_sees_it_and_runs_nothing(page: Page, shop: Shown) -> None:
     page.goto(url(shop, "/mailbox"))
     page.get_by_role("link", name="Your order").click()
@@ -171,6 +199,7 @@ PATHS = (
     "/",
     "/queues/orders",
     "/queues/orders/pause",
+    "/queues/orders/waiting",
     "/messages",
     "/messages?what=somebody",
     "/dead",

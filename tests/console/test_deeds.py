@@ -103,7 +103,7 @@ def test_a_console_that_ends_ends_its_jobs_first(show: Show, monkeypatch: pytest
 
 
 def test_a_job_that_nobody_remembers_is_a_404(shown: Shown) -> None:
-    assert shown.ask("/dead/jobs/7").status == 404
+    assert shown.ask("/jobs/7").status == 404
 
 
 def test_a_queue_that_is_not_there_is_no_target(shown: Shown) -> None:

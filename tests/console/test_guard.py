@@ -174,5 +174,5 @@ def test_which_names_are_nobody_elses(host: str, ours: bool) -> None:
 def test_a_program_with_a_token_needs_no_seal_and_whoever_only_says_so_does(browser: Browser) -> None:
     known, basic = {"Authorization": "Bearer adas token"}, {"Authorization": "Basic YTpi"}
     form = FORM | {"Accept": "text/html"}
-    assert browser.shown.ask("/dead/jobs/1", "POST", "", form | known).status == 303
-    assert browser.shown.ask("/dead/jobs/1", "POST", "", form | basic).status == 403
+    assert browser.shown.ask("/jobs/1", "POST", "", form | known).status == 303
+    assert browser.shown.ask("/jobs/1", "POST", "", form | basic).status == 403

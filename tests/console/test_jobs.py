@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from runner.brokers.base import Shelf, Shelved
-from runner.console.jobs import MOST_REASONS, Jobs, plan_of
+from runner.console.jobs import MOST_REASONS, Jobs, Letters, Look, plan_of
 from runner.deadletters import DeadLetter, read
 from runner.errors import RunnerError
 from tests.waiting import wait_until
@@ -16,9 +17,14 @@ ON: Any = None
 """No shelf: the deeds here need none."""
 
 
-def letters(count: int) -> Generator[tuple[Shelf, DeadLetter]]:
-    for number in range(count):
-        yield ON, read("orders", Shelved(f"m{number}", b"{}", {}, 0))
+def letters(count: int) -> Look:
+    def look(goes_on: Callable[[], bool]) -> Letters:
+        for number in range(count):
+            if not goes_on():
+                return
+            yield ON, read("orders", Shelved(f"m{number}", b"{}", {}, 0))
+
+    return look
 
 
 def odd_stay(_on: Shelf, letter: DeadLetter) -> str:
@@ -70,6 +76,7 @@ def test_a_plan_counts_as_far_as_there_is_time() -> None:
     whole = plan_of(letters(10), odd_stay, seconds=30)
     assert (whole.do, whole.stay, whole.partial) == (5, 5, False)
     assert plan_of(letters(10), odd_stay, seconds=-1).partial
+    assert not plan_of(letters(0), odd_stay, seconds=-1).partial
 
 
 def test_who_looks_no_further_lets_go_of_the_queue() -> None:
@@ -78,12 +85,24 @@ def test_who_looks_no_further_lets_go_of_the_queue() -> None:
     def fail(_on: Shelf, _letter: DeadLetter) -> str:
         raise RunnerError("the broker is away")
 
-    planned, failed = letters(10), letters(10)
-    plan_of(planned, odd_stay, seconds=-1)
-    job = Jobs().begin("drop", failed, fail)
+    let_go: list[str] = []
+
+    def looked(who: str) -> Look:
+        def look(goes_on: Callable[[], bool]) -> Letters:
+            try:
+                yield from letters(10)(goes_on)
+            finally:
+                let_go.append(who)
+
+        return look
+
+    plan_of(looked("plan"), odd_stay, seconds=-1)
+    with suppress(RunnerError):
+        plan_of(looked("broken plan"), fail, seconds=30)
+    job = Jobs().begin("drop", looked("job"), fail)
     assert job is not None
     assert job.over.wait(30)
-    assert list(planned) == list(failed) == []
+    assert let_go == ["plan", "broken plan", "job"]
 
 
 def test_the_end_waits_for_what_is_in_hand_and_begins_nothing_more() -> None:
