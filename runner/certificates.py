@@ -13,9 +13,12 @@ from typing import Literal, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from runner.pipeline import Tls
 
+CURVES = ("secp256r1", "secp384r1")
+"""Those that granian serves; others end its process."""
 WARN_BEFORE = timedelta(days=14)
 
 
@@ -92,11 +95,16 @@ def _key(path: Path) -> object:
     """The public half of the key."""
     text = _read(path, "key")
     try:
-        return serialization.load_pem_private_key(text, None).public_key()
+        key = serialization.load_pem_private_key(text, None)
     except TypeError:
         raise _Unusable("key", f"{path.name} is encrypted; store it without a password, and with mode 600") from None
     except Exception:  # noqa: BLE001 - ValueError, UnsupportedAlgorithm, …
         raise _Unusable("key", f"{path.name} has no private key in PEM form") from None
+    curve = key.curve.name if isinstance(key, ec.EllipticCurvePrivateKey) else ""
+    if not isinstance(key, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey) and curve not in CURVES:
+        kinds = "ECDSA on P-256 or P-384, Ed25519, or RSA"
+        raise _Unusable("key", f"{path.name} is a key of a kind that can't be served; use {kinds}")
+    return key.public_key()
 
 
 def _read(path: Path, where: Literal["certificate", "key"]) -> bytes:

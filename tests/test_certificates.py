@@ -18,9 +18,16 @@ from runner.pipeline import Tls
 DAY = timedelta(days=1)
 
 
-def made(folder: Path, *, begins: timedelta = -DAY, ends: timedelta = 90 * DAY, password: bytes = b"") -> Tls:
+def made(
+    folder: Path,
+    *,
+    begins: timedelta = -DAY,
+    ends: timedelta = 90 * DAY,
+    password: bytes = b"",
+    curve: ec.EllipticCurve | None = None,
+) -> Tls:
     """A certificate of localhost and its key, in `folder`."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = ec.generate_private_key(curve or ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
@@ -72,6 +79,14 @@ def test_a_key_of_another_certificate_is_said_to_be_one(tmp_path: Path) -> None:
 
 def test_a_key_with_a_password_is_said_to_have_one(tmp_path: Path) -> None:
     assert said(made(tmp_path, password=b"secret"))[0][1].startswith("key.pem is encrypted; store it without")
+
+
+def test_a_key_that_cannot_be_served_is_an_error_before_it_ends_the_process(tmp_path: Path) -> None:
+    for curve in (ec.SECP521R1(), ec.SECP256K1()):
+        [(where, message, serious)] = said(made(tmp_path, curve=curve))
+        assert (where, serious) == ("key", True)
+        assert message.startswith("key.pem is a key of a kind that can't be served; use ECDSA on P-256 or P-384")
+    assert said(made(tmp_path, curve=ec.SECP384R1())) == []
 
 
 def test_a_certificate_out_of_its_time_is_an_error_and_one_that_soon_will_be_a_warning(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ One process is enough for a few people. Left out: what is answered (see `rsgi`).
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -21,9 +22,11 @@ from runner.config.loader import LoadedPipeline
 from runner.console.rsgi import Application
 from runner.console.run import Run
 from runner.intake.health import HealthViews
-from runner.intake.serving import LONGEST_HEADER, SILENT, encrypted
+from runner.intake.serving import LONGEST_HEADER, LOOK_EVERY, SILENT, encrypted, read_again, rotation_of
 from runner.observability.snapshot import Snapshot
-from runner.pipeline import Console
+from runner.pipeline import Console, Tls
+
+log = logging.getLogger("runner.console")
 
 BACKLOG = 128
 """Connections that may wait to be accepted."""
@@ -52,10 +55,35 @@ class ConsoleServer(Server):
             log_dictconfig=SILENT,
         )
         self._listener = listener
+        self._answer = application.__rsgi__
+        """What a second worker calls: without the beginning of an application, which it has behind it."""
+
+    async def follow_certificate(self, tls: Tls) -> None:
+        """Take new files when they come, for as long as it serves."""
+        rotation = rotation_of(tls, "console: tls", log)
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            if rotation.due():
+                self._exchange(tls)
+
+    def _exchange(self, tls: Tls) -> None:
+        """A second worker of granian takes new connections from the same socket; the first one ends what it has."""
+        read_again(self, tls)
+        self._init_shared_socket()
+        [old] = self.wrks
+        new: Any = self._spawn_worker(0, self._spawn_rsgi_worker, self._answer)
+        new.start()
+        self.wrks[:] = [new]
+        old.terminate()  # type: ignore[no-untyped-call]
+        log.info("console: tls: the new certificate is in use")
 
     def _init_shared_socket(self) -> None:
         holder: Any = SocketHolder  # whose types leave its arguments out
-        self._shd = holder(self._listener.detach(), False, BACKLOG)
+        self._shd = holder(self._listener.dup().detach(), False, BACKLOG)  # a worker that ends closes its own
+
+    def stop(self) -> None:
+        super().stop()  # type: ignore[no-untyped-call]
+        self._listener.close()
 
 
 class Served:
@@ -104,8 +132,15 @@ class Served:
     def _serve(self) -> None:
         asyncio.run(self._until_ended())
 
+    def _following(self) -> asyncio.Future[None] | None:
+        tls = self._run.console.tls
+        return None if tls is None else asyncio.ensure_future(self._server.follow_certificate(tls))
+
     async def _until_ended(self) -> None:
         serving = asyncio.ensure_future(self._server.serve())
+        following = self._following()
         await self._application.ended()
-        self._server.stop()  # type: ignore[no-untyped-call]
+        if following is not None:
+            following.cancel()
+        self._server.stop()
         await asyncio.wait([serving], timeout=END_TIMEOUT)

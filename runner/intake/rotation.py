@@ -10,15 +10,13 @@ import logging
 from runner.certificates import faults_of, stamp_of
 from runner.pipeline import Tls
 
-log = logging.getLogger("runner.intake")
-
 
 class Rotation:
     """The files of one listener, which has read them just now. What has changed is judged when it has stayed the
-    same between two looks: two files are seldom exchanged at once."""
+    same between two looks: two files are seldom exchanged at once. `where` begins what `log` says of them."""
 
-    def __init__(self, tls: Tls) -> None:
-        self._tls = tls
+    def __init__(self, tls: Tls, where: str, log: logging.Logger) -> None:
+        self._tls, self._where, self._log = tls, where, log
         self._judged = self._seen = stamp_of(tls)
 
     def due(self) -> bool:
@@ -30,8 +28,9 @@ class Rotation:
         faults = faults_of(self._tls)
         for fault in faults:
             if not fault.serious:
-                log.warning("http: tls: %s", fault.message)
+                self._log.warning("%s: %s", self._where, fault.message)
         serious = [fault.message for fault in faults if fault.serious]
         if serious:
-            log.error("http: tls: the new files are of no use, and the certificate stays the old one: %s", serious[0])
+            problem = "the new files are of no use, and the certificate stays the old one"
+            self._log.error("%s: %s: %s", self._where, problem, serious[0])
         return not serious

@@ -28,6 +28,7 @@ from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.net import SocketHolder
 from granian.server import MPServer
+from granian.server.common import AbstractServer
 from werkzeug.wrappers import Response
 
 from runner.brokers.base import Broker
@@ -124,12 +125,13 @@ class IntakeServer(MPServer):
         """Where a process that has a successor tells that it takes no more connections, and where that is read."""
         self._patience = 3 * http.request_timeout + http.confirm_timeout
         """Seconds that a predecessor may take: idle connections, then a header, a body, and an answer."""
-        self._rotation = None if http.tls is None else rotation_of(http.tls)
+        self._tls, self._rotation = http.tls, None if http.tls is None else rotation_of(http.tls, "http: tls", log)
         look = None if self._rotation is None else self._look
         self.main_loop_interrupt = Interrupt(look)  # type: ignore[assignment]  # granian needs no more of one
 
     def _look(self) -> bool:
-        if self._rotation is not None and self._rotation.due():
+        if self._tls is not None and self._rotation is not None and self._rotation.due():
+            read_again(self, self._tls)
             self.reload_signal = True
         return self.reload_signal
 
@@ -327,10 +329,16 @@ def encrypted(tls: Tls | None) -> dict[str, Any]:
     return {"ssl_cert": tls.certificate, "ssl_key": tls.key, "ssl_protocol_min": SSLProtocols.tls12}
 
 
-def rotation_of(tls: Tls) -> Rotation:
+def read_again(server: AbstractServer[Any], tls: Tls) -> None:
+    """Let the next process or worker of granian have the certificate that is there now: granian has followed
+    symbolic links, such as those of certbot and Kubernetes, to the former files. Raises OSError."""
+    server.build_ssl_context(tls.certificate, tls.key, None, SSLProtocols.tls12, None, [], client_verify=False)
+
+
+def rotation_of(tls: Tls, where: str, log: logging.Logger) -> Rotation:
     from runner.intake.rotation import Rotation  # which HTTP without TLS doesn't need
 
-    return Rotation(tls)
+    return Rotation(tls, where, log)
 
 
 def encrypted_by(tls: Tls) -> ssl.SSLContext:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import socket
 import ssl
 import urllib.request
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
 
 from tests.certificates import Certificate
 from tests.console.conftest import PIPELINE, Show, Shown
-from tests.waiting import wait_until
+from tests.intake.test_rotation import linked
+from tests.waiting import TIMEOUT, wait_until
 
 
 def test_what_is_started_takes_requests_and_what_is_stopped_takes_none(shown: Shown) -> None:
@@ -29,6 +34,64 @@ def test_with_a_certificate_it_speaks_https_and_so_does_its_cookie(show: Show, c
     with urllib.request.urlopen(f"https://localhost:{shown.port}/", timeout=30, context=context) as answer:
         assert answer.status == 200
         assert "; Secure; " in answer.headers["Set-Cookie"]
+
+
+def shown_with(folder: Path, show: Show) -> Shown:
+    tls = f'tls: {{certificate: "{folder / "now" / "cert.pem"}", key: "{folder / "now" / "key.pem"}"}}'
+    return show(PIPELINE.replace('console: {listen: "127.0.0.1:0"}', f'console: {{listen: "127.0.0.1:0", {tls}}}'))
+
+
+def connected(shown: Shown, certificate: Path) -> ssl.SSLSocket:
+    """By whoever trusts this one."""
+    context = ssl.create_default_context(cafile=certificate)
+    plain = socket.create_connection(("127.0.0.1", shown.port), TIMEOUT)
+    return context.wrap_socket(plain, server_hostname="localhost")
+
+
+def trusts(shown: Shown, certificate: Path) -> bool:
+    with suppress(ssl.SSLError, ConnectionError), connected(shown, certificate):
+        return True
+    return False
+
+
+def status(connection: ssl.SSLSocket, path: str) -> bytes:
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    return connection.recv(4096).partition(b"\r\n")[0]
+
+
+def test_a_new_certificate_is_taken_while_browsers_look(
+    show: Show, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "runner.console")
+    linked(tmp_path, "one")
+    shown = shown_with(tmp_path, show)
+    before = tmp_path / "one" / "cert.pem"
+    with connected(shown, before) as stream, connected(shown, before) as idle:
+        assert status(stream, "/live") == b"HTTP/1.1 200 OK"
+        for name in ("two", "three"):
+            linked(tmp_path, name)
+            after = tmp_path / name / "cert.pem"
+            wait_until(lambda: trusts(shown, after) and not trusts(shown, before))  # noqa: B023
+            with connected(shown, after) as connection:
+                assert status(connection, "/health/live") == b"HTTP/1.1 200 OK"
+            before = after
+        while b'"at"' not in stream.recv(65536):
+            pass
+        idle.close()
+    assert caplog.messages.count("console: tls: the new certificate is in use") == 2
+    shown.served.stop()
+    with pytest.raises(ConnectionError):
+        connected(shown, before)
+
+
+def test_new_files_that_are_of_no_use_change_nothing_and_are_named(
+    show: Show, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    linked(tmp_path, "one")
+    shown = shown_with(tmp_path, show)
+    (tmp_path / "one" / "key.pem").write_text("nonsense")
+    wait_until(lambda: "the certificate stays the old one: key.pem has no private key in PEM form" in caplog.text)
+    assert trusts(shown, tmp_path / "one" / "cert.pem")
 
 
 def test_it_is_reached_by_ipv6_as_well(show: Show) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -202,9 +204,35 @@ def test_however_many_begin_no_handshake_a_request_is_answered(program: Program)
         program.stop()
 
 
+def test_a_symbolic_link_that_is_turned_is_followed(tmp_path: Path) -> None:
+    """As by certbot and Kubernetes."""
+    linked(tmp_path, "one")
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).symlink_to(Path("now") / name)
+    program = Program(tmp_path, "embedded:broker.db", PIPELINE.replace("MOST", "1000"))
+    program.start()
+    try:
+        shown = serial(program)
+        linked(tmp_path, "two")
+        shutil.rmtree(tmp_path / "one")
+        wait_until(lambda: "the new certificate is in use" in program.log)
+        wait_until(lambda: serial(program) != shown)
+        assert posted(connected(program)) == 202
+    finally:
+        program.stop()
+
+
+def linked(folder: Path, name: str) -> None:
+    """Make a certificate in another folder, and let the link `now` lead there."""
+    (folder / name).mkdir()
+    made(folder / name)
+    (folder / "next").symlink_to(name)
+    (folder / "next").rename(folder / "now")
+
+
 def test_files_in_the_middle_of_an_exchange_are_not_judged(tmp_path: Path) -> None:
     files = made(tmp_path)
-    rotation = Rotation(files)
+    rotation = Rotation(files, "http: tls", logging.getLogger("test"))
     assert not rotation.due()
     made(tmp_path)
     assert not rotation.due(), "they have just changed"
