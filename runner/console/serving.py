@@ -16,13 +16,16 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.net import SocketHolder
 from granian.server.embed import Server
+from werkzeug.wrappers import Response
 
 from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.console.rsgi import Application
 from runner.console.run import Run
 from runner.intake.health import HealthViews
-from runner.intake.serving import LONGEST_HEADER, LOOK_EVERY, SILENT, encrypted, read_again, rotation_of
+from runner.intake.problems import come_again
+from runner.intake.reserve import Reserve, open_files
+from runner.intake.serving import LONGEST_HEADER, LOOK_EVERY, SILENT, encrypted, encrypted_by, read_again, rotation_of
 from runner.observability.snapshot import Snapshot
 from runner.pipeline import Console, Tls
 
@@ -55,6 +58,7 @@ class ConsoleServer(Server):
             log_dictconfig=SILENT,
         )
         self._listener = listener
+        self._context = None if console.tls is None else encrypted_by(console.tls)
         self._answer = application.__rsgi__
         """What a second worker calls: without the beginning of an application, which it has behind it."""
 
@@ -69,6 +73,8 @@ class ConsoleServer(Server):
     def _exchange(self, tls: Tls) -> None:
         """A second worker of granian takes new connections from the same socket; the first one ends what it has."""
         read_again(self, tls)
+        assert self._context is not None
+        self._context.load_cert_chain(tls.certificate, tls.key)
         self._init_shared_socket()
         [old] = self.wrks
         new: Any = self._spawn_worker(0, self._spawn_rsgi_worker, self._answer)
@@ -80,6 +86,16 @@ class ConsoleServer(Server):
     def _init_shared_socket(self) -> None:
         holder: Any = SocketHolder  # whose types leave its arguments out
         self._shd = holder(self._listener.dup().detach(), False, BACKLOG)  # a worker that ends closes its own
+
+    def reserve(self, health: HealthViews) -> Reserve:
+        """What answers for health while strangers have taken all connections."""
+        others = open_files()
+
+        def answer(method: str, path: str) -> Response:
+            view = health.views.get(path) if method in ("GET", "HEAD") else None
+            return view() if view is not None else come_again(f"{CONNECTIONS} connections are open; try again later")
+
+        return Reserve(self._listener, answer, lambda: open_files() - others >= CONNECTIONS, self._context)
 
     def stop(self) -> None:
         super().stop()  # type: ignore[no-untyped-call]
@@ -102,8 +118,10 @@ class Served:
         """`needed` are the queues that this run works with; `processes` tells of each whether it is up,
         and `snapshot` what they have counted."""
         self._run = Run(loaded, console, broker, processes, snapshot)
-        self._application = Application(self._run, HealthViews(loaded, broker, needed, self._run.down))
+        health = HealthViews(loaded, broker, needed, self._run.down)
+        self._application = Application(self._run, health)
         self._server = ConsoleServer(console, listener, self._application)
+        self._reserve = self._server.reserve(health)
         self._thread = threading.Thread(target=self._serve, name="console", daemon=True)
 
     def start(self) -> None:
@@ -111,6 +129,7 @@ class Served:
         self._run.open()
         self._thread.start()
         self._application.serving.wait()
+        self._reserve.start()
 
     @property
     def ready(self) -> bool:
@@ -125,6 +144,7 @@ class Served:
     def stop(self) -> None:
         """End the streams, so that browsers know at once, and take nothing more."""
         if self._thread.is_alive():
+            self._reserve.stop()
             self._application.end()
             self._thread.join(END_TIMEOUT)
             self._run.close()

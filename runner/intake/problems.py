@@ -143,12 +143,12 @@ def slow(http: Http) -> ProblemResponse:
 
 def stopping() -> ProblemResponse:
     """The answer to a request that hasn't arrived when the intake stops."""
-    return _come_again("the intake is stopping; send it again")
+    return come_again("the intake is stopping; send it again")
 
 
 def crowded(connections: int) -> ProblemResponse:
     """The answer to a request on a connection beyond the limit."""
-    return _come_again(f"the intake has {connections} connections, and takes no more; send it again later")
+    return come_again(f"the intake has {connections} connections, and takes no more; send it again later")
 
 
 def stuck() -> ProblemResponse:
@@ -156,7 +156,8 @@ def stuck() -> ProblemResponse:
     return problem(503, "the intake's event loop is stuck")
 
 
-def _come_again(detail: str) -> ProblemResponse:
+def come_again(detail: str) -> ProblemResponse:
+    """503 on a connection that ends with it."""
     return problem(503, detail, headers={"Retry-After": str(RETRY_AFTER), "Connection": "close"})
 
 

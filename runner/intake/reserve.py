@@ -66,10 +66,23 @@ class Reserve:
         self._threads = ThreadPoolExecutor(RESERVED, thread_name_prefix="health")
         self._talks: dict[asyncio.Task[None], None] = {}
         """The oldest first."""
+        self._started = threading.Event()
 
     def start(self) -> None:
         self._listener.setblocking(False)
-        threading.Thread(target=asyncio.run, args=(self._serve(),), name="health", daemon=True).start()
+        threading.Thread(target=asyncio.run, args=(self._serve_until_ended(),), name="health", daemon=True).start()
+        self._started.wait()
+
+    def stop(self) -> None:
+        """Take no more, before the listener is closed. For other threads."""
+        self._loop.call_soon_threadsafe(self._serving.cancel)
+
+    async def _serve_until_ended(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._serving = self._loop.create_task(self._serve())
+        self._started.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._serving
 
     async def _serve(self) -> None:
         while self._listener.fileno() >= 0:
@@ -90,7 +103,10 @@ class Reserve:
             waiting.set_result(None)
 
         loop.add_reader(self._listener, come)
-        await waiting
+        try:
+            await waiting
+        finally:
+            loop.remove_reader(self._listener)
 
     def _accept(self) -> bool:
         """Whether more may be waiting."""

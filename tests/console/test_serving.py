@@ -5,11 +5,12 @@ from __future__ import annotations
 import socket
 import ssl
 import urllib.request
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
+from runner.console.serving import CONNECTIONS
 from tests.certificates import Certificate
 from tests.console.conftest import PIPELINE, Show, Shown
 from tests.intake.test_rotation import linked
@@ -34,6 +35,19 @@ def test_with_a_certificate_it_speaks_https_and_so_does_its_cookie(show: Show, c
     with urllib.request.urlopen(f"https://localhost:{shown.port}/", timeout=30, context=context) as answer:
         assert answer.status == 200
         assert "; Secure; " in answer.headers["Set-Cookie"]
+
+
+def test_however_many_strangers_begin_a_request_health_is_answered(shown: Shown) -> None:
+    wait_until(lambda: shown.ask("/health/ready").status == 200)
+    with ExitStack() as strangers:
+        for _ in range(CONNECTIONS + 20):
+            stranger = strangers.enter_context(socket.create_connection(("127.0.0.1", shown.port), TIMEOUT))
+            stranger.sendall(b"GET / HT")
+        assert shown.ask("/health/live").status == 200
+        assert shown.ask("/health/ready").status == 200
+        answer = shown.ask("/")
+        assert (answer.status, "connections are open; try again later" in answer.body) == (503, True)
+    wait_until(lambda: shown.ask("/").status == 200)
 
 
 def shown_with(folder: Path, show: Show) -> Shown:
@@ -78,6 +92,11 @@ def test_a_new_certificate_is_taken_while_browsers_look(
         while b'"at"' not in stream.recv(65536):
             pass
         idle.close()
+    with ExitStack() as strangers:
+        for _ in range(CONNECTIONS):
+            strangers.enter_context(connected(shown, before))
+        with connected(shown, before) as connection:  # which granian has no room for
+            assert status(connection, "/health/live") == b"HTTP/1.1 200 OK"
     assert caplog.messages.count("console: tls: the new certificate is in use") == 2
     shown.served.stop()
     with pytest.raises(ConnectionError):
