@@ -1,7 +1,8 @@
 """The live stream: the figures that change, to every browser that looks (Server-Sent Events).
 
 They are made once for all who look, and not at all while nobody does. Whoever reads too slowly misses
-steps, and gets all figures the next time: nothing piles up. Left out: what the figures are.
+steps, and gets all figures the next time; whoever reads nothing is let go by the socket (see
+`processes.listeners`). Left out: what the figures are.
 """
 
 from __future__ import annotations

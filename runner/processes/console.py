@@ -12,7 +12,7 @@ from runner.observability import observers
 from runner.pipeline import Console
 from runner.ports import listening
 from runner.processes.child import Supervision, nap, rest
-from runner.processes.listeners import Listeners
+from runner.processes.listeners import UNREAD, Listeners
 from runner.processes.parts import Parts
 from runner.topology import plan
 
@@ -64,7 +64,7 @@ def _taken_over(console: Console, supervision: Supervision) -> socket.socket:
     told = False
     while True:
         try:
-            return listening(console.listen, "console: listen", "CONSOLE")
+            return listening(console.listen, "console: listen", "CONSOLE", unread=UNREAD)
         except StartError as error:
             if not told:
                 log.warning("no console for now: %s", error)

@@ -17,6 +17,8 @@ from runner.pipeline import Address
 from runner.ports import listening
 from runner.processes.parts import Parts
 
+UNREAD = 30.0
+"""Seconds for which a browser may read nothing of what it follows: granian keeps all of it."""
 _all: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 """The listening sockets of this process, whatever they are for."""
 
@@ -118,7 +120,7 @@ def _wanted(parts: Parts) -> dict[str, _Wanted]:
     if parts.health is not None:
         wanted["health"] = _Wanted(parts.health.listen, "health: listen")
     if parts.console is not None:
-        wanted["console"] = _Wanted(parts.console.listen, "console: listen", "CONSOLE")
+        wanted["console"] = _Wanted(parts.console.listen, "console: listen", "CONSOLE", UNREAD)
     if parts.intake is not None:
         wanted["intake"] = _Wanted(parts.intake.listen, "http: listen", "LISTEN", parts.intake.request_timeout)
     return wanted

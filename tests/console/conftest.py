@@ -40,11 +40,11 @@ class Answer(NamedTuple):
 class Shown:
     """A console, and what it is the console of."""
 
-    def __init__(self, pipeline: LoadedPipeline, broker: Broker) -> None:
+    def __init__(self, pipeline: LoadedPipeline, broker: Broker, unread: float) -> None:
         assert pipeline.pipeline.console is not None
         self.loaded, self.broker = pipeline, broker
         self.processes = {"worker": True}
-        listener = listening(pipeline.pipeline.console.listen, "console: listen")
+        listener = listening(pipeline.pipeline.console.listen, "console: listen", unread=unread)
         self.port: int = listener.getsockname()[1]
         self.console: Console = pipeline.pipeline.console
         self.served = self._served(listener)
@@ -78,10 +78,10 @@ def show(tmp_path: Path) -> Iterator[Show]:
     """Serve the console of a pipeline; all of them are stopped afterwards."""
     served: list[Shown] = []
 
-    def make(text: str = PIPELINE, schemas: Mapping[str, object] | None = None) -> Shown:
+    def make(text: str = PIPELINE, schemas: Mapping[str, object] | None = None, unread: float = 0.0) -> Shown:
         pipeline = loaded(tmp_path, text, schemas)
         broker = connect(pipeline.pipeline, "console")
-        served.append(Shown(pipeline, broker))
+        served.append(Shown(pipeline, broker, unread))
         served[-1].served.start()
         broker.start(plan(pipeline.pipeline))
         return served[-1]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import re
 from urllib.parse import urlencode
 
 import pytest
 
 from runner.console.access import hash_of
-from runner.console.guard import is_own_name
+from runner.console.guard import UNSEALED, is_own_name
 from tests.console.conftest import PIPELINE, Answer, Show, Shown
 
 TOKENS = f"""
@@ -17,6 +18,7 @@ TOKENS = f"""
         bob: {{hash: "{hash_of("bobs token")}"}}
 """
 ASKING = PIPELINE.replace('console: {listen: "127.0.0.1:0"}', 'console:\n      listen: "127.0.0.1:0"' + TOKENS)
+EVERYTHING = ASKING + '    mailbox: {listen: "127.0.0.1:0", folder: mails}\n    ledger: sqlite:ledger.db\n'
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -176,3 +178,48 @@ def test_a_program_with_a_token_needs_no_seal_and_whoever_only_says_so_does(brow
     form = FORM | {"Accept": "text/html"}
     assert browser.shown.ask("/jobs/1", "POST", "", form | known).status == 303
     assert browser.shown.ask("/jobs/1", "POST", "", form | basic).status == 403
+
+
+SAMPLE = {"name": "orders", "queue": "orders"} | dict.fromkeys(("id", "which", "number", "filename", "deed"), "1")
+OPEN = {"/log-in", "/log-out", "/static/<path:filename>"}
+"""What anybody may ask for. A log-out ends only one's own session."""
+
+
+def routes(shown: Shown, *methods: str) -> list[tuple[str, str]]:
+    """Every route of the console, with an address of it."""
+    found = []
+    for rule in shown.served._application._flask.url_map.iter_rules():
+        values = {name: SAMPLE[name] for name in rule.arguments}
+        if "deed" in values:
+            values["deed"] = "cancel" if "waiting" in rule.rule else "drop"
+        _, address = rule.build(values) or ("", "")
+        found += [(method, address) for method in methods if method in (rule.methods or ()) and rule.rule not in OPEN]
+    return found
+
+
+def test_every_route_asks_who_it_is(show: Show) -> None:
+    shown = show(EVERYTHING)
+    asked = routes(shown, "GET", "POST")
+    assert len(asked) > 25
+    for method, address in asked:
+        form = FORM if method == "POST" else {}
+        assert shown.ask(address, method, "reason=x", form).status in (401, 403), address
+
+
+def test_a_viewer_changes_nothing_by_any_route(show: Show) -> None:
+    shown = show(EVERYTHING)
+    viewer = Browser(shown)
+    viewer.log_in("bobs token")
+    seal = viewer.seal("/")
+    changes = routes(shown, "POST")
+    assert len(changes) >= 9
+    for _, address in changes:
+        assert viewer.post(address, seal, {"reason": "x", "field": "x"}).status == 403, address
+
+
+def test_no_route_that_changes_something_takes_a_form_without_the_seal(show: Show) -> None:
+    shown = show(EVERYTHING)
+    operator = Browser(shown)
+    operator.log_in("adas token")
+    for _, address in routes(shown, "POST"):
+        assert UNSEALED in html.unescape(operator.post(address, "0" * 64, {"reason": "x"}).body), address

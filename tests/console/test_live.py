@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 from collections.abc import Iterator
@@ -139,6 +140,21 @@ def test_one_who_does_not_read_holds_up_nobody(shown: Shown) -> None:
     with streaming(shown), streaming(shown) as other:
         for _ in range(3):
             other.next()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the system can't end such connections")
+def test_one_who_reads_nothing_is_let_go_or_all_would_pile_up(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = itertools.count()
+
+    def many(_run: Run, _history: History) -> Figures:
+        return {f"figure {n}": str(next(noise)) for n in range(50_000)}
+
+    monkeypatch.setattr(live, "EVERY", 0.01)
+    monkeypatch.setattr(rsgi, "figures_of", many)
+    shown = show(unread=0.5)
+    with streaming(shown):
+        wait_until(lambda: shown.served.looking == 1)
+        wait_until(lambda: shown.served.looking == 0)
 
 
 def test_more_than_may_look_are_refused(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:

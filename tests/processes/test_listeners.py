@@ -33,6 +33,15 @@ def answers(port: int) -> bool:
     return True
 
 
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the system can't end such connections")
+def test_a_browser_that_reads_nothing_is_let_go() -> None:
+    listeners = Listeners.opened(Parts(None, None, (), console=Console(ANYWHERE)))
+    opened = listeners.take("console")
+    assert opened is not None
+    assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
+    listeners.close()
+
+
 def test_each_part_has_the_port_on_which_it_is_reached_already() -> None:
     listeners = Listeners.opened(PARTS)
     assert all(answers(port) for port in ports(listeners))
