@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from runner.brokers.base import Accounted, Broker, Shelf, unaccounted
-from runner.brokers.survey import Survey
+from runner.brokers.survey import Renamed, Survey
 from runner.events import UNWATCHED, Events
 from runner.findings import Finding
 from runner.pipeline import Pipeline
@@ -78,6 +78,9 @@ class Surveys(Protocol):
 
     def surveyed(self, urls: Sequence[str], name: str, topology: Topology) -> Survey:
         """What is at `urls`, compared with `topology`. Raises BrokerError."""
+
+    def left_behind(self, urls: Sequence[str], name: str, topology: Topology) -> tuple[Renamed, ...]:
+        """Only what has its former name there. Raises BrokerError."""
 
 
 class Checkups(Protocol):
@@ -227,6 +230,12 @@ def survey(pipeline: Pipeline, part: str) -> Survey:
     """What is on `pipeline`'s broker, compared with what it needs there. Raises BrokerError."""
     kind = kind_of(pipeline.broker[0])
     return kind.surveys.surveyed(pipeline.broker, f"{pipeline.name} {part}", plan(pipeline))
+
+
+def left_behind(pipeline: Pipeline, part: str) -> tuple[Renamed, ...]:
+    """What of `pipeline` has its former name on its broker. Raises BrokerError."""
+    kind = kind_of(pipeline.broker[0])
+    return kind.surveys.left_behind(pipeline.broker, f"{pipeline.name} {part}", plan(pipeline))
 
 
 def checked(pipeline: Pipeline, part: str) -> Iterator[Finding]:

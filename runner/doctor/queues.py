@@ -24,8 +24,11 @@ def queues(loaded: LoadedPipeline) -> Iterator[Finding]:
     except BrokerError as error:
         yield Finding("warning", SUBJECT, f"can't be looked at: {error}", "see what is said of the broker")
         return
+    for former in found.renamed:
+        lie = f"{counted(former.messages, 'message')} on {former.was}, the former name of {former.queue}"
+        yield Finding("fault", SUBJECT, lie, "stop the pipeline, then 'runner apply --migrate'")
     for kind in ("exchange", "queue"):
-        for name in found.conflicts(kind):
+        for name in sorted(set(found.conflicts(kind)) - {former.was for former in found.renamed}):
             yield Finding("fault", SUBJECT, f"{kind} {name} is not as the file has it", "'runner plan' says what to do")
     made = {name for kind, name in found.missing if kind == "queue"}
     if made:

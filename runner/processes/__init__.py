@@ -6,6 +6,7 @@
     children.py    the kinds of children: intake, worker, mailbox
     console.py     those that show the run: the console, health
     alerting.py    the one that tells people what needs them
+    former.py      what lies under queues' former names, of which a run warns
     makings.py     what each kind depends on
     parts.py       which parts of a pipeline a run starts
     listeners.py   the sockets of these parts

@@ -29,6 +29,7 @@ from runner.pipeline import Alerts, Http, Mailbox
 from runner.processes import makings
 from runner.processes.child import LEAVE, NAP, Child, Supervision, rest
 from runner.processes.console import run_console, run_health
+from runner.processes.former import warn_of_former_queues
 from runner.processes.listeners import Listeners, close_all
 from runner.processes.parts import READY_POLL, Parts
 from runner.processes.watching import Watching
@@ -118,6 +119,8 @@ def run_worker(
         if memory:
             memory.ledger.open()
         broker.start(plan(loaded.pipeline))
+        if number == 0:
+            warn_of_former_queues(loaded.pipeline, name)
         try:
             worker.start()
             broker.listen(Taps(name, worker.schemas, events).asked)

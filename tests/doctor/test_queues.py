@@ -55,6 +55,17 @@ def test_other_arguments_are_a_fault(tmp_path: Path, vhost_url: str) -> None:
     assert found == Finding("fault", "queues", "queue a is not as the file has it", "'runner plan' says what to do")
 
 
+def test_what_lies_under_a_former_name_is_a_fault(tmp_path: Path) -> None:
+    before = loaded(tmp_path, text())
+    broker = connect(before.pipeline, "test")
+    broker.start(plan(before.pipeline))
+    broker.publish([to("b")])
+    broker.close()
+    found = next(queues(loaded(tmp_path, text().replace("b: {", "c: {was: b, "))))
+    told = "1 message on b, the former name of c"
+    assert found == Finding("fault", "queues", told, "stop the pipeline, then 'runner apply --migrate'")
+
+
 def test_a_broker_that_is_away_is_no_fault_of_the_queues(tmp_path: Path) -> None:
     [found] = queues(loaded(tmp_path, text("amqp://127.0.0.1:1")))
     assert found.level == "warning"

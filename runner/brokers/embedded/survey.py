@@ -8,7 +8,7 @@ from dataclasses import replace
 from runner.brokers.embedded.shelf import started
 from runner.brokers.embedded.store import Store
 from runner.brokers.embedded.url import path_of
-from runner.brokers.survey import Difference, Differing, Kind, Survey, Unnamed, renamed
+from runner.brokers.survey import Difference, Differing, Kind, Renamed, Survey, Unnamed, renamed
 from runner.topology import PlannedQueue, Topology
 
 
@@ -38,6 +38,11 @@ def surveyed(urls: Sequence[str], name: str, topology: Topology) -> Survey:
     others = sorted((other, row) for other, row in rows.items() if other not in named)
     unnamed = tuple(Unnamed(other, ready, consumers) for other, (ready, _, consumers) in others)
     return Survey(missing, tuple(differing), renamed=former, unnamed=unnamed)
+
+
+def left_behind(urls: Sequence[str], name: str, topology: Topology) -> tuple[Renamed, ...]:
+    """See `registry.Surveys`."""
+    return surveyed(urls, name, topology).renamed
 
 
 def _queue(queue: PlannedQueue) -> tuple[Kind, str]:

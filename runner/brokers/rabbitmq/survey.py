@@ -19,7 +19,7 @@ from runner.brokers.rabbitmq.arguments import arguments
 from runner.brokers.rabbitmq.declaring import INEQUIVALENT, difference
 from runner.brokers.rabbitmq.linking import linked
 from runner.brokers.rabbitmq.management import Management
-from runner.brokers.survey import Difference, Differing, Kind, Survey, Unnamed, renamed
+from runner.brokers.survey import Difference, Differing, Kind, Renamed, Survey, Unnamed, renamed
 from runner.errors import BrokerSetupError, BrokerUnavailableError
 from runner.topology import PlannedBinding, PlannedQueue, Topology, migration_queue
 
@@ -34,6 +34,12 @@ def surveyed(urls: Sequence[str], name: str, topology: Topology) -> Survey:
     """What is there. Raises BrokerError."""
     with closing(linked(urls, name)) as link:
         return Surveyor(link).survey(topology, urls)
+
+
+def left_behind(urls: Sequence[str], name: str, topology: Topology) -> tuple[Renamed, ...]:
+    """See `registry.Surveys`."""
+    with closing(linked(urls, name)) as link:
+        return renamed(topology, Surveyor(link).counts)
 
 
 class Surveyor:
