@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runner.brokers.embedded.shelf import delayed, opened
+from runner.brokers.embedded.shelf import delayed, opened, waiting
 from runner.brokers.embedded.store import Store
 from runner.errors import BrokerSetupError
 from runner.message import STRIPPED
 from tests.brokers.holder import broker_at
 from tests.brokers.plans import WORK, to, topology
+from tests.killing import ROOT
 
 
 def test_headers_that_are_no_json_are_left_out_and_it_says_so(tmp_path: Path) -> None:
@@ -64,6 +68,33 @@ def test_few_bytes_of_what_is_delayed_are_in_memory_at_a_time(tmp_path: Path, mo
     with delayed([f"embedded:{tmp_path / 'broker.db'}"], "test", topology(), "work") as on:
         assert [message.id for message in on.look()] == [f"m{n}" for n in range(9)]
     assert max(sizes) == 1200, "one may exceed it"
+
+
+KILLED = """
+import os, signal, sys
+from runner.brokers.embedded.shelf import waiting
+from runner.brokers.embedded.store import Store
+from tests.brokers.plans import WORK, topology
+Store.remove = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+with waiting([sys.argv[1]], "test", topology(), WORK) as on:
+    on.settle(next(on.look()), [])
+"""
+
+
+def test_who_is_killed_while_it_takes_a_message_away_is_no_attempt_of_it(tmp_path: Path) -> None:
+    url = f"embedded:{tmp_path / 'b.db'}"
+    broker = broker_at(url, "test")
+    broker.start(topology(), timeout=30)
+    broker.publish([to(WORK, id="m")])
+    broker.close()
+    killed = subprocess.run([sys.executable, "-c", KILLED, url], check=False, cwd=ROOT)
+    assert killed.returncode == -signal.SIGKILL
+    with waiting([url], "test", topology(), WORK) as on:
+        [found] = on.look()
+        assert (found.id, found.headers) == ("m", {})
+        assert on.settle(found, [])
+    with waiting([url], "test", topology(), WORK) as on:
+        assert list(on.look()) == []
 
 
 def test_a_file_that_is_missing_is_not_made(tmp_path: Path) -> None:
