@@ -37,7 +37,7 @@ def apply(pipeline: Path, migrate: bool, reason: str | None) -> None:
     What the file doesn't name stays. With --migrate nobody else may publish to the queues that are made anew or
     moved, or take from them. Stopped at any moment, it goes on when it is run again.
     """
-    logs.configure("apply", level="error")
+    logs.configure("apply", level="warning")
     loaded = load(pipeline)
     found = survey(loaded.pipeline, "apply")
     if migrate and not found.conflicts("exchange"):  # else a queue that is made anew would lack its bindings

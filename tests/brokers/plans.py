@@ -37,10 +37,10 @@ def topology(*queues: Queue, exchanges: Sequence[Exchange] = (), wait: float = R
     return plan(Pipeline("contract", Path("pipeline.yaml"), (), named, stages, kinds))
 
 
-def alone(queue: Queue) -> Topology:
-    """A pipeline's with that queue only, and a stage on it whose retries wait for a minute."""
+def alone(queue: Queue, wait: float = 60.0) -> Topology:
+    """A pipeline's with that queue only, and a stage on it whose retries wait for so many seconds."""
     stage = Stage(
-        "one", queue.name, "unused:unused", retry=RetryPolicy(attempts=2, delay=60.0, factor=1.0, max_delay=60.0)
+        "one", queue.name, "unused:unused", retry=RetryPolicy(attempts=2, delay=wait, factor=1.0, max_delay=wait)
     )
     return plan(Pipeline("contract", Path("pipeline.yaml"), (), {queue.name: queue}, {stage.name: stage}))
 

@@ -57,6 +57,17 @@ class Management:
         bindings: list[PlannedBinding] = self._asked(f"bindings/{self._vhost}", read)
         return bindings
 
+    def undelivered(self, queues: Sequence[str]) -> int | None:
+        """How many messages `queues` have to dead-letter, and could not yet; None: not known."""
+
+        def read(found: Any) -> int:
+            return sum(one["messages_dlx"] for one in found if one["name"] in queues)
+
+        with suppress(BrokerUnavailableError):
+            count: int = self._asked(f"queues/{self._vhost}?columns=name,messages_dlx", read)
+            return count
+        return None
+
     def owner(self, queue: str) -> str:
         """The connection that has `queue` to itself, by its name and where it comes from; empty: not known."""
 

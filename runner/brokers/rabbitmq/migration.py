@@ -12,9 +12,11 @@ migrations are kept away by a queue that RabbitMQ gives to one connection at a t
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from runner.brokers.base import Accounted, unaccounted
@@ -23,17 +25,26 @@ from runner.brokers.rabbitmq.amqp.link import Link
 from runner.brokers.rabbitmq.amqp.sending import Sender
 from runner.brokers.rabbitmq.arguments import NO_LIMIT, arguments
 from runner.brokers.rabbitmq.linking import linked
+from runner.brokers.rabbitmq.management import Management
 from runner.brokers.rabbitmq.reading import DELIVERY_COUNT, INSTRUCTIONS, header_number
 from runner.brokers.rabbitmq.survey import Surveyor
 from runner.errors import BrokerSetupError, BrokerUnavailableError
 from runner.message import ATTEMPT
 from runner.topology import PlannedQueue, Topology, migration_queue
 
+log = logging.getLogger("runner.broker")
+
+_WAITS = "some retries may be on their way home, where RabbitMQ counts them nowhere: waiting for them, up to %d s"
 BETWEEN = {"x-queue-type": "quorum", "x-delivery-limit": NO_LIMIT}
 """The arguments of the queue where they wait: it refuses nothing."""
-ON_ITS_WAY = 1.0
+ON_ITS_WAY, LOOK_AGAIN = 1.0, 0.2
 """Seconds that RabbitMQ has to bring a message whose wait has just ended from one queue to another: on neither
 of them it counts it."""
+CALM, TOLD_AFTER = 5.0, 15.0
+"""Seconds to look for retries where nothing speaks for any, and after which the management plugin knows of them."""
+TRIED_AFTER = 200.0
+"""Seconds after which RabbitMQ has tried once more to bring home a retry that its queue had refused (180 by default:
+dead_letter_worker_publisher_confirm_timeout)."""
 _FROM_FIRST_TO_LAST = ("retry", "work", "quarantine", "dead")
 """The order in which messages go from one of these queues to the next."""
 AGAIN = "nothing is lost; 'runner apply --migrate' goes on from here"
@@ -87,6 +98,7 @@ class _Migration:
         self._surveyor.keep_others_away(urls)
         self._sender = Sender(other)
         self._goes_on = goes_on
+        self._management = Management(urls)
 
     def migrate(self, queue: PlannedQueue, topology: Topology, accounted: Accounted) -> int | None:
         """How many messages are on the new one; None: there was nothing to do. Its retries are parked: they come
@@ -122,17 +134,44 @@ class _Migration:
         there = [queue for queue in topology.queues if queue.was and self._surveyor.counts(queue.was) is not None]
         there.sort(key=lambda queue: _FROM_FIRST_TO_LAST.index(queue.kind))
         moved = dict.fromkeys((queue.home for queue in there), 0)
+        calm = self._are_calm(there)
         for queue in topology.queues:
             if queue.home in moved:
                 self._surveyor.declare(queue.name, arguments(queue))
-        self._take_over(there, moved)
-        if any(queue.kind == "retry" for queue in there):
-            time.sleep(ON_ITS_WAY)
         while self._take_over(there, moved):
             continue
+        self._await_retries(there, moved, calm=calm)
         for queue in there:
             self._surveyor.delete(queue.was)
         return moved
+
+    def _are_calm(self, there: Sequence[PlannedQueue]) -> bool:
+        """Whether no retry has waited on the former queues since an earlier attempt, if there was one, and none can
+        have been refused because its queue was full."""
+        waits = [queue for queue in there if queue.kind == "retry"]
+        if any(self._surveyor.counts(queue.name) is not None or self._left(queue.was) for queue in waits):
+            return False
+        return not any(self._may_be_full(queue) for queue in there if queue.kind == "work")
+
+    def _may_be_full(self, queue: PlannedQueue) -> bool:
+        there = {one.argument: one.there for one in self._surveyor.differences(replace(queue, name=queue.was))}
+        return "type" in there or there.get("x-max-length", str(queue.max_length)).lower() != "none"
+
+    def _await_retries(self, there: Sequence[PlannedQueue], moved: dict[str, int], *, calm: bool) -> None:
+        """Retries that are due leave their queue only when their home has them, and until then are counted on neither:
+        deleted with their queue, they would be lost."""
+        waits = [queue.was for queue in there if queue.kind == "retry"]
+        if waits and not calm:
+            log.warning(_WAITS, TRIED_AFTER)
+        since = time.monotonic()
+        while waits and (passed := time.monotonic() - since) < (CALM if calm else TRIED_AFTER):
+            if passed > TOLD_AFTER and self._management.undelivered(waits) == 0:
+                return
+            if not self._goes_on():
+                raise BrokerUnavailableError(f"stopped; {AGAIN}")
+            if self._take_over(there, moved):
+                since, calm = time.monotonic(), False
+            time.sleep(LOOK_AGAIN)
 
     def _take_over(self, there: Sequence[PlannedQueue], moved: dict[str, int]) -> bool:
         """Empty their former queues, and count that in `moved`. Whether there was anything."""

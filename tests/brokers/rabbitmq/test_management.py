@@ -33,6 +33,20 @@ def test_all_queues_that_last_are_named_and_all_bindings(vhost_url: str, rabbit_
         assert found.bindings() == [PlannedBinding("events", "kept", "paid.#")]
 
 
+def test_what_a_queue_could_not_dead_letter_yet_is_counted(vhost_url: str, rabbit_node: RabbitNode) -> None:
+    found = asked([vhost_url], rabbit_node.management_url)
+    nowhere = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "nowhere", "x-message-ttl": 1}
+    kept = {"x-queue-type": "quorum", "x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
+    with closing(pika.BlockingConnection(pika.URLParameters(vhost_url))) as connection:
+        channel = connection.channel()
+        channel.queue_declare("stuck", durable=True, arguments={**nowhere, **kept})
+        channel.queue_declare("calm", durable=True, arguments={"x-queue-type": "quorum"})
+        channel.basic_publish("", "stuck", b"{}")
+    wait_until(lambda: found.undelivered(["stuck", "calm"]) == 1)
+    wait_until(lambda: found.undelivered(["calm"]) == 0)
+    assert asked([vhost_url], "http://127.0.0.1:1").undelivered(["calm"]) is None
+
+
 def test_the_connection_that_has_a_queue_to_itself_is_named(vhost_url: str, rabbit_node: RabbitNode) -> None:
     parameters = pika.URLParameters(vhost_url)
     parameters.client_properties = {"connection_name": "payments apply"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pika
 import pytest
@@ -16,7 +16,7 @@ from runner.brokers.rabbitmq.management import VARIABLE, Management
 from runner.brokers.rabbitmq.migration import migrated, renamed
 from runner.brokers.rabbitmq.survey import MIGRATING, Surveyor, surveyed
 from runner.brokers.survey import Renamed
-from runner.errors import BrokerSetupError, BrokerUnavailableError
+from runner.errors import BrokerSetupError, BrokerUnavailableError, PublishError
 from runner.message import ATTEMPT
 from runner.pipeline import Queue
 from runner.topology import migration_queue, retry_queue
@@ -33,6 +33,12 @@ from runner.brokers.rabbitmq.migration import migrated
 from tests.brokers.rabbitmq.test_migration import CHANGED
 migrated([sys.argv[1]], "test", CHANGED, lambda: print("next", flush=True) is None)
 """
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migration, "CALM", 0.1)
+    monkeypatch.setattr(migration, "TRIED_AFTER", 0.5)
 
 
 def names(count: int) -> list[str]:
@@ -204,7 +210,9 @@ def test_kills_lose_nothing_and_repeat_at_most_one_message_each(
 FORMER, NOW = alone(Queue("former")), alone(Queue("now", was="former"))
 RENAME = """
 import sys
+from runner.brokers.rabbitmq import migration
 from runner.brokers.rabbitmq.migration import renamed
+migration.TRIED_AFTER = 0.5
 from tests.brokers.rabbitmq.test_migration import NOW
 renamed([sys.argv[1]], "test", NOW, lambda: print("one", flush=True) or True)
 """
@@ -228,6 +236,34 @@ def test_a_renamed_queue_has_all_that_the_former_one_had(
     assert queues == {"now", "now.dlq", "now.quarantine", "now.retry.1m"}
     assert surveyed([vhost_url], "test", NOW).renamed == ()
     assert renamed([vhost_url], "test", NOW, lambda: True) == {}
+
+
+def test_retries_that_the_former_queue_was_too_full_for_are_waited_for(
+    rabbit: Callable[..., RabbitBroker],
+    place: RabbitPlace,
+    vhost_url: str,
+    rabbit_node: RabbitNode,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """RabbitMQ keeps them with the queue of their wait, and AMQP counts them nowhere."""
+    monkeypatch.setattr(migration, "TRIED_AFTER", 6.0)
+    key = "rabbit, dead_letter_worker_publisher_confirm_timeout"
+    rabbit_node.eval(f"application:set_env({key}, 1000)")
+    try:
+        broker = rabbit(alone(Queue("former", max_length=3), wait=1.0))
+        broker.publish([to("former", id=f"later{n}", delay=1.0) for n in range(10)])
+        with suppress(PublishError):  # it is full
+            for name in names(1_000):
+                broker.publish([to("former", id=name)])
+        with closing(pika.BlockingConnection(pika.URLParameters(vhost_url))) as connection:
+            channel = connection.channel()
+            wait_until(lambda: not channel.queue_declare("former.retry.1s", passive=True).method.message_count)
+        broker.close()
+        now = alone(Queue("now", was="former"), wait=1.0)
+        assert renamed([vhost_url], "test", now, lambda: True)["now"] >= 13
+    finally:
+        rabbit_node.eval(f"application:set_env({key}, 180000)")
+    assert {f"later{n}" for n in range(10)} < set(ids(place.contents("now")))
 
 
 def test_a_former_queue_that_somebody_consumes_stays(
