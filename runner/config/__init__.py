@@ -3,6 +3,7 @@
     loader.py      the way in: reads the file, and checks everything that it names
     grammar.py     a document against `runner/pipeline.schema.json`, in words
     draft.py       a document → a pipeline, as far as it can be read
+    sections/      the larger sections of a file, one by one
     checks.py      what is wrong in a pipeline that the grammar allows
     flow.py        where messages flow: dead ends, cycles
     sending.py     does a stage send its mails to the mailbox?

@@ -33,7 +33,7 @@ from runner.pipeline import (
 )
 from runner.retry import RetryPolicy
 from runner.topology import plan
-from tests.config.files import changed, check_problems, loaded, problems_of
+from tests.config.files import check_problems, loaded
 
 pytestmark = pytest.mark.usefixtures("any_schema")
 
@@ -155,30 +155,6 @@ def test_what_is_left_out_has_defaults(folder: Path) -> None:
     assert pipeline.stages == {"s": Stage("s", "a", TAKE)}
 
 
-def test_a_timeout_may_be_off_for_one_stage_or_for_all() -> None:
-    stages = f"stages: {{s: {{consume: a, handler: '{TAKE}', timeout: 1s}}, t: {{consume: b, handler: '{TAKE}'}}}}\n"
-    pipeline = loaded(f"defaults: {{timeout: off}}\nqueues: {{a: {{}}, b: {{}}}}\n{stages}").pipeline
-    assert [stage.timeout for stage in pipeline.stages.values()] == [1.0, None]
-
-
-def test_the_address_of_the_intake_has_a_default() -> None:
-    http = loaded(f"http: {{routes: {{POST /: {{publish: a}}}}}}\n{QUEUES}").pipeline.http
-    assert http is not None
-    assert http.listen == Address("127.0.0.1", 5000)
-
-
-def test_a_gap_in_the_wiring_makes_no_queue_look_unused() -> None:
-    text = changed("publish: c}", "publish: 5}")
-    assert [problem.message for problem in problems_of(text)] == [
-        "stage two: publish is 5, but must be a queue's name, a list of names, or a list of routes such as {when: {required: [refusal]}, to: refused}"
-    ]
-
-
-def test_a_fault_elsewhere_hides_no_doubts_about_the_wiring() -> None:
-    text = changed("c: {}}", "c: {}, d: {}}").replace("http: {", "http: {listen: x, ")
-    assert [problem.severity for problem in problems_of(text)] == ["error", "warning"]
-
-
 # -- the broker ----------------------------------------------------------------------------
 
 
@@ -250,37 +226,6 @@ def test_a_broker_that_cannot_be_is_reported_without_its_password(folder: Path, 
 
 
 @pytest.mark.parametrize(
-    ("defaults", "of_stage", "taken"), [("", "", 2000), ("defaults: {prefetch: 7}", "", 7), ("", ", prefetch: 7", 7)]
-)
-def test_a_stage_that_runs_once_takes_more_in_advance_unless_it_is_told_how_many(
-    defaults: str, of_stage: str, taken: int
-) -> None:
-    text = f"""
-ledger: sqlite:ledger.db
-{defaults}
-queues: {{a: {{}}}}
-stages: {{s: {{consume: a, handler: tests.config.handlers:take, once: true{of_stage}}}}}
-"""
-    assert loaded(text).pipeline.stages["s"].prefetch == taken
-
-
-def test_whole_numbers_may_be_written_as_helm_writes_them() -> None:
-    text = """
-queues: {a: {max_length: 1e+06, delivery_limit: 30.0}}
-http: {max_body: 65536.0, max_connections: 100.0, routes: {POST /a: {publish: a}}}
-defaults: {prefetch: 10.0}
-stages: {s: {consume: a, handler: tests.config.handlers:take, concurrency: 4.0, retry: {attempts: 10.0, max_delay: 9.0}}}
-"""
-    pipeline = loaded(text).pipeline
-    queue, stage, http = pipeline.queues["a"], pipeline.stages["s"], pipeline.http
-    assert http is not None
-    numbers = [queue.max_length, queue.delivery_limit, http.max_body, http.max_connections]
-    numbers += [stage.prefetch, stage.concurrency, stage.retry.attempts]
-    assert numbers == [1_000_000, 30, 65_536, 100, 10, 4, 10]
-    assert {type(number) for number in numbers} == {int}
-
-
-@pytest.mark.parametrize(
     ("marked", "message"),
     [
         *(
@@ -328,29 +273,3 @@ def test_the_longest_name_leaves_room_for_every_companion() -> None:
     assert max(map(len, companions)) == 200 + len(".retry.29d23h59m59s999ms") <= 255
     asked = "must be a name of letters, digits, '_', '-', '.' and ':', at most 200 long, that doesn't begin with 'amq.'"
     check_problems(f"queues: {{¦{'q' * 300}: }}\n", [f"queue '{'q' * 59}…' {asked}"], "error")
-
-
-WATCHED = f"{QUEUES}stages: {{s: {{consume: a, handler: '{TAKE}'}}}}\n"
-MAIL = "mail: {to: [a@x.org], settings: {server: x, port: 25, default_sender: r@x.org}}"
-
-
-@pytest.mark.parametrize(
-    ("alerts", "message"),
-    [
-        ("{dead_letters: 0}", "alerts tells nobody; add 'mail' or 'webhook'"),
-        (f"{{{MAIL}}}", "alerts tells of nothing; add what it is to watch: dead_letters, oldest, paused, not_ready"),
-        (
-            "{oldest: 1m, mail: {to: [Ops <a@x.org>], settings: {}}}",
-            "alerts.mail.to[0] is 'Ops <a@x.org>', but must be",
-        ),
-        ("{oldest: 1m, mail: {to: [a@x.org], settings: {prt: 5}}}", "alerts: mail: SendMail has no setting 'prt'"),
-        ("{oldest: 1m, webhook: {url: x.org}}", "alerts.webhook.url must be an http:// or https:// URL"),
-        ("{oldest: 1m, webhook: {url: 'https://me:pw@x.org/'}}", "alerts.webhook.url must be an http://"),
-        ("{oldest: 1m, webhook: {url: 'https://x.org:99999/'}}", "alerts.webhook.url "),
-        ("{oldest: 1m, webhook: {url: 'https://x.org/', secret: short}}", "alerts.webhook.secret must be whsec_"),
-        ("{oldest: 100ms, webhook: {url: 'https://x.org/'}}", "alerts.oldest is 100ms, but must be from 1s to 30d"),
-    ],
-)
-def test_what_alerts_cannot_do_is_said_with_its_place(alerts: str, message: str) -> None:
-    found = problems_of(f"{WATCHED}alerts: {alerts}\n")
-    assert any(problem.message.startswith(message) and problem.line == 3 for problem in found), found
