@@ -87,7 +87,7 @@ def postgres_node() -> Iterator[PostgresNode]:
         if os.environ.get("CI"):
             pytest.fail(HOW_TO_GET_POSTGRES, pytrace=False)
         pytest.skip(HOW_TO_GET_POSTGRES)
-    with PostgresNode() as node:
+    with PostgresNode(durable=False) as node:
         yield node
 
 

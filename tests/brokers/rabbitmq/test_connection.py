@@ -80,13 +80,13 @@ def test_a_certificate_that_cannot_be_verified_is_refused(
     query = f"?cacertfile={certificate.file}" if trusted else ""
     broker = RabbitBroker([f"amqps://guest:guest@{host}:{tls_port}/{vhost}{query}"], "test")
     with pytest.raises(BrokerUnavailableError, match="its certificate can't be verified"):
-        broker.start(topology(), timeout=3)
+        broker.start(topology(), timeout=6)
 
 
 def test_tls_to_a_port_without_it_is_reported_as_that(rabbit_node: RabbitNode, vhost: str) -> None:
     broker = RabbitBroker([rabbit_node.url(vhost).replace("amqp:", "amqps:")], "test")
     with pytest.raises(BrokerUnavailableError, match="it doesn't speak TLS on this port"):
-        broker.start(topology(), timeout=3)
+        broker.start(topology(), timeout=6)
 
 
 def test_a_certificate_file_that_is_none_is_named(certificate: Certificate, vhost: str) -> None:
@@ -159,7 +159,7 @@ def test_hanging_up_closes_a_connection_that_is_half_open_too() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         broker = RabbitBroker([f"amqp://127.0.0.1:{listener.getsockname()[1]}"], "test")
         with pytest.raises(BrokerUnavailableError, match="no broker answers"):
-            broker.start(topology(), timeout=0.5)
+            broker.start(topology(), timeout=3)
         accepted, _ = listener.accept()
         with accepted:
             accepted.settimeout(TIMEOUT)

@@ -84,7 +84,7 @@ def test_a_broker_that_is_not_there_is_waited_for_and_said_so_once(caplog: pytes
     port = free_port()
     broker = RabbitBroker([f"amqp://127.0.0.1:{port}"], "test", attach())
     with pytest.raises(BrokerUnavailableError):
-        broker.start(topology(), timeout=1)
+        broker.start(topology(), timeout=3)
     [line] = [message for message in caplog.messages if message.startswith("waiting for the broker: ")]
     assert f"127.0.0.1:{port}" in line
 

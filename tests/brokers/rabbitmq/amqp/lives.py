@@ -23,7 +23,7 @@ class Life:
         self._loop = loop
         self._told: asyncio.Queue[Told] = asyncio.Queue()
         self.connection = Connection(
-            parameters(replace(node, connection_timeout=5), "test"),
+            parameters(replace(node, connection_timeout=60), "test"),
             loop,
             soon=self._soon,
             opened=self.teller("opened"),
