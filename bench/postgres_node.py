@@ -37,12 +37,14 @@ class PostgresNode:
     """One server, running from `start()` to `kill()`, which may alternate: its port and its data
     stay the same until `close()`. A context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = True) -> None:
+        """`durable`: whether it waits for the disk, without which `kill()` loses nothing either."""
         command: list[str | Path]
         programs = server_programs()
         if programs is None:
             raise FileNotFoundError(HOW_TO_GET_IT)
         self._programs = programs
+        self._options = (*RECOVERS_SOON, *(() if durable else ("-F",)))
         self._user = None if os.getuid() else pwd.getpwnam("postgres").pw_uid  # it refuses to run as root
         self.folder = Path(tempfile.mkdtemp(prefix="runner-postgres-"))
         if self._user is not None:
@@ -73,7 +75,7 @@ class PostgresNode:
         ]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, "-k", self.folder, *RECOVERS_SOON], user=self._user, stdout=log, stderr=log, cwd=self.folder
+                [*command, "-k", self.folder, *self._options], user=self._user, stdout=log, stderr=log, cwd=self.folder
             )
         deadline = time.monotonic() + BOOT_TIMEOUT
         ready: list[str | Path] = [self._programs / "pg_isready", "-h", "127.0.0.1", "-p", str(self._port)]
