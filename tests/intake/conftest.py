@@ -41,14 +41,24 @@ def client(request: pytest.FixtureRequest, pipeline: LoadedPipeline, broker: Bro
         yield client
 
 
+@pytest.fixture
+def confirm_timeout() -> str:
+    """As long as a busy machine may take. A test in which it passes asks for a short one."""
+    return "1m"
+
+
 @pytest.fixture(params=list(WAYS))
 def intake(
-    request: pytest.FixtureRequest, tmp_path: Path, ledger_url: str, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    ledger_url: str,
+    confirm_timeout: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Intake]:
     """An intake that remembers."""
     monkeypatch.setattr("runner.ledger.writer.RETRY", 0.05)
     monkeypatch.setattr("runner.ledger.database.BUSY_TIMEOUT", 0.1)
-    text = remembering.PIPELINE.replace("LEDGER", ledger_url)
+    text = remembering.PIPELINE.replace("LEDGER", ledger_url).replace("CONFIRM_TIMEOUT", confirm_timeout)
     pipeline = loaded(tmp_path, text, {"payment.json": SCHEMA})
     broker = connect(pipeline.pipeline, "test")
     ledger = Ledger(ledger_url).open(timeout=30.0)

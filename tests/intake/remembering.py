@@ -23,7 +23,7 @@ PIPELINE = """
     ledger: LEDGER
     http:
       listen: 127.0.0.1:0
-      confirm_timeout: 2s
+      confirm_timeout: CONFIRM_TIMEOUT
       routes:
         POST /pay:
           publish: payments
