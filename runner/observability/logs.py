@@ -6,16 +6,23 @@ payers' addresses are masked here, as the last step, whatever code logs.
 
 from __future__ import annotations
 
+import io
 import logging
+import select
 import sys
 import threading
 import time
+from typing import TextIO
 
 import orjson
 
 from runner.privacy.masking import mask
 from runner.wording import encodable
 
+PATIENCE = 1.0
+"""Seconds that a line waits for its reader."""
+_PORTION = 1000
+"""Characters; in UTF-8 they fit into what a pipe takes at once (PIPE_BUF)."""
 TRACEBACK = "traceback"
 """The fact that a text has below its line."""
 
@@ -93,13 +100,58 @@ def _traces(formatter: logging.Formatter, record: logging.LogRecord) -> list[str
 FORMATS = {"text": TextFormatter, "json": JsonFormatter}
 
 
+class PatientHandler(logging.StreamHandler[TextIO]):
+    """Writes to a stream, as long as somebody reads it: a full pipe must not stop who logs.
+
+    It waits for PATIENCE once. Lines that nobody takes then are lost, and the next that is taken tells how many.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lost = 0
+        self._is_cut = False
+        """Whether the last line was written in part."""
+        self._awaited: select.poll | None = None
+        try:
+            awaited = select.poll()
+            awaited.register(stream.fileno(), select.POLLOUT)
+            self._awaited = awaited
+        except (io.UnsupportedOperation, ValueError):  # it is in memory
+            pass
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            text = self.format(record) + self.terminator
+            if self._lost and self._takes():
+                text = (self.terminator if self._is_cut else "") + self._told() + text
+            for start in range(0, len(text), _PORTION):
+                if not self._takes():
+                    self._lost += 1
+                    self._is_cut = self._is_cut or start > 0
+                    return
+                self.stream.write(text[start : start + _PORTION])
+                self.stream.flush()
+            self._lost, self._is_cut = 0, False
+        except Exception:  # noqa: BLE001 - as logging's own handlers do
+            self.handleError(record)
+
+    def _told(self) -> str:
+        message = "lines of the log are lost, for nobody has read them: %d"
+        told = logging.LogRecord("runner", logging.WARNING, __file__, 0, message, (self._lost,), None)
+        return self.format(told) + self.terminator
+
+    def _takes(self) -> bool:
+        """Whether a portion can be written without waiting for a reader."""
+        return self._awaited is None or bool(self._awaited.poll(0 if self._lost else PATIENCE * 1000))
+
+
 def configure(part: str, *, level: str = "info", form: str = "text") -> None:
     """Log everything of this process to stderr; each line names the `part` of the program.
 
     Libraries log only from `warning` up, and pika not at all: it logs each lost connection
     five times, and we log it once. A user's own handlers log as they like.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = PatientHandler(sys.stderr)
     handler.setFormatter(FORMATS[form](part))
     root = logging.getLogger()
     root.handlers[:] = [handler]

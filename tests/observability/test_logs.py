@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import re
 import subprocess
 import sys
+import threading
 
 import pytest
+
+from runner.observability import logs
+from tests.waiting import TIMEOUT
 
 PROGRAM = """
 import logging
@@ -116,3 +122,31 @@ def test_a_line_with_half_a_pair_of_surrogates_is_logged(form: str) -> None:
     last = said(form, program=PRIVATE).splitlines()[-1]
     message = json.loads(last)["message"] if form == "json" else last
     assert message.endswith(r"imported caf\udce9.csv")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_log_that_nobody_reads_holds_up_nobody_and_says_later_what_is_lost(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "PATIENCE", 0.01)
+    read, write = os.pipe()
+    with os.fdopen(read, encoding="utf-8") as reader, os.fdopen(write, "w", encoding="utf-8") as stream:
+        handler = logs.PatientHandler(stream)
+        handler.setFormatter(logs.FORMATS[form]("worker"))
+
+        def log(*texts: str) -> None:
+            for text in texts:
+                handler.emit(logging.LogRecord("shop", logging.INFO, "", 0, text, (), None))
+
+        filling = threading.Thread(target=log, args=["é" * 10_000] * 100, daemon=True)
+        filling.start()
+        filling.join(TIMEOUT)
+        assert not filling.is_alive()
+        os.set_blocking(read, False)
+        taken = reader.read(1 << 20).count("\n")
+        log("here again")
+        lines = reader.read(1 << 20).strip().splitlines()
+    assert f"nobody has read them: {100 - taken}" in lines[0]
+    assert "here again" in lines[1]
+    if form == "json":
+        assert [json.loads(line)["level"] for line in lines] == ["warning", "info"]
