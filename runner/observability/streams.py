@@ -56,13 +56,31 @@ def unheard() -> Iterator[None]:
         yield
 
 
+class _Unheard(io.TextIOWrapper):
+    """Loses what can't be written."""
+
+    def write(self, text: str, /) -> int:
+        with unheard():
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with unheard():
+            super().flush()
+
+
 def spare_closed() -> None:
     """For a program that outlives its reader: what is written to an output that was closed at
-    the start is lost, and nobody's error."""
+    the start, or whose reader goes later, is lost, and nobody's error: a handler may print."""
     try:
         os.write(1, b"")
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if type(sys.stdout) is io.TextIOWrapper:  # not where a test has put its own
+        given = sys.stdout
+        encoding, errors, by_line = given.encoding, given.errors, given.line_buffering
+        sys.stdout = _Unheard(given.detach(), encoding, errors, line_buffering=by_line)
+        sys.__stdout__ = sys.stdout  # type: ignore[misc]  # the one given is of no use any more
 
 
 def flush() -> None:

@@ -16,6 +16,20 @@ from tests.waiting import TIMEOUT, wait_until
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = ROOT / "pipeline.yaml"
+PRINTING = """
+name: printing
+broker: "BROKER"
+http: {listen: "127.0.0.1:PORT", routes: {POST /work: {publish: first}}}
+queues: {first: {schema: body.json}}
+stages: {one: {consume: first, handler: "printing:tell", retry: {attempts: 1}}}
+"""
+HANDLER = """
+from pathlib import Path
+def tell(message):
+    print("a payment" * 10_000, flush=True)
+    print("and more")
+    Path("printed").touch()
+"""
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
 
 
@@ -90,3 +104,27 @@ def test_a_command_whose_reader_has_gone_ends_without_a_word() -> None:
     done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
     os.close(write)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_a_handler_prints_when_the_reader_of_a_run_has_gone_fails_no_message(
+    unbuffered: str, tmp_path: Path
+) -> None:
+    program = Program(tmp_path, f"embedded:{tmp_path}/broker.db", PRINTING)
+    (tmp_path / "printing.py").write_text(HANDLER)
+    environment = {**program.environment(), "PYTHONUNBUFFERED": unbuffered}
+    command = [sys.executable, "-m", "runner", "run"]
+    read, write = os.pipe()
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=write, stderr=subprocess.DEVNULL)
+    os.close(write)
+    os.close(read)
+    try:
+        wait_until(lambda: serves(program))
+        assert program.post({"n": 1}).status == 202
+        wait_until(lambda: (tmp_path / "printed").exists() or program.depths()["first"].dead)
+        assert (tmp_path / "printed").exists()
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(TIMEOUT) == 0
+    finally:
+        process.kill()
+        process.wait()
