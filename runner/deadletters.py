@@ -36,6 +36,8 @@ from runner.sensitive import Outward
 from runner.validation.schema import Schema
 from runner.wording import one_line
 
+LONGEST_STAGE = 200
+"""Characters of a stage's name, which anybody may have written into a header."""
 LONGEST_KIND = 160
 """Characters."""
 MOST_KINDS = 1_000
@@ -96,7 +98,7 @@ def read(queue: str, shelved: Shelved) -> DeadLetter:
     return DeadLetter(
         shelved.id if is_usable(shelved.id) else "",
         queue,
-        _text(headers, STAGE),
+        _text(headers, STAGE)[:LONGEST_STAGE],
         _time(headers.get(TIME)),
         error,
         kind_of(error, trace if isinstance(trace, str) else ""),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runner.brokers.base import Shelved
-from runner.deadletters import MOST_KINDS, OTHERS, DeadLetter, Filter, body_of, grouped, kind_of, read
+from runner.deadletters import LONGEST_STAGE, MOST_KINDS, OTHERS, DeadLetter, Filter, body_of, grouped, kind_of, read
 
 TRACE = """Traceback (most recent call last):
   File "/app/runner/worker.py", line 10, in call
@@ -41,6 +41,10 @@ def test_headers_that_others_wrote_stop_nothing(nonsense: object) -> None:
     assert (found.id, found.time) == ("", None)
     assert grouped([found])[0].count == 1
     assert body_of(found, None) == "\ufffd"
+
+
+def test_a_stage_that_others_wrote_does_not_fill_the_screen() -> None:
+    assert len(letter(stage="x" * 60_000).stage) == LONGEST_STAGE
 
 
 def test_card_numbers_are_shown_by_their_last_four_digits_only() -> None:
