@@ -24,6 +24,8 @@ SENSITIVE, FORBIDDEN = "x-sensitive", "x-forbidden"
 _SAME_PLACE_MANY = ("allOf", "anyOf", "oneOf")
 _SAME_PLACE_ONE = ("if", "then", "else", "not")
 _ITEMS = ("items", "prefixItems", "additionalItems", "unevaluatedItems", "contains")
+_NO_VALUES = ("propertyNames", "contentSchema")
+"""What is no value of its own: the names of members, and what a text holds."""
 CONTAINERS = frozenset(["object", "array"])
 _OTHERS = ("additionalProperties", "unevaluatedProperties")
 
@@ -43,6 +45,8 @@ class Place:
         self.entries = entries
         """The subschemas for a value here, without those that they consist of."""
         self._parts = list(walk(entries, _same_place))
+        for part in self._parts:
+            _refuse_unsealable(part.schema)
         shows = [_read_show(part.schema[SENSITIVE]) for part in self._parts if SENSITIVE in part.schema]
         self.show: Show | None = min(shows, key=SHOWS.index, default=None)
         """How the value here is sealed: by the mark that shows the least. None: it isn't."""
@@ -198,6 +202,13 @@ def takes_no_container(schema: Subschema) -> bool:
 def _kinds(schema: Subschema) -> Sequence[str]:
     kinds = schema.get("type", ())
     return [kinds] if isinstance(kinds, str) else kinds
+
+
+def _refuse_unsealable(schema: Subschema) -> None:
+    for keyword in _NO_VALUES:
+        within = schema.get(keyword)
+        if isinstance(within, dict) and _is_marked(within):
+            raise MarkError(f"marks {keyword} {SENSITIVE} or {FORBIDDEN}, where nothing can be sealed; mark values")
 
 
 def _read_show(mark: Any) -> Show:

@@ -98,6 +98,8 @@ def test_the_union_of_schemas_has_the_marks_of_all() -> None:
         ({"properties": {"a": {"x-sensitive": {"show": "last4", "x": 1}}}}, "which must be"),
         ({"properties": {"a": {"x-forbidden": "yes"}}}, "has x-forbidden 'yes', which must be true or false"),
         ({"x-sensitive": {"show": "last4"}}, "marks the whole body"),
+        ({"propertyNames": {"x-sensitive": {"show": "hidden"}}}, "marks propertyNames x-sensitive or x-forbidden"),
+        ({"properties": {"a": {"contentSchema": {"x-forbidden": True}}}}, "nothing can be sealed; mark values"),
     ],
 )
 def test_a_mark_that_is_written_wrong_is_refused(document: Any, reason: str) -> None:
