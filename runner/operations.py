@@ -198,8 +198,9 @@ class Account:
         Both are written first: what is sent or gone is always accounted for. Raises RunnerError."""
         for deed in deeds:
             self._trail.write(deed.letter, deed.to)
-        undos = self._tell(deeds)
+        undos: Sequence[Callable[[], None]] = [_nothing for _ in deeds]
         try:
+            undos = self._tell(deeds)
             errors = on.settle_all([(deed.letter.shelved, deed.messages) for deed in deeds])
         except BaseException as error:
             with suppress(RunnerError):  # the first fault is the one that is told
@@ -222,10 +223,13 @@ class Account:
     def _tell(self, deeds: Sequence[Deed]) -> Sequence[Callable[[], None]]:
         """The journeys. Returns what makes each as it was."""
         if self._journeys is None:
-            return [lambda: None for _ in deeds]
+            return [_nothing for _ in deeds]
         heres = [(deed.letter.id, deed.letter.queue, deed.letter.shelved.headers) for deed in deeds]
         changes = [(here, deed.reached) for here, deed in zip(heres, deeds, strict=True)]
         return self._journeys.sent_or_gone(changes, self._trail.in_words)
+
+
+def _nothing() -> None: ...
 
 
 def _journeys(loaded: LoadedPipeline) -> Interventions | None:

@@ -127,6 +127,24 @@ def test_a_deed_is_in_the_journey_at_once_unless_nothing_comes_of_it(tmp_path: P
     with_ledger.close()
 
 
+def test_where_the_ledger_can_not_be_written_nothing_is_done_and_the_trail_says_so(
+    pipeline: LoadedPipeline, tmp_path: Path
+) -> None:
+    (tmp_path / "ledger.db").touch()  # without its tables
+    made = loaded(tmp_path, PIPELINE + f"    ledger: sqlite:{tmp_path / 'ledger.db'}", {"order.json": SCHEMA})
+    delete = Drop(made, Trail(tmp_path, "drop", "a test"))
+    [(on, letters)] = [(on, letters) for on, letters in piles(made, (), Filter(), lambda: True)]
+    with pytest.raises(RunnerError):
+        delete.all(on, letters)
+    assert left(pipeline) == ["good", "bad"]
+    assert [("failed" in deed, deed["id"]) for deed in reversed(read_trail(tmp_path, 9))] == [
+        (False, "good"),
+        (False, "bad"),
+        (True, "good"),
+        (True, "bad"),
+    ]
+
+
 def test_a_queue_that_is_not_there_is_named_with_the_nearest_one(pipeline: LoadedPipeline) -> None:
     with pytest.raises(RunnerError, match=r"no queue 'order'.*did you mean 'orders'"):
         list(found(pipeline, ["order"], Filter()))
