@@ -15,7 +15,7 @@ from typing import Any
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.net import SocketHolder
-from granian.server.embed import Server
+from granian.server.embed import AsyncWorker, Server
 from werkzeug.wrappers import Response
 
 from runner.brokers.base import Broker
@@ -25,7 +25,16 @@ from runner.console.run import Run
 from runner.intake.health import HealthViews
 from runner.intake.problems import come_again
 from runner.intake.reserve import Reserve, open_files
-from runner.intake.serving import LONGEST_HEADER, LOOK_EVERY, SILENT, encrypted, encrypted_by, read_again, rotation_of
+from runner.intake.serving import (
+    LONGEST_HEADER,
+    LOOK_EVERY,
+    SILENT,
+    encrypted,
+    encrypted_by,
+    leave_descriptor,
+    read_again,
+    rotation_of,
+)
 from runner.observability.snapshot import Snapshot
 from runner.pipeline import Console, Tls
 
@@ -71,21 +80,28 @@ class ConsoleServer(Server):
                 self._exchange(tls)
 
     def _exchange(self, tls: Tls) -> None:
-        """A second worker of granian takes new connections from the same socket; the first one ends what it has."""
+        """A second worker of granian takes new connections from the same socket. The first one takes none any more, and
+        ends when those that it has have sent their requests."""
         read_again(self, tls)
         assert self._context is not None
         self._context.load_cert_chain(tls.certificate, tls.key)
+        old, taken = self.wrks[-1], self._descriptor
         self._init_shared_socket()
-        [old] = self.wrks
         new: Any = self._spawn_worker(0, self._spawn_rsgi_worker, self._answer)
         new.start()
-        self.wrks[:] = [new]
-        old.terminate()  # type: ignore[no-untyped-call]
+        self.wrks.append(new)
+        leave_descriptor(taken, self._listener.family)
+        asyncio.get_running_loop().call_later(HEADER_TIMEOUT, self._end, old)
         log.info("console: tls: the new certificate is in use")
+
+    def _end(self, worker: AsyncWorker) -> None:
+        self.wrks.remove(worker)
+        worker.terminate()  # type: ignore[no-untyped-call]
 
     def _init_shared_socket(self) -> None:
         holder: Any = SocketHolder  # whose types leave its arguments out
-        self._shd = holder(self._listener.dup().detach(), False, BACKLOG)  # a worker that ends closes its own
+        self._descriptor = self._listener.dup().detach()  # a worker that ends closes its own
+        self._shd = holder(self._descriptor, False, BACKLOG)
 
     def reserve(self, health: HealthViews) -> Reserve:
         """What answers for health while strangers have taken all connections."""

@@ -302,14 +302,19 @@ def keep_reserve(application: Application, listener: socket.socket, connections:
 def leave_socket(listener: socket.socket) -> None:
     """Take nothing more from it in this process, whoever in it may have it: others still do."""
     shared = os.fstat(listener.fileno())
-    with socket.socket(listener.family, socket.SOCK_STREAM) as nobodys:
+    for path in Path("/dev/fd").iterdir():
+        with suppress(OSError):  # the folder itself
+            if os.path.samestat(os.fstat(int(path.name)), shared):
+                leave_descriptor(int(path.name), listener.family)
+
+
+def leave_descriptor(descriptor: int, family: int) -> None:
+    """Put a socket in its place that nobody connects to."""
+    with socket.socket(family, socket.SOCK_STREAM) as nobodys:
         nobodys.bind(("localhost", 0))
         nobodys.listen(1)
         nobodys.setblocking(False)
-        for path in Path("/dev/fd").iterdir():
-            with suppress(OSError):  # the folder itself
-                if os.path.samestat(os.fstat(int(path.name)), shared):
-                    os.dup2(nobodys.fileno(), int(path.name))
+        os.dup2(nobodys.fileno(), descriptor)
 
 
 def clients(port: int) -> int:
