@@ -99,6 +99,8 @@ class _Migration:
         self._sender = Sender(other)
         self._goes_on = goes_on
         self._management = Management(urls)
+        self._resumed: set[str] = set()
+        """The new queues that an earlier attempt has made, or a run."""
 
     def migrate(self, queue: PlannedQueue, topology: Topology, accounted: Accounted) -> int | None:
         """How many messages are on the new one; None: there was nothing to do. Its retries are parked: they come
@@ -113,10 +115,10 @@ class _Migration:
                 if queue.kind == "work":
                     self._park([one for one in topology.queues if one.kind == "retry" and one.home == queue.name])
                 self._surveyor.declare(between, BETWEEN)
-                self._empty(queue.name, between, queue)
+                self._empty(queue.name, between, queue, resumed=parted is not None)
                 self._surveyor.delete(queue.name)
             self._surveyor.declare(queue.name, arguments(queue))
-            moved = self._empty(between, queue.name, queue)
+            moved = self._empty(between, queue.name, queue, resumed=parted is not None)
             self._surveyor.delete(between)
         return moved
 
@@ -125,7 +127,7 @@ class _Migration:
         there = [queue for queue in waits if self._surveyor.counts(queue.name) is not None]
         for queue in there:
             self._surveyor.declare(migration_queue(queue.name), BETWEEN)
-            self._empty(queue.name, migration_queue(queue.name), queue)
+            self._empty(queue.name, migration_queue(queue.name), queue, resumed=False)
         if there:
             time.sleep(ON_ITS_WAY)
 
@@ -135,6 +137,7 @@ class _Migration:
         there.sort(key=lambda queue: _FROM_FIRST_TO_LAST.index(queue.kind))
         moved = dict.fromkeys((queue.home for queue in there), 0)
         calm = self._are_calm(there)
+        self._resumed = {queue.name for queue in there if self._surveyor.counts(queue.name) is not None}
         for queue in topology.queues:
             if queue.home in moved:
                 self._surveyor.declare(queue.name, arguments(queue))
@@ -167,9 +170,7 @@ class _Migration:
         while waits and (passed := time.monotonic() - since) < (CALM if calm else TRIED_AFTER):
             if passed > TOLD_AFTER and self._management.undelivered(waits) == 0:
                 return
-            if not self._goes_on():
-                raise BrokerUnavailableError(f"stopped; {AGAIN}")
-            if self._take_over(there, moved):
+            if self._looks_on() and self._take_over(there, moved):
                 since, calm = time.monotonic(), False
             time.sleep(LOOK_AGAIN)
 
@@ -177,21 +178,20 @@ class _Migration:
         """Empty their former queues, and count that in `moved`. Whether there was anything."""
         found = 0
         for queue in there:
-            messages = self._empty(queue.was, queue.name, queue)
+            messages = self._empty(queue.was, queue.name, queue, resumed=queue.name in self._resumed)
+            self._resumed.discard(queue.name)
             moved[queue.home] += messages
             found += messages
         return found > 0
 
-    def _empty(self, queue: str, to: str, planned: PlannedQueue) -> int:
-        """Move everything that lies there. Returns how many messages that were."""
+    def _empty(self, queue: str, to: str, planned: PlannedQueue, *, resumed: bool) -> int:
+        """Move everything that lies there. Returns how many messages that were. `resumed`: an earlier attempt may
+        have been killed with the first one in hand, which RabbitMQ counts as if a worker had died."""
         moved = 0
         while self._left(queue):
             reader = Getter(self._link, queue)
-            while (found := reader.next()) is not None:
-                if not self._goes_on():
-                    reader.close()
-                    raise BrokerUnavailableError(f"stopped; {AGAIN}")
-                headers = _carried(found, planned)
+            while self._looks_on() and (found := reader.next()) is not None:
+                headers = _carried(found, planned, forgiven=int(resumed and not moved))
                 reason = self._sender.publish("", to, found.message_id, headers, found.body, found.properties)
                 if reason:
                     reader.close()
@@ -200,6 +200,11 @@ class _Migration:
                 moved += 1
             reader.close()
         return moved
+
+    def _looks_on(self) -> bool:
+        if not self._goes_on():
+            raise BrokerUnavailableError(f"stopped; {AGAIN}")
+        return True
 
     def _left(self, queue: str) -> int:
         ready, consumers = self._surveyor.counts(queue) or (0, 0)
@@ -242,13 +247,14 @@ class Getter:
         self._link.stop()
 
 
-def _carried(found: Delivered, queue: PlannedQueue) -> dict[str, Any]:
-    """The headers that it keeps. The deaths of its workers, which RabbitMQ has counted, become attempts."""
+def _carried(found: Delivered, queue: PlannedQueue, *, forgiven: int) -> dict[str, Any]:
+    """The headers that it keeps. The deaths of its workers, which RabbitMQ has counted, become attempts, except
+    for those `forgiven`."""
     headers = (found.properties.headers if found.properties is not None else None) or {}
     kept = {
         name: value
         for name, value in headers.items()
         if not name.lower().startswith("x-") and name.lower() not in INSTRUCTIONS
     }
-    deaths = header_number(headers, DELIVERY_COUNT) if queue.kind in ("work", "quarantine") else 0
-    return {**kept, ATTEMPT: header_number(headers, ATTEMPT) + deaths} if deaths else kept
+    deaths = header_number(headers, DELIVERY_COUNT) - forgiven if queue.kind in ("work", "quarantine") else 0
+    return {**kept, ATTEMPT: header_number(headers, ATTEMPT) + deaths} if deaths > 0 else kept

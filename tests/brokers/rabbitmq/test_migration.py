@@ -11,6 +11,7 @@ import pytest
 
 from bench.rabbitmq_node import RabbitNode
 from runner.brokers.rabbitmq import migration
+from runner.brokers.rabbitmq.arguments import NO_LIMIT
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.brokers.rabbitmq.management import VARIABLE, Management
 from runner.brokers.rabbitmq.migration import migrated, renamed
@@ -111,6 +112,32 @@ def test_deaths_that_rabbitmq_has_counted_become_attempts(
     migrated([vhost_url], "test", CHANGED, lambda: True)
     [found] = place.contents(NEXT)
     assert found.headers[ATTEMPT] == 3
+
+
+def test_a_killed_attempt_is_no_attempt_of_what_it_had_in_hand(
+    rabbit: Callable[..., RabbitBroker], place: RabbitPlace, vhost_url: str
+) -> None:
+    """RabbitMQ counts it like the death of a worker."""
+    rabbit().publish([to(NEXT, id="m", headers={ATTEMPT: 1})])
+    rabbit(FORMER).publish([to("former", id="r")])
+    rabbit(NOW)
+    with closing(pika.BlockingConnection(pika.URLParameters(vhost_url))) as connection:
+        quorum = {"x-queue-type": "quorum", "x-delivery-limit": NO_LIMIT}
+        connection.channel().queue_declare(migration_queue(NEXT), durable=True, arguments=quorum)
+    assert ids(place.contents(NEXT)) + ids(place.contents("former")) == ["m", "r"]
+    migrated([vhost_url], "test", CHANGED, lambda: True)
+    renamed([vhost_url], "test", NOW, lambda: True)
+    [[migrated_one], [renamed_one]] = [place.contents(name) for name in (NEXT, "now")]
+    assert (migrated_one.headers[ATTEMPT], ATTEMPT in renamed_one.headers) == (1, False)
+
+
+def test_whoever_stops_it_has_nothing_in_hand(rabbit: Callable[..., RabbitBroker], vhost_url: str) -> None:
+    rabbit().publish([to(NEXT, id="m")])
+    with pytest.raises(BrokerUnavailableError, match="stopped; nothing is lost"):
+        migrated([vhost_url], "test", CHANGED, lambda: False)
+    with closing(pika.BlockingConnection(pika.URLParameters(vhost_url))) as connection:
+        got, _, _ = connection.channel().basic_get(NEXT)
+        assert not got.redelivered
 
 
 def test_a_queue_that_somebody_consumes_is_left_alone(
