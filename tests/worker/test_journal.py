@@ -17,7 +17,7 @@ from runner.worker.journal import pointed_at
 from tests.dead_letters import dead_letters
 from tests.waiting import wait_until
 from tests.worker.handlers import Recorder
-from tests.worker.remembering import Scripted, engine, journey, send, standing
+from tests.worker.remembering import Scripted, engine, journey, ledger_of, send, standing
 
 LINE = "one: {consume: work, publish: out}\ntwo: {consume: out}"
 
@@ -185,6 +185,7 @@ def test_while_the_ledger_is_away_stages_pause_and_then_go_on_and_nothing_is_los
         finally:
             postgres_node.start()
         names = [f"{letter}{n}" for letter in "ab" for n in range(50)]
+        wait_until(lambda: not ledger_of(running).away)
         wait_until(lambda: all(standing(running, name) == "done" for name in names))
     assert {message.id for message in seen.messages} == set(names)
     assert not dead_letters(f"embedded:{tmp_path / 'broker.db'}", "work")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 from pathlib import Path
@@ -24,7 +25,7 @@ TEXT = f"""
         consume: work
         handler: {HANDLER}
         reveal: [card]
-        timeout: 200ms
+        timeout: 60s
         retry: {{attempts: 3, delay: 7s}}
         publish:
         - {{when: {{required: [amount], properties: {{amount: {{minimum: 100}}}}}}, to: large}}
@@ -123,7 +124,8 @@ def test_an_error_is_shown_with_the_handlers_own_lines_masked(pipeline: LoadedPi
 def test_a_handler_that_hangs_is_given_up_after_its_timeout(pipeline: LoadedPipeline) -> None:
     over = threading.Event()
     Scripted.do = lambda _message: over.wait(30)
-    found = trial(pipeline)
+    hasty = dataclasses.replace(pipeline.pipeline.stages["one"], timeout=0.2)
+    found = try_stage(pipeline, hasty, json.dumps(BODY).encode())
     over.set()
     assert found.fate == "error"
     assert "has not returned within 200ms" in found.reason
