@@ -225,9 +225,8 @@ class Ledger:
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         """For who can't wait. Raises LedgerError."""
-        waits_for = "" if self._database.is_sqlite or self.away == NOT_OPEN else self.away
-        if waits_for:  # a file can be read while somebody writes
-            raise LedgerAwayError(waits_for)
+        if (silent := self._writer.stalled) and not self._database.is_sqlite:  # a file can be read meanwhile
+            raise LedgerAwayError(silent)
         try:
             with self._database.prompt_connection() as connection:
                 yield connection
