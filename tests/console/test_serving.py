@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.console import serving
 from runner.console.serving import CONNECTIONS
+from runner.intake.reserve import open_files
 from tests.certificates import Certificate
 from tests.console.conftest import PIPELINE, Show, Shown
 from tests.intake.test_rotation import linked
@@ -48,6 +50,7 @@ def test_however_many_strangers_begin_a_request_health_is_answered(shown: Shown)
         answer = shown.ask("/")
         assert (answer.status, "connections are open; try again later" in answer.body) == (503, True)
     wait_until(lambda: shown.ask("/").status == 200)
+    wait_until(lambda: open_files() < CONNECTIONS)  # the next console counts what this process has open
 
 
 def shown_with(folder: Path, show: Show) -> Shown:
@@ -74,11 +77,12 @@ def status(connection: ssl.SSLSocket, path: str) -> bytes:
 
 
 def test_a_new_certificate_is_taken_while_browsers_look(
-    show: Show, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    show: Show, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level("INFO", "runner.console")
     linked(tmp_path, "one")
     shown = shown_with(tmp_path, show)
+    monkeypatch.setattr(serving, "HEADER_TIMEOUT", 2.0)  # after which who leaves has left
     before = tmp_path / "one" / "cert.pem"
     with connected(shown, before) as stream, connected(shown, before) as idle:
         assert status(stream, "/live") == b"HTTP/1.1 200 OK"
@@ -89,6 +93,7 @@ def test_a_new_certificate_is_taken_while_browsers_look(
             with connected(shown, after) as connection:
                 assert status(connection, "/health/live") == b"HTTP/1.1 200 OK"
             before = after
+        wait_until(lambda: len(shown.served._server.wrks) == 1)
         while b'"at"' not in stream.recv(65536):
             pass
         idle.close()
