@@ -56,7 +56,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
         def is_whole() -> bool:
             scrapes.append(_scraped(port))
-            return {"runner_stage_call_seconds_count", "runner_queue_messages"} <= scrapes[-1].keys()
+            of_each_process = {"runner_stage_call_seconds_count", "runner_requests_total", "runner_queue_messages"}
+            return of_each_process <= scrapes[-1].keys()
 
         wait_until(is_whole)
         yield scrapes[-1]
