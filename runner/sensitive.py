@@ -42,11 +42,15 @@ Steps = tuple[str | int, ...]
 
 def pointer(steps: Steps) -> str:
     """As RFC 6901 writes it."""
+    if len(steps) == 1 and isinstance(name := steps[0], str) and name.isalnum():  # as nearly all are
+        return f"/{name}"
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
 
 
 def field(steps: Steps) -> str:
     """As `reveal` names it: `card.number`, without the indexes of lists."""
+    if len(steps) == 1 and isinstance(name := steps[0], str):
+        return name
     return ".".join(step for step in steps if isinstance(step, str))
 
 

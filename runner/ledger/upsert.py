@@ -19,9 +19,9 @@ from sqlalchemy.types import LargeBinary
 
 from runner.ledger.database import Database
 
-LARGEST = 500
-"""Rows of one statement on SQLite, which is prepared for each number of them: that costs less than a
-second statement, after which Python's lock has to be waited for again."""
+SIZES = (512, 256, 128, 64, 32)
+"""Rows of one statement on SQLite; what is left over gets one of its own. To prepare a statement costs as much for
+each row as to run it, so these stay prepared. After each, Python's lock has to be waited for again: hence few."""
 Row = tuple[Any, ...]
 
 
@@ -49,24 +49,26 @@ class Upsert:
             source = func.jsonb_array_elements(bindparam("rows").cast(JSONB)).column_valued("one")
             given = [_taken(source, place, table.c[name]) for place, name in enumerate(columns)]
             statement = statement.from_select([*columns, *fixed], select(*given, *fixed.values()))
+        self._texts: dict[int, str] = {}
         compiled = on_conflict(statement).compile(dialect=database.dialect)
         self._text = str(compiled)
         if self._is_sqlite:
             assert list(compiled.positiontup) == list(columns), "columns stand in the order of the table"
             self._head, self._group, self._tail = _split(self._text)
+            self._texts = {size: self._repeated(size) for size in SIZES}
 
     def execute(self, connection: Connection, rows: list[Row]) -> int:
         """How many rows were inserted or changed. Sorts `rows`: where two processes write the same ones in one
         order, they don't deadlock."""
         if self._is_sqlite:
-            parts = [rows[start : start + LARGEST] for start in range(0, len(rows), LARGEST)]
+            parts = _parts(rows)
             return sum(_run(connection, self._repeated(len(p)), tuple(chain.from_iterable(p))) for p in parts)
         rows.sort(key=self._key)
         rounds = ({"rows": orjson.dumps(part, default=bytes.decode).decode()} for part in self._rounds(rows))
         return sum(_run(connection, self._text, values) for values in rounds)
 
     def _repeated(self, times: int) -> str:
-        return f"{self._head}{', '.join([self._group] * times)}{self._tail}"
+        return self._texts.get(times) or f"{self._head}{', '.join([self._group] * times)}{self._tail}"
 
     def _rounds(self, rows: list[Row]) -> Iterator[list[Row]]:
         """PostgreSQL refuses to change a row twice in one statement."""
@@ -79,6 +81,17 @@ class Upsert:
             yield chosen
             taken = {id(row) for row in chosen}
             rows = [row for row in rows if id(row) not in taken]
+
+
+def _parts(rows: list[Row]) -> Iterator[list[Row]]:
+    """In few statements, most of which are prepared already."""
+    start = 0
+    for size in SIZES:
+        while len(rows) - start >= size:
+            yield rows[start : start + size]
+            start += size
+    if start < len(rows):
+        yield rows[start:]
 
 
 def _taken(row: ColumnElement[Any], place: int, column: Column[Any]) -> ColumnElement[Any]:

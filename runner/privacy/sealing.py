@@ -50,6 +50,8 @@ class Sealer:
         """The key that seals: its id, and its cipher."""
         self._ciphers: dict[str, AESGCM] = {}
         self._secrets: list[bytes] = []
+        self._forged: type[Exception] = ValueError
+        """What a cipher raises for what it hasn't sealed; it is imported with the keys, not for each value."""
 
     def prepare(self, *, production: bool) -> None:
         """Before the first message: read the keys. In development, make them if there are none.
@@ -81,12 +83,10 @@ class Sealer:
             raise UnknownKeyError(
                 f"{path or 'the body'} is sealed with the key {token.key}, which isn't in {self.path}"
             )
-        from cryptography.exceptions import InvalidTag
-
         try:
             where = _belongs(token.key, id, path, token.mask)
             return cipher.decrypt(a2b_base64(token.nonce), a2b_base64(token.ciphertext), where)
-        except (InvalidTag, ValueError):
+        except (self._forged, ValueError):
             name = path or "the body"
             raise ForeignSealError(f"what is sealed at {name} was made for another place, or was changed") from None
 
@@ -112,8 +112,10 @@ class Sealer:
             return self._ciphers
 
     def _take(self, keys: KeySet) -> None:
+        from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+        self._forged = InvalidTag
         self._ciphers = {key.id: AESGCM(key.secret) for key in keys.keys}
         self._sealing = keys.current, self._ciphers[keys.current]
         self._secrets = [key.secret for key in sorted(keys.keys, key=lambda key: key.id != keys.current)]

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from runner.ledger.database import Database
 from runner.ledger.hops import HopKey, HopStatements, begun
 from runner.ledger.tables import HOP
-from runner.ledger.upsert import LARGEST, Row, Upsert
+from runner.ledger.upsert import SIZES, Row, Upsert
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def stored(database: Database) -> dict[str, tuple[str, float, float | None]]:
         return {row[0]: (row[1], row[2], row[3]) for row in connection.execute(query)}
 
 
-@pytest.mark.parametrize("number", [1, 2, LARGEST - 1, LARGEST, LARGEST + 1, 2 * LARGEST + 7])
+@pytest.mark.parametrize("number", [1, 2, SIZES[-1] - 1, SIZES[-1], sum(SIZES), 2 * SIZES[0] + SIZES[-1] + 7])
 def test_each_row_is_written_however_many_there_are(database: Database, number: int) -> None:
     rows = [begun(HopKey(f"m{n}", "in"), 0.1 + n, "me") for n in range(number)]
     assert write(database, HopStatements(database).begin_new, rows) == number
