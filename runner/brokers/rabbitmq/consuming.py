@@ -2,9 +2,8 @@
 
 Left out: which deliveries have to go elsewhere before they may be handled (see `sorting`).
 
-RabbitMQ limits what is taken in advance only by number. So a consumer begins with a few, and takes
-more when it has seen that they are small. If the bodies are large, it rests until there is room in
-memory, and then takes fewer.
+RabbitMQ limits what is taken in advance only by number. If the bodies are large, the consumer
+rests until there is room in memory, and then takes fewer.
 """
 
 from __future__ import annotations
@@ -25,12 +24,10 @@ LARGE = 64 * 1024
 """Bytes from which a body counts as large."""
 HELD_BYTES = 32 * 1024 * 1024
 """Bytes of large bodies from one queue that may be in hand."""
-FIRST = 2
-"""Messages that a consumer takes before it knows how large they are. The intake takes bodies of up to 16 MiB."""
 RELIEF = 0.1
 """Seconds between checks whether there is room again."""
 WIDEN_AFTER = 10.0
-"""Seconds without a large body after which as many as the prefetch says are taken in advance."""
+"""Seconds without a large body after which as many as before are taken in advance."""
 
 
 class Subscription:
@@ -72,14 +69,11 @@ class Subscription:
         self._arrived: list[Delivery] = []
         self._resting = False
         """Whether the consumer was ended until there is room for more."""
-        self._narrow = FIRST
-        """How many bodies have room; 0: as many as the prefetch says."""
-        self._takes = 0
+        self._narrow = 0
+        """How many large bodies have room; 0: as many as the prefetch says."""
+        self._takes = prefetch
         """How many the consumer takes in advance as it is."""
-        self._before = 0
-        """The last tag that was in hand when it began."""
-        self._large_came = float("-inf")
-        self._looks_again = False
+        self._large_came = 0.0
 
     @property
     def registered(self) -> bool:
@@ -91,8 +85,6 @@ class Subscription:
         if self._asked or not channel.is_open:
             return
         self._asked, self._resting = True, False
-        if self.session is None:
-            self._narrow = min(FIRST, self._narrow or FIRST)  # what waits now may be larger than what came before
         session = self.session = self.session or ChannelSession(channel)
 
         def consuming(tag: str) -> None:
@@ -101,7 +93,6 @@ class Subscription:
                 self._cancel_consumer(channel)
 
         self._takes = min(self._prefetch, self._narrow or self._prefetch)
-        self._before = max(session.in_hand, default=0)
         channel.consume(self.queue, self._takes, Receiver(self, session), consuming)
 
     def lose_consumer(self) -> None:
@@ -148,37 +139,6 @@ class Subscription:
 
     # -- large bodies -------------------------------------------------------------------
 
-    @property
-    def narrowed(self) -> bool:
-        """Whether it takes fewer than the prefetch says."""
-        return self._takes < self._prefetch
-
-    def look(self, session: ChannelSession) -> None:
-        """Take more in advance, if all that may come has come, and leaves room.
-
-        Then nothing is on its way. RabbitMQ takes that back from a consumer that ends, and counts it as failed.
-        """
-        if not self._tag or self.cancelled or len(session.in_hand) < self._takes:
-            return
-        if sum(tag > self._before for tag in session.in_hand) < self._takes:
-            return
-        if session.weight():
-            room = HELD_BYTES // max(session.large.values())
-            if room > self._takes:
-                self._narrow = room
-                self._rest(session.channel)
-        elif (left := self._large_came + WIDEN_AFTER - time.monotonic()) <= 0:
-            self._narrow = 0
-            self._rest(session.channel)
-        elif not self._looks_again:
-            self._looks_again = True
-            self._after(left, self._look_again)
-
-    def _look_again(self) -> None:
-        self._looks_again = False
-        if self.session is not None and self.narrowed:
-            self.look(self.session)
-
     def weigh(self, session: ChannelSession, tag: int, size: int) -> None:
         """A large body has come. If too much is in hand, take no more until there is room."""
         session.large[tag] = size
@@ -186,9 +146,12 @@ class Subscription:
         if session.weight() <= HELD_BYTES or not self._tag or self.cancelled:
             return
         fitting = max(1, HELD_BYTES // max(session.large.values()))
-        if self._takes > fitting:
-            self._narrow = fitting
-            self._rest(session.channel)
+        if self._takes <= fitting:
+            return
+        if not self._narrow:
+            self._after(WIDEN_AFTER, self._widen)
+        self._narrow = fitting
+        self._rest(session.channel)
 
     def _rest(self, channel: Channel) -> None:
         self._resting = True
@@ -202,6 +165,16 @@ class Subscription:
             self._after(RELIEF, lambda: self._attach_when_light(channel))
         else:
             self.attach(channel)
+
+    def _widen(self) -> None:
+        """Take as many as before, once no large body has come for a while."""
+        left = self._large_came + WIDEN_AFTER - time.monotonic()
+        if left > 0:
+            self._after(left, self._widen)
+            return
+        self._narrow = 0
+        if self._tag and not self.cancelled and self.session is not None and self.session.channel.is_open:
+            self._rest(self.session.channel)
 
     def _tell_cancelled(self) -> None:
         waiting, self._cancels = self._cancels, []
@@ -252,12 +225,8 @@ class Receiver:
             in_hand[tag] = delivery = Delivery(queue, message_id, body, NO_HEADERS, 1, session, tag)
             deliveries.append(delivery)
         self._subscription.arrive(*deliveries)
-        if self._subscription.narrowed:
-            self._subscription.look(session)
 
     def on_delivered(self, delivered: Delivered) -> None:
         self._subscription.sort(read_delivery(self._subscription.queue, self._session, delivered), delivered)
         if len(delivered.body) >= LARGE:
             self._subscription.weigh(self._session, delivered.tag, len(delivered.body))
-        if self._subscription.narrowed:
-            self._subscription.look(self._session)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +85,6 @@ def test_where_bodies_are_large_fewer_are_taken_in_advance_until_they_are_small_
     broker, collector = rabbit(), Collector()
     broker.consume(WORK, 100, collector)
     wait_until(lambda: broker.consuming(WORK))
-    broker.publish([to(WORK) for _ in range(10)])
-    for came in range(10):
-        broker.settle(collector.wait(came + 1)[came], [])
-    wait_until(lambda: depth(broker) == Depth(consumers=1))
-    collector.deliveries.clear()
     large = bytes(2**20)
     broker.publish([to(WORK, large) for _ in range(6)])
     collector.wait(5)  # the sixth may come too, before the broker knows that it rests
@@ -107,35 +101,3 @@ def test_where_bodies_are_large_fewer_are_taken_in_advance_until_they_are_small_
     wait_until(lambda: depth(broker) == Depth(consumers=1))
     broker.publish([to(WORK) for _ in range(50)])
     collector.wait(76)
-
-
-def test_of_a_backlog_of_large_bodies_no_more_come_than_have_room(
-    rabbit: Callable[..., RabbitBroker], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(consuming, "HELD_BYTES", 4 * 2**20)
-    broker, collector = rabbit(), Collector()
-
-    def is_left(count: int) -> bool:
-        return depth(broker) == Depth(ready=max(0, count - 2), in_hand=min(2, count), consumers=1)
-
-    broker.publish([to(WORK, bytes(2 * 2**20)) for _ in range(20)])
-    broker.consume(WORK, 500, collector)
-    collector.wait(2)
-    broker.settle(collector.next(), [])
-    for left in range(19, 0, -1):
-        wait_until(partial(is_left, left))
-        broker.settle(collector.next(), [])
-    assert collector.deliveries == []
-
-
-def test_of_a_backlog_of_small_bodies_as_many_come_as_the_prefetch_says_and_none_counts_as_failed(
-    rabbit: Callable[..., RabbitBroker],
-) -> None:
-    broker, collector = rabbit(), Collector()
-    broker.publish([to(WORK, id=str(number)) for number in range(600)])
-    broker.consume(WORK, 500, collector)
-    came = collector.wait(500)
-    for delivery in came:
-        broker.settle(delivery, [])
-    assert {delivery.attempt for delivery in collector.wait(600)} == {1}
-    assert len({delivery.id for delivery in collector.deliveries}) == 600

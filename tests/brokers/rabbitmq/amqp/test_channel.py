@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 
 from runner.brokers.rabbitmq.broker import RabbitBroker
-from runner.brokers.rabbitmq.consuming import FIRST
 from tests.brokers.plans import WORK, Collector, to
 from tests.brokers.rabbitmq.conftest import OpenBoth
 from tests.waiting import TIMEOUT, wait_until
@@ -22,15 +21,15 @@ def test_large_messages_that_come_while_their_consumer_ends_are_given_back_uncou
     go_on = threading.Event()
     connection.call(go_on.wait, TIMEOUT)
     calls = connection.calls
-    rabbit().publish([to(WORK, b"x" * 300_000, id=str(number)) for number in range(FIRST)])
+    rabbit().publish([to(WORK, b"x" * 300_000, id=str(number)) for number in range(5)])
     ending = threading.Thread(target=broker.cancel, args=[WORK])
     ending.start()  # behind the wait: the cancel leaves before any of them is read
     wait_until(lambda: connection.calls > calls)
     go_on.set()
     ending.join(TIMEOUT)
-    broker.release(collector.wait(FIRST))
+    broker.release(collector.wait(5))
     later = Collector()
     rabbit().consume(WORK, 10, later)
-    assert {(delivery.id, delivery.attempt, delivery.deaths) for delivery in later.wait(FIRST)} == {
-        (str(number), 1, 0) for number in range(FIRST)
+    assert {(delivery.id, delivery.attempt, delivery.deaths) for delivery in later.wait(5)} == {
+        (str(number), 1, 0) for number in range(5)
     }
