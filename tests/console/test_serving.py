@@ -41,6 +41,7 @@ def test_with_a_certificate_it_speaks_https_and_so_does_its_cookie(show: Show, c
 
 def test_however_many_strangers_begin_a_request_health_is_answered(shown: Shown) -> None:
     wait_until(lambda: shown.ask("/health/ready").status == 200)
+    before = open_files()
     with ExitStack() as strangers:
         for _ in range(CONNECTIONS + 20):
             stranger = strangers.enter_context(socket.create_connection(("127.0.0.1", shown.port), TIMEOUT))
@@ -50,7 +51,7 @@ def test_however_many_strangers_begin_a_request_health_is_answered(shown: Shown)
         answer = shown.ask("/")
         assert (answer.status, "connections are open; try again later" in answer.body) == (503, True)
     wait_until(lambda: shown.ask("/").status == 200)
-    wait_until(lambda: open_files() < CONNECTIONS)  # the next console counts what this process has open
+    wait_until(lambda: open_files() < before + CONNECTIONS // 2)  # the next console counts what this process has open
 
 
 def shown_with(folder: Path, show: Show) -> Shown:
