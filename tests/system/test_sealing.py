@@ -232,7 +232,10 @@ def test_a_card_number_is_nowhere_whatever_becomes_of_its_payment(
         **on_the_broker(payments),
     }
     assert len(cards.numbers) >= 300
-    assert found(everywhere, [*cards.numbers, DECLINED, FAILING]) == []
+    assert found(everywhere, cards.numbers) == []
+    others = [] if payments.broker.startswith("embedded:") else [str(request.getfixturevalue("rabbit_node").folder)]
+    alone = {name: data for name, data in everywhere.items() if not name.startswith(tuple(others))}
+    assert found(alone, [DECLINED, FAILING]) == [], "which other tests use too, in the clear, on the same node"
     [paid, *_] = re.findall(r"/payments/(\w+)", answers[0])
     assert any(ledger in name and paid.encode() in data for name, data in everywhere.items()), "it was searched, too"
     deeds = everywhere[str(payments.folder / "var/audit.jsonl")].splitlines()
