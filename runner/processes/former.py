@@ -33,6 +33,6 @@ def warn_of_former_queues(pipeline: Pipeline, part: str) -> None:
                 queue.was,
                 counted(queue.messages, "message"),
                 "lies" if queue.messages == 1 else "lie",
-                "somebody consumes" if queue.consumers else "no stage takes them",
+                "somebody consumes" if queue.consumers else f"no stage takes {'it' if queue.messages == 1 else 'them'}",
                 extra=facts(queue=queue.queue),
             )
