@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import itertools
 import json
 import os
-import random
 import shutil
 import signal
 import socket
@@ -27,6 +25,8 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
+
+from bench.ports import free_port
 
 HOW_TO_GET_IT = "RabbitMQ's tests were left out: no rabbitmq-server here. To run them: apt-get install rabbitmq-server"
 BOOT_TIMEOUT = 90.0
@@ -76,8 +76,7 @@ class RabbitNode:
             raise FileNotFoundError(HOW_TO_GET_IT)
         self._script = script
         self.folder = Path(tempfile.mkdtemp(prefix="runner-rabbitmq-"))
-        ports = _free_ports()
-        self.port, self._api_port, self.epmd_port, self._distribution_port = itertools.islice(ports, 4)
+        self.port, self._api_port, self.epmd_port, self._distribution_port = (free_port() for _ in range(4))
         if mapper is not None:
             self.epmd_port = mapper.epmd_port
         self.name = f"runner-test-{self.port}@localhost"
@@ -328,19 +327,6 @@ def _input(server: subprocess.Popen[bytes]) -> IO[bytes]:
 
 def _quoted(vhost: str) -> str:
     return urllib.parse.quote(vhost, safe="")
-
-
-def _free_ports() -> Iterator[int]:
-    """Ports below those that the system gives to outgoing connections (so that a node which
-    is down for a moment finds its own still free), in an order of each session's own."""
-    for port in random.SystemRandom().sample(range(12_000, 30_000), 2000):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        yield port
 
 
 def _answers(port: int) -> bool:
