@@ -73,8 +73,9 @@ SILENT = {
 
 
 class Interrupt:
-    """What granian's main thread waits for, instead of an Event of threading's: a signal that comes
-    just when it begins to wait would wait for the event's lock, which this very thread holds."""
+    """What granian's main thread waits for, instead of an Event of threading's: a signal that comes just when
+    it begins to wait would wait for the event's lock, which this very thread holds; or, as Python calls
+    a handler only between two of its steps, for the end of the wait. Each signal to this process ends it."""
 
     def __init__(self, look: Callable[[], bool] | None = None) -> None:
         """`look`, if there is one, is called from time to time: whether to wait no longer."""
@@ -82,19 +83,20 @@ class Interrupt:
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
+        signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
 
     def set(self) -> None:
         with suppress(BlockingIOError):  # it is full: more than enough to wake up
             os.write(self._write, b"!")
 
     def wait(self) -> None:
+        """Returns after `set()`, once, and perhaps without reason."""
         awaited = select.poll()
         awaited.register(self._read, select.POLLIN)
-        if self._look is None:
-            awaited.poll()
-            return
-        while not awaited.poll(LOOK_EVERY * 1000) and not self._look():
+        every = None if self._look is None else LOOK_EVERY * 1000
+        while not awaited.poll(every) and not (self._look is not None and self._look()):
             pass
+        self.clear()
 
     def clear(self) -> None:
         with suppress(BlockingIOError):

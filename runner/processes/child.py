@@ -130,7 +130,9 @@ class Supervision:
 
         def watch() -> None:
             os.read(self._lifeline, 1)
-            os.killpg(0, signal.SIGTERM)
+            while True:  # one that comes just before a wait of the main thread shows only after that
+                os.killpg(0, signal.SIGTERM)
+                time.sleep(NAP)
 
         threading.Thread(target=watch, name="lifeline", daemon=True).start()
 
@@ -168,6 +170,7 @@ def live(child: Child, supervision: Supervision, configure: Callable[[str], None
     """The whole life of a process that was just forked. `configure(name)` sets up its logging."""
     status = 0
     try:
+        signal.set_wakeup_fd(-1)  # the supervisor's
         os.setpgid(0, 0)  # Ctrl-C reaches only the supervisor, which stops all children in order
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)

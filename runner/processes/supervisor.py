@@ -1,7 +1,7 @@
 """Keeps child processes alive: starts, watches, restarts them, and stops them in order.
 
-The loop is that of a pre-forking server's arbiter: signal handlers only write a byte to a
-pipe, and everything is done in one place. Left out: what happens in a child (see `child`).
+The loop is that of a pre-forking server's arbiter: a signal only writes a byte to a pipe, and
+everything is done in one place. Left out: what happens in a child (see `child`).
 
 Children are forked, so that all of them run the very pipeline that was checked, even if the
 file has changed since. For that reason the supervisor has no threads. A changed file is tried
@@ -93,6 +93,9 @@ class Supervisor:
     def run(self) -> int:
         """Returns the exit status: 0 after a clean stop, 1 if a part could not start or had to be
         killed."""
+        # Python calls a handler only between two of its steps: one whose signal comes just before
+        # `select` would wait for the end of that.
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, self._on_signal)
         gc.freeze()  # what is loaded by now stays shared by the children
@@ -121,8 +124,6 @@ class Supervisor:
                 self._first_signal = time.monotonic()
             elif time.monotonic() - self._first_signal > SAME_ORDER:
                 self._at_once = True
-        with contextlib.suppress(BlockingIOError):  # a full pipe wakes the loop as well
-            os.write(self._wake_write, b".")
 
     def _has_hung_up(self) -> bool:
         """Whether SIGHUP came because the run's terminal was closed."""
@@ -242,10 +243,10 @@ class Supervisor:
 
     def _stop_group(self, group: Sequence[Process]) -> bool:
         """True where something had to be killed."""
-        for process in group:
-            process.signal(signal.SIGTERM)
         began, told, killed = time.monotonic(), False, False
         while any(process.pid for process in group):
+            for process in group:
+                process.signal(signal.SIGTERM)  # again and again, as in `Supervision.watch`
             passed = time.monotonic() - began
             if passed > self._shutdown_timeout + KILL_GRACE or self._at_once:
                 killed = self._kill(group) or killed

@@ -112,6 +112,26 @@ def _all_that_came(connection: socket.socket) -> bytes:
         return b""
 
 
+def test_a_signal_that_interrupts_no_wait_ends_it() -> None:
+    """As one that comes just before the wait, here one that another thread takes: Python's handler waits for both."""
+    code = """if True:
+        import signal, threading, time
+        from runner.intake.serving import Interrupt
+
+        def order():
+            time.sleep(0.3)  # until the main thread waits
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+        interrupt = Interrupt()
+        signal.signal(signal.SIGTERM, lambda *_: print("told"))
+        threading.Thread(target=order, daemon=True).start()
+        interrupt.wait()
+    """
+    program = [sys.executable, "-c", code]
+    done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=30, cwd=ROOT)
+    assert (done.stdout, done.stderr) == ("told\n", "")
+
+
 def test_no_more_connections_are_served_than_files_may_be_open() -> None:
     code = """if True:
         import resource

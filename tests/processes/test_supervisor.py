@@ -27,6 +27,21 @@ def test_a_signal_stops_every_child_and_the_run_ends_well(program: Run, number: 
     assert {"a stopping", "b stopping"} <= set(running.events)
 
 
+def test_a_signal_that_interrupts_no_wait_ends_it(program: Run) -> None:
+    """As one that comes just before the wait, here one that another thread takes: Python's handler waits for both."""
+    running = program("""
+        import signal, threading
+        def order():
+            while not (folder / 'events').exists() or 'all up' not in (folder / 'events').read_text():
+                time.sleep(0.01)
+            time.sleep(0.3)  # until the supervisor waits
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        threading.Thread(target=order, daemon=True).start()
+        children = [Child('a', steady('a'))]
+    """)
+    assert running.end() == (0, "")
+
+
 def test_what_others_need_is_stopped_after_them(program: Run) -> None:
     running = program("children = [Child('mailbox', steady('mailbox'), last=True), Child('worker', steady('worker'))]")
     wait_until(lambda: "all up" in running.events)
