@@ -89,6 +89,12 @@ def listed(names: Iterable[object], last: str = "and") -> str:
     return f" {last} ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 
 
+def paused(why: str) -> str:
+    """`paused: the relay is closed`, `paused by ada: the bank is down`, `paused`: the `why` of somebody (see
+    `ledger.pauses`) begins with who it is."""
+    return f"paused{' ' if why.startswith('by ') else ': '}{why}" if why else "paused"
+
+
 def counted(number: int, noun: str) -> str:
     """`1 queue`, `2,000 queues`."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")

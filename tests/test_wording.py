@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.wording import did_you_mean, listed, nearest_name, quoted, shown
+from runner.wording import did_you_mean, listed, nearest_name, paused, quoted, shown
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,9 @@ def test_quotes_do_not_let_a_line_break_through() -> None:
 )
 def test_names_are_listed(names: list[str], text: str) -> None:
     assert listed(names) == text
+
+
+def test_a_pause_is_told_with_its_reason_or_with_who_it_is() -> None:
+    assert paused("the relay is closed") == "paused: the relay is closed"
+    assert paused("by ada: the bank is down") == "paused by ada: the bank is down"
+    assert paused("") == "paused"

@@ -14,7 +14,7 @@ from runner.message import new_id
 from runner.pipeline import Alerts
 from runner.privacy.masking import mask
 from runner.units import format_duration
-from runner.wording import counted, one_line
+from runner.wording import counted, one_line, paused
 
 SETTLE = 60.0
 """Seconds for which a condition may not hold, and goes on: so it doesn't flap. It is over after that."""
@@ -70,8 +70,7 @@ def holding(alerts: Alerts, look: Look) -> Mapping[Key, str]:
             found[Key("oldest", queue)] = f"a message waits on {queue} for {format_duration(round(age))}"
     if alerts.paused is not None:
         for stage, why in look.paused.items():
-            told = f": {_shortened(why)}" if why else ""
-            found[Key("paused", stage)] = f"{stage} is paused{told}"
+            found[Key("paused", stage)] = f"{stage} is {paused(_shortened(why))}"
     if alerts.not_ready is not None and look.troubles:
         found[Key("not_ready", "")] = f"the run is not ready: {_shortened('; '.join(look.troubles))}"
     return {key: mask(text) for key, text in found.items()}

@@ -16,6 +16,7 @@ from runner.commands.dead import REASON, check_reason
 from runner.commands.loading import PIPELINE_OPTION, stage_of
 from runner.config.loader import load
 from runner.errors import RunnerError
+from runner.wording import paused
 
 
 @click.command()
@@ -34,5 +35,5 @@ def pause(pipeline: Path, reason: str, stage: str) -> None:
     with writing(loaded) as ledger:
         if not pausing.pause(ledger, Trail(loaded.folder, "pause", reason), meant):
             by = ledger.pauses.all().get(stage)
-            raise RunnerError(f"{stage} is paused already" + (f": {by}" if by else ""))
+            raise RunnerError(f"{stage} is already {paused(str(by or ''))}")
     click.echo(f"paused {stage}: its messages wait on {meant.consume} until 'runner resume {stage}'")

@@ -19,7 +19,7 @@ from runner.commands.loading import PIPELINE
 from runner.commands.terminal import console
 from runner.config.loader import LoadedPipeline, load
 from runner.errors import BrokerUnavailableError
-from runner.wording import one_line
+from runner.wording import counted, one_line, paused
 
 WATCH_EVERY = 1.0
 """Seconds."""
@@ -90,20 +90,16 @@ def _row(queue: str, depth: Depth | None, stage: str | None) -> tuple[str, ...]:
 
 
 def _consumed_by(depth: Depth, stage: str | None) -> str:
-    others = f"; {depth.strangers} other consumer{'' if depth.strangers == 1 else 's'}" if depth.strangers else ""
+    others = f"; {counted(depth.strangers, 'other consumer')}" if depth.strangers else ""
     if stage is None:
         return f"nobody here{others}"
     if depth.consumers:
-        paused = f", {depth.paused} paused{_why(depth)}" if depth.paused else ""
-        return f"{stage} ({_workers(depth.consumers)}{paused}){others}"
+        held = f", {depth.paused:,} {_paused(depth)}" if depth.paused else ""
+        return f"{stage} ({counted(depth.consumers, 'worker')}{held}){others}"
     if depth.paused:
-        return f"[yellow]{stage}: paused{_why(depth)} ({_workers(depth.paused)}){others}[/]"
+        return f"[yellow]{stage} ({counted(depth.paused, 'worker')}, {_paused(depth)}){others}[/]"
     return f"[yellow]{stage}: no worker{others}[/]"
 
 
-def _why(depth: Depth) -> str:
-    return f", for {escape(one_line(depth.why))}" if depth.why else ""
-
-
-def _workers(count: int) -> str:
-    return f"{count} worker{'' if count == 1 else 's'}"
+def _paused(depth: Depth) -> str:
+    return escape(paused(one_line(depth.why)))

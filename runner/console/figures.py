@@ -15,7 +15,7 @@ from runner.console.run import Glance, Run
 from runner.observability.snapshot import Snapshot, StageNow, StageTotals
 from runner.pipeline import Stage
 from runner.units import format_duration
-from runner.wording import counted, one_line
+from runner.wording import counted, one_line, paused
 
 Figures = Mapping[str, str]
 COUNTS = ("ready", "in_hand", "delayed", "dead")
@@ -116,8 +116,7 @@ def _told(depth: Depth | None, stage: Stage | None) -> str:
     elif depth.consumers or not depth.paused:
         told.append(counted(depth.consumers, "worker"))
     if depth.paused:
-        why = f": {one_line(depth.why)[:LONGEST_REASON]}" if depth.why else ""
-        told.append(f"{depth.paused} paused{why}")
+        told.append(f"{depth.paused:,} {paused(one_line(depth.why)[:LONGEST_REASON])}")
     if depth.strangers:
         told.append(counted(depth.strangers, "other consumer"))
     return ", ".join(told)

@@ -10,7 +10,7 @@ from runner.config.loader import LoadedPipeline
 from runner.errors import BrokerError
 from runner.findings import Finding
 from runner.topology import plan
-from runner.wording import counted
+from runner.wording import counted, one_line, paused
 
 SUBJECT = "queues"
 TIMEOUT = 5.0
@@ -53,6 +53,6 @@ def _of(name: str, depth: Depth, *, consumed: bool) -> Iterator[Finding]:
         yield Finding("warning", SUBJECT, letters, f"'runner dead list --queue {name}' says why")
     waits = depth.ready + depth.delayed
     if consumed and waits and not depth.consumers:
-        taken = f"its stage is paused ({depth.why})" if depth.paused else "no worker takes them"
+        taken = f"its stage is {paused(one_line(depth.why))}" if depth.paused else "no worker takes them"
         remedy = "end the pause when its cause has gone" if depth.paused else "'runner run' starts one"
         yield Finding("warning", SUBJECT, f"{counted(waits, 'message')} on {name}, and {taken}", remedy)

@@ -15,7 +15,7 @@ from runner.config.loader import LoadedPipeline
 from runner.intake.problems import RETRY_AFTER, answer, problem
 from runner.intake.survey import SILENCE, Survey
 from runner.pipeline import Http
-from runner.wording import one_line
+from runner.wording import one_line, paused
 
 if TYPE_CHECKING:
     from runner.ledger.ledger import Ledger
@@ -94,7 +94,7 @@ def _idle(stage: str, depth: Depth) -> str:
     """Why a stage does nothing."""
     if not depth.paused:
         return f"stage {stage} has no worker"
-    return f"stage {stage} is paused" + (f" ({one_line(depth.why)})" if depth.why else "")
+    return f"stage {stage} is {paused(one_line(depth.why))}"
 
 
 def published_to(http: Http) -> list[str]:

@@ -29,7 +29,8 @@ class Pause(NamedTuple):
     """Seconds since 1970."""
 
     def __str__(self) -> str:
-        return f"{self.who} has paused it" + (f": {self.why}" if self.why else "")
+        """What follows `paused`."""
+        return f"by {self.who}" + (f": {self.why}" if self.why else "")
 
 
 class Pauses:

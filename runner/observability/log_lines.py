@@ -19,7 +19,7 @@ from runner.observability.logs import TRACEBACK, facts
 from runner.privacy.masking import mask_and_cut
 from runner.topology import dead_letter_queue
 from runner.units import format_duration
-from runner.wording import one_line
+from runner.wording import one_line, paused
 
 LOG_EVERY = 5.0
 """Seconds between lines about requests to the same route that were answered 503: under load,
@@ -114,8 +114,10 @@ class LogLines(Observer):
 
     def paused(self, stage: str, reason: str, delay: float) -> None:
         known = facts(stage=stage, reason=reason, delay=None if delay == math.inf else delay)
-        lasting = "until somebody resumes it" if delay == math.inf else f"for {delay:g} s"
-        _worker.error("%s is paused %s: %s", stage, lasting, reason, extra=known)
+        if delay == math.inf:
+            _worker.error("%s is %s; 'runner resume %s' ends that", stage, paused(reason), stage, extra=known)
+        else:
+            _worker.error("%s is paused for %g s: %s", stage, delay, reason, extra=known)
 
     def resumed(self, stage: str) -> None:
         _worker.info("%s resumes", stage, extra=facts(stage=stage))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.audit import read_trail
+from runner.audit import read_trail, who
 from runner.ledger.ledger import Ledger
 from tests.commands.prompt import run
 
@@ -23,8 +23,7 @@ def test_one_that_is_paused_already_stays_so_for_the_first_reason(remembering: P
     run("pause", "-p", remembering, "take", "--reason", "the bank is down")
     result = run("pause", "-p", remembering, "take", "--reason", "again")
     assert result.exit_code == 1
-    assert "take is paused already: " in result.stderr
-    assert result.stderr.endswith(" has paused it: the bank is down\n")
+    assert result.stderr.endswith(f"take is already paused by {who()}: the bank is down\n")
 
 
 def test_it_wants_a_reason_and_a_stage_of_the_file(remembering: Path) -> None:

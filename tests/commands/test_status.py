@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from runner.brokers.registry import connect
 from runner.config.loader import load
 from runner.topology import plan
@@ -33,12 +35,19 @@ def test_status_counts_what_is_on_the_queues(file: Path) -> None:
     }
 
 
-def test_status_says_why_a_stage_is_paused(file: Path) -> None:
+@pytest.mark.parametrize(
+    ("why", "told"),
+    [
+        ("the bank [red]is\nclosed[/]", "take (1 worker, paused: the bank [red]is closed[/])"),
+        ("by ada: the bank is down", "take (1 worker, paused by ada: the bank is down)"),
+    ],
+)
+def test_status_says_why_a_stage_is_paused(file: Path, why: str, told: str) -> None:
     broker = connect(load(file).pipeline, "test")
     broker.start(plan(load(file).pipeline))
     broker.consume("payments", 1, Collector())
-    broker.cancel("payments", pausing="the bank [red]is\nclosed[/]")
-    wait_until(lambda: "take: paused, for the bank [red]is closed[/] (1 worker)" in run("status", file).stdout)
+    broker.cancel("payments", pausing=why)
+    wait_until(lambda: told in run("status", file).stdout)
     broker.close()
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from runner.audit import read_trail
+from runner.audit import read_trail, who
 from runner.mailbox.maildir import keep
 from runner.message import Destination, Outgoing
 from tests.console.browser import SCHEMES, WIDTHS, chromium, findings, page
@@ -118,7 +118,7 @@ def test_an_operator_pauses_a_stage_and_resumes_it(page: Page, shop: Shown) -> N
     page.get_by_role("link", name="Pause…").click()
     page.get_by_label("Reason").fill("the bank is down")
     page.get_by_role("button", name="Pause").click()
-    expect(page.get_by_text("has paused it: the bank is down.")).to_be_visible()
+    expect(page.get_by_text(f"Paused by {who()}: the bank is down.")).to_be_visible()
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_role("link", name="Pause…")).to_be_visible()
 

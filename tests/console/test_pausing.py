@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.audit import read_trail
+from runner.audit import read_trail, who
 from runner.console.guard import LONGEST_REASON
 from runner.ledger.ledger import Ledger
 from tests.console.conftest import PIPELINE, Show, Shown
@@ -35,7 +35,7 @@ def test_a_stage_is_paused_with_a_reason_and_resumed(show: Show, ledger: Ledger,
     assert browser.post("/queues/orders/pause", seal, {"reason": "the bank is down"}).status == 303
     assert ledger.pauses.all()["check"].why == "the bank is down"
     page = browser.get("/queues/orders").body
-    assert "has paused it: the bank is down." in page
+    assert f"Paused by {who()}: the bank is down." in page
     assert browser.post("/queues/orders/pause", seal, {"reason": "again"}).status == 409
     assert browser.post("/queues/orders/resume", seal).status == 303
     assert ledger.pauses.all() == {}

@@ -77,7 +77,7 @@ def test_the_first_answer_is_what_the_broker_says_now(pipeline: LoadedPipeline, 
 
 def test_a_stage_that_is_paused_is_called_so(running: HealthViews, broker: Broker) -> None:
     broker.cancel("payments", pausing="the bank\nis closed")
-    wait_until(lambda: "stage take is paused (the bank is closed)" in running.pipeline().get_data(as_text=True))
+    wait_until(lambda: "stage take is paused: the bank is closed" in running.pipeline().get_data(as_text=True))
 
 
 def test_what_else_is_wrong_with_a_run_is_reported(

@@ -11,7 +11,7 @@ def test_a_pause_is_seen_by_every_process_until_it_ends(ledger: Ledger, ledger_u
     assert ledger.pauses.put("send_email", "the relay is down", "ada")
     [(stage, pause)] = elsewhere.pauses.all().items()
     assert (stage, pause.why, pause.who) == ("send_email", "the relay is down", "ada")
-    assert str(pause) == "ada has paused it: the relay is down"
+    assert str(pause) == "by ada: the relay is down"
     assert elsewhere.pauses.remove("send_email")
     assert ledger.pauses.all() == {}
     elsewhere.close()

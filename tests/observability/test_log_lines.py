@@ -118,11 +118,11 @@ def test_what_is_not_finished_at_the_end_is_named(lines: LogLines, said: pytest.
 
 def test_a_pause_is_an_error_and_its_end_is_news(lines: LogLines, said: pytest.LogCaptureFixture) -> None:
     lines.paused("mail", "the password is refused", 0.5)
-    lines.paused("mail", "ada has paused it", math.inf)
+    lines.paused("mail", "by ada: the bank is down", math.inf)
     lines.resumed("mail")
     assert said.record_tuples == [
         ("runner.worker", logging.ERROR, "mail is paused for 0.5 s: the password is refused"),
-        ("runner.worker", logging.ERROR, "mail is paused until somebody resumes it: ada has paused it"),
+        ("runner.worker", logging.ERROR, "mail is paused by ada: the bank is down; 'runner resume mail' ends that"),
         ("runner.worker", logging.INFO, "mail resumes"),
     ]
 

@@ -74,5 +74,5 @@ def test_a_stage_that_is_paused_is_called_so(prepared: Callable[..., tuple[Progr
     program, ask = prepared()
     program.start()
     assert program.post({"n": 1, "do": {"one": "pause 600"}}).status == 202
-    wait_until(lambda: ask("pipeline") == (503, "stage one is paused (nothing works)"))
+    wait_until(lambda: ask("pipeline") == (503, "stage one is paused: nothing works"))
     assert ask("ready")[0] == 200

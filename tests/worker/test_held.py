@@ -73,7 +73,7 @@ def handled() -> set[str]:
 def test_a_stage_takes_nothing_until_it_is_resumed_and_others_go_on(running: Running) -> None:
     running.worker.start()
     running.ledger.pauses.put("one", "the bank is down", "ada")
-    wait_until(lambda: running.paused() == {"work": "ada has paused it: the bank is down"})
+    wait_until(lambda: running.paused() == {"work": "by ada: the bank is down"})
     running.publish("work", "waits")
     running.publish("other", "passes")
     wait_until(lambda: handled() == {"passes"})
@@ -88,7 +88,7 @@ def test_a_worker_that_starts_is_paused_from_the_beginning(running: Running) -> 
     running.publish("other", "passes")
     running.worker.start()
     wait_until(lambda: handled() == {"passes"})
-    wait_until(lambda: running.paused() == {"work": "ada has paused it"})
+    wait_until(lambda: running.paused() == {"work": "by ada"})
     assert running.broker.depths(["work"])["work"].ready == 1
     running.ledger.pauses.remove("one")
     wait_until(lambda: handled() == {"passes", "waits"})
