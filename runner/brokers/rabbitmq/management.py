@@ -7,6 +7,7 @@ connection has a queue to itself.
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import os
 import urllib.error
@@ -101,16 +102,26 @@ def _answer(node: BrokerNode, given: str, path: str, read: Callable[[Any], Any])
         f"{base}/api/{path}",
         headers={"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()},
     )
-    context = node.tls_context() if base.startswith("https:") else None
+    encrypted = urllib.request.HTTPSHandler(context=node.tls_context() if base.startswith("https:") else None)
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects, encrypted)
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT, context=context) as answer:  # noqa: S310 - as above
+        with direct.open(request, timeout=TIMEOUT) as answer:
             return read(json.loads(answer.read(LARGEST)))
     except urllib.error.HTTPError as error:
         with error:
             raise BrokerUnavailableError(f"the management plugin at {base} answers {error.code}; {_HINTS}") from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except http.client.HTTPException:  # some of which have bytes of the answer in their text
+        raise BrokerUnavailableError(f"what listens at {base} doesn't speak HTTP; {_HINTS}") from None
+    except (OSError, ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
         reason = getattr(error, "reason", None) or error
         raise BrokerUnavailableError(f"the management plugin at {base} doesn't answer ({reason}); {_HINTS}") from None
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """The user's password goes where it was meant to go, and nowhere else."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
 
 
 _HINTS = f"enable rabbitmq_management, let the user see it (tag 'management'), or set {VARIABLE}"
@@ -121,8 +132,13 @@ def _entrance(node: BrokerNode, given: str) -> tuple[str, str, str]:
     if not given:
         host = f"[{node.host}]" if ":" in node.host else node.host
         return f"https://{host}:{TLS_PORT}" if node.tls else f"http://{host}:{PORT}", node.user, node.password
-    parts = urlsplit(given)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(given)
+        usable = parts.scheme in ("http", "https") and parts.hostname and given.isprintable() and " " not in given
+        _ = parts.port  # which raises for none that there is
+    except ValueError:
+        usable = False
+    if not usable:
         raise BrokerUnavailableError(f"{VARIABLE} can't be used; write http://HOST:15672")
     user, password = unquote(parts.username or node.user), unquote(parts.password or node.password)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}", user, password

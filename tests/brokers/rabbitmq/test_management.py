@@ -13,6 +13,7 @@ from runner.brokers.rabbitmq import management
 from runner.brokers.rabbitmq.management import VARIABLE, Management
 from runner.errors import BrokerUnavailableError
 from runner.topology import PlannedBinding
+from tests.stages.gateways.servers import ScriptedGateway, answer, sends
 from tests.waiting import wait_until
 
 
@@ -84,8 +85,31 @@ def test_the_users_of_the_broker_and_of_the_variable_both_may_be_refused(
     [
         ("http://127.0.0.1:1/", r"the management plugin at http://127\.0\.0\.1:1 doesn't answer \(.*refused"),
         ("127.0.0.1:15672", r"MANAGEMENT_URL can't be used; write http://HOST:15672"),
+        ("http://rabbit:port", r"MANAGEMENT_URL can't be used; write http://HOST:15672"),
+        ("http://[::1", r"MANAGEMENT_URL can't be used; write http://HOST:15672"),
+        ("http://rab bit:1", r"MANAGEMENT_URL can't be used; write http://HOST:15672"),
     ],
 )
 def test_where_nobody_answers_it_says_what_to_do(vhost_url: str, given: str, told: str) -> None:
     with pytest.raises(BrokerUnavailableError, match=told):
         asked([vhost_url], given).queue_names()
+
+
+def test_what_answers_in_amqp_is_not_the_plugin(vhost_url: str) -> None:
+    with (
+        ScriptedGateway(sends(b"AMQP\x00\x00\x09\x01")) as amqp,
+        pytest.raises(BrokerUnavailableError, match=r"what listens at http://localhost:\d+/charges doesn't speak HTTP"),
+    ):
+        asked([vhost_url], amqp.url).queue_names()
+
+
+def test_the_password_goes_to_no_other_address_and_through_no_proxy(
+    vhost_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    with ScriptedGateway(answer(200, [])) as elsewhere, ScriptedGateway() as plugin:
+        plugin.scripts = [answer(302, headers={"Location": elsewhere.url})]
+        monkeypatch.setenv("http_proxy", elsewhere.url)
+        with pytest.raises(BrokerUnavailableError, match="answers 302"):
+            asked([vhost_url], plugin.url).queue_names()
+        assert (len(plugin.requests), elsewhere.requests) == (1, [])
