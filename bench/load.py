@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import uuid
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,10 +25,23 @@ class Load(NamedTuple):
     p99: float
 
 
-def load(ground: Ground, folder: Path, port: int, path: str, body: bytes, requests: int, *, rate: float = 0.0) -> Load:
-    """Post `body` so many times over 32 open connections, as fast as the answers come or
-    `rate` times a second. Raises ContenderError if any answer isn't 202."""
+def load(
+    ground: Ground,
+    folder: Path,
+    port: int,
+    path: str,
+    body: bytes,
+    requests: int,
+    *,
+    rate: float = 0.0,
+    keyed: bool = False,
+) -> Load:
+    """Post `body` so many times over 32 open connections, as fast as the answers come or `rate`
+    times a second; `keyed`: each time under another Idempotency-Key, which no other load has.
+    Raises ContenderError if any answer isn't 202."""
     arguments = ["127.0.0.1", port, path, body.decode(), CONNECTIONS, requests, rate]
+    if keyed:
+        arguments.append(uuid.uuid4().hex)
     found = json.loads(finish([str(ground.compiled("load")), *map(str, arguments)], folder, timeout=TIMEOUT))
     if found["statuses"] != {"202": requests}:
         raise ContenderError(f"not every answer was 202: {found['statuses']}")

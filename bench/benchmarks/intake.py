@@ -45,7 +45,7 @@ Command = Callable[[int], Sequence[str]]
 """From the port that it should listen on."""
 
 
-def _ours(_port: int) -> Sequence[str]:
+def ours_command(_port: int) -> Sequence[str]:
     return [sys.executable, "-m", "runner", "run", "--only", "intake"]
 
 
@@ -69,15 +69,17 @@ def _mq_bridge(port: int) -> Sequence[str]:
     return [sys.executable, "-m", "bench.peers.mq_bridge_http", str(port)]
 
 
-def pressed(ground: Ground, folder: Path, program: Program, port: int, requests: int) -> tuple[Figures, int]:
+def pressed(
+    ground: Ground, folder: Path, program: Program, port: int, requests: int, *, keyed: bool = False
+) -> tuple[Figures, int]:
     """What a server can do, and how many payments it took to find out."""
     program.wait_until(lambda: post(port, PATH, PAYMENT) == 202, "answering 202", poll=0.05)
-    load(ground, folder, port, PATH, PAYMENT, WARM_UP)
+    load(ground, folder, port, PATH, PAYMENT, WARM_UP, keyed=keyed)
     began = program.cpu()
-    full = load(ground, folder, port, PATH, PAYMENT, requests)
+    full = load(ground, folder, port, PATH, PAYMENT, requests, keyed=keyed)
     cpu = (program.cpu() - began) / requests * 1e6
     at_half = max(1, requests // 2)
-    half = load(ground, folder, port, PATH, PAYMENT, at_half, rate=full.rate / 2)
+    half = load(ground, folder, port, PATH, PAYMENT, at_half, rate=full.rate / 2, keyed=keyed)
     figures = {"rate": full.rate, "cpu": cpu, "p50": full.p50, "p99": full.p99}
     return figures | {"half_p50": half.p50, "half_p99": half.p99}, 1 + WARM_UP + requests + at_half
 
@@ -92,6 +94,10 @@ class OnRabbitmq:
     command: Command
     declares: bool = False
     """Ours: it declares the queue itself."""
+    pipeline: str = PIPELINE
+    """Ours."""
+    keyed: bool = False
+    """Whether each request has an Idempotency-Key."""
 
     def measure(self, ground: Ground, messages: int) -> Figures:
         port = free_port()
@@ -102,14 +108,14 @@ class OnRabbitmq:
                 Ledger(ground.node, "quorum") as ledger,
                 Program(self.command(port), folder, env={"AMQP_URL": vhost.url}) as program,
             ):
-                figures, taken = pressed(ground, folder, program, port, messages)
+                figures, taken = pressed(ground, folder, program, port, messages, keyed=self.keyed)
                 program.wait_until(lambda: ledger.last.confirmed >= taken, "all confirms", timeout=10.0)
             _expect(taken, vhost.depth("payment_queue"))
         return figures
 
     def _prepare(self, folder: Path, vhost: VirtualHost, port: int) -> None:
         if self.declares:
-            ours.write(folder, PIPELINE, {"BROKER": vhost.url, "PORT": port})
+            ours.write(folder, self.pipeline, {"BROKER": vhost.url, "PORT": port})
             ours.declare(folder)
         else:
             vhost.declare("payment_queue", "quorum")
@@ -119,7 +125,7 @@ def _ours_embedded(ground: Ground, messages: int) -> Figures:
     port = free_port()
     with ground.folder() as folder:
         ours.write(folder, PIPELINE, {"BROKER": "embedded:broker.db", "PORT": port})
-        with Program(_ours(port), folder) as program:
+        with Program(ours_command(port), folder) as program:
             figures, taken = pressed(ground, folder, program, port, messages)
         _expect(taken, ours.depth(folder, "payment_queue").ready)
     return figures
@@ -155,7 +161,7 @@ RABBITMQ = Benchmark(
     contenders=(
         Contender(
             "runner",
-            OnRabbitmq(_ours, declares=True).measure,
+            OnRabbitmq(ours_command, declares=True).measure,
             needs=(needs.C_COMPILER,),
             note="runner run --only intake, as it comes: one process",
         ),

@@ -2,12 +2,14 @@
  * An HTTP load generator: the same POST again and again over keep-alive connections, each
  * answer read to its end and counted by its status.
  *
- *     load HOST PORT PATH BODY CONNECTIONS REQUESTS RATE
+ *     load HOST PORT PATH BODY CONNECTIONS REQUESTS RATE [KEYS]
  *
  * RATE 0: every connection sends its next request when it has the answer to the last one.
  * Otherwise so many requests a second are due, evenly, whether or not the answers keep up;
  * one that is due while every connection is busy waits, and its latency counts from when
  * it was due (so a server that stalls can't hide it).
+ *
+ * KEYS: each request has an Idempotency-Key of its own, which begins with that.
  *
  * Prints one line of JSON: seconds, the count of each status, latencies in milliseconds.
  * Left out: TLS, chunked answers, redirects, pipelining.
@@ -28,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ANSWER_MAX = 16384, CONNECTIONS_MAX = 1024 };
+enum { ANSWER_MAX = 16384, CONNECTIONS_MAX = 1024, KEY_DIGITS = 10 };
 
 struct connection {
   int socket;
@@ -41,6 +43,7 @@ struct connection {
 static struct sockaddr_in address;
 static char request[65536];
 static size_t request_length;
+static char *key_number; /* in the request; NULL without keys */
 
 static struct connection connections[CONNECTIONS_MAX];
 static int connection_count, epoll;
@@ -82,6 +85,11 @@ static void send_request(struct connection *connection, double due) {
   connection->busy = 1;
   connection->due = due;
   connection->length = 0;
+  if (key_number) {
+    char digits[24];
+    snprintf(digits, sizeof digits, "%0*ld", KEY_DIGITS, started);
+    memcpy(key_number, digits, KEY_DIGITS);
+  }
   started++;
   for (size_t sent = 0; sent < request_length;) {
     ssize_t part = send(connection->socket, request + sent, request_length - sent, MSG_NOSIGNAL);
@@ -188,8 +196,20 @@ static void report(double seconds) {
   printf("}, \"p50\": %.3f, \"p99\": %.3f, \"max\": %.3f}\n", percentile(0.5), percentile(0.99), percentile(1.0));
 }
 
+/* The request, with room for the number of its key. */
+static void write_request(const char *host, const char *path, const char *body, const char *keys) {
+  char key[256] = "";
+  if (keys) snprintf(key, sizeof key, "Idempotency-Key: \"%s-%0*d\"\r\n", keys, KEY_DIGITS, 0);
+  request_length = (size_t)snprintf(request, sizeof request,
+                                    "POST %s HTTP/1.1\r\nHost: %s\r\n%sContent-Type: application/json\r\n"
+                                    "Content-Length: %zu\r\n\r\n%s",
+                                    path, host, key, strlen(body), body);
+  if (request_length >= sizeof request) die("the body is too large");
+  if (keys) key_number = strstr(strstr(request, "Idempotency-Key: "), "\"\r\n") - KEY_DIGITS;
+}
+
 int main(int count, char **arguments) {
-  if (count != 8) die("usage: load HOST PORT PATH BODY CONNECTIONS REQUESTS RATE");
+  if (count != 8 && count != 9) die("usage: load HOST PORT PATH BODY CONNECTIONS REQUESTS RATE [KEYS]");
   address.sin_family = AF_INET;
   address.sin_port = htons((unsigned short)atoi(arguments[2]));
   if (inet_pton(AF_INET, arguments[1], &address.sin_addr) != 1) die("not an IPv4 address: %s", arguments[1]);
@@ -198,11 +218,7 @@ int main(int count, char **arguments) {
   rate = atof(arguments[7]);
   if (connection_count < 1 || connection_count > CONNECTIONS_MAX) die("1 to %d connections", CONNECTIONS_MAX);
   if (wanted < 1) die("at least one request");
-  request_length = (size_t)snprintf(request, sizeof request,
-                                    "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
-                                    "Content-Length: %zu\r\n\r\n%s",
-                                    arguments[3], arguments[1], strlen(arguments[4]), arguments[4]);
-  if (request_length >= sizeof request) die("the body is too large");
+  write_request(arguments[1], arguments[3], arguments[4], count == 9 ? arguments[8] : NULL);
   latencies = malloc((size_t)wanted * sizeof *latencies);
   epoll = epoll_create1(0);
   for (int index = 0; index < connection_count; index++) open_connection(&connections[index]);

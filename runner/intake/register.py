@@ -95,7 +95,9 @@ class Register:
             return None
         written = header.strip(" \t")
         found = _STRING.fullmatch(written)
-        key = re.sub(r"\\(.)", r"\1", found[1]) if found else written
+        key = found[1] if found else written
+        if found and "\\" in key:
+            key = re.sub(r"\\(.)", r"\1", key)
         if not 0 < len(key) <= LONGEST_KEY or (found is None and not _BARE.fullmatch(key)):
             detail = f"Idempotency-Key must be a string in quotes, of 1 to {LONGEST_KEY} printable ASCII characters"
             raise _turned_away(400, detail)

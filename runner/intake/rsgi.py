@@ -29,6 +29,7 @@ from runner.intake.arrivals import Arrivals
 from runner.intake.desk import Desk
 from runner.intake.gate import Admitted
 from runner.intake.health import HealthViews, published_to, troubles_of
+from runner.intake.landing import Landing
 from runner.intake.problems import ProblemResponse, TurnedAway, accepted, internal_error, unavailable
 from runner.intake.register import Register, Replayed
 from runner.intake.signatures import Signed
@@ -83,11 +84,13 @@ class Application:
         """Requests that have no answer yet."""
         self._loop: asyncio.AbstractEventLoop
         self._arrivals: Arrivals
+        self._landing: Landing
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """On the loop's thread, before it runs."""
         self._loop = loop
         self._arrivals = Arrivals(self._http, loop)
+        self._landing = Landing(loop)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         for pool in (self._threads, self._probes):
@@ -241,7 +244,7 @@ class Application:
         if wait is not None and waiters is not None:
             headers = [*headers, *wait.headers.items()]
             try:
-                end = await asyncio.wait_for(asyncio.wrap_future(wait.future), wait.seconds)
+                end = await self._landing.result(wait.future, wait.seconds)
                 status, answer = (202, answer) if end is None else (200, end)
             except TimeoutError:
                 log.debug("message %s has not reached its end within %d s", id, wait.seconds)
@@ -254,7 +257,7 @@ class Application:
 
     async def _remembered(self, register: Register, future: Future[T], *, published: bool = False) -> T:
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), register.timeout)
+            return await self._landing.result(future, register.timeout)
         except TimeoutError:
             raise register.silent(published=published) from None
 

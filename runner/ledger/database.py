@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Insert, QueuePool, Table, create_engine
+from sqlalchemy import Connection, Dialect, Insert, QueuePool, RowMapping, Table, bindparam, create_engine, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -163,6 +165,17 @@ class Database:
         self._engine.dispose()
         if self._writing is not None:
             self._writing.let_go()
+
+
+def locked(connection: Connection, table: Table, keys: Iterable[tuple[Any, Any]]) -> Iterator[RowMapping]:
+    """The rows of `table` with these values of its primary key, which has two columns; in one order, and until the
+    transaction ends nobody else changes them (SQLite has locked everything already). Pairs are not looked for
+    as pairs: SQLite would read the whole table."""
+    first, second = table.primary_key
+    query = select(table).where(first == bindparam("one"), second.in_(bindparam("others", expanding=True)))
+    for one, pairs in groupby(sorted(keys), key=itemgetter(0)):
+        values = {"one": one, "others": [other for _, other in pairs]}
+        yield from connection.execute(query.order_by(second).with_for_update(), values).mappings()
 
 
 def _roll_back(connection: Connection) -> None:

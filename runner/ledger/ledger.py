@@ -22,9 +22,9 @@ from runner.ledger.hops import HopKey, HopStatements, Records
 from runner.ledger.journey import Journey, find_recorded, read_ended, read_journey
 from runner.ledger.once import Judged, JudgeJob, Rule
 from runner.ledger.pauses import Pauses
-from runner.ledger.purge import EVERY, purge_step
+from runner.ledger.purge import AT_ONCE, EVERY, Step, purge_step
 from runner.ledger.rates import Spend, Told
-from runner.ledger.requests import Claim, Claimed, Close, Requested, count_expiring
+from runner.ledger.requests import Claim, Claimed, Close, Requested, RequestStatements, count_expiring
 from runner.ledger.sealed import count_sealed_with
 from runner.ledger.tables import SETTING
 from runner.ledger.terms import TOP, find_terms, purge_terms
@@ -50,6 +50,7 @@ class Ledger:
     def __init__(self, url: str, keep: float | None = None) -> None:
         self._database = Database(url)
         self._statements = HopStatements(self._database)
+        self._requests = RequestStatements(self._database, self._statements)
         self._keep = keep
         self._holders = holders_of(url)
         self._watchers: list[Callable[[str], None]] = []
@@ -159,7 +160,7 @@ class Ledger:
         """What to do with a request that has a key: `busy` and `keep` are the seconds for which it is
         in flight, and remembered. If it is to be published, `records(message id)` is recorded."""
         self._writer.submit(
-            Claim(requested, records, at=time.time(), busy=busy, keep=keep, statements=self._statements, then=then)
+            Claim(requested, records, at=time.time(), busy=busy, keep=keep, statements=self._requests, then=then)
         )
 
     def answered(
@@ -167,7 +168,7 @@ class Ledger:
     ) -> None:
         """The request that published `message` was answered 202 with `answer`, or (None) otherwise;
         `records` is recorded with that."""
-        self._writer.submit(Close(caller, key, message, answer, then, records or Records(), self._statements))
+        self._writer.submit(Close(caller, key, message, answer, then, records or Records(), self._requests))
 
     def late_answers_came(self, messages: Sequence[str]) -> None:
         """Late answers to these messages (at least one) have come: nobody has to look them up any more."""
@@ -259,14 +260,15 @@ class Ledger:
             return bytes.fromhex(connection.execute(query).scalar_one())
 
     def _purge(self) -> None:
-        after, terms_after = "", TOP
-        while not self._over.wait(EVERY):
+        step, terms_after = Step("", 0), TOP
+        while not self._over.wait(AT_ONCE if step.forgotten else EVERY):
             now = time.time()
             try:
                 with self._database.transaction() as connection:
-                    after = purge_step(connection, after, before=now - (self._keep or 0.0), now=now)
+                    step = purge_step(connection, step.after, before=now - (self._keep or 0.0), now=now)
                     terms_after = purge_terms(connection, terms_after)
             except LedgerError as error:
+                step = step._replace(forgotten=0)
                 log.debug("nothing could be forgotten: %s", error)
 
 

@@ -9,6 +9,8 @@ away, the message may still lie there, and comes again.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sqlalchemy import Connection, case, delete, func, select, tuple_
 
 from runner.ledger.tables import FACT, HOP, REQUEST, SPENT
@@ -17,23 +19,32 @@ STEP = 500
 """Rows that are looked at in one transaction."""
 ONCE_KEPT = 86_400.0
 """Seconds for which what a handler that runs once has finished is remembered at least."""
-EVERY = 1.0
-"""Seconds between two steps."""
+EVERY, AT_ONCE = 1.0, 0.05
+"""Seconds between two steps, and after one that found something: more is to be forgotten there than comes in."""
 
 
-def purge_step(connection: Connection, after: str, *, before: float, now: float) -> str:
+class Step(NamedTuple):
+    """What a step has come to."""
+
+    after: str
+    """Where to go on; empty: at the top."""
+    forgotten: int
+    """Rows."""
+
+
+def purge_step(connection: Connection, after: str, *, before: float, now: float) -> Step:
     """Look at the next rows, of journeys after `after`: forget the journeys that last changed before
-    `before`, and the idempotency keys and rates that expired before `now`. Returns where to go on;
-    empty: at the top."""
+    `before`, and the idempotency keys and rates that expired before `now`."""
+    forgotten = 0
     for table in (REQUEST, SPENT):
         key = list(table.primary_key)
-        expired = [tuple(row) for row in connection.execute(select(*key).where(table.c.expires_at <= now).limit(STEP))]
-        if expired:
-            connection.execute(delete(table).where(tuple_(*key).in_(expired), table.c.expires_at <= now))
+        expired = select(*key).where(table.c.expires_at <= now).limit(STEP)
+        those = tuple_(*key).in_(expired)
+        forgotten += connection.execute(delete(table).where(those, table.c.expires_at <= now)).rowcount
     ids = select(HOP.c.journey).where(HOP.c.journey > after).order_by(HOP.c.journey).limit(STEP)
     found = list(connection.execute(ids).scalars())
     if not found:
-        return ""
+        return Step("", forgotten)
     once = HOP.c.key_born_at.is_not(None)
     unfinished = case((once & (HOP.c.state != "handled"), 1), else_=0)
     last = func.coalesce(HOP.c.next_at, HOP.c.changed_at)  # what waits is under way until then
@@ -47,5 +58,5 @@ def purge_step(connection: Connection, after: str, *, before: float, now: float)
     journeys = list(connection.execute(old).scalars())
     for table in (HOP, FACT):
         if journeys:
-            connection.execute(delete(table).where(table.c.journey.in_(journeys)))
-    return str(found[-1])
+            forgotten += connection.execute(delete(table).where(table.c.journey.in_(journeys))).rowcount
+    return Step(found[-1], forgotten)

@@ -13,10 +13,10 @@ from itertools import groupby
 from struct import Struct
 from typing import NamedTuple, Self
 
-from sqlalchemy import BigInteger, Connection, Double, LargeBinary, bindparam, select, tuple_, update
+from sqlalchemy import BigInteger, Connection, Double, LargeBinary, bindparam, update
 
 from runner.errors import LedgerError
-from runner.ledger.database import Database
+from runner.ledger.database import Database, locked
 from runner.ledger.tables import SPENT
 from runner.pipeline import RateLimit
 
@@ -94,7 +94,8 @@ class Spend:
         callers = [list(group) for _, group in groupby(sorted(jobs, key=lambda job: job.key), lambda job: job.key)]
         new = [cls._row(group[0], Window(group[0].limit), now) for group in callers]
         connection.execute(database.add_missing(SPENT), new)
-        found = cls._locked(connection, [group[0].key for group in callers])
+        rows = locked(connection, SPENT, [group[0].key for group in callers])
+        found = {(row["route"], row["caller"]): (row["part"], row["counts"]) for row in rows}
         changed = []
         for group in callers:
             window = Window(group[0].limit, *found[group[0].key])
@@ -115,17 +116,6 @@ class Spend:
             "counts": window.counts,
             "expires_at": expires,
         }
-
-    @staticmethod
-    def _locked(connection: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[int, bytes]]:
-        """Part and counts of each, in one order; SQLite has locked everything already."""
-        query = (
-            select(SPENT.c.route, SPENT.c.caller, SPENT.c.part, SPENT.c.counts)
-            .where(tuple_(SPENT.c.route, SPENT.c.caller).in_(keys))
-            .order_by(SPENT.c.route, SPENT.c.caller)
-            .with_for_update()
-        )
-        return {(route, caller): (part, counts) for route, caller, part, counts in connection.execute(query)}
 
     def done(self, error: LedgerError | None) -> None:
         self._told(None if error is not None else self.spent, error)

@@ -7,15 +7,17 @@ the key takes it over, with the same message id.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple, Self
 
-from sqlalchemy import Connection, LargeBinary, RowMapping, bindparam, func, select, tuple_, update
+from sqlalchemy import Connection, LargeBinary, bindparam, func, select, update
 
 from runner.errors import LedgerError
-from runner.ledger.database import Database, Row
-from runner.ledger.hops import HopStatements, Records
+from runner.ledger.database import Database, Row, locked
+from runner.ledger.hops import HopStatements, Prepared, Records
 from runner.ledger.tables import REQUEST
+from runner.ledger.upsert import Upsert
 
 CLOCKS_DIFFER = 600.0
 """Seconds by which the clocks of two machines may differ. A key that seems in flight for longer than
@@ -75,7 +77,7 @@ class Claim:
         at: float,
         busy: float,
         keep: float,
-        statements: HopStatements,
+        statements: RequestStatements,
         then: Callable[[Claimed | None, LedgerError | None], None],
     ) -> None:
         self.requested = requested
@@ -88,39 +90,26 @@ class Claim:
         self.claimed: Claimed = Mismatch()
 
     @classmethod
-    def run(cls, jobs: Sequence[Self], connection: Connection, database: Database) -> None:
-        wanted = {(job.requested.caller, job.requested.key): job.first_row() for job in reversed(jobs)}
-        keys = sorted(wanted)
-        new = database.add_missing(REQUEST)
-        connection.execute(new, [wanted[key] for key in keys])
-        found = {(row["caller"], row["key"]): dict(row) for row in cls._locked(connection, keys)}
-        taken: set[tuple[str, str]] = set()
-        for job in jobs:
-            job.decide(found[job.requested.caller, job.requested.key], taken)
-        changed = [found[key] for key in sorted(taken)]
+    def run(cls, jobs: Sequence[Self], connection: Connection, database: Database) -> None:  # noqa: ARG003 - a Job
+        statements = jobs[0].statements
+        found = {(job.requested.caller, job.requested.key): job.first_row() for job in reversed(jobs)}
+        if statements.insert.execute(connection, [tuple(row.values()) for row in found.values()]) < len(found):
+            found = {(row["caller"], row["key"]): dict(row) for row in locked(connection, REQUEST, found)}
+        granted: set[tuple[str, str]] = set()
+        changed = [row for job in jobs if (row := job.decide(found, granted)) is not None]
         if changed:
-            connection.execute(_TAKE_OVER, [{f"the_{name}": value for name, value in row.items()} for row in changed])
+            statements.take_over.execute(connection, _sorted(changed))
         records = Records()
         for job in jobs:
             if isinstance(job.claimed, Granted):
                 records.add(job.records(job.claimed.message))
-        records.write(connection, jobs[0].statements)
-
-    @staticmethod
-    def _locked(connection: Connection, keys: Sequence[tuple[str, str]]) -> list[RowMapping]:
-        """Their rows, in one order; SQLite has locked everything already."""
-        query = (
-            select(REQUEST)
-            .where(tuple_(REQUEST.c.caller, REQUEST.c.key).in_(keys))
-            .order_by(REQUEST.c.caller, REQUEST.c.key)
-            .with_for_update()
-        )
-        return list(connection.execute(query).mappings())
+        records.write(connection, statements.hops)
 
     def done(self, error: LedgerError | None) -> None:
         self._then(None if error else self.claimed, error)
 
     def first_row(self) -> Row:
+        """If the key is new."""
         requested = self.requested
         return {
             "caller": requested.caller,
@@ -132,14 +121,17 @@ class Claim:
             "expires_at": self._at + max(self._keep, self._busy),
         }
 
-    def decide(self, row: Row, taken: set[tuple[str, str]]) -> None:
+    def decide(self, found: Mapping[tuple[str, str], Row], granted: set[tuple[str, str]]) -> Row | None:
+        """By the row of its key in `found`; `granted` are the keys that others in the transaction were. Returns
+        the row if it is changed."""
         requested = self.requested
         key = (requested.caller, requested.key)
-        if self._is_mine(row) and key not in taken:
-            self._grant(row, key, taken)
+        row = found[key]
+        if self._is_mine(row) and key not in granted:
+            self._grant(row, granted)
         elif row["expires_at"] <= self._at:
             row.update(self.first_row())
-            self._grant(row, key, taken)
+            return self._grant(row, granted)
         elif row["fingerprint"] not in (requested.fingerprint, *requested.older):
             self.claimed = Mismatch()
         elif row["answer"] is not None:
@@ -147,7 +139,8 @@ class Claim:
         elif 0.0 < (left := row["busy_until"] - self._at) <= self._busy + CLOCKS_DIFFER:
             self.claimed = InFlight(left)
         else:
-            self._grant(row, key, taken)
+            return self._grant(row, granted)
+        return None
 
     def _is_mine(self, row: Row) -> bool:
         """Whether it is the row of this very request, now or in a transaction whose end was lost. The
@@ -155,10 +148,11 @@ class Claim:
         is_now = bool(row["busy_until"] == self._at + self._busy)
         return is_now and row["message"] == self.requested.message and row["answer"] is None
 
-    def _grant(self, row: Row, key: tuple[str, str], taken: set[tuple[str, str]]) -> None:
+    def _grant(self, row: Row, granted: set[tuple[str, str]]) -> Row:
         row["busy_until"] = self._at + self._busy
-        taken.add(key)
+        granted.add((row["caller"], row["key"]))
         self.claimed = Granted(row["message"])
+        return row
 
 
 class Close:
@@ -177,21 +171,21 @@ class Close:
         answer: bytes | None,
         then: Callable[[LedgerError | None], None],
         records: Records,
-        statements: HopStatements,
+        statements: RequestStatements,
     ) -> None:
         self.records = records
         self.statements = statements
-        self.row = {"the_caller": caller, "the_key": key, "the_message": message, "the_answer": answer}
+        self.row: Row = {"caller": caller, "key": key, "message": message, "answer": answer}
         self._then = then
 
     @classmethod
     def run(cls, jobs: Sequence[Self], connection: Connection, database: Database) -> None:  # noqa: ARG003 - a Job
-        rows = sorted((job.row for job in jobs), key=lambda row: (row["the_caller"], row["the_key"]))
-        connection.execute(_CLOSE, rows)
+        statements = jobs[0].statements
+        statements.close.execute(connection, _sorted([job.row for job in jobs]))
         records = Records()
         for job in jobs:
             records.add(job.records)
-        records.write(connection, jobs[0].statements)
+        records.write(connection, statements.hops)
 
     def done(self, error: LedgerError | None) -> None:
         self._then(error)
@@ -204,16 +198,29 @@ def count_expiring(connection: Connection, route: str, after: float, until: floa
     return int(connection.execute(select(func.count()).select_from(REQUEST).where(whose, expiring)).scalar_one())
 
 
+def _sorted(rows: list[Row]) -> list[Row]:
+    """As parameters, in the order in which all lock them."""
+    rows.sort(key=itemgetter("caller", "key"))
+    return [{f"the_{name}": value for name, value in row.items()} for row in rows]
+
+
 _ROW = (REQUEST.c.caller == bindparam("the_caller"), REQUEST.c.key == bindparam("the_key"))
-_TAKE_OVER = (
-    update(REQUEST)
-    .where(*_ROW)
-    .values(
-        {name: bindparam(f"the_{name}") for name in ("fingerprint", "message", "answer", "busy_until", "expires_at")}
-    )
-)
+_COLUMNS = ("fingerprint", "message", "answer", "busy_until", "expires_at")
+_TAKE_OVER = update(REQUEST).where(*_ROW).values({name: bindparam(f"the_{name}") for name in _COLUMNS})
 _CLOSE = (
     update(REQUEST)
     .where(*_ROW, REQUEST.c.message == bindparam("the_message"))
     .values(answer=func.coalesce(bindparam("the_answer", type_=LargeBinary), REQUEST.c.answer), busy_until=0.0)
 )
+
+
+class RequestStatements:
+    """The statements about requests, for one database; and `hops`, what they publish."""
+
+    def __init__(self, database: Database, hops: HopStatements) -> None:
+        self.hops = hops
+        columns = [column.name for column in REQUEST.c]
+        self.insert = Upsert(database, REQUEST, columns, {}, lambda insert: insert.on_conflict_do_nothing())
+        """Leaves alone what is there."""
+        self.take_over = Prepared(_TAKE_OVER, database)
+        self.close = Prepared(_CLOSE, database)

@@ -10,16 +10,17 @@ import sys
 import threading
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import event, insert, select
 
 from bench.postgres_node import PostgresNode
 from runner.errors import LedgerAwayError, LedgerError, LedgerSetupError
-from runner.ledger.database import Database
+from runner.ledger.database import Database, locked
 from runner.ledger.holders import AdvisoryLocks
-from runner.ledger.tables import SETTING
+from runner.ledger.tables import REQUEST, SETTING
 
 ROOT = Path(__file__).parents[2]
 OPENS = """
@@ -92,6 +93,27 @@ def test_what_is_there_is_left_alone(database: Database) -> None:
             connection.execute(database.add_missing(SETTING), [{"name": "once", "value": value}])
     with database.connection() as connection:
         assert connection.execute(select(SETTING.c.value).where(SETTING.c.name == "once")).scalar_one() == "first"
+    database.close()
+
+
+def test_rows_are_found_by_their_keys_however_many_others_there_are(ledger_url: str) -> None:
+    """Looked for as pairs, SQLite would read the whole table at each request."""
+    database = Database(ledger_url)
+    plans: list[Any] = []
+    database.upgrade()
+    row = {"fingerprint": "", "message": "m", "answer": None, "busy_until": 0.0, "expires_at": 1.0}
+    keys = [("POST /b", "2"), ("POST /a", "1"), ("POST /a", "3"), ("POST /c", "nobody's")]
+    with database.transaction() as connection:
+        connection.execute(database.insert(REQUEST), [{"caller": one, "key": other, **row} for one, other in keys[:3]])
+
+        @event.listens_for(connection, "after_cursor_execute")
+        def look(_connection: object, cursor: Any, statement: str, values: Any, *_: object) -> None:
+            if database.is_sqlite:
+                plans.extend(cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall())
+
+        found = [(row["caller"], row["key"]) for row in locked(connection, REQUEST, keys)]
+    assert found == [("POST /a", "1"), ("POST /a", "3"), ("POST /b", "2")]
+    assert not [plan for plan in plans if "SCAN" in plan[-1]]
     database.close()
 
 
@@ -190,7 +212,7 @@ def test_a_file_that_another_program_holds_is_away(tmp_path: Path, monkeypatch: 
 
 WRITES = """
 import sys
-from runner.ledger.database import Database
+from runner.ledger.database import Database, locked
 database = Database(sys.argv[1])
 while True:
     with database.transaction(wait=None) as connection:

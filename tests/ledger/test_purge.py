@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sqlalchemy import func, select
 
 from runner.ledger.database import Database
 from runner.ledger.hops import HopKey, Records
 from runner.ledger.ledger import Ledger
-from runner.ledger.purge import STEP, purge_step
+from runner.ledger.purge import STEP, Step, purge_step
 from runner.ledger.tables import FACT, HOP, REQUEST
 from tests.ledger.ledgers import judge, published, record, settled
 from tests.waiting import wait_until
@@ -26,7 +28,7 @@ def forget(database: Database, *, before: float = BEFORE, now: float = BEFORE) -
     after, steps = "", 0
     while True:
         with database.transaction() as connection:
-            after = purge_step(connection, after, before=before, now=now)
+            after = purge_step(connection, after, before=before, now=now).after
         steps += 1
         if not after:
             return steps
@@ -122,7 +124,7 @@ def test_a_key_that_has_expired_is_forgotten(ledger: Ledger, database: Database)
             {**row, "key": f"k{number}", "expires_at": OLD if number % 2 else YOUNG} for number in range(STEP * 2 + 10)
         ]
         connection.execute(database.insert(REQUEST), new)
-        assert purge_step(connection, "", before=BEFORE, now=BEFORE) == ""
+        assert purge_step(connection, "", before=BEFORE, now=BEFORE) == ("", STEP)
     assert rows(database, REQUEST) == STEP + 10, "a step is small"
     forget(database)
     assert rows(database, REQUEST) == STEP + 5
@@ -135,4 +137,24 @@ def test_an_open_ledger_forgets_by_itself(ledger_url: str, monkeypatch: pytest.M
     record(ledger, published(HopKey("old", "in"), at=OLD))
     wait_until(lambda: ledger.journey("old") is None)
     assert ledger.journey("young") is not None
+    ledger.close()
+
+
+def test_what_there_is_to_forget_is_not_forgotten_slower_than_it_comes(
+    ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step_before_a_long_wait(*arguments: Any, **options: Any) -> Step:
+        step = purge_step(*arguments, **options)
+        if step.forgotten:
+            monkeypatch.setattr("runner.ledger.ledger.EVERY", 3600.0)
+        return step
+
+    monkeypatch.setattr("runner.ledger.ledger.EVERY", 0.02)
+    monkeypatch.setattr("runner.ledger.ledger.purge_step", step_before_a_long_wait)
+    ledger = Ledger(ledger_url, keep=60.0).open(timeout=30.0)
+    records = Records()
+    for number in range(STEP * 2):
+        records.add(published(HopKey(f"m{number:05}", "in"), at=OLD))
+    record(ledger, records)
+    wait_until(lambda: rows(ledger._database, HOP) == 0)
     ledger.close()
