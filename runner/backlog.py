@@ -83,6 +83,7 @@ class Drain:
         return self
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        self._drop.close()
         is_empty = self._file.tell() == 0
         self._file.close()
         if error is not None and is_empty:  # else the next try, once the broker is there, would need another name

@@ -130,6 +130,10 @@ class Replay:
         self._account = None if trail is None else Account(loaded, trail)
         self._to = to
 
+    def close(self) -> None:
+        if self._account is not None:
+            self._account.close()
+
     def one(self, on: Shelf, letter: DeadLetter) -> str:
         """Why it stays; empty: it was sent. Raises RunnerError."""
         return self.all(on, [letter])[0]
@@ -167,6 +171,9 @@ class Drop:
     def __init__(self, loaded: LoadedPipeline, trail: Trail) -> None:
         self._account = Account(loaded, trail)
 
+    def close(self) -> None:
+        self._account.close()
+
     def one(self, on: Shelf, letter: DeadLetter) -> str:
         """Why it stays; empty: it is gone. Raises RunnerError."""
         return self.all(on, [letter])[0]
@@ -191,6 +198,10 @@ class Account:
     def __init__(self, loaded: LoadedPipeline, trail: Trail) -> None:
         self._trail = trail
         self._journeys = _journeys(loaded)
+
+    def close(self) -> None:
+        if self._journeys is not None:
+            self._journeys.close()
 
     def settle(self, on: Shelf, deeds: Sequence[Deed]) -> Sequence[str]:
         """Settle each with its messages. Returns why it stays; empty: it is settled.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,9 @@ def replay(
     """
     check_scope(everything, queue, which)
     loaded = load(pipeline)
-    resend = Replay(loaded, None if dry_run else Trail(loaded.pipeline.folder, "replay", reason or ""), to)
-    with Deeds("would replay" if dry_run else "replayed", whole(loaded, queue)) as deeds:
+    trail = None if dry_run else Trail(loaded.pipeline.folder, "replay", reason or "")
+    deeds = Deeds("would replay" if dry_run else "replayed", whole(loaded, queue))
+    with closing(Replay(loaded, trail, to)) as resend, deeds:
         letters = piles(loaded, queue, wanted(loaded, which), deeds.looks_on, None if rate is None else most(rate))
         deeds.each_pile(letters, resend.all, None if dry_run else rate)
     click.echo(deeds.summary())
@@ -141,8 +143,8 @@ def drop(pipeline: Path, queue: Sequence[str], everything: bool, reason: str, **
     check_reason(reason)
     check_scope(everything, queue, which)
     loaded = load(pipeline)
-    delete = Drop(loaded, Trail(loaded.pipeline.folder, "drop", reason))
-    with Deeds("dropped", whole(loaded, queue)) as deeds:
+    trail = Trail(loaded.pipeline.folder, "drop", reason)
+    with closing(Drop(loaded, trail)) as delete, Deeds("dropped", whole(loaded, queue)) as deeds:
         deeds.each_pile(piles(loaded, queue, wanted(loaded, which), deeds.looks_on), delete.all)
     click.echo(deeds.summary())
     deeds.exit()

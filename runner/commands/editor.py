@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -37,9 +38,9 @@ def edit_and_send(loaded: LoadedPipeline, letter: DeadLetter, trail: Trail, to: 
     if found is None:
         return "nothing was changed; it stays where it is"
     messages, path = found
-    resend = Replay(loaded, trail, to)
     try:
-        stays = sent_in_place(loaded, letter, lambda on, again: resend.send(on, again, messages))
+        with closing(Replay(loaded, trail, to)) as resend:
+            stays = sent_in_place(loaded, letter, lambda on, again: resend.send(on, again, messages))
     except RunnerError as error:  # it may have been sent, where the broker was lost
         raise RunnerError(f"{error}{_kept(draft, path, letter.id)}") from error
     if stays:

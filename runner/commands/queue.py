@@ -6,6 +6,7 @@ What was done is written to `var/audit.jsonl`, and into each message's journey. 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
@@ -77,8 +78,8 @@ def cancel(pipeline: Path, queue: Sequence[str], everything: bool, reason: str, 
     check_reason(reason)
     check_scope(everything, queue, which)
     loaded = load(pipeline)
-    delete = Drop(loaded, Trail(loaded.pipeline.folder, "cancel", reason))
-    with Deeds("cancelled", unit=UNIT) as deeds:
+    trail = Trail(loaded.pipeline.folder, "cancel", reason)
+    with closing(Drop(loaded, trail)) as delete, Deeds("cancelled", unit=UNIT) as deeds:
         deeds.each(backlog(loaded, queue, wanted(loaded, which), deeds.looks_on), delete.one)
     click.echo(deeds.summary())
     deeds.exit()
@@ -116,8 +117,9 @@ def fill(pipeline: Path, reason: str | None, file: Any) -> None:
     Ids and bodies stay as they were; attempts are counted from 1.
     """
     loaded = load(pipeline)
-    resend = Replay(loaded, Trail(loaded.pipeline.folder, "fill", reason or ""))
-    with connected(loaded, "queue") as broker, Deeds("put back", unit=UNIT, again=_rest) as deeds:
+    deeds = Deeds("put back", unit=UNIT, again=_rest)
+    trail = Trail(loaded.pipeline.folder, "fill", reason or "")
+    with closing(Replay(loaded, trail)) as resend, connected(loaded, "queue") as broker, deeds:
         on = Refilled(broker)
         deeds.each(((on, message) for message in drained(takewhile(lambda _: deeds.looks_on(), file))), resend.one)
     click.echo(f"{deeds.summary()}; {deeds.again}" if deeds.stopped else deeds.summary())

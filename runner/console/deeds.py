@@ -5,6 +5,8 @@ Left out: how it is done to one (see `operations`), and to many (see `jobs`).
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from flask import Flask, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Answer
 
@@ -13,7 +15,7 @@ from runner.brokers.base import Shelf
 from runner.console.chosen import Choice, read_choice
 from runner.console.dead import looking
 from runner.console.guard import need, person, reason
-from runner.console.jobs import Deed, Look, plan_of
+from runner.console.jobs import Look, held, plan_of
 from runner.console.run import Run
 from runner.deadletters import DeadLetter
 from runner.operations import Drop, Replay, found
@@ -41,7 +43,8 @@ class _Deeds:
         need("operator")
         choice, to = read_choice(request.args), target(self._run, request.args.get("to", ""))
         with looking():
-            planned = plan_of(self._look(choice), self._deed(deed, None, to), seconds=PLAN_TIME)
+            would = Replay(self._run.loaded, None, to or None).one if deed == "replay" else nothing
+            planned = plan_of(self._look(choice), would, seconds=PLAN_TIME)
         return render_template("plan.html", deed=deed, choice=choice, to=to, plan=planned)
 
     def begin(self, deed: str) -> Answer:
@@ -52,7 +55,8 @@ class _Deeds:
         if deed == "drop" and not why:
             abort(400, "Say why they are dropped: it is written down.")
         trail = Trail(self._run.pipeline.folder, deed, why, by=person().name)
-        job = self._run.jobs.begin(deed, self._look(choice), self._deed(deed, trail, to))
+        doer = Replay(self._run.loaded, trail, to or None) if deed == "replay" else Drop(self._run.loaded, trail)
+        job = self._run.jobs.begin(deed, held(closing(doer), self._look(choice)), doer.one)
         if job is None:
             abort(409, BUSY)
         return redirect(url_for("job", number=job.number), 303)
@@ -72,13 +76,6 @@ class _Deeds:
 
     def _look(self, choice: Choice) -> Look:
         return lambda goes_on: found(self._run.loaded, choice.queues, choice.filter, goes_on)
-
-    def _deed(self, deed: str, trail: Trail | None, to: str) -> Deed:
-        """To one dead letter; without a `trail` it only says what would happen."""
-        if deed == "replay":
-            return Replay(self._run.loaded, trail, to or None).one
-
-        return Drop(self._run.loaded, trail).one if trail is not None else nothing
 
 
 def target(run: Run, to: str) -> str:

@@ -5,6 +5,7 @@ What is sealed stands there as its mask, and stays sealed. Left out: what may be
 
 from __future__ import annotations
 
+from contextlib import closing
 from hashlib import sha256
 
 from flask import Flask, abort, render_template, request
@@ -73,8 +74,8 @@ class _Edit:
 
     def _send(self, letter: DeadLetter, messages: list[Outgoing], to: str) -> str:
         trail = Trail(self._run.pipeline.folder, "edit", reason(), by=person().name)
-        resend = Replay(self._run.loaded, trail, to or None)
-        stays = sent_in_place(self._run.loaded, letter, lambda on, again: resend.send(on, again, messages))
+        with closing(Replay(self._run.loaded, trail, to or None)) as resend:
+            stays = sent_in_place(self._run.loaded, letter, lambda on, again: resend.send(on, again, messages))
         if stays:
             abort(409, f"It stays where it is: {stays}.")
         return render_template("edited.html", letter=letter, to=to or letter.queue)

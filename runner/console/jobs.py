@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 
 from runner.brokers.base import Shelf
@@ -88,6 +88,16 @@ class Jobs:
         for job in running:
             job.stopped = True
             job.over.wait(END_TIMEOUT)
+
+
+def held(doer: AbstractContextManager[object], look: Look) -> Look:
+    """`look`, which lets go of the `doer` of the deed when all is done."""
+
+    def looked(goes_on: Callable[[], bool]) -> Letters:
+        with doer, closing(look(goes_on)) as letters:
+            yield from letters
+
+    return looked
 
 
 @dataclass(slots=True)

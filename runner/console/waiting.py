@@ -7,7 +7,7 @@ operator looks, and no link of another site makes one look. Left out: how it is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from itertools import islice
@@ -22,7 +22,7 @@ from runner.console.chosen import SPANS, Choice, read_choice
 from runner.console.dead import body_for_people, looking
 from runner.console.deeds import BUSY, PLAN_TIME, nothing
 from runner.console.guard import need, person, reason
-from runner.console.jobs import Job, Letters, Look, plan_of
+from runner.console.jobs import Job, Look, held, plan_of
 from runner.console.run import Run
 from runner.deadletters import DeadLetter
 from runner.errors import RunnerError
@@ -87,20 +87,18 @@ class _Waiting:
         return redirect(url_for("job", number=job.number), 303)
 
     def _cancel(self, choice: Choice, trail: Trail) -> Job:
-        job = self._run.jobs.begin("cancel", self._look(choice), Drop(self._run.loaded, trail).one, queue=choice.queue)
+        doer = Drop(self._run.loaded, trail)
+        job = self._run.jobs.begin("cancel", held(closing(doer), self._look(choice)), doer.one, queue=choice.queue)
         return job if job is not None else abort(409, BUSY)
 
     def _drain(self, choice: Choice, trail: Trail) -> Job:
         folder = self._run.pipeline.folder
         make_folder(folder / DRAINED)
         path = DRAINED / f"{choice.queue}-{datetime.now(UTC):%Y%m%dT%H%M%S}Z.jsonl"
-        move, look = Drain(self._run.loaded, trail, folder / path), self._look(choice)
-
-        def moved(goes_on: Callable[[], bool]) -> Letters:
-            with move, closing(look(goes_on)) as letters:
-                yield from letters
-
-        job = self._run.jobs.begin("drain", moved, move.one, queue=choice.queue, file=str(path))
+        move = Drain(self._run.loaded, trail, folder / path)
+        job = self._run.jobs.begin(
+            "drain", held(move, self._look(choice)), move.one, queue=choice.queue, file=str(path)
+        )
         if job is None:
             with move:  # which takes the empty file away
                 abort(409, BUSY)

@@ -9,6 +9,7 @@ import pytest
 
 from runner.audit import read_trail
 from runner.console.jobs import Jobs
+from runner.intake.reserve import open_files
 from tests.console.conftest import PIPELINE, Show, Shown, bury
 from tests.console.test_guard import ASKING, Browser
 from tests.waiting import wait_until
@@ -108,3 +109,19 @@ def test_a_job_that_nobody_remembers_is_a_404(shown: Shown) -> None:
 
 def test_a_queue_that_is_not_there_is_no_target(shown: Shown) -> None:
     assert shown.ask("/dead/replay?to=nowhere").status == 400
+
+
+def test_a_deed_leaves_no_file_open(show: Show) -> None:
+    shown = show(PIPELINE + "    ledger: sqlite:ledger.db\n")
+    browser = Browser(shown)
+
+    def drop(letter: str) -> None:
+        bury(shown, letter)
+        browser.post("/dead/drop", browser.seal(f"/dead/drop?id={letter}"), {"id": letter, "reason": "a test"})
+        wait_until(lambda: dead_of(shown) == 0)
+
+    drop("a")
+    before = open_files()
+    for letter in "bcdef":
+        drop(letter)
+    wait_until(lambda: open_files() <= before)
