@@ -5,6 +5,7 @@ A file that has become large is put aside, and stays: how long a trail is kept i
 
 from __future__ import annotations
 
+import errno
 import getpass
 import os
 from collections.abc import Iterator, Mapping
@@ -103,7 +104,8 @@ class Trail:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = make_file(self._path, os.O_APPEND)
         try:
-            os.write(file, line)
+            if os.write(file, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if os.fstat(file).st_size >= LARGEST:
                 with suppress(OSError):  # the deed is written down; the next one tries again
                     self._put_aside(file)

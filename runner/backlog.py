@@ -75,7 +75,7 @@ class Drain:
         self._drop = Drop(loaded, trail)
         self._path = path
         try:
-            self._file = os.fdopen(make_file(path, os.O_EXCL), "wb")
+            self._file = os.fdopen(make_file(path, os.O_EXCL), "wb", buffering=0)
         except OSError as error:
             raise RunnerError(f"{path}: {(error.strerror or str(error)).lower()}; name a new file") from None
 
@@ -92,9 +92,7 @@ class Drain:
     def one(self, on: Shelf, message: DeadLetter) -> str:
         """Why it stays; empty: it is in the file, and nowhere else."""
         start = self._file.tell()
-        self._file.write(orjson.dumps(_line(message), default=str, option=orjson.OPT_APPEND_NEWLINE))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self._write(orjson.dumps(_line(message), default=str, option=orjson.OPT_APPEND_NEWLINE))
         try:
             stays = self._drop.one(on, message)
         except BrokerAwayError:
@@ -108,6 +106,16 @@ class Drain:
         if stays:
             self._cut(start)
         return stays
+
+    def _write(self, line: bytes) -> None:
+        start, left = self._file.tell(), memoryview(line)
+        try:
+            while left:  # a disk that becomes full takes a part
+                left = left[self._file.write(left) :]
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._cut(start)
+            raise RunnerError(f"{self._path}: {(error.strerror or str(error)).lower()}") from None
 
     def _cut(self, start: int) -> None:
         """It lies on its queue, and there alone."""

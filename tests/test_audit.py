@@ -17,6 +17,7 @@ from runner.audit import AUDIT, Trail, deeds_of, read_trail, who
 from runner.brokers.base import Shelved
 from runner.deadletters import DeadLetter, read
 from runner.errors import RunnerError
+from tests.full_disk import room_for
 
 
 def letter(id: str) -> DeadLetter:
@@ -59,6 +60,13 @@ def test_a_trail_that_cannot_be_written_is_an_error_and_names_the_file(tmp_path:
     (tmp_path / "var").write_text("a file where the folder belongs")
     with pytest.raises(RunnerError, match=r"audit\.jsonl: the audit trail can't be written"):
         Trail(tmp_path, "drop", "why").write(LETTER, "")
+
+
+def test_a_deed_of_which_a_full_disk_takes_a_part_is_not_written_down(tmp_path: Path) -> None:
+    trail = Trail(tmp_path, "drop", "why")
+    trail.write(LETTER, "")
+    with room_for((tmp_path / AUDIT).stat().st_size + 5), pytest.raises(RunnerError, match="No space left on device"):
+        trail.write(LETTER, "")
 
 
 def test_the_last_deeds_are_read_the_newest_first(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from runner.message import Destination, Outgoing
 from runner.operations import Drop, Replay
 from runner.topology import plan
 from tests.brokers.places import EmbeddedPlace
+from tests.full_disk import room_for
 from tests.ledger.ledgers import published, record
 from tests.pipelines import loaded
 
@@ -130,6 +131,21 @@ def test_what_may_have_left_its_queue_stays_in_the_file(
         for on, message in backlog(pipeline, (), Filter()):
             move.one(Losing(on, fault), message)
     assert [json.loads(line)["id"] for line in (file.read_text() if file.exists() else "").splitlines()] == kept
+
+
+def test_what_a_full_disk_does_not_take_stays_on_its_queue_and_no_part_of_it_in_the_file(
+    pipeline: LoadedPipeline, tmp_path: Path
+) -> None:
+    file = tmp_path / "drained.jsonl"
+    with Drain(pipeline, Trail(tmp_path, "drain", "a move"), file) as move:
+        messages = backlog(pipeline, (), Filter(), states=["ready"])
+        assert move.one(*next(messages)) == ""
+        on, second = next(messages)
+        with room_for(file.stat().st_size + 5), pytest.raises(RunnerError, match=r"drained\.jsonl: file too large"):
+            move.one(on, second)
+        messages.close()
+    assert [json.loads(line)["id"] for line in file.read_text().splitlines()] == ["a"]
+    assert waiting(pipeline) == ["b", "late"]
 
 
 class Losing(OneByOne):

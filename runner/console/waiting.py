@@ -82,7 +82,7 @@ class _Waiting:
         trail = Trail(self._run.pipeline.folder, deed, why, by=person().name)
         try:
             job = self._cancel(choice, trail) if deed == "cancel" else self._drain(choice, trail)
-        except RunnerError as error:
+        except (RunnerError, OSError) as error:
             abort(503, str(error))
         return redirect(url_for("job", number=job.number), 303)
 

@@ -141,3 +141,12 @@ def test_while_another_job_runs_nothing_begins_and_no_file_is_left(
     assert begin(browser, "drain", reason="x").status == 409
     assert begin(browser, "cancel", reason="x").status == 409
     assert list((tmp_path / "var" / "drained").iterdir()) == []
+
+
+def test_where_nothing_can_be_drained_to_nothing_is(shop: Shown, tmp_path: Path) -> None:
+    (tmp_path / "var").mkdir(exist_ok=True)
+    (tmp_path / "var" / "drained").write_text("a file where the folder belongs")
+    browser = Browser(shop)
+    answer = begin(browser, "drain", reason="a test")
+    assert (answer.status, "var/drained" in answer.body) == (503, True)
+    assert left(browser) == ["a", "b", "late"]
