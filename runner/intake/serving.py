@@ -313,7 +313,7 @@ def leave_socket(listener: socket.socket) -> None:
 def leave_descriptor(descriptor: int, family: int) -> None:
     """Put a socket in its place that nobody connects to."""
     with socket.socket(family, socket.SOCK_STREAM) as nobodys:
-        nobodys.bind(("localhost", 0))
+        nobodys.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))  # `localhost` may be but one of them
         nobodys.listen(1)
         nobodys.setblocking(False)
         os.dup2(nobodys.fileno(), descriptor)

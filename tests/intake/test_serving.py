@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from runner.intake.reserve import RESERVED
-from runner.intake.serving import LONGEST_HEADER, OTHER_FILES
+from runner.intake.serving import LONGEST_HEADER, OTHER_FILES, leave_socket
 from tests.intake.connections import opened, running, until_closed
 from tests.system.program import ROOT, Program
 
@@ -63,6 +63,15 @@ def test_a_client_that_never_reads_is_not_waited_for(hasty: Program) -> None:
 def test_a_header_has_a_limit(hasty: Program) -> None:
     with opened(hasty, HEAD + b"X: " + b"a" * LONGEST_HEADER) as connection:
         assert until_closed(connection).startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize(("host", "family"), [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)])
+def test_a_process_that_has_a_successor_takes_no_more_connections(host: str, family: socket.AddressFamily) -> None:
+    with socket.create_server((host, 0), family=family) as listener, listener.dup():
+        address = listener.getsockname()
+        leave_socket(listener)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address[:2], timeout=30)
 
 
 @pytest.fixture(scope="module")
