@@ -22,19 +22,12 @@ from runner.brokers.base import Broker
 from runner.config.loader import LoadedPipeline
 from runner.console.rsgi import Application
 from runner.console.run import Run
+from runner.intake.connections import leave_descriptor, open_files
 from runner.intake.health import HealthViews
 from runner.intake.problems import come_again
-from runner.intake.reserve import Reserve, open_files
-from runner.intake.serving import (
-    LONGEST_HEADER,
-    LOOK_EVERY,
-    SILENT,
-    encrypted,
-    encrypted_by,
-    leave_descriptor,
-    read_again,
-    rotation_of,
-)
+from runner.intake.reserve import Reserve
+from runner.intake.rotation import LOOK_EVERY, Rotation, encrypted, encrypted_by, read_again
+from runner.intake.serving import LONGEST_HEADER, SILENT
 from runner.observability.snapshot import Snapshot
 from runner.pipeline import Console, Tls
 
@@ -73,7 +66,7 @@ class ConsoleServer(Server):
 
     async def follow_certificate(self, tls: Tls) -> None:
         """Take new files when they come, for as long as it serves."""
-        rotation = rotation_of(tls, "console: tls", log)
+        rotation = Rotation(tls, "console: tls", log)
         while True:
             await asyncio.sleep(LOOK_EVERY)
             if rotation.due():

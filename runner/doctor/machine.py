@@ -12,8 +12,8 @@ from runner.brokers.embedded.url import path_of as file_of
 from runner.config.loader import LoadedPipeline
 from runner.errors import StartError
 from runner.findings import Finding
+from runner.intake.connections import OTHER_FILES
 from runner.intake.reserve import RESERVED
-from runner.intake.serving import OTHER_FILES
 from runner.ledger.url import path_of
 from runner.pipeline import Pipeline
 from runner.ports import listening

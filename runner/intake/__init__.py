@@ -15,8 +15,10 @@
     problems.py    the answers and their words: 202, 400, 413, 422, 503 … (problems, RFC 9457)
     health.py      /health/live, /health/ready and /health/pipeline
     survey.py      what the broker last reported about its queues
-    rotation.py    new certificates of a listener, judged
+    rotation.py    a listener's certificate, and new ones, judged
     reserve.py     a small HTTP server for health, where nothing else answers
+    connections.py room for them, and how a process leaves them to its successor
+    lifetime.py    granian's own process, from the start of its event loop to its end
     serving.py     granian, with limits on what a client may hold
 
 Left out: the processes (`runner.processes`), and Werkzeug's server in an `Engine`.

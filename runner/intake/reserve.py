@@ -13,7 +13,6 @@ import ssl
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from werkzeug.wrappers import Response
 
@@ -167,8 +166,3 @@ class Reserve:
             return self._answer(method, path)
         except Exception as error:  # noqa: BLE001 - as Flask's error handlers do
             return internal_error(error, method, path)
-
-
-def open_files() -> int:
-    """How many open files this process has."""
-    return sum(1 for _ in Path("/dev/fd").iterdir())

@@ -1,14 +1,44 @@
-"""When a listener's certificate is exchanged: its files have changed, for the better.
+"""A listener's certificate: as granian and ssl have it, and when it is exchanged, for its files have changed for the
+better.
 
-Left out: how the process that serves is replaced (see `serving`).
+Left out: how the process that serves is replaced (see `serving`). What looks into certificates is imported only where
+there is one.
 """
 
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING, Any
 
-from runner.certificates import faults_of, stamp_of
+from granian.constants import SSLProtocols
+from granian.server.common import AbstractServer
+
 from runner.pipeline import Tls
+
+if TYPE_CHECKING:
+    import ssl
+
+LOOK_EVERY = 1.0
+"""Seconds between looks at the files of a certificate."""
+
+
+def encrypted(tls: Tls | None) -> dict[str, Any]:
+    """Granian's settings for a certificate."""
+    if tls is None:
+        return {}
+    return {"ssl_cert": tls.certificate, "ssl_key": tls.key, "ssl_protocol_min": SSLProtocols.tls12}
+
+
+def read_again(server: AbstractServer[Any], tls: Tls) -> None:
+    """Let the next process or worker of granian have the certificate that is there now: granian has followed
+    symbolic links, such as those of certbot and Kubernetes, to the former files. Raises OSError."""
+    server.build_ssl_context(tls.certificate, tls.key, None, SSLProtocols.tls12, None, [], client_verify=False)
+
+
+def encrypted_by(tls: Tls) -> ssl.SSLContext:
+    from runner.certificates import server_context
+
+    return server_context(tls)
 
 
 class Rotation:
@@ -16,11 +46,15 @@ class Rotation:
     same between two looks: two files are seldom exchanged at once. `where` begins what `log` says of them."""
 
     def __init__(self, tls: Tls, where: str, log: logging.Logger) -> None:
+        from runner.certificates import stamp_of
+
         self._tls, self._where, self._log = tls, where, log
         self._judged = self._seen = stamp_of(tls)
 
     def due(self) -> bool:
         """Whether there are new files that are right. Says once what is wrong with others."""
+        from runner.certificates import faults_of, stamp_of
+
         before, self._seen = self._seen, stamp_of(self._tls)
         if self._seen == self._judged or self._seen != before:
             return False

@@ -168,7 +168,8 @@ def run_mailbox(mailbox: Mailbox, listeners: Listeners, supervision: Supervision
 
 def run_intake(loaded: LoadedPipeline, http: Http, listeners: Listeners, supervision: Supervision) -> None:
     """Serve the intake until SIGTERM: granian, with the app in a process that it forks."""
-    from runner.intake.serving import IntakeServer, connections_for
+    from runner.intake.connections import connections_for
+    from runner.intake.serving import IntakeServer
 
     listener = listeners.take("intake")
     assert listener is not None
@@ -198,7 +199,7 @@ def _load_app(
 ) -> Any:
     """In granian's own process: the app, whose broker connects meanwhile on granian's loop.
     It serves at once, and answers 503 until the broker is connected."""
-    from runner.intake.serving import ServedApplication
+    from runner.intake.lifetime import ServedApplication
 
     supervision.watch()
     with _errors_reported(supervision):

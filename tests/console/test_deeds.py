@@ -9,7 +9,7 @@ import pytest
 
 from runner.audit import read_trail
 from runner.console.jobs import Jobs
-from runner.intake.reserve import open_files
+from runner.intake.connections import open_files
 from tests.console.conftest import PIPELINE, Show, Shown, bury
 from tests.console.test_guard import ASKING, Browser
 from tests.waiting import wait_until

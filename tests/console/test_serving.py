@@ -12,7 +12,7 @@ import pytest
 
 from runner.console import serving
 from runner.console.serving import CONNECTIONS
-from runner.intake.reserve import open_files
+from runner.intake.connections import open_files
 from tests.certificates import Certificate
 from tests.console.conftest import PIPELINE, Show, Shown
 from tests.intake.test_rotation import linked

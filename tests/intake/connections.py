@@ -10,6 +10,21 @@ from pathlib import Path
 from tests.system.program import PIPELINE, Program
 from tests.waiting import TIMEOUT
 
+HEAD = b"POST /work HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+GOOD = b'{"n": 1}'
+WHOLE = HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(GOOD), GOOD)
+HALVES = {
+    "nothing": b"",
+    "half a request line": b"POST /wo",
+    "half a header": HEAD + b"X: a",
+    "no body": HEAD + b"Content-Length: 100\r\n\r\n",
+    "half a body": HEAD + b"Content-Length: 100\r\n\r\n{",
+    "half a chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n50\r\n{",
+    "half a body for nobody": b"POST /nowhere HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\n{",
+    "a whole request, and nothing after it": WHOLE,
+}
+"""What a client may have sent when it sends no more."""
+
 
 @contextmanager
 def running(folder: Path, *settings: str) -> Iterator[Program]:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.intake.lifetime import LEAVE
 from runner.intake.rotation import Rotation
-from runner.intake.serving import LEAVE
 from tests.system.program import Program
 from tests.test_certificates import DAY, made
 from tests.waiting import TIMEOUT, wait_until

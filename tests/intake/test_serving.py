@@ -3,8 +3,6 @@ the others. Tests ask a whole program, by sockets."""
 
 from __future__ import annotations
 
-import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,24 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.intake.reserve import RESERVED
-from runner.intake.serving import LONGEST_HEADER, OTHER_FILES, leave_socket
-from tests.intake.connections import opened, running, until_closed
+from runner.intake.serving import LONGEST_HEADER
+from tests.intake.connections import HALVES, HEAD, WHOLE, opened, running, until_closed
 from tests.system.program import ROOT, Program
-
-HEAD = b"POST /work HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
-GOOD = b'{"n": 1}'
-WHOLE = HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(GOOD), GOOD)
-HALVES = {
-    "nothing": b"",
-    "half a request line": b"POST /wo",
-    "half a header": HEAD + b"X: a",
-    "no body": HEAD + b"Content-Length: 100\r\n\r\n",
-    "half a body": HEAD + b"Content-Length: 100\r\n\r\n{",
-    "half a chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n50\r\n{",
-    "half a body for nobody": b"POST /nowhere HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\n{",
-    "a whole request, and nothing after it": WHOLE,
-}
 
 
 @pytest.fixture(scope="module")
@@ -65,15 +48,6 @@ def test_a_header_has_a_limit(hasty: Program) -> None:
         assert until_closed(connection).startswith(b"HTTP/1.1 431 ")
 
 
-@pytest.mark.parametrize(("host", "family"), [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)])
-def test_a_process_that_has_a_successor_takes_no_more_connections(host: str, family: socket.AddressFamily) -> None:
-    with socket.create_server((host, 0), family=family) as listener, listener.dup():
-        address = listener.getsockname()
-        leave_socket(listener)
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(address[:2], timeout=30)
-
-
 @pytest.fixture(scope="module")
 def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     """Waits as long as a busy machine may take to send."""
@@ -103,24 +77,6 @@ def test_two_thousand_idle_connections_hold_up_nobody(tmp_path: Path) -> None:
         assert program.answers("/health/live") == program.answers("/health/ready") == 200
 
 
-def test_what_is_half_sent_does_not_hold_up_a_stop(tmp_path: Path) -> None:
-    with running(tmp_path, "request_timeout: 1h") as program:
-        halves = [opened(program, sent) for sent in HALVES.values()]
-        assert program.post({"n": 1}).status == 202  # they have been read
-        assert program.stop(signal.SIGTERM) == 0
-        assert "killing" not in program.log
-        for connection in halves:
-            with connection:
-                assert b" 408 " not in _all_that_came(connection)
-
-
-def _all_that_came(connection: socket.socket) -> bytes:
-    try:
-        return until_closed(connection)
-    except ConnectionError:
-        return b""
-
-
 def test_a_signal_that_interrupts_no_wait_ends_it() -> None:
     """As one that comes just before the wait, here one that another thread takes: Python's handler waits for both."""
     code = """if True:
@@ -139,16 +95,3 @@ def test_a_signal_that_interrupts_no_wait_ends_it() -> None:
     program = [sys.executable, "-c", code]
     done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=30, cwd=ROOT)
     assert (done.stdout, done.stderr) == ("told\n", "")
-
-
-def test_no_more_connections_are_served_than_files_may_be_open() -> None:
-    code = """if True:
-        import resource
-        from runner.intake.serving import connections_for
-
-        resource.setrlimit(resource.RLIMIT_NOFILE, (256, 1024))
-        print(connections_for(4096), connections_for(100), resource.getrlimit(resource.RLIMIT_NOFILE))
-    """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    room = 1024 - RESERVED - OTHER_FILES
-    assert done.stdout == f"{room} 100 (1024, 1024)\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import StartError
-from runner.intake.reserve import open_files
+from runner.intake.connections import open_files
 from runner.pipeline import Address, Console, Http, Mailbox
 from runner.processes.listeners import Listeners, close_all
 from runner.processes.parts import Parts
