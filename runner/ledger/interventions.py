@@ -42,17 +42,10 @@ class Interventions:
         self._leaving = leaving
         self._again = None if self._database is None else _again(self._database)
 
-    def sent_again(self, copy: Copy, to: Collection[Copy], why: str) -> Undo:
-        """`copy` is published to all of `to`, as new. Of one that was parked, the operator has found out what
-        has become of it; any other may still be parked, once its idempotency key is too old."""
-        return self.sent_or_gone([(copy, to)], why)[0]
-
-    def taken_away(self, copy: Copy, why: str) -> Undo:
-        """It is gone for good."""
-        return self.sent_or_gone([(copy, ())], why)[0]
-
     def sent_or_gone(self, changes: Sequence[tuple[Copy, Collection[Copy]]], why: str) -> Sequence[Undo]:
-        """Of each copy one or the other, in one transaction: without a place to which it is sent, it is gone."""
+        """Each copy is published to all that stands beside it, as new; gone for good where that is nothing. In one
+        transaction. Of one that was parked, the operator has found out what has become of it; any other may still be
+        parked, once its idempotency key is too old."""
         if self._database is None:
             return [_nothing for _ in changes]
         assert self._again is not None

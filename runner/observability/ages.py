@@ -4,6 +4,8 @@ RabbitMQ shows no message to those who don't take it, and the embedded broker ke
 queue hands out the oldest first: what lies on it now was put there after whatever was handed out
 last, and after the queue was last seen empty. So these ages are the most that is possible, and not
 below the truth, except for what lay there already when it was first looked: that counts from then on.
+
+Retries have no age, for they wait for as long as they are told to, and what handlers are at work on has its `timeout`.
 """
 
 from __future__ import annotations
@@ -12,10 +14,6 @@ import time
 from collections.abc import Mapping
 
 from runner.brokers.base import Depth
-
-AGED = ("ready", "dead")
-"""The kinds of messages that have an age. Retries wait for as long as they are told to, and what
-handlers are at work on has its `timeout`."""
 
 
 class Ages:

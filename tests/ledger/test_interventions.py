@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from runner.ledger.hops import HopKey, Records, State
-from runner.ledger.interventions import Copy, Interventions
+from runner.ledger.interventions import Copy, Interventions, Undo
 from runner.ledger.ledger import Ledger
 from runner.worker.once import MARKED
 from tests.ledger.ledgers import PARK, RETRY, judge, published, record, settled
@@ -26,6 +26,16 @@ def hand(ledger: Ledger, ledger_url: str) -> Iterator[Interventions]:
     found.close()
 
 
+def sent_again(hand: Interventions, to: Sequence[Copy]) -> Undo:
+    [undo] = hand.sent_or_gone([(HERE, to)], WHY)
+    return undo
+
+
+def taken_away(hand: Interventions, why: str = WHY) -> Undo:
+    [undo] = hand.sent_or_gone([(HERE, ())], why)
+    return undo
+
+
 def die(ledger: Ledger) -> None:
     key = HopKey("m1", "in")
     record(ledger, published(key))
@@ -40,7 +50,7 @@ def hops(ledger: Ledger) -> dict[str, State]:
 
 def test_what_is_sent_again_is_under_way_at_once_and_says_by_whom(ledger: Ledger, hand: Interventions) -> None:
     die(ledger)
-    hand.sent_again(HERE, [HERE], WHY)
+    sent_again(hand, [HERE])
     found = ledger.journey("m1")
     assert found is not None
     assert (found.standing, found.hops[0].error, found.hops[0].attempts) == ("accepted", WHY, 0)
@@ -48,13 +58,13 @@ def test_what_is_sent_again_is_under_way_at_once_and_says_by_whom(ledger: Ledger
 
 def test_what_is_sent_elsewhere_leaves_no_dead_copy_behind(ledger: Ledger, hand: Interventions) -> None:
     die(ledger)
-    hand.sent_again(HERE, [ELSEWHERE, ("m1", "left", {})], WHY)
+    sent_again(hand, [ELSEWHERE, ("m1", "left", {})])
     assert hops(ledger) == {"in": "moved", "out": "published", "left": "left"}
 
 
 def test_what_is_dropped_is_known_as_dropped(ledger: Ledger, hand: Interventions) -> None:
     die(ledger)
-    hand.taken_away(HERE, "dropped by ada: a test")
+    taken_away(hand, "dropped by ada: a test")
     found = ledger.journey("m1")
     assert found is not None
     assert (found.standing, found.hops[0].error) == ("dropped", "dropped by ada: a test")
@@ -63,16 +73,16 @@ def test_what_is_dropped_is_known_as_dropped(ledger: Ledger, hand: Interventions
 def test_nothing_came_of_it_so_all_is_as_it_was(ledger: Ledger, hand: Interventions) -> None:
     die(ledger)
     before = ledger.journey("m1")
-    hand.sent_again(HERE, [ELSEWHERE], WHY)()
+    sent_again(hand, [ELSEWHERE])()
     assert ledger.journey("m1") == before
-    hand.sent_again(HERE, [HERE], WHY)()
-    hand.taken_away(HERE, WHY)()
+    sent_again(hand, [HERE])()
+    taken_away(hand)()
     assert ledger.journey("m1") == before
 
 
 def test_what_a_worker_has_done_meanwhile_is_not_taken_back(ledger: Ledger, hand: Interventions) -> None:
     die(ledger)
-    undo = hand.sent_again(HERE, [HERE], WHY)
+    undo = sent_again(hand, [HERE])
     record(ledger, settled(HopKey("m1", "in"), "handled"))
     undo()
     assert hops(ledger) == {"in": "handled"}
@@ -81,11 +91,11 @@ def test_what_a_worker_has_done_meanwhile_is_not_taken_back(ledger: Ledger, hand
 def test_a_message_that_the_ledger_does_not_know_is_known_from_its_replay_on(
     ledger: Ledger, hand: Interventions
 ) -> None:
-    hand.taken_away(HERE, WHY)
+    taken_away(hand)
     assert ledger.journey("m1") is None
-    hand.sent_again(HERE, [HERE], WHY)()
+    sent_again(hand, [HERE])()
     assert ledger.journey("m1") is None
-    hand.sent_again(HERE, [HERE], WHY)
+    sent_again(hand, [HERE])
     assert hops(ledger) == {"in": "published"}
 
 
@@ -95,25 +105,25 @@ def test_what_is_finished_is_not_run_again_and_what_is_parked_is(ledger: Ledger,
     begun.begun(key, now - 100_000, "somebody who has died")
     record(ledger, begun)
     assert [judged.standing for judged in judge(ledger, key, rule=PARK)] == ["unknown"]
-    hand.sent_again(HERE, [HERE], WHY)  # it is in hand, as far as anybody knows
+    sent_again(hand, [HERE])  # it is in hand, as far as anybody knows
     assert hops(ledger) == {"in": "begun"}
     record(ledger, settled(key, "dead", error="the bank is away"))
-    hand.sent_again(HERE, [HERE], WHY)
+    sent_again(hand, [HERE])
     [judged] = judge(ledger, key, rule=MARKED)
     assert judged.standing == "failed"
     assert judged.key_age > 99_000  # too old a key still parks it
     record(ledger, settled(key, "dead", error="parked: a worker died"))
-    hand.sent_again(HERE, [HERE], WHY)
+    sent_again(hand, [HERE])
     [judged] = judge(ledger, key, rule=PARK)
     assert (judged.standing, judged.key_age) == ("new", 0.0)
     record(ledger, settled(key, "handled", result=b"[]"))
-    hand.sent_again(HERE, [HERE], WHY)
+    sent_again(hand, [HERE])
     assert [judged.standing for judged in judge(ledger, key, rule=RETRY)] == ["finished"]
     assert hops(ledger) == {"in": "handled"}
 
 
 def test_a_ledger_that_was_never_made_is_not_made(tmp_path: Path) -> None:
     hand = Interventions(f"sqlite:{tmp_path / 'ledger.db'}")
-    hand.sent_again(HERE, [HERE], WHY)()
-    hand.taken_away(HERE, WHY)()
+    sent_again(hand, [HERE])()
+    taken_away(hand)()
     assert not list(tmp_path.iterdir())
