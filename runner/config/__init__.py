@@ -5,6 +5,8 @@
     draft.py       a document → a pipeline, as far as it can be read
     sections/      the larger sections of a file, one by one
     checks.py      what is wrong in a pipeline that the grammar allows
+    limits.py      limits that contradict each other
+    remembering.py is there a ledger for what is to be remembered?
     flow.py        where messages flow: dead ends, cycles
     sending.py     does a stage send its mails to the mailbox?
     sealing.py     can what schemas mark as sensitive be sealed?

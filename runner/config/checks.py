@@ -1,8 +1,8 @@
 """What is wrong, or doubtful, in a pipeline that the grammar allows.
 
-Names that nothing declares, routes that are never taken, limits that contradict each other.
-Each check takes a draft and yields problems; none imports a handler or reads a file. Left
-out: where messages flow (see `runner.config.flow`).
+Names that nothing declares, routes that are never taken, two that want the same port. Each check takes a draft and
+yields problems; none imports a handler or reads a file. Left out: limits (see `limits`), what needs a ledger
+(`remembering`), and where messages flow (`flow`).
 """
 
 from __future__ import annotations
@@ -13,24 +13,20 @@ from itertools import combinations, pairwise
 from typing import Literal
 
 from runner import topology
-from runner.brokers import registry
 from runner.config.draft import Draft
 from runner.config.flow import flow_problems
 from runner.config.grammar import subject
+from runner.config.limits import limit_problems
+from runner.config.remembering import ledger_problems
 from runner.config.sending import EVERY_HOST, unused_mailbox
 from runner.errors import Problem, Trail
 from runner.message import Destination
-from runner.pipeline import Address, HttpRoute, Pipeline, Stage
-from runner.retry import RetryPolicy
+from runner.pipeline import Address, HttpRoute, Stage
 from runner.topology import dead_letter_queue, migration_queue, quarantine_queue
-from runner.units import format_duration, format_size
 from runner.wording import did_you_mean, quoted
 
 MOST_HINTS = 20
 """How many undeclared names get a suggestion: each is compared with all declared names."""
-MOST_RUNGS = 12
-"""The most distinct waits of one stage: each is a queue on the broker."""
-
 Check = Callable[[Draft], Iterator[Problem]]
 NameKind = Literal["queue", "exchange"]
 """What a name in the wiring is of."""
@@ -128,15 +124,6 @@ def _http_paths(draft: Draft) -> Iterator[Problem]:
             yield draft.document.problem(trail, message, key=True)
 
 
-def _http_sizes(draft: Draft) -> Iterator[Problem]:
-    http = draft.pipeline.http
-    if http is not None and http.max_bodies < http.max_body:
-        trail = next(trail for key in ("max_bodies", "max_body") if draft.document.node(trail := ("http", key)))
-        all_of_them, one = format_size(http.max_bodies), format_size(http.max_body)
-        message = f"http.max_bodies {all_of_them} is less than max_body {one}; raise it, or lower max_body"
-        yield draft.document.problem(trail, message)
-
-
 def _shared_status(draft: Draft) -> Iterator[Problem]:
     """Who may ask how a message stands has to be plain from the path."""
     first: dict[str, HttpRoute] = {}
@@ -148,54 +135,6 @@ def _shared_status(draft: Draft) -> Iterator[Problem]:
                 "API key; give them different paths"
             )
             yield draft.document.problem(("http", "routes", str(route), "status"), message)
-
-
-# -- The ledger -------------------------------------------------------------------
-
-
-def _needs_ledger(draft: Draft) -> Iterator[Problem]:
-    """What only a ledger can do."""
-    if draft.document.node(("ledger",)) is None:
-        for trail, message in _ledger_users(draft.pipeline):
-            yield draft.document.problem(
-                trail, f"{message} needs a ledger; add 'ledger: sqlite:var/ledger.db'", key=True
-            )
-    for stage in draft.pipeline.stages.values():
-        for key in ("on_unknown", "key_lifetime", "reconcile"):
-            if not stage.once and draft.document.node(("stages", stage.name, key)) is not None:
-                message = f"stage {stage.name}: {key} says nothing without 'once: true'"
-                yield draft.document.problem(("stages", stage.name, key), message, key=True)
-
-
-def _ledger_users(pipeline: Pipeline) -> Iterator[tuple[Trail, str]]:
-    for route in pipeline.http.routes if pipeline.http else ():
-        asked = {
-            "status": route.status is not None,
-            "idempotency": route.idempotency != "off",
-            "auth": route.auth != "off",
-            "rate_limit": route.rate_limit is not None,
-            "find": bool(route.find),
-        }
-        for key in (key for key, is_asked in asked.items() if is_asked):
-            yield ("http", "routes", str(route), key), f"route {route}: {key}"
-    for stage in pipeline.stages.values():
-        wanted = {"once": stage.once, "settles": stage.settles, "record": stage.record, "find": stage.find}
-        for key in (key for key, is_wanted in wanted.items() if is_wanted):
-            yield ("stages", stage.name, key), f"stage {stage.name}: {key}"
-
-
-def _records(draft: Draft) -> Iterator[Problem]:
-    """A stage that publishes nothing has no result to point into."""
-    for stage in draft.pipeline.stages.values():
-        if stage.settles is not None and not stage.publish:
-            message = f"stage {stage.name}: settles points into the result, but the stage publishes none"
-            yield draft.document.problem(("stages", stage.name, "settles"), message, key=True)
-        for name, value in stage.record.items():
-            trail: Trail = ("stages", stage.name, "record", name)
-            if value.startswith("/") and not stage.publish:
-                points = f"record.{name} points into the result, but the stage publishes none"
-                message = f"stage {stage.name}: {points}; write a text, such as sent"
-                yield draft.document.problem(trail, message)
 
 
 # -- Routes -----------------------------------------------------------------------
@@ -264,22 +203,6 @@ def _classic(draft: Draft) -> Iterator[Problem]:
             yield draft.document.problem(trail, message, key=True)
 
 
-def _delivery_limits(draft: Draft) -> Iterator[Problem]:
-    """Each death of a worker is a delivery and an attempt: the runner's own count has to end
-    first, or the broker would take away messages that the runner still means to retry."""
-    for stage in draft.pipeline.stages.values():
-        queue = draft.pipeline.queues.get(stage.consume)
-        if queue is None or queue.delivery_limit > stage.retry.attempts:
-            continue
-        own = ("queues", queue.name, "delivery_limit")
-        trail = own if draft.document.node(own) is not None else _retry_trail(draft, stage, "attempts")
-        message = (
-            f"queue {queue.name} has a delivery_limit of {queue.delivery_limit}, and stage {stage.name} makes "
-            f"{stage.retry.attempts} attempts; the limit must be more than the attempts"
-        )
-        yield draft.document.problem(trail, message)
-
-
 def _unchecked(draft: Draft) -> Iterator[Problem]:
     """What strangers send deserves a schema."""
     plan = topology.plan(draft.pipeline)
@@ -293,69 +216,7 @@ def _unchecked(draft: Draft) -> Iterator[Problem]:
                 yield draft.document.problem(trail, message, severity="warning")
 
 
-# -- Stages -----------------------------------------------------------------------
-
-
-def _retry_trail(draft: Draft, stage: Stage, key: str) -> Trail:
-    """Where a stage's retries are set: in the stage, or in the defaults."""
-    trails: tuple[Trail, ...] = (("stages", stage.name, "retry", key), ("defaults", "retry", key))
-    return next((trail for trail in trails if draft.document.node(trail) is not None), ("stages", stage.name, "retry"))
-
-
-def _retries(draft: Draft) -> Iterator[Problem]:
-    """Each only once, when several stages share the same `defaults`."""
-    said: set[Trail] = set()
-    for stage in draft.pipeline.stages.values():
-        for trail, sentence in _retry_faults(draft, stage):
-            if trail not in said:
-                yield draft.document.problem(trail, f"{_of(trail, stage)}{sentence}")
-            said.add(trail)
-
-
-def _of(trail: Trail, stage: Stage) -> str:
-    return f"stage {stage.name}: " if trail[0] == "stages" else "defaults: "
-
-
-def _retry_faults(draft: Draft, stage: Stage) -> Iterator[tuple[Trail, str]]:
-    policy: RetryPolicy = stage.retry
-    if policy.attempts > 1 and policy.delay > policy.max_delay:
-        waits = f"{format_duration(policy.delay)} is longer than max_delay {format_duration(policy.max_delay)}"
-        yield _retry_trail(draft, stage, "delay"), f"retry.delay {waits}; lower it or raise max_delay"
-    if (rungs := len(policy.rungs())) > MOST_RUNGS:
-        sentence = f"retry has {rungs} different waits, each of which is a queue; {MOST_RUNGS} are the most: "
-        yield _retry_trail(draft, stage, "attempts"), sentence + "raise factor, or lower attempts or max_delay"
-
-
-def _idle_slots(draft: Draft) -> Iterator[Problem]:
-    for stage in draft.pipeline.stages.values():
-        if stage.prefetch < stage.concurrency:
-            trail: Trail = ("stages", stage.name, "prefetch")
-            if draft.document.node(trail) is None:
-                trail = ("stages", stage.name)
-            idle = f"prefetch {stage.prefetch} is less than concurrency {stage.concurrency}"
-            message = f"stage {stage.name}: {idle}, which leaves slots idle; raise it"
-            yield draft.document.problem(trail, message, severity="warning")
-
-
-def _patience(draft: Draft) -> Iterator[Problem]:
-    """A broker that takes a message back while its handler works hands it out a second time."""
-    patience = registry.takes_back_after(draft.pipeline.broker[0]) if draft.pipeline.broker else None
-    if patience is None:
-        return
-    for stage in draft.pipeline.stages.values():
-        if stage.timeout is None or stage.timeout > patience:
-            written = "off" if stage.timeout is None else format_duration(stage.timeout)
-            message = (
-                f"stage {stage.name}: timeout is {written}, but after {format_duration(patience)} RabbitMQ hands a "
-                "message out once more; lower it, or raise consumer_timeout on the broker"
-            )
-            yield draft.document.problem(_own_trail(draft, stage, "timeout"), message, severity="warning")
-
-
-def _own_trail(draft: Draft, stage: Stage, key: str) -> Trail:
-    """Where the value of a stage stands: with it, or with the defaults."""
-    own: Trail = ("stages", stage.name, key)
-    return own if draft.document.node(own) is not None else ("defaults", key)
+# -- Alerts and ports ---------------------------------------------------------------
 
 
 def _alerts(draft: Draft) -> Iterator[Problem]:
@@ -392,21 +253,16 @@ _CHECKS: tuple[Check, ...] = (
     _companions,
     _renamed,
     _http_paths,
-    _http_sizes,
     _shared_status,
     _route_order,
     _same_destination_twice,
     _keys,
     _consumed_twice,
     _classic,
-    _delivery_limits,
     _unchecked,
-    _retries,
-    _idle_slots,
-    _patience,
     _ports,
     _alerts,
-    _needs_ledger,
-    _records,
+    limit_problems,
+    ledger_problems,
     unused_mailbox,
 )

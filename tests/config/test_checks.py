@@ -63,12 +63,6 @@ def test_a_misspelt_name_does_not_make_its_queue_look_unused() -> None:
     [
         (changed("consume: b", "consume: ¦a", ""), "queue a is already consumed by stage one, and each message would go to only one of the two; publish to two queues instead"),
         (changed("b: {}", "b: {type: classic, ¦delivery_limit: 9}"), "queue b: a classic queue has no delivery_limit; remove it, or the type"),
-        (changed("b: {}", "b: {delivery_limit: ¦5}"), "queue b has a delivery_limit of 5, and stage two makes 5 attempts; the limit must be more than the attempts"),
-        (changed("consume: b", "retry: {attempts: ¦20, factor: 1}, consume: b"), "queue b has a delivery_limit of 20, and stage two makes 20 attempts; the limit must be more than the attempts"),
-        (changed("consume: b", "retry: {attempts: ¦15, factor: 1.1}, consume: b"), "stage two: retry has 14 different waits, each of which is a queue; 12 are the most: raise factor, or lower attempts or max_delay"),
-        (changed("consume: b", "retry: {delay: ¦10m}, consume: b"), "stage two: retry.delay 10m is longer than max_delay 5m; lower it or raise max_delay"),
-        (changed("stages:", "defaults: {retry: {delay: ¦10m}}\nstages:"), "defaults: retry.delay 10m is longer than max_delay 5m; lower it or raise max_delay"),
-        (changed("http: {", "http: {max_body: 2MiB, max_bodies: ¦1MiB, "), "http.max_bodies 1MiB is less than max_body 2MiB; raise it, or lower max_body"),
         (changed("stages:", "mailbox: {listen: ¦127.0.0.1:5000}\nstages:"), "mailbox and http both listen on port 5000; give one of them another"),
         (changed("stages:", "mailbox: {listen: ¦0.0.0.0:5000}\nstages:"), "mailbox and http both listen on port 5000; give one of them another"),
         (changed("stages:", "health: {listen: ¦127.0.0.1:5000}\nstages:"), "health and http both listen on port 5000; give one of them another"),
@@ -78,17 +72,6 @@ def test_what_contradicts_itself_is_an_error(marked: str, message: str) -> None:
     check_problems(marked, [message], "error")
 
 
-def test_twelve_waits_are_not_too_many() -> None:
-    assert problems_of(changed("consume: b", "retry: {attempts: 13, factor: 1.1}, consume: b")) == []
-
-
-def test_as_many_attempts_as_one_likes_fit_where_the_wait_stays_the_same() -> None:
-    text = changed("consume: b", "retry: {attempts: 99, factor: 1}, consume: b").replace(
-        "b: {}", "b: {delivery_limit: 100}"
-    )
-    assert problems_of(text) == []
-
-
 def test_two_ports_that_the_system_chooses_do_not_clash() -> None:
     assert problems_of(changed("http: {", "mailbox: {listen: 127.0.0.1:0}\nhttp: {listen: 127.0.0.1:0, ")) == []
 
@@ -96,8 +79,6 @@ def test_two_ports_that_the_system_chooses_do_not_clash() -> None:
 @pytest.mark.parametrize(
     ("marked", "message"),
     [
-        (changed("consume: b", "timeout: ¦31m, consume: b", "broker: amqp://h"), "stage two: timeout is 31m, but after 30m RabbitMQ hands a message out once more; lower it, or raise consumer_timeout on the broker"),
-        (changed("consume: b", "concurrency: 4, prefetch: ¦3, consume: b"), "stage two: prefetch 3 is less than concurrency 4, which leaves slots idle; raise it"),
         (changed("a: {schema: any.json}", "a: {}").replace("publish: a", "publish: ¦a"), "route POST /in publishes to 'a', which has no schema: any body is taken"),
         (changed("publish: b}", "publish: [{to: b}, ¦{to: c}]}"), "stage one: this route is never reached, because the one before it takes every body"),
         (changed("publish: b}", "publish: [{when: true, to: b}, ¦{to: c}]}"), "stage one: this route is never reached, because the one before it takes every body"),
