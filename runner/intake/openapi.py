@@ -17,7 +17,7 @@ from flask import Response
 
 from runner.config.loader import LoadedPipeline
 from runner.headers import LONGEST_VALUE
-from runner.intake.register import LONGEST_KEY
+from runner.intake.register import LONGEST_KEY, PARAMETERS
 from runner.intake.signatures import ID, SIGNATURE, TIMESTAMP
 from runner.intake.status import OUTCOMES
 from runner.intake.waiting import LONGEST
@@ -28,9 +28,8 @@ from runner.validation.bundling import Bundle
 from runner.validation.schema import Schema
 
 PATH = "/openapi.json"
-_KEY_TEXT = (
-    rf'^("([ !#-\[\]-~]|\\["\\]){{1,{LONGEST_KEY}}}"|[!#-+\--:<-~]{{1,{LONGEST_KEY}}})$'  # as `register` reads it
-)
+_QUOTED = rf'"([ !#-\[\]-~]|\\["\\]){{1,{LONGEST_KEY}}}"{PARAMETERS}'
+_KEY_TEXT = rf"^({_QUOTED}|[!#-+\--:<-~]{{1,{LONGEST_KEY}}})$"  # as `register` reads it
 _ID = {"type": "string", "minLength": 1}
 _TIME = {"type": "string", "format": "date-time"}
 _TEXT = {"type": "string"}

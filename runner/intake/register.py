@@ -37,8 +37,11 @@ MARGIN = 5.0
 """Seconds beyond the broker's confirm until a request that has no answer is taken for dead."""
 LONGEST_KEY = 255
 """Characters of an Idempotency-Key."""
-_STRING = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
-"""RFC 9651, section 3.3.3."""
+_TEXT = r'([\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*'
+_VALUES = rf"""-?\d{{1,12}}(\d{{0,3}}|\.\d{{1,3}})|"{_TEXT}"|[A-Za-z*][\w!#$%&'*+\-.^`|~:/]*|:[\w+/=]*:|\?[01]"""
+PARAMETERS = rf"(; *[a-z*][a-z0-9_\-.*]*(=({_VALUES}))?)*"
+"""Of an item (RFC 8941, sections 3.3 and 3.1.2), which a key is. None means anything here, so they are ignored."""
+_STRING = re.compile(rf'"(?P<key>{_TEXT})"{PARAMETERS}', re.ASCII)
 _BARE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e]+")
 
 
@@ -95,7 +98,7 @@ class Register:
             return None
         written = header.strip(" \t")
         found = _STRING.fullmatch(written)
-        key = found[1] if found else written
+        key = found["key"] if found else written
         if found and "\\" in key:
             key = re.sub(r"\\(.)", r"\1", key)
         if not 0 < len(key) <= LONGEST_KEY or (found is None and not _BARE.fullmatch(key)):

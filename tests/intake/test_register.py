@@ -106,6 +106,14 @@ def test_a_key_is_the_same_in_quotes_and_bare(intake: Intake) -> None:
     assert len(ids(intake)) == 2
 
 
+def test_the_parameters_of_a_key_mean_nothing(intake: Intake) -> None:
+    first = intake.post('"abc-1"')
+    values = ("1", "-1.5", '"x; y"', r'"\""', "a/b:c", "*", ":aGk=:", "?0")
+    for written in (";p", "; p", ";p;q", ";*p-q_r.s=1", *(f";p={value}" for value in values)):
+        assert_replayed(intake.post(f'"abc-1"{written}'), first)
+    assert len(ids(intake)) == 1
+
+
 def test_where_a_key_is_required_a_request_without_one_is_400(intake: Intake) -> None:
     assert_problem(intake.post(path="/pay-once"), 400, "this address needs the header Idempotency-Key")
     assert intake.post(KEY, path="/pay-once").status == 202
@@ -114,7 +122,8 @@ def test_where_a_key_is_required_a_request_without_one_is_400(intake: Intake) ->
 
 NO_KEYS = [
     *("", '""', '"a', 'a"', '"a"b"', r'"a\b"', r'"a\"', '"a", "b"', "a,b", "a;b", "a b", '"é"', "é", '"a\tb"'),
-    *("x" * 256, f'"{"x" * 256}"', '"a"; p=1', "\xa0a"),
+    *("x" * 256, f'"{"x" * 256}"', "\xa0a"),
+    *('"a" ;p=1', '"a";P=1', '"a";p=', '"a";p=1.', '"a";p="', '"a";', '"a";p=1, "b"', '"a";p=é', '"";p=1', "a;p=1"),
 ]
 """An Idempotency-Key as it can't be."""
 KEYS = ["x" * 255, f'"{"x" * 255}"', '" "', '"~!#$%&\'()*+,;=:@/?"', "a=b", "a/b+c==", r"a\b", "'"]
