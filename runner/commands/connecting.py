@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runner.brokers.base import Broker
 from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
-from runner.errors import LedgerSetupError, RunnerError
+from runner.errors import LedgerAwayError, LedgerSetupError, RunnerError
 from runner.ledger.url import path_of, shown
 from runner.observability import logs, observers
 from runner.pipeline import Pipeline
@@ -56,6 +56,8 @@ def remembering(pipeline: Pipeline) -> Iterator[Ledger]:
         raise RunnerError(
             f"the ledger can't be read: {error} (the first run of the pipeline makes its tables)"
         ) from error
+    except LedgerAwayError as error:
+        raise _away(url, pipeline, error) from error
     finally:
         found.close()
 
@@ -69,8 +71,14 @@ def writing(pipeline: Pipeline) -> Iterator[Ledger]:
     ledger = Ledger(url)
     try:
         yield ledger.open(LEDGER_TIMEOUT)
+    except LedgerAwayError as error:
+        raise _away(url, pipeline, error) from error
     finally:
         ledger.close()
+
+
+def _away(url: str, pipeline: Pipeline, error: LedgerAwayError) -> RunnerError:
+    return RunnerError(f"the ledger is away ({shown(url, pipeline.folder)}); try again later: {error}")
 
 
 def _ledger_url(pipeline: Pipeline) -> str:

@@ -40,6 +40,9 @@ def ledger(loaded: LoadedPipeline) -> Iterator[Finding]:
         yield Finding("fault", "ledger", f"{place} is of version {found.version}", "update the runner")
     elif found.read_only:
         yield Finding("fault", "ledger", f"{place} can only be read", "name the primary, not a standby")
+    elif found.lacks_rights:
+        rights = "give it SELECT, INSERT, UPDATE and DELETE on all tables there"
+        yield Finding("fault", "ledger", f"{place} doesn't let this user write", rights)
     else:
         version = f"of version {found.version}" if found.version else "without tables, which the first run makes"
         yield Finding("ok", "ledger", f"{place}, {version}")

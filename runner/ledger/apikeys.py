@@ -69,24 +69,24 @@ class ApiKeys:
         """Make a key for `caller`, for so many seconds (None: until it is revoked). Returns it; nobody can later."""
         key, now = PREFIX + secrets.token_urlsafe(32), time.time()
         added = ApiKey(hash_of(key), caller, now, None if lifetime is None else now + lifetime, None, None)
-        with self._database.transaction() as connection:
+        with self._database.transaction(prompt=True) as connection:
             connection.execute(insert(API_KEY), [added._asdict()])
         return key, added
 
     def all(self) -> list[ApiKey]:
         """In the order in which they were made."""
         columns = [API_KEY.c[name] for name in ApiKey._fields]
-        with self._database.prompt_connection() as connection:
+        with self._database.connection() as connection:
             return [ApiKey(*row) for row in connection.execute(select(*columns).order_by(API_KEY.c.created_at))]
 
     def revoke(self, key: ApiKey) -> None:
         revoked = update(API_KEY).where(API_KEY.c.hash == key.hash).values(revoked_at=time.time())
-        with self._database.transaction() as connection:
+        with self._database.transaction(prompt=True) as connection:
             connection.execute(revoked)
 
     def used(self, hashes: set[str]) -> None:
         """Note that these were used just now."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(prompt=True) as connection:
             connection.execute(update(API_KEY).where(API_KEY.c.hash.in_(sorted(hashes))).values(used_at=time.time()))
 
 

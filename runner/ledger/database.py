@@ -29,7 +29,7 @@ from runner.privacy.redaction import hide_password
 CONNECT_TIMEOUT = 5
 """Seconds."""
 READ_TIMEOUT = 5.0
-"""Seconds that a request waits for what it asks."""
+"""Seconds that whoever waits has for what he asks of a server, which may have been stopped."""
 KEPT_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
 """A machine that is gone without a word is noticed within half a minute, and not after a quarter of an hour."""
 BUSY_TIMEOUT = 10.0
@@ -49,10 +49,10 @@ _LIMITS = "54"
 
 _REFUSED = re.compile(
     r"password authentication failed|no password supplied|(role|database) \".*\" does not exist|no pg_hba\.conf entry"
-    r"|is not permitted to log in|permission denied for database"
+    r"|is not permitted to log in|permission denied for \w+"
 )
-"""What PostgreSQL says, in English, to who may not come in; libpq gives no SQLSTATE with that."""
-_WHAT_TO_DO = "correct the user, the password or the database of 'ledger', or let this user in"
+"""What PostgreSQL says, in English, to who may not come in, or do nothing there; libpq gives no SQLSTATE with that."""
+_WHAT_TO_DO = "correct the user, the password or the database of 'ledger', or give this user its rights"
 
 Row = dict[str, Any]
 
@@ -98,25 +98,17 @@ class Database:
             tables.upgrade(connection)
 
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
-        """For reading; each statement sees what is committed."""
-        with _errors_told(self._place), self._connected() as connection:
+    def connection(self, *, prompt: bool = True) -> Iterator[Connection]:
+        """For reading; each statement sees what is committed. `prompt`: a server on which that takes longer
+        than READ_TIMEOUT is away."""
+        with _errors_told(self._place), self._connected(prompt=prompt) as connection:
             yield connection
 
     @contextmanager
-    def prompt_connection(self) -> Iterator[Connection]:
-        """The same for who can't wait: whatever takes longer than READ_TIMEOUT is away."""
-        with self.connection() as connection, ExitStack() as bounded:
-            driver: Any = connection.connection.dbapi_connection
-            if not self.is_sqlite and not driver.closed:
-                bounded.enter_context(self._patience.bounded(driver.fileno()))
-            yield connection
-
-    @contextmanager
-    def transaction(self, wait: float | None = BUSY_TIMEOUT) -> Iterator[Connection]:
+    def transaction(self, wait: float | None = BUSY_TIMEOUT, *, prompt: bool = False) -> Iterator[Connection]:
         """All or nothing; on SQLite, alone, after at most `wait` seconds (None: however long it takes) in which
-        others write. A connection that breaks in it is dropped."""
-        with _errors_told(self._place), self._turn(wait), self._connected() as connection:
+        others write. A connection that breaks in it is dropped. `prompt` is as for `connection`."""
+        with _errors_told(self._place), self._turn(wait), self._connected(prompt=prompt) as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
             try:
                 yield connection
@@ -138,7 +130,15 @@ class Database:
         finally:
             self._writing.release()
 
-    def _connected(self) -> Connection:
+    @contextmanager
+    def _connected(self, *, prompt: bool) -> Iterator[Connection]:
+        with self._connect() as connection, ExitStack() as bounded:
+            driver: Any = connection.connection.dbapi_connection
+            if prompt and not self.is_sqlite and not driver.closed:
+                bounded.enter_context(self._patience.bounded(driver.fileno()))
+            yield connection
+
+    def _connect(self) -> Connection:
         """Not to a file of the same name that knows nothing, nor to one that nobody finds again."""
         if self._identity is not None and self._path is not None and identity(self._path) != self._identity:
             what_to_do = "stop every runner that uses it, and start again"

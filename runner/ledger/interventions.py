@@ -54,7 +54,7 @@ class Interventions:
         ends: dict[HopKey, End] = {
             key: "moved" if reached else "dropped" for key, reached in keys if key not in reached
         }
-        with self._database.transaction() as connection:
+        with self._database.transaction(prompt=True) as connection:
             at, before = time.time(), dict(_rows(connection, {*again, *ends}))
             for key in sorted(ends):
                 _end(connection, key, ends[key], why, at)
@@ -72,7 +72,7 @@ class Interventions:
 
     def _make_as_it_was(self, before: Sequence[tuple[HopKey, Row | None]], at: float) -> None:
         assert self._database is not None
-        with self._database.transaction() as connection:
+        with self._database.transaction(prompt=True) as connection:
             for key, row in before:
                 ours = delete(HOP).where(_is(key), HOP.c.changed_at == at)
                 if connection.execute(ours).rowcount and row is not None:

@@ -26,7 +26,7 @@ from runner.ledger.purge import AT_ONCE, EVERY, Step, purge_step
 from runner.ledger.rates import Spend, Told
 from runner.ledger.requests import Claim, Claimed, Close, Requested, RequestStatements, count_expiring
 from runner.ledger.sealed import count_sealed_with
-from runner.ledger.tables import SETTING
+from runner.ledger.tables import SETTING, VERSION, version_of
 from runner.ledger.terms import TOP, find_terms, purge_terms
 from runner.ledger.writer import NOT_OPEN, Writer
 from runner.pipeline import RateLimit
@@ -37,6 +37,7 @@ CLOSE_TIMEOUT = 5.0
 """Seconds for what is still to be written."""
 OPEN_RETRY = 0.5
 """Seconds between attempts to open a ledger that is away."""
+_SECRET = select(SETTING.c.value).where(SETTING.c.name == "secret")
 Then = Callable[[LedgerError | None], None]
 
 
@@ -82,7 +83,7 @@ class Ledger:
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             try:
-                self.prepare_reading()
+                self._prepare()
                 break
             except LedgerAwayError as error:
                 if deadline is not None and time.monotonic() >= deadline:
@@ -100,7 +101,18 @@ class Ledger:
         return self
 
     def prepare_reading(self) -> None:
-        """Make or upgrade the tables, and know the secret: enough for whoever only reads. Raises LedgerError."""
+        """Know the secret: enough for whoever only reads, who needs no right to write where a run was before. Raises
+        LedgerError."""
+        with self._database.connection() as connection:
+            is_made = version_of(connection) == str(VERSION)
+            found = connection.execute(_SECRET).scalar_one_or_none() if is_made else None
+        if found is None:
+            self._prepare()
+        else:
+            self.secret = bytes.fromhex(found)
+
+    def _prepare(self) -> None:
+        """Make or upgrade the tables, and know the secret. Raises LedgerError."""
         self._database.upgrade()
         self.secret = self._read_secret()
 
@@ -199,22 +211,22 @@ class Ledger:
         self, name: str, value: Any, *, since: float = 0.0, until: float | None = None, most: int = 100
     ) -> list[tuple[str, float]]:
         """See `journey.find_recorded`. Raises LedgerError."""
-        with self._database.connection() as connection:
+        with self._reading() as connection:
             return find_recorded(connection, name, value, since, until, most)
 
     def sealed_with(self, key: str) -> int:
         """How many results are sealed with the key of this id. Raises LedgerError."""
-        with self._database.connection() as connection:
+        with self._database.connection(prompt=False) as connection:
             return count_sealed_with(connection, key, is_sqlite=self._database.is_sqlite)
 
     def requests_expiring(self, route: str, after: float, until: float) -> int:
         """See `requests.count_expiring`. Raises LedgerError."""
-        with self._database.connection() as connection:
+        with self._database.connection(prompt=False) as connection:
             return count_expiring(connection, route, after, until)
 
     def find_hashed(self, hashes: Sequence[bytes], *, since: float = 0.0, most: int = 100) -> list[tuple[str, float]]:
         """See `terms.find_terms`. Raises LedgerError."""
-        with self._database.connection() as connection:
+        with self._reading() as connection:
             return find_terms(connection, hashes, since, most)
 
     def key_ring(self) -> KeyRing:
@@ -229,7 +241,7 @@ class Ledger:
         if (silent := self._writer.stalled) and not self._database.is_sqlite:  # a file can be read meanwhile
             raise LedgerAwayError(silent)
         try:
-            with self._database.prompt_connection() as connection:
+            with self._database.connection() as connection:
                 yield connection
         except LedgerAwayError:
             if not self.away:  # the writer looks, too, so that others needn't wait
@@ -253,11 +265,10 @@ class Ledger:
         self.events.recorded(records, seconds)
 
     def _read_secret(self) -> bytes:
-        with self._database.transaction() as connection:
+        with self._database.transaction(prompt=True) as connection:
             new = self._database.add_missing(SETTING)
             connection.execute(new, [{"name": "secret", "value": secrets.token_hex(32)}])
-            query = select(SETTING.c.value).where(SETTING.c.name == "secret")
-            return bytes.fromhex(connection.execute(query).scalar_one())
+            return bytes.fromhex(connection.execute(_SECRET).scalar_one())
 
     def _purge(self) -> None:
         step, terms_after = Step("", 0), TOP

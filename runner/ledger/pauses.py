@@ -50,12 +50,12 @@ class Pauses:
         """Pause a stage. False: it is paused already, and stays so for the first reason."""
         row = {"name": PREFIX + stage, "value": orjson.dumps([*Pause(why, who, time.time())]).decode()}
         kept = select(SETTING.c.value).where(SETTING.c.name == row["name"])
-        with self._database.transaction() as connection:
+        with self._database.transaction(prompt=True) as connection:
             connection.execute(self._database.add_missing(SETTING), [row])
             return bool(connection.execute(kept).scalar_one() == row["value"])
 
     def remove(self, stage: str) -> bool:
         """Resume a stage. False: nobody has paused it."""
         gone = delete(SETTING).where(SETTING.c.name == PREFIX + stage)
-        with self._database.transaction() as connection:
+        with self._database.transaction(prompt=True) as connection:
             return connection.execute(gone).rowcount == 1

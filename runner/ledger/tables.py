@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     insert,
+    inspect,
     select,
     update,
 )
@@ -125,6 +126,14 @@ SPENT = Table(
     sqlite_with_rowid=False,
 )
 """How many requests of a caller a rate limit has let through lately: see `rates`."""
+
+
+def version_of(connection: Connection) -> str:
+    """Of the tables; empty: there are none yet."""
+    if not inspect(connection).has_table(SETTING.name):
+        return ""
+    query = select(SETTING.c.value).where(SETTING.c.name == "version")
+    return connection.execute(query).scalar_one_or_none() or ""
 
 
 def upgrade(connection: Connection) -> None:

@@ -13,10 +13,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import ParamSpec, Protocol, Self
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, false, update
 
 from runner.errors import LedgerAwayError, LedgerDeadlockError, LedgerError, LedgerSetupError
 from runner.ledger.database import Database
+from runner.ledger.tables import SETTING
 
 log = logging.getLogger("runner.ledger")
 
@@ -24,6 +25,8 @@ P = ParamSpec("P")
 
 RETRY = 0.5
 """Seconds between attempts while the database is away."""
+_NOTHING = update(SETTING).where(false()).values(value="")
+"""Changes nothing, and is refused all the same by a standby, and to who may only read."""
 STALLED = 5.0
 """Seconds after which a transaction that has not ended is no longer waited for by those that needn't."""
 NOT_OPEN = "it is not open yet"
@@ -136,6 +139,8 @@ class Writer:
         began = self._began = time.monotonic()
         try:
             with self._database.transaction(wait=None) as connection:
+                if not jobs:
+                    connection.execute(_NOTHING)
                 for kind in sorted(kinds, key=lambda kind: kind.after_others):
                     kind.run(kinds[kind], connection, self._database)
         finally:

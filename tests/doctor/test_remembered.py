@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 
 import psycopg
@@ -70,6 +71,19 @@ def test_a_standby_and_a_clock_that_differs_are_told(
     found, clock = ledger(pipeline(tmp_path, url))
     assert (found.level, found.remedy) == ("fault", "name the primary, not a standby")
     assert (clock.level, clock.subject) == ("warning", "clock")
+
+
+def test_a_user_of_postgresql_who_may_only_read_is_told_the_rights_that_he_needs(
+    postgres_node: PostgresNode, tmp_path: Path
+) -> None:
+    url, reader = postgres_node.new_database(), f"reader_{uuid.uuid4().hex[:8]}"
+    Ledger(url).open(timeout=30.0).close()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {reader} LOGIN")
+        connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {reader}")
+    [found] = ledger(pipeline(tmp_path, url.replace("runner@", f"{reader}@")))
+    assert (found.level, found.subject) == ("fault", "ledger")
+    assert found.remedy == "give it SELECT, INSERT, UPDATE and DELETE on all tables there"
 
 
 def test_keys_that_are_missing_in_production_or_open_to_others_are_told(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_one_without_tables_stays_without_them(ledger_url: str) -> None:
 def test_one_with_tables_tells_their_version(ledger_url: str) -> None:
     Ledger(ledger_url).open(timeout=30).close()
     found = condition(ledger_url)
-    assert (found.version, found.too_new, found.read_only) == (str(VERSION), False, False)
+    assert (found.version, found.too_new, found.read_only, found.lacks_rights) == (str(VERSION), False, False, False)
 
 
 def test_a_server_tells_the_time(postgres_node: PostgresNode) -> None:

@@ -8,11 +8,13 @@ import struct
 import subprocess
 import sys
 import threading
+import uuid
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 import pytest
 from sqlalchemy import event, insert, select
 
@@ -20,6 +22,7 @@ from bench.postgres_node import PostgresNode
 from runner.errors import LedgerAwayError, LedgerError, LedgerSetupError
 from runner.ledger.database import Database, locked
 from runner.ledger.holders import AdvisoryLocks
+from runner.ledger.ledger import Ledger
 from runner.ledger.tables import REQUEST, SETTING
 
 ROOT = Path(__file__).parents[2]
@@ -153,8 +156,35 @@ def test_who_may_not_come_in_is_told_what_to_correct(
     found.close()
     assert said in str(raised.value)
     assert str(raised.value).endswith(
-        "(correct the user, the password or the database of 'ledger', or let this user in)"
+        "(correct the user, the password or the database of 'ledger', or give this user its rights)"
     )
+
+
+def test_who_may_only_read_reads_and_is_told_what_writing_needs(postgres_node: PostgresNode) -> None:
+    url, reader = postgres_node.new_database(), f"reader_{uuid.uuid4().hex[:8]}"
+    first = Ledger(url).open(timeout=30.0)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {reader} LOGIN")
+        connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {reader}")
+    ledger = Ledger(url.replace("runner@", f"{reader}@"))
+    ledger.prepare_reading()
+    assert ledger.secret == first.secret
+    assert ledger.journey("m1") is None
+    with pytest.raises(LedgerSetupError, match=r"permission denied for table setting \(correct the user"):
+        ledger.pauses.put("one", "why", "who")
+    ledger.close()
+    first.close()
+
+
+def test_what_another_program_locks_can_be_read(tmp_path: Path) -> None:
+    url = f"sqlite:{tmp_path / 'ledger.db'}"
+    Ledger(url).open(timeout=30.0).close()
+    with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ledger = Ledger(url)
+        ledger.prepare_reading()
+        assert ledger.journey("m1") is None
+        ledger.close()
 
 
 def test_a_server_whose_machine_is_gone_is_noticed_soon(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+import uuid
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+import psycopg
 import pytest
 from sqlalchemy import Connection
 
 from bench.postgres_node import PostgresNode
-from runner.errors import LedgerAwayError
+from runner.errors import LedgerAwayError, LedgerError
 from runner.events import Events
 from runner.ledger.hops import HopKey
 from runner.ledger.ledger import Ledger
@@ -141,17 +144,49 @@ def test_each_transaction_is_told_with_how_long_it_took(ledger_url: str) -> None
     ledger.close()
 
 
+def test_a_server_that_lets_nobody_write_is_away_until_it_does(postgres_node: PostgresNode) -> None:
+    url, writer = postgres_node.new_database(), f"writer_{uuid.uuid4().hex[:8]}"
+    Ledger(url).open(timeout=30.0).close()
+    rights = f"ALL ON ALL TABLES IN SCHEMA public {{}} {writer}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {writer} LOGIN")
+        connection.execute("GRANT " + rights.format("TO"))
+        ledger = Ledger(url.replace("runner@", f"{writer}@")).open(timeout=30.0)
+        told: list[str] = []
+        ledger.watch(told.append)
+        connection.execute("REVOKE " + rights.format("FROM"))
+        asked = Asked()
+        ledger.accept(published(KEY), asked)
+        assert isinstance(asked.wait()[0], LedgerError)
+        wait_until(lambda: len(told) >= 3)
+        assert all("permission denied" in reason for reason in told), "it isn't back in between"
+        assert ledger.away
+        connection.execute("GRANT " + rights.format("TO"))
+        wait_until(lambda: not ledger.away)
+    ledger.close()
+
+
 def test_who_asks_a_server_that_does_not_answer_is_told_so_and_nobody_hangs(
     postgres_node: PostgresNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("runner.ledger.database.CONNECT_TIMEOUT", 2)
     monkeypatch.setattr("runner.ledger.database.READ_TIMEOUT", 0.3)
     ledger = Ledger(postgres_node.new_database()).open(timeout=30.0)
+    asked: list[Callable[[], object]] = [
+        lambda: ledger.journey("m1"),
+        lambda: ledger.find("payment", "paid"),
+        lambda: ledger.find_hashed([b"hash"]),
+        ledger.pauses.all,
+        lambda: ledger.pauses.put("one", "why", "who"),
+        ledger.api_keys.all,
+        lambda: ledger.api_keys.add("shop", None),
+        lambda: ledger.journey("m1"),
+    ]
     assert ledger.journey("m1") is None  # it has a connection
     with postgres_node.frozen():
-        for _ in range(2):
+        for ask in asked:
             with pytest.raises(LedgerAwayError):
-                ledger.journey("m1")
+                ask()
     wait_until(lambda: not ledger.away)
     assert ledger.journey("m1") is None
     ledger.close()

@@ -173,8 +173,8 @@ class Forgetful(Database):
     lost = False
 
     @contextmanager
-    def transaction(self, wait: float | None = None) -> Iterator[Connection]:
-        with super().transaction(wait) as connection:
+    def transaction(self, wait: float | None = None, *, prompt: bool = False) -> Iterator[Connection]:
+        with super().transaction(wait, prompt=prompt) as connection:
             yield connection
         if not self.lost:
             self.lost = True

@@ -69,12 +69,12 @@ class Faulty(Database):
         self.gate.set()
 
     @contextmanager
-    def transaction(self, wait: float | None = None) -> Iterator[Connection]:
+    def transaction(self, wait: float | None = None, *, prompt: bool = False) -> Iterator[Connection]:
         self.gate.wait()
         self.begun += 1
         if self.faults:
             raise self.faults.pop(0)
-        with super().transaction(wait) as connection:
+        with super().transaction(wait, prompt=prompt) as connection:
             yield connection
 
 
