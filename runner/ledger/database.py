@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -147,6 +148,12 @@ class Database:
         if self._identity is None and self._path is not None:
             self._identity = identity(self._path)
         return connection
+
+    def probe(self, connection: Connection) -> None:
+        """Write something: a standby, a full disk, and one whose user may only read refuse it."""
+        new = self._insert(tables.SETTING).values(name="probe", value=str(time.time()))
+        known = new.on_conflict_do_update(index_elements=["name"], set_={"value": new.excluded.value})
+        connection.execute(known)
 
     def insert(self, table: Table) -> Any:
         """An INSERT that may say what happens `on_conflict`."""

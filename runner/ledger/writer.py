@@ -13,11 +13,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import ParamSpec, Protocol, Self
 
-from sqlalchemy import Connection, false, update
+from sqlalchemy import Connection
 
 from runner.errors import LedgerAwayError, LedgerDeadlockError, LedgerError, LedgerSetupError
 from runner.ledger.database import Database
-from runner.ledger.tables import SETTING
 
 log = logging.getLogger("runner.ledger")
 
@@ -25,8 +24,6 @@ P = ParamSpec("P")
 
 RETRY = 0.5
 """Seconds between attempts while the database is away."""
-_NOTHING = update(SETTING).where(false()).values(value="")
-"""Changes nothing, and is refused all the same by a standby, and to who may only read."""
 STALLED = 5.0
 """Seconds after which a transaction that has not ended is no longer waited for by those that needn't."""
 NOT_OPEN = "it is not open yet"
@@ -140,7 +137,7 @@ class Writer:
         try:
             with self._database.transaction(wait=None) as connection:
                 if not jobs:
-                    connection.execute(_NOTHING)
+                    self._database.probe(connection)
                 for kind in sorted(kinds, key=lambda kind: kind.after_others):
                     kind.run(kinds[kind], connection, self._database)
         finally:

@@ -160,6 +160,16 @@ def test_who_may_not_come_in_is_told_what_to_correct(
     )
 
 
+def test_a_probe_writes_each_time_so_that_a_full_disk_is_noticed(database: Database) -> None:
+    written = set()
+    for _ in range(2):
+        with database.transaction() as connection:
+            database.probe(connection)
+            query = select(SETTING.c.value).where(SETTING.c.name == "probe")
+            written.add(connection.execute(query).scalar_one())
+    assert len(written) == 2
+
+
 def test_who_may_only_read_reads_and_is_told_what_writing_needs(postgres_node: PostgresNode) -> None:
     url, reader = postgres_node.new_database(), f"reader_{uuid.uuid4().hex[:8]}"
     first = Ledger(url).open(timeout=30.0)
