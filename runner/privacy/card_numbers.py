@@ -26,12 +26,22 @@ _KEPT = r"""
                        ) (?![0-9A-Za-z])
     | (?<!\d) \d{4}-\d\d-\d\d [T ] \d\d:\d\d (?: :\d\d (?:[.,]\d{1,9})? )? (?!\d)             # a moment (ISO 8601)
 """
-_ESCAPE = (
-    r"\\x[0-9A-Fa-f]{2} | \\u[0-9A-Fa-f]{4} | \\U[0-9A-Fa-f]{8} | \\+[abfnrtv]"
-    r" | %(?:0[9AaDd]|2[0-9A-Fa-f]|5[Ff]|[89A-Fa-f][0-9A-Fa-f]) | &\#?\w{1,8};"
-)
-_LEADS = {"one": 1, "two": 2, "four": 4}
-_LEAD = r"(?P<one> \\x[A-Fa-f] | \\u00[A-Fa-f] | %[A-Fa-f]) | (?P<two> \\x | %) | (?P<four> \\u)"
+_MARKUP = r"""
+    </?[A-Za-z][^<>@]{0,38}+>                                                                 # a tag of HTML
+    | (?: \x1b | \\+(?:x1[Bb] | u001[Bb] | 033 | e) ) \[ [0-9;]{0,16}+ [A-Za-z]               # a terminal's colour
+    | =(?:0[9AD] | 20 | 2[A-F] | 3D | 5F | [C-F][0-9A-F](?:=[89AB][0-9A-F]){1,3}) | =\r?\n      # quoted-printable
+"""
+_ESCAPE = rf"""
+    {_MARKUP}
+    | \\x[0-9A-Fa-f]{{2}} | \\u[0-9A-Fa-f]{{4}} | \\U[0-9A-Fa-f]{{8}} | \\+[abfnrtv]
+    | \\u\{{[0-9A-Fa-f]{{1,6}}\}} | \\N\{{[A-Z0-9 -]{{1,36}}+\}} | \\[0-3][0-7]{{2}}
+    | %(?:25)*+(?:0[9AaDd]|2[0-9A-Fa-f]|5[Ff]|[89A-Fa-f][0-9A-Fa-f]) | %u[0-9A-Fa-f]{{4}} | &(?:amp;)*+\#?\w{{1,8}};
+"""
+_LEADS = {"one": 1, "two": 2, "three": 3, "four": 4}
+_LEAD = r"""
+    (?P<one> \\x[A-Fa-f] | \\u00[A-Fa-f] | %[A-Fa-f]) | (?P<two> \\x | % | =(?=09|20|[89]\d))
+    | (?P<three> \\(?=[0-3][0-7]{2})) | (?P<four> [\\%]u)
+"""
 """An escape whose last digits, so many, may be taken for the first of what follows: `\xa04111`."""
 _GAP = rf"(?: {_ESCAPE} | b(?=['\"]) | [^\w•] | _ | (?<!•) • (?!•) ){{1,16}}+"  # •••• is a mask's
 _TOKEN = re.compile(

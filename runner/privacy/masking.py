@@ -12,7 +12,7 @@ from runner.privacy.revealed import OPEN
 
 LONGEST = 65_536
 """Characters. Of a longer text, such as one that an exception quotes, only both ends are useful."""
-EDGE = 4_096
+EDGE = 12_288
 """Characters left out at a cut in a long text. No number is longer, whatever separates its
 digits, so no unrecognized part of one remains."""
 
