@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from flask import Flask, Response, render_template
+from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from runner.console import (
@@ -96,4 +96,7 @@ def _secured(response: Response) -> Response:
 
 
 def _refused(error: HTTPException) -> Response:
-    return Response(render_template("problem.html", title=error.name, detail=error.description), error.code or 500)
+    """What somebody has written, and another page knows nothing of, isn't lost with it."""
+    written = request.form.get("text", "") if g.get("session") else ""  # another site's form is not let so far
+    told = {"title": error.name, "detail": error.description, "written": written}
+    return Response(render_template("problem.html", **told), error.code or 500)

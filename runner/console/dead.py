@@ -73,11 +73,11 @@ def add(app: Flask, run: Run) -> None:
 def looking() -> Iterator[None]:
     """One page at a time looks at dead letters, or at what waits. What keeps it from that is an answer."""
     if not _LOOKING.acquire(timeout=PATIENCE):
-        abort(503, "Another page still looks at messages. Reload this one to try again.")
+        abort(503, "Another page still looks at messages. Try again in a moment.")
     try:
         yield
     except RunnerError as error:
-        abort(503, f"The messages can't be looked at: {error}. Reload the page to try again.")
+        abort(503, f"The messages can't be looked at: {error}. Try again in a moment.")
     finally:
         _LOOKING.release()
 

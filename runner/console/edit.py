@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from contextlib import closing
 from hashlib import sha256
+from typing import NamedTuple
 
 from flask import Flask, abort, render_template, request
-from werkzeug.wrappers import Response as Answer
+from werkzeug.exceptions import HTTPException
 
 from runner.audit import Trail
 from runner.console.dead import letters_of, looking
@@ -33,6 +34,16 @@ def add(app: Flask, run: Run) -> None:
     app.add_url_rule("/dead/edit", "edited", edit.go_on, methods=["POST"])
 
 
+class _Written(NamedTuple):
+    """What a form says: whose body it is, what was shown (see `_stamp`), and what is to be sent in its place."""
+
+    queue: str
+    id: str
+    stamp: str
+    text: str
+    to: str = ""
+
+
 class _Edit:
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -43,34 +54,37 @@ class _Edit:
         with looking():
             letter = self._letter(request.args.get("queue", ""), request.args.get("id", ""))
             draft = self._draft(letter)
-        return _form(letter, draft, draft.text)
+        return _form(_Written(letter.queue, letter.id, _stamp(letter, draft), draft.text))
 
-    def go_on(self) -> str | Answer:
-        """What was written: refused, planned, or sent."""
+    def go_on(self) -> str | tuple[str, int]:
+        """What was written: refused, planned, or sent. Whatever keeps it from that, it comes back."""
         need("operator")
         form, to = request.form, target(self._run, request.form.get("to", ""))
-        text, step = form.get("text", "").replace("\r\n", "\n"), form.get("step", "")
-        with looking():
-            letter = self._letter(form.get("queue", ""), form.get("id", ""))
-            draft = self._draft(letter)
-            if form.get("stamp") != _stamp(letter, draft):
-                abort(409, CHANGED)
-            if step == "edit":
-                return _form(letter, draft, text, to)
-            if draft.is_unchanged(text):
-                return _form(letter, draft, text, to, "Nothing is changed.")
-            messages = draft.messages(text, router_to(self._run.loaded, to or letter.queue))
-            if isinstance(messages, str):
-                return _form(letter, draft, text, to, f"It can't be sent: {messages}.")
-            if step == "send":
-                return self._send(letter, messages, to)
-            return self._plan(letter, draft, text, messages, to)
+        text = form.get("text", "").replace("\r\n", "\n")
+        written = _Written(form.get("queue", ""), form.get("id", ""), form.get("stamp", ""), text, to)
+        try:
+            with looking():
+                return self._gone_on(written, form.get("step", ""))
+        except HTTPException as error:
+            return _form(written, error.description or error.name), error.code or 500
 
-    def _plan(self, letter: DeadLetter, draft: Draft, text: str, messages: list[Outgoing], to: str) -> str:
-        schema = self._run.loaded.schemas.get(to or letter.queue)
+    def _gone_on(self, written: _Written, step: str) -> str:
+        letter = self._letter(written.queue, written.id)
+        draft = self._draft(letter)
+        if written.stamp != _stamp(letter, draft):
+            abort(409, CHANGED)
+        if step == "edit":
+            return _form(written)
+        if draft.is_unchanged(written.text):
+            return _form(written, "Nothing is changed.")
+        messages = draft.messages(written.text, router_to(self._run.loaded, written.to or letter.queue))
+        if isinstance(messages, str):
+            return _form(written, f"It can't be sent: {messages}.")
+        if step == "send":
+            return self._send(letter, messages, written.to)
+        schema = self._run.loaded.schemas.get(written.to or letter.queue)
         bodies = {masked_body(message.payload, letter.id, schema) for message in messages}
-        told = {"letter": letter, "stamp": _stamp(letter, draft), "text": text, "to": to}
-        return render_template("edit_plan.html", bodies=sorted(bodies), **told)
+        return render_template("edit_plan.html", written=written, bodies=sorted(bodies))
 
     def _send(self, letter: DeadLetter, messages: list[Outgoing], to: str) -> str:
         trail = Trail(self._run.pipeline.folder, "edit", reason(), by=person().name)
@@ -96,9 +110,8 @@ class _Edit:
         return draft
 
 
-def _form(letter: DeadLetter, draft: Draft, text: str, to: str = "", problem: str = "") -> str:
-    told = {"letter": letter, "stamp": _stamp(letter, draft), "text": text, "to": to, "problem": problem}
-    return render_template("edit.html", **told)
+def _form(written: _Written, problem: str = "") -> str:
+    return render_template("edit.html", written=written, problem=problem)
 
 
 def _stamp(letter: DeadLetter, draft: Draft) -> str:

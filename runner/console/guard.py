@@ -27,6 +27,7 @@ OPEN = ("log_in", "static")
 """Views that need no person."""
 SAFE = ("GET", "HEAD", "OPTIONS")
 UNSEALED = "This form is older than the console's last start, or no form of it. Reload its page and try again."
+ENDED = "Your session has ended, and nothing was done. Log in, open the page anew, and do it again."
 LONGEST_REASON = 500
 """Characters, as our forms have it: it is written down for each message that is meant."""
 OURS = ("", "same-origin", "none")
@@ -147,7 +148,9 @@ def _asked_for_a_token() -> Answer:
     if fetch("Sec-Fetch-Site") == "cross-site" and fetch("Sec-Fetch-Mode") == "navigate" and request.method == "GET":
         g.session = None
         return make_response(render_template("again.html"))
-    if request.method not in SAFE or "text/html" not in request.headers.get("Accept", ""):
+    if (is_page := "text/html" in request.headers.get("Accept", "")) and request.method not in SAFE:
+        abort(401, ENDED)
+    if not is_page:
         abort(401, "Send a token as 'Authorization: Bearer TOKEN'.")
     return redirect(url_for("log_in", next=request.full_path.rstrip("?")), 303)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from runner.audit import read_trail
-from runner.console import edit
+from runner.console import access, edit
 from runner.operations import router_to
 from runner.privacy.sealed import PREFIX
 from tests.brokers.places import EmbeddedPlace
@@ -111,11 +111,66 @@ def test_one_that_has_changed_meanwhile_is_not_written_over(shown: Shown, tmp_pa
     editor = Editor(shown)
     replayed = editor.browser.post("/dead/drop", editor.browser.seal("/dead/drop?id=a"), {"id": "a", "reason": "x"})
     assert replayed.status == 303
-    assert editor.post('{"n": 3}', "send").status == 404
+    answer = editor.post('{"n": 3}', "send")
+    assert (answer.status, written(answer.body)) == (404, '{"n": 3}')
     bury(shown, "a", body=b'{"n": 2}')
     answer = editor.post('{"n": 3}', "send")
     assert (answer.status, "Begin anew" in answer.body) == (409, True)
+    assert written(answer.body) == '{"n": 3}'
     assert on(tmp_path, "orders") == []
+
+
+def test_what_was_written_comes_back_while_the_broker_is_away_and_is_sent_when_it_is_back(
+    shown: Shown, tmp_path: Path
+) -> None:
+    bury(shown, "a")
+    editor = Editor(shown)
+    (tmp_path / "broker.db").rename(tmp_path / "away.db")
+    for step in ("", "send", "edit"):
+        answer = editor.post('{"n": 1}', step, to="bills")
+        assert (answer.status, "can&#39;t be looked at: " in answer.body) == (503, True)
+        assert "<option selected>bills</option>" in answer.body
+        assert written(answer.body) == '{"n": 1}'
+    (tmp_path / "away.db").rename(tmp_path / "broker.db")
+    editor.page = answer.body
+    assert editor.post(written(editor.page), "send").status == 200
+    assert on(tmp_path, "orders") == [{"n": 1}]
+
+
+@pytest.mark.parametrize(("missing", "status"), [("id", 404), ("stamp", 409)])
+def test_a_form_without_a_field_is_refused(shown: Shown, missing: str, status: int) -> None:
+    bury(shown, "a")
+    assert Editor(shown).post('{"n": 1}', "send", **{missing: ""}).status == status
+
+
+def test_who_was_logged_out_meanwhile_still_sees_what_he_has_written(show: Show, tmp_path: Path) -> None:
+    shown = show(ASKING)
+    bury(shown, "a")
+    editor = Editor(shown, "adas token")
+    editor.browser.post("/log-out", hidden(editor.page, "seal"))
+    answer = editor.post('{"n": 1}', "send")
+    assert (answer.status, written(answer.body)) == (403, '{"n": 1}')
+    assert on(tmp_path, "orders") == []
+
+
+def test_whose_session_has_ended_meanwhile_still_sees_what_he_has_written(
+    show: Show, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = show(ASKING)
+    bury(shown, "a")
+    editor = Editor(shown, "adas token")
+    monkeypatch.setattr(access, "LIFETIME", -1.0)
+    answer = editor.post('{"n": 1}', "send")
+    assert (answer.status, written(answer.body)) == (401, '{"n": 1}')
+    assert "Your session has ended, and nothing was done." in answer.body
+    assert on(tmp_path, "orders") == []
+
+
+def test_what_another_site_sends_is_not_shown(shown: Shown) -> None:
+    bury(shown, "a")
+    editor = Editor(shown)
+    answer = editor.browser.post("/dead/edit", "", {"text": "theirs"}, **{"Sec-Fetch-Site": "cross-site"})
+    assert (answer.status, "theirs" in answer.body) == (403, False)
 
 
 def test_one_of_several_with_an_id_cannot_be_told_apart_here(shown: Shown) -> None:
