@@ -36,6 +36,7 @@ EARLIER = 86_400.0
 before a worker took it, and clocks differ."""
 
 
+INTERRUPTED = "it was interrupted, and may be done in whole or in part"
 _PAST = {
     "replay": "replayed",
     "drop": "dropped",
@@ -80,7 +81,7 @@ class Trail:
     def moving(self, source: str, to: str, messages: int) -> Iterator[None]:
         """Write that down before it happens, and why nothing or not all came of it if that raises."""
         self.write_move(source, to, messages)
-        failed = "it was interrupted"
+        failed = INTERRUPTED
         try:
             yield
             failed = ""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runner.audit import Trail
+from runner.audit import INTERRUPTED, Trail
 from runner.brokers.base import Shelf
 from runner.brokers.registry import shelf
 from runner.config.loader import LoadedPipeline
@@ -210,12 +210,14 @@ class Account:
         for deed in deeds:
             self._trail.write(deed.letter, deed.to)
         undos: Sequence[Callable[[], None]] = [_nothing for _ in deeds]
+        interrupted = "it was interrupted before it was begun"
         try:
             undos = self._tell(deeds)
+            interrupted = INTERRUPTED
             errors = on.settle_all([(deed.letter.shelved, deed.messages) for deed in deeds])
         except BaseException as error:
             with suppress(RunnerError):  # the first fault is the one that is told
-                self._withdraw(deeds, [str(error) or "it was interrupted"] * len(deeds), undos)
+                self._withdraw(deeds, [str(error) or interrupted] * len(deeds), undos)
             raise
         stays = ["" if error is None else str(error) for error in errors]
         lost = next((error for error in errors if not isinstance(error, PublishError | TakenError | None)), None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from runner.audit import Trail
+from runner.audit import INTERRUPTED, Trail
 from runner.errors import RunnerError
 from runner.pipeline import Stage
 
@@ -34,7 +34,7 @@ def resume(ledger: Ledger, trail: Trail, stage: Stage) -> bool:
 
 def _accounted(trail: Trail, stage: Stage, act: Callable[[], bool]) -> bool:
     trail.write_stage(stage.name, stage.consume)
-    failed = "it was interrupted"
+    failed = INTERRUPTED
     try:
         done = act()
         failed = "" if done else "somebody else has done it"

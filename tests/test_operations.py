@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from runner.audit import Trail, read_trail
+from runner.brokers.embedded.shelf import EmbeddedShelf
 from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
 from runner.deadletters import Filter
@@ -14,7 +16,7 @@ from runner.errors import RunnerError
 from runner.ledger.hops import HopKey
 from runner.ledger.ledger import Ledger
 from runner.message import Destination, Outgoing
-from runner.operations import Drop, Replay, TargetError, found, piles, router_to
+from runner.operations import Account, Drop, Replay, TargetError, found, piles, router_to
 from runner.topology import plan
 from tests.ledger.ledgers import record, settled
 from tests.pipelines import loaded
@@ -143,6 +145,26 @@ def test_where_the_ledger_can_not_be_written_nothing_is_done_and_the_trail_says_
         (True, "good"),
         (True, "bad"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("where", "failed"),
+    [
+        ("_tell", "it was interrupted before it was begun"),
+        ("settle_all", "it was interrupted, and may be done in whole or in part"),
+    ],
+)
+def test_what_is_interrupted_is_written_down_as_far_as_it_is_known(
+    pipeline: LoadedPipeline, monkeypatch: pytest.MonkeyPatch, where: str, failed: str
+) -> None:
+    def interrupted(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    delete = Drop(pipeline, Trail(pipeline.pipeline.folder, "drop", "a test"))
+    monkeypatch.setattr(EmbeddedShelf if where == "settle_all" else Account, where, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        [delete.all(on, letters) for on, letters in piles(pipeline, (), Filter(), lambda: True)]
+    assert [deed.get("failed") for deed in read_trail(pipeline.pipeline.folder, 9)] == [failed, failed, None, None]
 
 
 def test_a_queue_that_is_not_there_is_named_with_the_nearest_one(pipeline: LoadedPipeline) -> None:

@@ -52,8 +52,8 @@ class Deeds:
     """What is done to dead letters, pile after pile: `verb` says it in the past. `whole` is how many are looked at;
     None: not known.
 
-    Ctrl-C and SIGTERM end it after those in hand; a second Ctrl-C ends the program at once. Of an error in between
-    it tells how far it came, and `again`: how to go on, which may depend on how many were dealt with.
+    Ctrl-C and SIGTERM end it after those in hand; a second Ctrl-C ends the program at once. Of that, and of an error
+    in between, it tells how far it came, and `again`: how to go on, which may depend on how many were dealt with.
     """
 
     def __init__(
@@ -94,9 +94,13 @@ class Deeds:
         self._bar.stop()
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        if isinstance(error, RunnerError) and (self.done or self.stay or self._in_hand):
-            perhaps = f"; {self._in_hand} in hand, and may be done too" if self._in_hand else ""
+        if not (self.done or self.stay or self._in_hand):
+            return
+        perhaps = f"; {self._in_hand} in hand, and may be done too" if self._in_hand else ""
+        if isinstance(error, RunnerError):
             raise RunnerError(f"{error}; before that: {self.summary()}{perhaps}; {self.again}") from error
+        if isinstance(error, KeyboardInterrupt):
+            click.echo(f"interrupted: {self._counts()}{perhaps}; the others stay where they are", err=True)
 
     @property
     def again(self) -> str:
@@ -139,12 +143,15 @@ class Deeds:
 
     def summary(self) -> str:
         """`replayed 3 dead letters; 1 stays where it is`."""
+        return self._counts() + ("; stopped, and the others stay where they are" if self.stopped else "")
+
+    def _counts(self) -> str:
         told = f"{self._verb} {counted(self.done, self._unit)}"
         if self.stay:
             would = self._verb.startswith("would ")
             stays = "would stay" if would else "stays" if self.stay == 1 else "stay"
             told += f"; {self.stay:,} {stays} where {'it is' if self.stay == 1 else 'they are'}"
-        return f"{told}; stopped, and the others stay where they are" if self.stopped else told
+        return told
 
     def exit(self) -> None:
         """With the status that tells whether all was done."""

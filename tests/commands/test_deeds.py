@@ -8,16 +8,18 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runner.brokers.base import Shelved
 from runner.brokers.registry import connect
 from runner.commands.deeds import Deeds, most
 from runner.config.loader import load
+from runner.deadletters import DeadLetter, read
 from runner.message import Destination, Outgoing
 from runner.topology import plan
 from tests.brokers.places import EmbeddedPlace, Place, RabbitPlace
@@ -180,6 +182,23 @@ def test_the_second_ctrl_c_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> 
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_the_second_ctrl_c_tells_how_far_it_came(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_on: object, letters: Sequence[DeadLetter]) -> Sequence[str]:
+        if letters[0].id == "m2":
+            raise KeyboardInterrupt
+        return ["" for _ in letters]
+
+    letters = [read("orders", Shelved(name, b"{}", {}, None)) for name in ("m0", "m1", "m2", "m3")]
+    shelf: Any = None  # only handed on
+    with pytest.raises(KeyboardInterrupt), Deeds("replayed") as deeds:
+        deeds.each_pile([(shelf, letters[:2]), (shelf, letters[2:])], interrupted)
+    told = "replayed 2 dead letters; 2 more were in hand, and may be done too; the others stay where they are"
+    assert capsys.readouterr().err == f"interrupted: {told}\n"
+    with pytest.raises(KeyboardInterrupt), Deeds("replayed"):
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err == ""
 
 
 def test_a_signal_that_comes_twice_at_once_is_one() -> None:
