@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ from runner.deadletters import DeadLetter, Filter, read
 from runner.errors import BrokerAwayError, BrokerError, RunnerError
 from runner.json_text import parse_json
 from runner.message import Outgoing
-from runner.operations import Drop, check_queues
+from runner.operations import Drop, check_queues, piled
 from runner.privacy.files import make_file
 from runner.resending import senders
 from runner.stamps import QUEUED
@@ -43,6 +44,20 @@ def backlog(
     """Each message that is meant, with the shelf on which it lies. `goes_on()` is asked before each one that lies
     there; False ends it. On RabbitMQ those that are ready are taken in hand one by one, and given back to the end of
     their queue. Raises RunnerError."""
+    with closing(backlog_piles(loaded, queues, which, goes_on, states, 1)) as piles:
+        for on, [message] in piles:
+            yield on, message
+
+
+def backlog_piles(
+    loaded: LoadedPipeline,
+    queues: Sequence[str],
+    which: Filter,
+    goes_on: Callable[[], bool],
+    states: Sequence[State] = STATES,
+    most: int | None = None,
+) -> Generator[tuple[Shelf, Sequence[DeadLetter]]]:
+    """The same in piles, as `operations.piles` makes them. Raises RunnerError."""
     check_queues(loaded, queues)
     stages = {stage.consume: stage.name for stage in loaded.pipeline.stages.values()}
     for name in queues or loaded.pipeline.queues:
@@ -50,12 +65,9 @@ def backlog(
             if name not in stages and state == "delayed":
                 continue
             with _PLACES[state](loaded.pipeline, "queue", name) as on:
-                for shelved in on.look():
-                    if not goes_on():
-                        return
-                    message = _waiting(read(name, shelved), stages.get(name, ""))
-                    if which.takes(message):
-                        yield on, message
+                messages = (_waiting(read(name, shelved), stages.get(name, "")) for shelved in on.look())
+                if not (yield from piled(on, messages, which, goes_on, most)):
+                    return
 
 
 def _waiting(message: DeadLetter, stage: str) -> DeadLetter:

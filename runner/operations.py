@@ -7,7 +7,7 @@ done: in the audit trail, and in the message's journey. Left out: what a dead le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -79,15 +79,23 @@ def piles(
     check_queues(loaded, queues)
     for name in queues or loaded.pipeline.queues:
         with shelf(loaded.pipeline, "dead", dead_letter_queue(name)) as on:
-            pile = Pile(on.at_once if most is None else min(most, on.at_once))
-            for shelved in on.look():
-                if not goes_on():
-                    return
-                letter = read(name, shelved)
-                if which.takes(letter) and pile.grows(letter):
-                    yield on, pile.taken()
-            if pile.letters:
-                yield on, pile.taken()
+            if not (yield from piled(on, (read(name, shelved) for shelved in on.look()), which, goes_on, most)):
+                return
+
+
+def piled(
+    on: Shelf, letters: Iterable[DeadLetter], which: Filter, goes_on: Callable[[], bool], most: int | None
+) -> Generator[tuple[Shelf, Sequence[DeadLetter]], None, bool]:
+    """Those of the shelf `on` that are meant, in piles. Returns whether it goes on."""
+    pile = Pile(on.at_once if most is None else min(most, on.at_once))
+    for letter in letters:
+        if not goes_on():
+            return False
+        if which.takes(letter) and pile.grows(letter):
+            yield on, pile.taken()
+    if pile.letters:
+        yield on, pile.taken()
+    return True
 
 
 class Pile:

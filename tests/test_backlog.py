@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runner.audit import Trail, read_trail
-from runner.backlog import Drain, Refilled, State, backlog, drained
+from runner.backlog import Drain, Refilled, State, backlog, backlog_piles, drained
 from runner.brokers.base import OneByOne, Shelf, Shelved
 from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
@@ -73,6 +73,21 @@ def test_they_are_chosen_as_dead_letters_are(pipeline: LoadedPipeline) -> None:
     assert waiting(pipeline, Filter(stage="mail")) == []
     with pytest.raises(RunnerError, match="no queue 'order'"):
         list(backlog(pipeline, ["order"], Filter()))
+
+
+def test_many_are_cancelled_together_and_none_of_those_that_were_not_begun(pipeline: LoadedPipeline) -> None:
+    broker = connect(pipeline.pipeline, "test")
+    broker.start(plan(pipeline.pipeline))
+    broker.publish([Outgoing(Destination("", "orders"), f"m{n}", b"{}") for n in range(250)])
+    broker.close()
+    delete = Drop(pipeline, Trail(pipeline.pipeline.folder, "cancel", "a test"))
+    left = iter([True] * 240 + [False])
+    sizes = []
+    for on, messages in backlog_piles(pipeline, (), Filter(), lambda: next(left)):
+        sizes.append(len(messages))
+        assert delete.all(on, messages) == [""] * len(messages)
+    assert sizes == [100, 100]
+    assert len(waiting(pipeline)) == 253 - 200
 
 
 def test_what_is_cancelled_is_gone_written_down_and_known_as_dropped(pipeline: LoadedPipeline) -> None:

@@ -15,7 +15,7 @@ import click
 import orjson
 
 from runner.audit import Trail
-from runner.backlog import STATES, Drain, Refilled, backlog, drained
+from runner.backlog import STATES, Drain, Refilled, backlog, backlog_piles, drained
 from runner.commands.connecting import connected
 from runner.commands.dead import FORMAT, REASON, check_reason
 from runner.commands.deeds import Deeds
@@ -72,15 +72,15 @@ def peek(pipeline: Path, form: str, queue: Sequence[str], most: int, **which: An
 def cancel(pipeline: Path, queue: Sequence[str], everything: bool, reason: str, **which: Any) -> None:
     """Delete messages that wait, for good.
 
-    Messages in the hand of a worker stay. The status of a cancelled message is 'dropped'. Ctrl-C stops it after the
-    message in hand.
+    Messages in the hand of a worker stay. The status of a cancelled message is 'dropped'. Ctrl-C stops it after what
+    it has in hand.
     """
     check_reason(reason)
     check_scope(everything, queue, which)
     loaded = load(pipeline)
     trail = Trail(loaded.pipeline.folder, "cancel", reason)
     with closing(Drop(loaded, trail)) as delete, Deeds("cancelled", unit=UNIT) as deeds:
-        deeds.each(backlog(loaded, queue, wanted(loaded, which), deeds.looks_on), delete.one)
+        deeds.each_pile(backlog_piles(loaded, queue, wanted(loaded, which), deeds.looks_on), delete.all)
     click.echo(deeds.summary())
     deeds.exit()
 
