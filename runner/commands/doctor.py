@@ -24,8 +24,8 @@ _SIGNS = {"ok": "ok     ", "warning": "warning", "fault": "FAULT  "}
 def doctor(pipeline: Path, form: str) -> None:
     """Look whether everything that the file needs is there, and fit for it.
 
-    The broker, its queues, mail servers, the ledger, the keys, addresses, disks, open files. Nothing is changed.
-    Exit status: 0 well, perhaps with warnings, 1 there is a fault.
+    The broker, its queues, mail servers, the ledger, the keys, the clock, addresses, disks, open files. Nothing is
+    changed. Exit status: 0 well, perhaps with warnings, 1 there is a fault.
     """
     loaded = load(pipeline)
     logs.configure("doctor", level="critical")  # what goes wrong is found, and told once

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from runner.brokers import registry
 from runner.config.loader import LoadedPipeline
+from runner.doctor.clock import clock
 from runner.doctor.handlers import handlers
 from runner.doctor.machine import addresses, disks, open_files
 from runner.doctor.queues import queues
@@ -33,6 +34,7 @@ EXAMINATIONS: Mapping[str, Examination] = {
     "handlers": handlers,
     "ledger": ledger,
     "keys": keys,
+    "clock": clock,
     "addresses": addresses,
     "disk": disks,
     "open files": open_files,
