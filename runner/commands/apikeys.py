@@ -16,7 +16,7 @@ import click
 
 from runner.commands.connecting import writing
 from runner.commands.loading import PIPELINE_OPTION
-from runner.commands.terminal import console
+from runner.commands.terminal import print_table
 from runner.config.loader import load
 from runner.errors import RunnerError
 from runner.units import parse_duration
@@ -106,13 +106,12 @@ def print_keys(keys: Sequence[ApiKey]) -> None:
     """The keys in a table."""
     from rich.table import Table
 
-    out = console()
     table = Table("key", "caller", "created", "last used", "valid", box=None, header_style="bold", pad_edge=False)
     now = time.time()
     for key in keys:
         used = "never" if key.used_at is None else _time(key.used_at)
         table.add_row(key.id, key.caller, _time(key.created_at), used, _validity(key, now))
-    out.print(table)
+    print_table(table)
 
 
 def _validity(key: ApiKey, now: float) -> str:

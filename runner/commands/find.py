@@ -15,7 +15,7 @@ import orjson
 
 from runner.commands.connecting import remembering
 from runner.commands.loading import PIPELINE_OPTION
-from runner.commands.terminal import console
+from runner.commands.terminal import print_table
 from runner.commands.timeline import shown_time, told_as_timeline
 from runner.commands.when import When
 from runner.config.loader import load
@@ -80,7 +80,7 @@ def print_list(found: list[History]) -> None:
         recorded = ", ".join(f"{name}={_text(value)}" for name, value in journey.facts.items())
         cells = (shown_time(journey.accepted_at), journey.id, journey.standing, one.accepted_by, recorded)
         table.add_row(*(Text(one_line(cell)) for cell in cells))
-    console().print(table)
+    print_table(table, wraps=["Recorded"])
 
 
 def _text(value: Any) -> str:

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from runner.commands.connecting import connected, remembering
 from runner.commands.loading import PIPELINE_OPTION
-from runner.commands.terminal import console
+from runner.commands.terminal import print_table
 from runner.config.loader import LoadedPipeline, load
 from runner.errors import KeysError
 from runner.ledger.url import path_of
@@ -86,13 +86,12 @@ def generate(path: Path) -> str:
 
 def print_keys(keys: KeySet) -> None:
     """The keys in a table, without their secrets."""
-    out = console()
     table = Table("key", "created", "what it does", "replaced", box=None, header_style="bold", pad_edge=False)
     for key in keys.keys:
         does = "seals and opens" if key.id == keys.current else "opens"
         made_up = " (made up for development)" if key.development else ""
         table.add_row(key.id, key.created, does + made_up, key.replaced)
-    out.print(table)
+    print_table(table)
 
 
 def retire(loaded: LoadedPipeline, path: Path, id: str, *, force: bool) -> str:

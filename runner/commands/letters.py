@@ -10,22 +10,31 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from runner.commands.terminal import console
+from runner.commands.terminal import print_table
 from runner.deadletters import DeadLetter, Group, body_of, kind_of
 from runner.validation.schema import Schema
-from runner.wording import one_line, printable
+from runner.wording import escaped, one_line
+
+LONGEST_LINE = 2_000
+"""Characters that are shown of a line of a body or traceback; 'runner dead export' has all of it."""
 
 
 def print_groups(groups: list[Group]) -> None:
     """A row for each kind of error."""
-    out = console()
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for heading in ("count", "queue", "stage", "kind of error", "first", "last", "newest"):
         table.add_column(heading, justify="right" if heading == "count" else "left", overflow="fold")
     for group in groups:
-        cells = (group.queue, group.stage, _kinds(group), shown(group.first), shown(group.last), group.newest.id)
+        cells = (
+            group.queue,
+            group.stage,
+            _kinds(group),
+            shown(group.first),
+            shown(group.last),
+            group.newest.id or "(no id)",
+        )
         table.add_row(f"{group.count:,}", *(Text(one_line(cell)) for cell in cells))
-    out.print(table)
+    print_table(table, wraps=["kind of error"])
 
 
 def _kinds(group: Group) -> str:
@@ -110,4 +119,8 @@ def shown(time: datetime | None) -> str:
 
 
 def _lines(text: str) -> str:
-    return "\n".join(f"    {printable(line)}" for line in text.splitlines())
+    return "\n".join(f"    {_line(line)}" for line in text.splitlines())
+
+
+def _line(text: str) -> str:
+    return escaped(text[:LONGEST_LINE]) + ("…" if len(text) > LONGEST_LINE else "")

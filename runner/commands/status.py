@@ -16,7 +16,7 @@ from rich.table import Table
 from runner.brokers.base import Broker, Depth
 from runner.commands.connecting import connected
 from runner.commands.loading import PIPELINE
-from runner.commands.terminal import console
+from runner.commands.terminal import print_table
 from runner.config.loader import LoadedPipeline, load
 from runner.errors import BrokerUnavailableError
 from runner.wording import counted, one_line, paused
@@ -47,8 +47,7 @@ def as_json(loaded: LoadedPipeline, broker: Broker) -> str:
 
 
 def print_depths(loaded: LoadedPipeline, broker: Broker) -> None:
-    out = console()
-    out.print(_table(loaded, _depths(loaded, broker)))
+    print_table(_table(loaded, _depths(loaded, broker)), wraps=["consumed by"])
 
 
 def show_again_and_again(loaded: LoadedPipeline, broker: Broker) -> None:

@@ -27,3 +27,14 @@ def test_a_body_that_is_sealed_as_a_whole_is_left_out() -> None:
 
 def test_a_time_that_is_not_known_is_said_to_be() -> None:
     assert shown(None) == "at an unknown time"
+
+
+def test_a_long_line_is_shown_and_one_that_nobody_reads_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    traceback = "x" * 300 + " END"
+    body = b'"' + b"y" * 1_000_000 + b'"'
+    headers = {"runner-error": "boom", "runner-traceback": traceback}
+    print_letter(read("orders", Shelved("a", body, headers, None)), None)
+    shown = capsys.readouterr().out
+    assert f"    {traceback}\n" in shown
+    assert "yyy…\n" in shown
+    assert len(shown) < 5_000
