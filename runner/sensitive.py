@@ -113,6 +113,8 @@ class Outward:
 
     def violations(self, schema: Schema) -> tuple[Violation, ...]:
         """What a sealed body breaks of `schema`, which judges the values as they were before."""
+        if not self._spots:
+            return () if schema.is_valid(self.body) else schema.violations(self.body)
         marked = [spot for spot in self._spots if _is_marked(schema, spot)]
         plain = [spot for spot in marked if spot.plain is not None]
         judge = schema if len(plain) == len(marked) else schema.resting

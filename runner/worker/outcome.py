@@ -395,7 +395,7 @@ def _refuse_in_the_clear(opened: Sequence[str], messages: Sequence[Outgoing]) ->
 
 
 def _holds_spaced(payload: bytes, value: str) -> bool:
-    letters = "".join(filter(str.isalnum, value)).lower()
+    letters = (value if value.isalnum() else "".join(filter(str.isalnum, value))).lower()
     return len(letters) >= SHORTEST_SPACED and letters.encode() in payload.lower().translate(None, _SEPARATORS)
 
 
