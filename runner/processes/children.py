@@ -7,6 +7,7 @@ what it needs: a worker pays nothing for the HTTP server. What several need is i
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import multiprocessing
 import os
@@ -47,6 +48,9 @@ log = logging.getLogger("runner.children")
 SWITCH = 0.0005
 """Seconds after which a thread that computes lets others have Python's lock. The ledger's thread needs it
 again after each statement, and would wait ten times as long."""
+COLLECT = 20_000
+"""Objects that come to be before Python looks for those that only hold each other, of which we make none. All
+that is in hand is looked at, too: hundreds of deliveries, each with what the ledger is to know of it."""
 
 
 def children(loaded: LoadedPipeline, parts: Parts, listeners: Listeners, *, processes: int = 1) -> list[Child]:
@@ -107,6 +111,7 @@ def run_worker(
     memory = memory_of(loaded.pipeline)
     if memory:
         sys.setswitchinterval(SWITCH)
+        gc.set_threshold(COLLECT)
     watching = Watching(loaded.pipeline, name, stages=stages)
     events = observers.attach([*([memory.notes] if memory else []), *watching.observers])
     if memory:

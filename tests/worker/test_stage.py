@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from runner import Message, Retry
 from runner.brokers.base import Depth
 from runner.engine import Engine
-from runner.message import Destination, Outgoing
+from runner.message import Delivery, Destination, Outgoing, Session
+from runner.routing import Router
+from runner.topology import plan
+from runner.worker.outcome import Decider
+from runner.worker.stage import StageWorker
 from tests.dead_letters import dead_letters
 from tests.pipelines import loaded
 from tests.waiting import wait_until
@@ -75,6 +83,32 @@ def test_whatever_a_handler_raises_ends_in_the_dead_letters_and_no_slot_is_lost(
         wait_until(lambda: running.broker.depths(["work"])["work"].dead == 2 * len(CARELESS))
     letters = dead_letters(url, "work")
     assert {letter.body: letter.headers["runner-error"] for letter in letters} == CARELESS
+
+
+def fails(message: Message) -> None:
+    raise RuntimeError(message.id)
+
+
+def waits(message: Message) -> None:
+    raise Retry("later")
+
+
+@pytest.mark.parametrize("handler", [lambda message: None, fails, waits])
+def test_a_message_is_freed_when_it_is_settled_for_collections_are_rare(
+    tmp_path: Path, handler: Callable[[Message], Any]
+) -> None:
+    pipeline = loaded(tmp_path, PIPELINE.replace("HANDLER", "Noting"))
+    stage = pipeline.pipeline.stages["one"]
+    decider = Decider(stage, None, Router(stage.publish, plan(pipeline.pipeline), {}))
+    worker = StageWorker(stage, pipeline.handlers["one"], decider, Mock(settle=lambda *_: None))
+    session = Session()
+    gc.collect()
+    gc.disable()
+    try:
+        worker.handle(handler, Delivery("work", "m1", b"{}", {}, 1, session, 1), 0)
+        assert [one for one in gc.get_objects() if isinstance(one, Delivery) and one.session is session] == []
+    finally:
+        gc.enable()
 
 
 def test_what_a_handler_does_to_a_message_is_not_seen_by_others(tmp_path: Path, seen: Recorder) -> None:
