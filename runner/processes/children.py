@@ -216,6 +216,7 @@ def _load_app(
         ledger = ledger_of(loaded.pipeline) if any(route.uses_ledger for route in routes) else None
         if ledger is not None:
             ledger.events = events
+            gc.set_threshold(COLLECT)
         up = supervision.up if server.ready is None else None  # else the intake was up before
         start = partial(_start_intake, loaded, broker, ledger, supervision, up)
         follows = supervision.follows or server.ready is not None
