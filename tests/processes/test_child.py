@@ -67,32 +67,28 @@ def test_a_stop_in_the_middle_of_an_import_waits_for_its_end(program: Run) -> No
     assert running.end()[0] == 0
 
 
+MISSING = """
+    import signal
+    def missing(supervision):
+        signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, lambda *_: os._exit(0)))
+        supervision.up()
+        note('a', 'up')
+        rest()
+    children = [Child('a', missing)]
+"""
+"""A child that doesn't see the first signal."""
+
+
 def test_a_signal_that_is_missed_comes_again(program: Run) -> None:
     """Python calls a handler only between two of its steps: one whose signal comes just before a wait is not called."""
-    running = program("""
-        import signal
-        def missing(supervision):
-            signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, lambda *_: os._exit(0)))
-            supervision.up()
-            note('a', 'up')
-            rest()
-        children = [Child('a', missing)]
-    """)
+    running = program(MISSING)
     wait_until(lambda: "all up" in running.events)
     running.process.terminate()
     assert running.end() == (0, "")
 
 
 def test_no_child_outlives_a_killed_supervisor_by_missing_the_signal(program: Run) -> None:
-    running = program("""
-        import signal
-        def missing(supervision):
-            signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, lambda *_: os._exit(0)))
-            supervision.up()
-            note('a', 'up')
-            rest()
-        children = [Child('a', missing)]
-    """)
+    running = program(MISSING)
     wait_until(lambda: "all up" in running.events)
     running.process.kill()
     running.process.wait()

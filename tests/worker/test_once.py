@@ -44,6 +44,13 @@ def begun(ledger_url: str, *names: str, rule: Any = RETRY) -> None:
     ledger.close()
 
 
+def finished(ledger_url: str, result: bytes | None = None) -> None:
+    """As a worker leaves m1 that is killed between the record and the publication."""
+    ledger = Ledger(ledger_url).open(timeout=30.0)
+    record(ledger, settled(HopKey("m1", "work"), result=result))
+    ledger.close()
+
+
 @pytest.mark.parametrize("stages", [ONCE, PARKING, SHORT], ids=["retry", "park", "lifetime"])
 def test_what_is_finished_is_not_handled_again_and_its_recorded_result_is_published(
     tmp_path: Path, ledger_url: str, seen: Recorder, stages: str
@@ -62,11 +69,7 @@ def test_what_is_finished_is_not_handled_again_and_its_recorded_result_is_publis
 def test_what_another_worker_has_finished_is_published_by_the_one_that_finds_it(
     tmp_path: Path, ledger_url: str, seen: Recorder
 ) -> None:
-    """It was killed between the record and the publication."""
-    ledger = Ledger(ledger_url).open(timeout=30.0)
-    result = stored([Outgoing(Destination("", "out"), "m1", b'{"paid": true}')])
-    record(ledger, settled(HopKey("m1", "work"), result=result))
-    ledger.close()
+    finished(ledger_url, stored([Outgoing(Destination("", "out"), "m1", b'{"paid": true}')]))
     with engine(tmp_path, ledger_url, ONCE) as running:
         send(running, "m1")
         wait_until(lambda: handled(seen, "out"))
@@ -77,9 +80,7 @@ def test_what_another_worker_has_finished_is_published_by_the_one_that_finds_it(
 def test_what_was_handled_without_a_result_before_the_stage_ran_once_is_not_lost(
     tmp_path: Path, ledger_url: str, seen: Recorder
 ) -> None:
-    ledger = Ledger(ledger_url).open(timeout=30.0)
-    record(ledger, settled(HopKey("m1", "work")))
-    ledger.close()
+    finished(ledger_url)
     with engine(tmp_path, ledger_url, ONCE) as running:
         send(running, "m1")
         wait_until(lambda: handled(seen, "out"))
@@ -236,9 +237,7 @@ def test_a_handler_that_hangs_is_parked_and_its_late_result_is_dropped(
 
 
 def test_a_recorded_result_that_cannot_be_read_is_a_dead_letter(tmp_path: Path, ledger_url: str) -> None:
-    ledger = Ledger(ledger_url).open(timeout=30.0)
-    record(ledger, settled(HopKey("m1", "work"), result=b"nonsense"))
-    ledger.close()
+    finished(ledger_url, b"nonsense")
     with engine(tmp_path, ledger_url, ONCE) as running:
         send(running, "m1")
         wait_until(lambda: letters(tmp_path))
@@ -249,10 +248,7 @@ def test_a_result_that_was_recorded_for_a_queue_with_another_name_since_then_goe
     tmp_path: Path, ledger_url: str, seen: Recorder
 ) -> None:
     """Its worker was killed before it could publish it; then the queue was renamed."""
-    ledger = Ledger(ledger_url).open(timeout=30.0)
-    result = stored([Outgoing(Destination("", "former"), "m1", b'{"paid": true}')])
-    record(ledger, settled(HopKey("m1", "work"), result=result))
-    ledger.close()
+    finished(ledger_url, stored([Outgoing(Destination("", "former"), "m1", b'{"paid": true}')]))
     text = f"""
         broker: BROKER
         ledger: {ledger_url}
