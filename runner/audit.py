@@ -105,6 +105,8 @@ class Trail:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = make_file(self._path, os.O_APPEND)
         try:
+            if (size := os.fstat(file).st_size) and os.pread(file, 1, size - 1) != b"\n":  # a full disk took a part
+                line = b"\n" + line
             if os.write(file, line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if os.fstat(file).st_size >= LARGEST:

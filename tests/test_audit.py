@@ -66,7 +66,9 @@ def test_a_deed_of_which_a_full_disk_takes_a_part_is_not_written_down(tmp_path: 
     trail = Trail(tmp_path, "drop", "why")
     trail.write(LETTER, "")
     with room_for((tmp_path / AUDIT).stat().st_size + 5), pytest.raises(RunnerError, match="No space left on device"):
-        trail.write(LETTER, "")
+        trail.write(LETTER, "nowhere")
+    trail.write(LETTER, "elsewhere")
+    assert [deed["to"] for deed in read_trail(tmp_path, 9)] == ["elsewhere", None]
 
 
 def test_the_last_deeds_are_read_the_newest_first(tmp_path: Path) -> None:
