@@ -54,11 +54,11 @@ def router_to(loaded: LoadedPipeline, name: str) -> Router:
 
 
 def check_queues(loaded: LoadedPipeline, queues: Sequence[str]) -> None:
-    """That all of them are in the file. Raises RunnerError."""
+    """That all of them are in the file. Raises TargetError."""
     known = loaded.pipeline.queues
     for name in queues:
         if name not in known:
-            raise RunnerError(f"there is no queue '{name}'{did_you_mean(name, known)}; known: {', '.join(known)}")
+            raise TargetError(f"there is no queue '{name}'{did_you_mean(name, known)}; known: {', '.join(known)}")
 
 
 def found(

@@ -21,7 +21,7 @@ from runner.errors import RunnerError
 from runner.message import is_usable, root_id
 from runner.opening import reveal as opened
 from runner.opening import sealed_fields
-from runner.operations import found
+from runner.operations import TargetError, found
 from runner.validation.schema import Schema
 
 MOST_OF_ONE = 20
@@ -76,6 +76,8 @@ def looking() -> Iterator[None]:
         abort(503, "Another page still looks at messages. Try again in a moment.")
     try:
         yield
+    except TargetError as error:
+        abort(404, f"That isn't here: {error}.")
     except RunnerError as error:
         abort(503, f"The messages can't be looked at: {error}. Try again in a moment.")
     finally:

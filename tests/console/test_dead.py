@@ -41,6 +41,13 @@ def test_card_numbers_are_masked(shown: Shown) -> None:
         assert "1111" in page
 
 
+@pytest.mark.parametrize("path", ["/dead?queue=order", "/dead/order/a", "/dead/drop?queue=order"])
+def test_a_queue_that_is_not_in_the_file_is_not_there(shown: Shown, path: str) -> None:
+    answer = shown.ask(path)
+    assert answer.status == 404
+    assert "there is no queue &#39;order&#39; (did you mean &#39;orders&#39;?)" in answer.body
+
+
 def test_the_first_error_is_shown_where_a_later_one_is_another(shown: Shown) -> None:
     first = {"runner-error": "gave up", FIRST_ERROR: "the bank was down", FIRST_STAGE: "pay"}
     shown.broker.publish([Outgoing(Destination("", "orders.dlq"), "a", b"{}", first)])
@@ -69,12 +76,6 @@ def test_a_page_that_looks_for_long_holds_up_no_other_for_ever(shown: Shown, mon
         answer = shown.ask("/dead")
     assert (answer.status, "Another page still looks" in answer.body) == (503, True)
     assert shown.ask("/dead").status == 200
-
-
-def test_a_queue_that_is_not_there_is_told(shown: Shown) -> None:
-    answer = shown.ask("/dead?queue=order")
-    assert answer.status == 503
-    assert "did you mean &#39;orders&#39;?" in answer.body
 
 
 SEALED = """
