@@ -21,7 +21,7 @@ from runner.deadletters import DeadLetter
 from runner.errors import RunnerError
 from runner.locks import try_lock
 from runner.message import root_id
-from runner.privacy.files import make_file
+from runner.privacy.files import make_file, make_folder
 from runner.privacy.masking import mask
 
 AUDIT = Path("var") / "audit.jsonl"
@@ -102,7 +102,7 @@ class Trail:
             raise RunnerError(f"{self._path}: the audit trail can't be written: {error.strerror}") from error
 
     def _append(self, line: bytes) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path.parent)
         file = make_file(self._path, os.O_APPEND)
         try:
             if (size := os.fstat(file).st_size) and os.pread(file, 1, size - 1) != b"\n":  # a full disk took a part

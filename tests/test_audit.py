@@ -35,7 +35,7 @@ def test_each_deed_is_a_line_that_names_who_what_and_why(tmp_path: Path) -> None
     assert (first["who"], first["deed"], first["id"], first["to"]) == (who(), "drop", "m", None)
     assert second["to"] == "elsewhere"
     assert "4000000000000119" not in first["reason"]
-    assert (tmp_path / AUDIT).stat().st_mode & 0o777 == 0o600
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path / AUDIT, tmp_path / "var")] == [0o600, 0o700]
 
 
 def test_a_move_is_written_before_it_happens_and_what_ended_it_after_that(tmp_path: Path) -> None:
