@@ -18,8 +18,11 @@ OTHER_FILES = 128
 
 
 def open_files() -> int:
-    """How many open files this process has."""
-    return sum(1 for _ in Path("/dev/fd").iterdir())
+    """How many open files this process has; as many as it may, if it can't even look."""
+    try:
+        return sum(1 for _ in Path("/dev/fd").iterdir())
+    except OSError:
+        return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def connections_for(wanted: int) -> int:
@@ -57,7 +60,17 @@ def clients(port: int) -> int:
     """How many connections to `port` this process has."""
     found = 0
     for path in Path("/dev/fd").iterdir():
-        with suppress(OSError), socket.socket(fileno=os.dup(int(path.name))) as connection:
+        with suppress(OSError), _same_socket(int(path.name)) as connection:
             is_client = connection.family in (socket.AF_INET, socket.AF_INET6) and connection.getpeername()
             found += bool(is_client) and connection.getsockname()[1] == port
     return found
+
+
+def _same_socket(descriptor: int) -> socket.socket:
+    """Raises OSError if it is none; nothing is left open then."""
+    same = os.dup(descriptor)
+    try:
+        return socket.socket(fileno=same)
+    except OSError:
+        os.close(same)
+        raise

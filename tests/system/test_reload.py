@@ -197,6 +197,20 @@ def test_processes_that_were_replaced_end(program: Program) -> None:
     assert program.stop() == 0
 
 
+def test_an_intake_that_was_replaced_ends_though_a_client_keeps_its_connection(prepare: Start) -> None:
+    """It counts its connections ten times a second, and nothing may pile up by that."""
+    pipeline = PIPELINE.replace("  routes:", "  request_timeout: 4s\n  routes:")
+    program = prepare(pipeline)
+    program.start()
+    before = _children(program)
+    with socket.create_connection(("127.0.0.1", program.port), timeout=TIMEOUT):
+        program.write(pipeline.replace("confirm_timeout: 60s", "confirm_timeout: 61s"))
+        assert reload(program)[1].endswith("; replaced: intake; unchanged: worker\n")
+        wait_until(lambda: len(before & _children(program)) == 1)  # the worker has not changed
+    assert "Too many open files" not in program.log
+    assert program.post({"n": 1}).status == 202
+
+
 def test_a_run_whose_terminal_is_closed_ends(prepare: Start) -> None:
     program = prepare()
     parent, child = os.openpty()
