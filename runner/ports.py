@@ -26,8 +26,7 @@ def listening(address: Address, key: str, variable: str = "", *, unread: float =
         raise _cannot_listen(address, key, variable, error) from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if unread and hasattr(socket, "TCP_USER_TIMEOUT"):
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(unread * 1000))
+        end_unread(listener, unread)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind((address.host, address.port))
         listener.listen(BACKLOG)
@@ -36,6 +35,13 @@ def listening(address: Address, key: str, variable: str = "", *, unread: float =
         listener.close()
         raise _cannot_listen(address, key, variable, error) from None
     return listener
+
+
+def end_unread(listener: socket.socket, after: float) -> None:
+    """Of the connections that `listener` takes from now on, end each whose peer has read nothing for `after` seconds,
+    if the system can do that (Linux; 0: never)."""
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(after * 1000))
 
 
 def _cannot_listen(address: Address, key: str, variable: str, error: OSError) -> StartError:

@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 
 from runner.errors import StartError
 from runner.pipeline import Address
-from runner.ports import listening
+from runner.ports import end_unread, listening
 from runner.processes.parts import Parts
 
 UNREAD = 30.0
@@ -45,9 +45,9 @@ class Listeners:
         self._sockets = sockets
 
     def get(self, part: str, wanted: _Wanted) -> socket.socket | None:
-        """The socket of a part, if it is as wanted."""
+        """The socket of a part, if it is where it is wanted."""
         known, opened = self._sockets.get(part, (None, None))
-        return opened if known == wanted else None
+        return opened if known is not None and known.address == wanted.address else None
 
     @classmethod
     def opened(cls, parts: Parts, before: Listeners | None = None) -> Self:
@@ -60,6 +60,8 @@ class Listeners:
         try:
             for part, wanted in _wanted(parts).items():
                 known = before.get(part, wanted) if before is not None else None
+                if known is not None:  # also for a predecessor: two sockets can't have one address
+                    end_unread(known, wanted.unread)
                 opened = known or _open(wanted, may_fail=part == "console" and not parts.whole)
                 if opened is not None:
                     sockets[part] = wanted, opened

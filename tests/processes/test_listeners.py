@@ -63,6 +63,17 @@ def test_a_part_that_listens_where_it_did_keeps_its_socket() -> None:
     assert not answers(intake)
 
 
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the system can't end such connections")
+def test_a_part_keeps_its_socket_though_clients_get_another_time() -> None:
+    first = Listeners.opened(PARTS)
+    second = Listeners.opened(replace(PARTS, intake=Http(ANYWHERE, request_timeout=77.0)), first)
+    assert ports(second) == ports(first)
+    opened = second.take("intake")
+    assert opened is not None
+    assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 77_000
+    opened.close()
+
+
 def test_if_one_can_not_be_opened_none_is() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         parts = replace(PARTS, intake=Http(Address("127.0.0.1", taken.getsockname()[1])))

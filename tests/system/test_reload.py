@@ -108,6 +108,12 @@ def test_only_what_has_changed_is_replaced(program: Program) -> None:
     program.wait_done([1])
 
 
+def test_how_long_a_request_may_take_is_changed_in_a_run(program: Program) -> None:
+    edit(program, ("  routes:", "  request_timeout: 3s\n  routes:"))
+    assert reload(program)[1].endswith("; replaced: intake; unchanged: worker\n")
+    assert program.post({"n": 1}).status == 202
+
+
 def test_a_file_that_is_wrong_is_refused_and_the_run_goes_on_as_it_was(program: Program) -> None:
     edit(program, ("concurrency: 2", "concurency: 3"))
     status, said, error = reload(program)
