@@ -38,14 +38,14 @@ def generate_command(pipeline: Path) -> None:
 
     One that is added opens, and doesn't seal before it is rotated in.
     """
-    click.echo(generate(_file(load(pipeline))))
+    click.echo(generate(_file(_load(pipeline))))
 
 
 @keys.command("list")
 @PIPELINE_OPTION
 def list_command(pipeline: Path) -> None:
     """List the keys, without their secrets."""
-    print_keys(read_keys(_file(load(pipeline))))
+    print_keys(read_keys(_file(_load(pipeline))))
 
 
 @keys.command("rotate")
@@ -55,7 +55,7 @@ def rotate_command(pipeline: Path) -> None:
 
     If that seals already, a new one is made.
     """
-    changed = change_keys(_file(load(pipeline)), rotated)
+    changed = change_keys(_file(_load(pipeline)), rotated)
     click.echo(f"the key {changed.current} seals from now on; the others open what they have sealed")
 
 
@@ -65,8 +65,13 @@ def rotate_command(pipeline: Path) -> None:
 @click.option("--force", is_flag=True, help="Retire it even if something may need it.")
 def retire_command(pipeline: Path, key: str, force: bool) -> None:
     """Remove KEY, which nothing may need any more."""
-    loaded = load(pipeline)
+    loaded = _load(pipeline)
     click.echo(retire(loaded, _file(loaded), key, force=force))
+
+
+def _load(file: Path) -> LoadedPipeline:
+    """Also with keys that a run may not use: these are the commands that mend that."""
+    return load(file, mends_keys=True)
 
 
 def _file(loaded: LoadedPipeline) -> Path:

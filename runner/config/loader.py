@@ -62,12 +62,12 @@ class LoadedPipeline:
     """What sends the mails of `alerts`; None: there are none."""
 
 
-def load(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> LoadedPipeline:
+def load(path: Path | str, *, environ: Mapping[str, str] = os.environ, mends_keys: bool = False) -> LoadedPipeline:
     """The pipeline in the file at `path`, its variables replaced from `environ`.
 
     Imports the handlers, from the file's folder first, and builds each once (and discards it),
     so that it has seen its settings. Raises ConfigError with every problem, including warnings,
-    in the order of the file.
+    in the order of the file. `mends_keys`: with keys that production refuses, too.
     """
     path = Path(path)
     document = read_document(path, environ)
@@ -85,7 +85,7 @@ def load(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> Loaded
         *references.problems(),
         *sealing_problems(draft, references.schemas),
         *finding_problems(draft, references.schemas),
-        *production_problems(draft),
+        *production_problems(draft, mends_keys=mends_keys),
     ]
     problems.sort()
     if any(problem.severity == "error" for problem in problems):

@@ -14,8 +14,9 @@ from runner.hosts import is_loopback
 from runner.privacy.keyset import read_keys
 
 
-def production_problems(draft: Draft) -> Iterator[Problem]:
-    """What must not be in production, if the file says that this is it; else the warnings."""
+def production_problems(draft: Draft, *, mends_keys: bool = False) -> Iterator[Problem]:
+    """What must not be in production, if the file says that this is it; else the warnings. `mends_keys`: whatever
+    is wrong with the keys is about to be mended."""
     yield from _open_to_all(draft)
     yield from _console_open_to_all(draft)
     if not draft.pipeline.production:
@@ -23,7 +24,8 @@ def production_problems(draft: Draft) -> Iterator[Problem]:
     if draft.pipeline.mailbox is not None:
         message = "mailbox keeps mails and delivers none, and this is production; remove it"
         yield draft.document.problem(("mailbox",), message, key=True)
-    yield from _made_up_keys(draft)
+    if not mends_keys:
+        yield from _made_up_keys(draft)
 
 
 def _open_to_all(draft: Draft) -> Iterator[Problem]:

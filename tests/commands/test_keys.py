@@ -16,12 +16,13 @@ from runner.brokers.registry import connect
 from runner.cli import main
 from runner.commands import keys as command
 from runner.config.loader import load
+from runner.errors import ConfigError
 from runner.ledger.hops import HopKey, Records, Settled
 from runner.ledger.ledger import Ledger
 from runner.ledger.once import stored
 from runner.ledger.tables import REQUEST
 from runner.message import Destination, Outgoing
-from runner.privacy.keyset import KeySet, read_keys
+from runner.privacy.keyset import KeySet, make_keys, read_keys
 from runner.topology import plan
 from tests.pipelines import write
 
@@ -54,6 +55,19 @@ def put(file: Path, *bodies: bytes) -> None:
     broker.start(plan(loaded.pipeline), timeout=10)
     broker.publish([Outgoing(Destination("", "work"), "1", body) for body in bodies])
     broker.close()
+
+
+def test_keys_that_production_refuses_are_exchanged_by_these_commands(file: Path) -> None:
+    make_keys(file.parent / "var/keys", development=True)
+    [made_up] = known(file).keys
+    file.write_text(f"production: true\n{file.read_text()}")
+    with pytest.raises(ConfigError, match="made up for development"):
+        load(file)
+    for words in (["list"], ["rotate"], ["retire", made_up.id, "--force"]):
+        result = run(file, *words)
+        assert result.exit_code == 0, result.output
+    assert load(file).pipeline.production
+    assert made_up.id not in {key.id for key in known(file).keys}
 
 
 def rotated(file: Path, monkeypatch: pytest.MonkeyPatch) -> str:
