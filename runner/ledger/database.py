@@ -38,8 +38,9 @@ BUSY_TIMEOUT = 10.0
 CHECKPOINT = 10_000
 """Pages (of 4 KiB) of the write-ahead log after which SQLite moves them into the file, while whoever commits
 waits. Most pages change many times until then, so fewer of these cost less in all."""
-STATEMENTS = 64
-"""Prepared statements that a connection to SQLite keeps; large ones take hundreds of kilobytes."""
+STATEMENTS = 256
+"""Prepared statements that a connection to SQLite keeps: an `Upsert` of each size up to 32 rows, and the large
+ones, which take hundreds of kilobytes. All of them take 12 MiB."""
 _UPGRADE_LOCK = 0x61636B6C617374
 """Our advisory lock in PostgreSQL: "acklast"."""
 

@@ -20,8 +20,9 @@ from sqlalchemy.types import LargeBinary
 from runner.ledger.database import Database
 
 SIZES = (512, 256, 128, 64, 32)
-"""Rows of one statement on SQLite; what is left over gets one of its own. To prepare a statement costs as much for
-each row as to run it, so these stay prepared. After each, Python's lock has to be waited for again: hence few."""
+"""Rows of one statement on SQLite; what is left over gets one of its own. To prepare a statement costs more for each
+row than to run it, so they stay prepared: see `database.STATEMENTS`. After each, Python's lock has to be waited for
+again: hence few."""
 Row = tuple[Any, ...]
 
 
