@@ -26,10 +26,6 @@ _HINT = "···"
 _SHOWN = 4
 """Characters at the end. A value has to have twice as many: at most half of it is shown."""
 
-_TOKEN = re.compile(
-    rf"{re.escape(PREFIX)}(?P<key>[a-z0-9]{{1,32}})\.(?P<nonce>[\w+/]{{16}})\.(?P<ciphertext>[\w+/]{{22,}}={{0,2}})\.(?P<mask>.*)",
-    re.DOTALL | re.ASCII,
-)
 _LIKE_A_TOKEN = re.compile(r"sealed\.[0-9]+\.")
 _FORMS: Mapping[Show, re.Pattern[str]] = {
     "hidden": re.compile(HIDDEN),
@@ -37,6 +33,11 @@ _FORMS: Mapping[Show, re.Pattern[str]] = {
     "email": re.compile(rf"{HIDDEN}|.?{_HINT}@[^@]*", re.DOTALL),
 }
 _ANY_FORM = re.compile("|".join(form.pattern for form in _FORMS.values()), re.DOTALL)
+_TOKEN = re.compile(
+    rf"{re.escape(PREFIX)}([a-z0-9]{{1,32}})\.([\w+/]{{16}})\.([\w+/]{{22,}}={{0,2}})\.({_ANY_FORM.pattern})",
+    re.DOTALL | re.ASCII,
+)
+"""The parts of `Token`, in their order."""
 
 
 class Token(NamedTuple):
@@ -51,9 +52,7 @@ class Token(NamedTuple):
 def read_token(text: str) -> Token | None:
     """The parts of `text`; None if it isn't a token, or shows more than any mask does."""
     found = _TOKEN.fullmatch(text)
-    if found is None or _ANY_FORM.fullmatch(found["mask"]) is None:
-        return None
-    return Token(*found.groups())
+    return None if found is None else Token(*found.groups())
 
 
 def fits(token: Token, show: Show) -> bool:

@@ -71,7 +71,8 @@ class RememberingCarrier:
             self._broker.settle(delivery, messages)
             return
         hop, now, stage = hop_of(delivery), time.time(), self._stages[note.stage]
-        records, told, earlier = Records(), "", list[str]()
+        records, told = Records(), ""
+        earlier: list[str] = []
         if note.state == "handled":
             if delivery.headers and LOOKS in delivery.headers:
                 _looked_up(messages)
