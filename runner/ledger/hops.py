@@ -164,7 +164,7 @@ class Prepared:
 
 
 class Records:
-    """What is to be recorded, by the name of its statement in `HopStatements`."""
+    """What is to be recorded: rows, each with the name of its statement in `HopStatements`."""
 
     __slots__ = ("rows",)
 
@@ -172,13 +172,10 @@ class Records:
     """The order in which a hop lives."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, list[Any]] = {}
+        self.rows: list[tuple[str, Any]] = []
 
     def _add(self, name: str, row: Any) -> None:
-        if name in self.rows:
-            self.rows[name].append(row)
-        else:
-            self.rows[name] = [row]
+        self.rows.append((name, row))
 
     def published(self, key: HopKey, publisher: str, at: float, *, leaves: bool = False) -> None:
         """`publisher` is a stage or an HTTP route. `leaves`: no stage consumes the queue."""
@@ -222,15 +219,14 @@ class Records:
             self._add("find", {"hash": term, "journey": journey, "at": at})
 
     def add(self, other: Records) -> None:
-        for name, rows in other.rows.items():
-            if name in self.rows:
-                self.rows[name] += rows
-            else:
-                self.rows[name] = rows.copy()
+        self.rows += other.rows
 
     def write(self, connection: Connection, statements: HopStatements) -> None:
-        for name in self.ORDER:
-            if rows := self.rows.get(name):
+        together: dict[str, list[Any]] = {name: [] for name in self.ORDER}
+        for name, row in self.rows:
+            together[name].append(row)
+        for name, rows in together.items():
+            if rows:
                 statements.by_name[name].execute(connection, rows)
 
 

@@ -286,6 +286,7 @@ class Ledger:
 class _Recording:
     """A job that records hops and facts."""
 
+    __slots__ = ("_then", "patient", "records", "statements")
     after_others = False
 
     def __init__(self, records: Records, statements: HopStatements, then: Then, *, patient: bool = True) -> None:

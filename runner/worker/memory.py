@@ -41,7 +41,7 @@ class Notes(Observer):
         messages: Sequence[Outgoing],  # noqa: ARG002 - an observer's
         seconds: float,
     ) -> None:
-        self._notes[delivery] = Note("handled", stage, delivery.attempt, seconds=seconds)
+        self._notes[delivery] = Note("handled", stage, delivery.attempt, "", 0.0, seconds)
 
     def retried(self, stage: str, delivery: Delivery, failure: Failure, delay: float) -> None:
         self._notes[delivery] = Note("waiting", stage, failure.attempt, failure.reason, delay, failure.seconds)
