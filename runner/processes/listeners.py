@@ -65,10 +65,18 @@ class Listeners:
                 opened = known or _open(wanted, may_fail=part == "console" and not parts.whole)
                 if opened is not None:
                     sockets[part] = wanted, opened
-        except BaseException:
+        except BaseException as error:
             cls(sockets).close(but=before)
+            if before is not None and isinstance(error, StartError) and (own := before.at_port(wanted.address.port)):
+                beside = f"can't listen on {wanted.address} beside {own}, where this run listens"
+                raise StartError(f"{beside}; take another port, or restart it") from None
             raise
         return cls(sockets)
+
+    def at_port(self, port: int) -> Address | None:
+        """Where one of these listens that has this port."""
+        addresses = (wanted.address for wanted, _ in self._sockets.values())
+        return next((address for address in addresses if address.port == port), None)
 
     def on_ports(self, parts: Parts) -> Parts:
         """`parts`, each with the port that it has: where the file says 0, the system's choice."""

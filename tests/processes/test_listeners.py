@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.ports import free_port
 from runner.errors import StartError
 from runner.intake.connections import open_files
 from runner.pipeline import Address, Console, Http, Mailbox
@@ -81,6 +82,17 @@ def test_if_one_can_not_be_opened_none_is() -> None:
         with pytest.raises(StartError, match="address already in use"):
             Listeners.opened(parts)
         assert open_files() == opened
+
+
+def test_an_address_that_the_run_itself_keeps_from_being_used_is_named() -> None:
+    port = free_port()
+    before = Listeners.opened(replace(PARTS, intake=Http(Address("127.0.0.1", port))))
+    everywhere = replace(PARTS, intake=Http(Address("0.0.0.0", port)))
+    told = f"can't listen on 0.0.0.0:{port} beside 127.0.0.1:{port}, where this run listens; take another port, or"
+    with pytest.raises(StartError, match=told):
+        Listeners.opened(everywhere, before)
+    assert answers(port)
+    before.close()
 
 
 def test_a_part_lets_go_of_the_sockets_of_others() -> None:
