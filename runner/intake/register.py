@@ -19,7 +19,7 @@ import orjson
 from runner.errors import BrokerAwayError, BrokerError, KeysError, LedgerError, PublishError
 from runner.intake import problems
 from runner.intake.problems import TurnedAway, ledger_away
-from runner.intake.signatures import Signed
+from runner.intake.signatures import ID, Signed
 from runner.message import Outgoing
 from runner.pipeline import HttpRoute, Pipeline
 from runner.privacy.hashing import hash_keys
@@ -83,6 +83,7 @@ class Register:
         self.timeout = confirm_timeout
         """Seconds that the ledger has for an answer."""
         self._asks_for_keys = route.idempotency != "off"
+        self._header = "Idempotency-Key" if route.verify is None else ID
 
     def key(self, header: str | None, signed: Signed | None = None) -> str | None:
         """The key in an Idempotency-Key (draft-ietf-httpapi-idempotency-key-header), quoted or
@@ -187,10 +188,10 @@ class Register:
             case Answered(answer, id):
                 entered.set_exception(Replayed(id, answer, self.headers(id, replayed=True)))
             case InFlight(seconds):
-                detail = "a request with this Idempotency-Key is being answered; send it again later"
+                detail = f"a request with this {self._header} is being answered; send it again later"
                 entered.set_exception(_turned_away(409, detail, retry_after=max(1, math.ceil(seconds))))
             case Mismatch():
-                detail = "this Idempotency-Key was used with another body; use a fresh key for another request"
+                detail = f"this {self._header} was used with another body; use a fresh one for another request"
                 entered.set_exception(_turned_away(422, detail))
 
     def _records(self, entry: Entry) -> Records:

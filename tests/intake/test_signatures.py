@@ -258,7 +258,7 @@ def test_with_a_ledger_a_request_that_is_sent_again_is_answered_again_and_causes
     assert again.headers["Idempotent-Replayed"] == "true"
     assert len(ids(tmp_path)) == 1
     changed = b'{"type": "payment.refunded"}'
-    assert_problem(post(client, signed(NEW, body=changed), body=changed), 422, "")
+    assert_problem(post(client, signed(NEW, body=changed), body=changed), 422, "this webhook-id was used with another")
     assert post(client, signed(NEW, id="msg_2")).status == 202
     assert len(ids(tmp_path)) == 2
 
