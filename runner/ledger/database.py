@@ -31,6 +31,8 @@ CONNECT_TIMEOUT = 5
 """Seconds."""
 READ_TIMEOUT = 5.0
 """Seconds that whoever waits has for what he asks of a server, which may have been stopped."""
+WRITE_TIMEOUT = 20.0
+"""Seconds that a server has for what is written together: then it is away, as one that hangs up is."""
 KEPT_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
 """A machine that is gone without a word is noticed within half a minute, and not after a quarter of an hour."""
 BUSY_TIMEOUT = 10.0
@@ -109,8 +111,10 @@ class Database:
     @contextmanager
     def transaction(self, wait: float | None = BUSY_TIMEOUT, *, prompt: bool = False) -> Iterator[Connection]:
         """All or nothing; on SQLite, alone, after at most `wait` seconds (None: however long it takes) in which
-        others write. A connection that breaks in it is dropped. `prompt` is as for `connection`."""
-        with _errors_told(self._place), self._turn(wait), self._connected(prompt=prompt) as connection:
+        others write; who waits so long gives up a server after WRITE_TIMEOUT. A connection that breaks in it is
+        dropped. `prompt` is as for `connection`."""
+        seconds = WRITE_TIMEOUT if wait is None else None
+        with _errors_told(self._place), self._turn(wait), self._connected(seconds, prompt=prompt) as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
             try:
                 yield connection
@@ -133,11 +137,11 @@ class Database:
             self._writing.release()
 
     @contextmanager
-    def _connected(self, *, prompt: bool) -> Iterator[Connection]:
+    def _connected(self, seconds: float | None = None, *, prompt: bool) -> Iterator[Connection]:
         with self._connect() as connection, ExitStack() as bounded:
             driver: Any = connection.connection.dbapi_connection
-            if prompt and not self.is_sqlite and not driver.closed:
-                bounded.enter_context(self._patience.bounded(driver.fileno()))
+            if (prompt or seconds is not None) and not self.is_sqlite and not driver.closed:
+                bounded.enter_context(self._patience.bounded(driver.fileno(), None if prompt else seconds))
             yield connection
 
     def _connect(self) -> Connection:

@@ -29,10 +29,10 @@ class Patience:
         self._looking = False
 
     @contextmanager
-    def bounded(self, descriptor: int) -> Iterator[None]:
-        """While something is read from the connection with this file descriptor."""
+    def bounded(self, descriptor: int, seconds: float | None = None) -> Iterator[None]:
+        """While something is read from the connection with this file descriptor; `seconds`: instead of its own."""
         with self._lock:
-            self._reading[descriptor] = time.monotonic() + self._seconds
+            self._reading[descriptor] = time.monotonic() + (self._seconds if seconds is None else seconds)
             if not self._looking:
                 self._looking = True
                 threading.Thread(target=self._look, name="patience", daemon=True).start()

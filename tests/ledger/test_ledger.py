@@ -166,6 +166,26 @@ def test_a_server_that_lets_nobody_write_is_away_until_it_does(postgres_node: Po
     ledger.close()
 
 
+def test_a_server_that_stops_in_the_middle_is_away_for_who_waits_for_a_record_and_nothing_is_lost(
+    postgres_node: PostgresNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.ledger.database.CONNECT_TIMEOUT", 2)
+    monkeypatch.setattr("runner.ledger.database.WRITE_TIMEOUT", 0.3)
+    ledger = Ledger(postgres_node.new_database()).open(timeout=30.0)
+    assert record(ledger, published(KEY)) is None  # it has a connection
+    told: list[str] = []
+    ledger.watch(told.append)
+    asked = Asked()
+    with postgres_node.frozen():
+        ledger.record(published(HopKey("m2", "in")), asked)
+        wait_until(lambda: bool(told))
+    assert told[0]
+    assert asked.wait() == (None,)
+    assert ledger.journey("m2") is not None
+    wait_until(lambda: told[-1] == "")
+    ledger.close()
+
+
 def test_who_asks_a_server_that_does_not_answer_is_told_so_and_nobody_hangs(
     postgres_node: PostgresNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
