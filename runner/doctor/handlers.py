@@ -13,6 +13,7 @@ from runner.config.loader import LoadedPipeline
 from runner.config.sending import names
 from runner.errors import Pause, Reject, Retry, text
 from runner.findings import Finding
+from runner.handlers.factory import HandlerFactory
 from runner.processes.runs import runs_of
 
 METHOD = "probe"
@@ -21,12 +22,13 @@ METHOD = "probe"
 def handlers(loaded: LoadedPipeline) -> Iterator[Finding]:
     for name, factory in loaded.handlers.items():
         if factory.offers(METHOD):
-            yield _probed(loaded, name, cast(Any, factory.build()))
+            yield _probed(loaded, name, factory)
     if loaded.mailer is not None and loaded.mailer.offers(METHOD):
-        yield _probed(loaded, "alerts", cast(Any, loaded.mailer.build()))
+        yield _probed(loaded, "alerts", loaded.mailer)
 
 
-def _probed(loaded: LoadedPipeline, name: str, handler: Any) -> Finding:
+def _probed(loaded: LoadedPipeline, name: str, factory: HandlerFactory) -> Finding:
+    handler = cast(Any, factory.build())
     subject = f"stage {name}" if name in loaded.pipeline.stages else name
     mailbox, stage = loaded.pipeline.mailbox, loaded.pipeline.stages.get(name)
     runs = any(True for _ in runs_of(loaded.pipeline.file))
@@ -37,4 +39,4 @@ def _probed(loaded: LoadedPipeline, name: str, handler: Any) -> Finding:
     except (Pause, Reject, Retry) as error:
         return Finding("fault", subject, error.reason)
     except Exception as error:  # noqa: BLE001 - of a user's own code
-        return Finding("fault", subject, f"{type(error).__name__}: {text(error)}")
+        return Finding("fault", subject, factory.without_secrets(f"{type(error).__name__}: {text(error)}"))

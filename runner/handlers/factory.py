@@ -13,7 +13,7 @@ from typing import Any
 from runner.errors import Trail
 from runner.handlers.problems import HandlerError, HandlerProblem, name_of, reason
 from runner.message import Message
-from runner.privacy.redaction import redact
+from runner.privacy.redaction import WITHHELD, is_secret, redact
 
 Handler = Callable[[Message], object]
 
@@ -48,7 +48,9 @@ class HandlerFactory:
 
     def build(self) -> Handler:
         """A new handler: an instance of the class, or the function with its settings. Raises
-        whatever the class does. If it is a context manager, the caller enters it."""
+        whatever the class does. If it is a context manager, the caller enters it. From now on, no text for people
+        shows a secret of it whose name says that it is one."""
+        WITHHELD.add(value for trail, value in self.secrets.items() if any(is_secret(str(step)) for step in trail))
         settings = copy.deepcopy(dict(self.settings))
         if self._whole:
             settings = {self._whole: settings}
@@ -68,10 +70,11 @@ class HandlerFactory:
             named = [name for name in self.settings if re.search(rf"\b{re.escape(name)}\b", str(error))]
             is_meant = isinstance(error, ValueError) or (isinstance(error, TypeError) and named)
             why = str(error) if is_meant and str(error) else reason(error)
-            message = f"{name_of(self._target)} refuses its settings: {self._without_secrets(why)}"
+            message = f"{name_of(self._target)} refuses its settings: {self.without_secrets(why)}"
             raise HandlerError([HandlerProblem(message, tuple(named) if len(named) == 1 else ())]) from error
 
-    def _without_secrets(self, why: str) -> str:
-        """Nor in the form that the handler got: 587 for `0587`, a path joined to the file's folder."""
+    def without_secrets(self, why: str) -> str:
+        """`why` without what came from variables and files, also in the form that the handler got: 587 for
+        `0587`, a path joined to the file's folder."""
         bound = [str(value) for name, value in self.settings.items() if (name,) in self.secrets]
         return redact(why, [*self.secrets.values(), *bound])

@@ -2,7 +2,7 @@
 
     card_numbers.py  card numbers
     addresses.py     payers' addresses
-    masking.py       both: every text that is written for people goes through it
+    masking.py       all of it: every text that is written for people goes through it
     sealed.py        a sealed value as text: its token, its mask, and what a handler gets for it
     hashing.py       keys for keyed hashes
     nonces.py        what sealing needs for each value
@@ -10,7 +10,7 @@
     keyset.py        the keys, in their file
     revealed.py      the values that handlers have open now
     files.py         files and folders that other users of the machine may not read
-    redaction.py     passwords in URLs, settings whose names say that they are secrets
+    redaction.py     passwords in URLs, settings whose names say that they are secrets, what handlers got of these
 
 Left out: where to apply it. The code that writes a text calls these.
 """

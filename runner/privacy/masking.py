@@ -1,5 +1,5 @@
-"""Masks card numbers and addresses, which a text that we didn't write may contain, and the
-sealed values that a handler has open.
+"""Masks card numbers, addresses and passwords, which a text that we didn't write may contain, and the
+secrets and the sealed values that a handler has.
 
 Every text for people goes through here last: logs, dead letters, answers.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from runner.privacy.addresses import mask_addresses
 from runner.privacy.card_numbers import mask_card_numbers
+from runner.privacy.redaction import WITHHELD, hide_within
 from runner.privacy.revealed import OPEN
 
 LONGEST = 65_536
@@ -18,9 +19,9 @@ digits, so no unrecognized part of one remains."""
 
 
 def mask(text: str) -> str:
-    """`text` without payers' addresses and open values, and with at most the last four digits of a
+    """`text` without payers' addresses, open values and secrets, and with at most the last four digits of a
     card number. The middle of a long text is left out."""
-    text = OPEN.hide(text)
+    text = OPEN.hide(WITHHELD.hide(text))
     if len(text) <= LONGEST:
         return _masked(text)
     head, tail = _masked(text[: LONGEST // 2]), _masked(text[-LONGEST // 2 :])
@@ -34,4 +35,4 @@ def mask_and_cut(text: str, longest: int) -> str:
 
 
 def _masked(text: str) -> str:
-    return mask_card_numbers(mask_addresses(text))
+    return mask_card_numbers(mask_addresses(hide_within(text)))

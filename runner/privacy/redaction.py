@@ -1,12 +1,14 @@
 """What must not be shown: passwords in URLs, settings whose name says so, values of variables.
 
-Only the rules. Left out: the fields of messages.
+Left out: the fields of messages.
 """
 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterable
+from urllib.parse import quote
 
 HIDDEN = "********"
 _SECRET = re.compile(
@@ -24,6 +26,12 @@ _PASSWORDS = (
 each. People write passwords as they are, with slashes, brackets and spaces, so no other
 character ends one."""
 _PARAMETER = re.compile(r"(?<=[?&;])(?P<name>[\w.-]{1,60})=[^&;#\s'\"]+")
+_WITHIN = re.compile(
+    r"(?P<begin>(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{0,30}+://[^\s:/?#@]{0,256}+):[^\s/@]{1,256}+(?=@)"
+)
+"""A password in a URL, in a text of any length that others wrote: linear, and ended by a slash."""
+_LEAST = 8
+"""Characters of a secret that is removed from every text: a shorter one may be a word of others."""
 _FEW, _MANY = 4, 12
 """Characters of a word: a shorter one may be part of others by chance (`on`, `25`); of one this
 long, a cut text may show the beginning."""
@@ -40,6 +48,13 @@ def hide_password(url: str) -> str:
     for password in _PASSWORDS:
         url = password.sub(rf"\g<begin>:{HIDDEN}@", url)
     return _PARAMETER.sub(_hide_parameter, url)
+
+
+def hide_within(text: str) -> str:
+    """`text` without the passwords and the secrets in the queries of the URLs that it quotes."""
+    if "://" in text:
+        text = _WITHIN.sub(rf"\g<begin>:{HIDDEN}", text)
+    return _PARAMETER.sub(_hide_parameter, text) if "=" in text else text
 
 
 def _hide_parameter(parameter: re.Match[str]) -> str:
@@ -62,3 +77,27 @@ def _pattern(word: str) -> str:
     if len(word) < _FEW:
         return rf"(?<!\w){re.escape(word)}(?!\w)"
     return re.escape(word) if len(word) < _MANY else rf"{re.escape(word[: _MANY - _FEW])}[^\s'\"]*"
+
+
+class Withheld:
+    """The secrets that handlers of this process have got: they may quote them in a log line or an error."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._secrets: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+
+    def add(self, secrets: Iterable[str]) -> None:
+        new = {secret for secret in secrets if len(secret) >= _LEAST} - self._secrets
+        if new:
+            with self._lock:
+                self._secrets |= new
+                forms = {form for secret in self._secrets for form in (*_forms(secret), quote(secret, safe=""))}
+                self._pattern = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True))))
+
+    def hide(self, text: str) -> str:
+        return self._pattern.sub(HIDDEN, text) if self._pattern is not None else text
+
+
+WITHHELD = Withheld()
+"""Those of this process."""

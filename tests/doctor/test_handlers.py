@@ -36,6 +36,8 @@ class Bank:
             raise Pause("closed for today", delay=1)
         if self._answer == "break":
             raise ValueError("not mine")
+        if self._answer.startswith("http"):
+            raise ValueError(f"401 from {self._answer}")
         return self._answer
 
 
@@ -56,6 +58,12 @@ def found(folder: Path, handler: str, settings: str, mailbox: str = "") -> Findi
 def test_a_handler_with_a_probe_is_asked(tmp_path: Path, answer: str, level: str, text: str) -> None:
     one = found(tmp_path, f"{HERE}:Bank", f"{{answer: {answer}}}")
     assert (one.level, one.subject, one.text) == (level, "stage one", text)
+
+
+def test_what_came_from_a_variable_is_not_in_what_it_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOK", "https://hooks.example/T0/B1")
+    one = found(tmp_path, f"{HERE}:Bank", '{answer: "${HOOK}"}')
+    assert one.text == "ValueError: 401 from ********"
 
 
 def test_a_handler_without_one_is_left_alone(tmp_path: Path) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from runner import Message
+from runner.errors import Trail
 from runner.handlers.binding import bind
+from runner.handlers.factory import HandlerFactory
 from runner.handlers.problems import HandlerProblem
+from runner.privacy.masking import mask
 from tests.handlers.refusals import problems, sentence
-from tests.handlers.samples import HERE, Charge
+from tests.handlers.samples import HERE, Charge, loosely
 
 MESSAGE = Message("1", {"n": 1})
 
@@ -49,3 +52,12 @@ def test_a_class_that_breaks_is_reported_with_its_line() -> None:
 
 def test_a_class_that_ends_the_program_is_reported() -> None:
     assert sentence("Leaves").endswith("SystemExit: 3")
+
+
+def test_once_a_handler_has_a_secret_no_text_for_people_shows_it() -> None:
+    secrets: dict[Trail, str] = {("api_key",): "sk_once_0815", ("gateway",): "gateway.example"}
+    said = "gateway.example refuses sk_once_0815"
+    factory = HandlerFactory(f"{HERE}:loosely", loosely, {"api_key": "sk_once_0815"}, secrets=secrets)
+    assert mask(said) == said
+    factory.build()
+    assert mask(said) == "gateway.example refuses ********"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.privacy.redaction import hide_password, is_secret, redact
+from runner.privacy.redaction import Withheld, hide_password, hide_within, is_secret, redact
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,27 @@ def test_the_password_of_a_url_is_hidden(url: str, shown: str) -> None:
 )
 def test_the_values_of_variables_are_taken_out_of_a_sentence(text: str, secrets: list[str], redacted: str) -> None:
     assert redact(text, secrets) == redacted
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "401 from https://shop:hunter2@a.b/hook?token=t0k&n=1!",
+            "401 from https://shop:********@a.b/hook?token=********&n=1!",
+        ),
+        ("no redis://:d@e, no amqp://a:b@c", "no redis://:********@e, no amqp://a:********@c"),
+        *((text, text) for text in ("http://h:80/a@b", "amqp://guest@localhost:5672/", "at 10:30 a@b.example", "x=1")),
+    ],
+)
+def test_a_url_within_a_text_that_others_wrote_loses_its_secrets(text: str, shown: str) -> None:
+    assert hide_within(text) == shown
+    assert hide_within(shown) == shown
+
+
+def test_what_a_handler_has_got_is_taken_out_of_every_text_unless_it_may_be_a_word() -> None:
+    withheld = Withheld()
+    withheld.add(["sk_live_+0815", "s3cret'ly", "mailpit"])
+    withheld.add(["sk_live_+08151234"])
+    shown = withheld.hide('401: sk_live_+0815, sk_live_%2B08151234; KeyError("s3cret\'ly") at mailpit')
+    assert shown == '401: ********, ********; KeyError("********") at mailpit'
