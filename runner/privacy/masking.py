@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from runner.privacy.addresses import mask_addresses
 from runner.privacy.card_numbers import mask_card_numbers
-from runner.privacy.redaction import WITHHELD, hide_within
+from runner.privacy.redaction import WITHHELD, hide_parameters, hide_within
 from runner.privacy.revealed import OPEN
 
 LONGEST = 65_536
@@ -35,4 +35,5 @@ def mask_and_cut(text: str, longest: int) -> str:
 
 
 def _masked(text: str) -> str:
-    return mask_card_numbers(mask_addresses(hide_within(text)))
+    # Parameters last: one whose value has spaces is cut at the first, and the rest of a number isn't known as one.
+    return hide_parameters(mask_card_numbers(mask_addresses(hide_within(text))))

@@ -47,13 +47,16 @@ def hide_password(url: str) -> str:
     `amqp://user:********@host`, `https://host/?token=********`."""
     for password in _PASSWORDS:
         url = password.sub(rf"\g<begin>:{HIDDEN}@", url)
-    return _PARAMETER.sub(_hide_parameter, url)
+    return hide_parameters(url)
 
 
 def hide_within(text: str) -> str:
-    """`text` without the passwords and the secrets in the queries of the URLs that it quotes."""
-    if "://" in text:
-        text = _WITHIN.sub(rf"\g<begin>:{HIDDEN}", text)
+    """`text` without the passwords of the URLs that it quotes."""
+    return _WITHIN.sub(rf"\g<begin>:{HIDDEN}", text) if "://" in text else text
+
+
+def hide_parameters(text: str) -> str:
+    """`text` without the secrets in the queries that it quotes: `?token=********`."""
     return _PARAMETER.sub(_hide_parameter, text) if "=" in text else text
 
 

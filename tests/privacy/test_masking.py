@@ -14,6 +14,12 @@ def test_card_numbers_and_addresses_are_masked_together() -> None:
     assert mask(text) == "4•••@example.com paid with ••••5559"
 
 
+def test_a_card_number_in_a_secret_parameter_is_masked_whole() -> None:
+    assert (
+        mask("no https://a:b@c.d/?token=4111 1111 1111 1111 or x") == "no https://a:********@c.d/?token=******** or x"
+    )
+
+
 @given(st.text())
 def test_what_was_masked_is_masked_no_further(text: str) -> None:
     assert mask(mask(text)) == mask(text)
