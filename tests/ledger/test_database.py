@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import uuid
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,11 @@ ledger.close()
 
 
 @pytest.fixture
-def database(ledger_url: str) -> Database:
+def database(ledger_url: str) -> Iterator[Database]:
     found = Database(ledger_url)
     found.upgrade()
-    return found
+    yield found
+    found.close()
 
 
 @pytest.fixture
@@ -87,7 +89,6 @@ def test_a_transaction_is_kept_as_a_whole_or_not_at_all(database: Database) -> N
         connection.execute(insert(SETTING).values(name="dropped", value="1"))
         raise KeyError
     assert names(database) == ["kept", "version"]
-    database.close()
 
 
 def test_what_is_there_is_left_alone(database: Database) -> None:
@@ -96,7 +97,6 @@ def test_what_is_there_is_left_alone(database: Database) -> None:
             connection.execute(database.add_missing(SETTING), [{"name": "once", "value": value}])
     with database.connection() as connection:
         assert connection.execute(select(SETTING.c.value).where(SETTING.c.name == "once")).scalar_one() == "first"
-    database.close()
 
 
 def test_rows_are_found_by_their_keys_however_many_others_there_are(ledger_url: str) -> None:
@@ -127,7 +127,6 @@ def test_a_value_that_is_refused_is_no_outage_and_is_not_told(database: Database
         connection.execute(insert(SETTING).values(name="there", value="hunter3"))
     assert not isinstance(raised.value, LedgerAwayError)
     assert "hunter" not in str(raised.value)
-    database.close()
 
 
 def test_a_server_that_is_not_there_is_away_and_its_password_is_not_told(free_url: str) -> None:
