@@ -50,6 +50,8 @@ $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing into $(VENV), with what the tests need (once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@# The package is runner/ alone. A copy of pipeline.yaml that is tried elsewhere finds the shipped stages/, too.
+	@echo "$(CURDIR)" >"$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')/checkout.pth"
 	@touch $@ $(VENV)/installed
 
 $(VENV)/installed-bench: pyproject.toml bench/peers/rascal/package.json | $(VENV)/bin/python
