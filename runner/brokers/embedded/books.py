@@ -1,5 +1,6 @@
 """The file's own counts, corrected at the start: another program, or an older one that was
-killed, may have left rows that aren't counted, or counts without rows.
+killed, may have left rows that aren't counted, or counts without rows. Whenever the clock was set
+back, what is delayed waits no longer than it would have.
 
 Changes nothing if they are right. Looks only at what is in hand or waits again, and at the ends
 of the queues: a backlog costs nothing.
@@ -10,13 +11,19 @@ from __future__ import annotations
 
 import sqlite3
 
+from runner.errors import LONGEST_DELAY
 from runner.message import LARGEST_COUNT
 
 PLACES = 40
 """Bits of a place that count within the queue: enough for a million a second for 12 days,
 or for a thousand a second for 34 years; what is above them is the queue's number."""
 
+LONGEST_WAIT = round(LONGEST_DELAY * 1000)
+"""Milliseconds; no runner delays a message for longer than this."""
+
 _OWN = f"place BETWEEN number << {PLACES} AND ((number + 1) << {PLACES}) - 1"
+_NOW = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+"""Unix time in milliseconds."""
 _SET_RIGHT = f"""
 BEGIN IMMEDIATE;
 -- Names and tokens are text; a token is part of a file's name.
@@ -35,6 +42,9 @@ UPDATE queue SET head = min(tail, max(
 -- What lies before the head and isn't in hand waits again.
 INSERT INTO taken SELECT place, NULL, 0 FROM queue JOIN message ON place BETWEEN number << {PLACES} AND head - 1
  WHERE place NOT IN (SELECT place FROM taken);
+-- Nothing is due later than after its own wait: the clock was set back meanwhile.
+UPDATE delayed SET due = {_NOW} + wait
+ WHERE typeof(wait) = 'integer' AND wait >= 0 AND due > {_NOW} + wait AND due <= {_NOW} + {LONGEST_WAIT};
 UPDATE queue SET
   returned = (SELECT count(*) FROM taken WHERE owner IS NULL AND {_OWN}),
   held = (SELECT count(*) FROM taken WHERE owner NOTNULL AND {_OWN}),

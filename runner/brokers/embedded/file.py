@@ -66,6 +66,7 @@ CREATE TABLE delayed (
   number  INTEGER PRIMARY KEY,
   queue   INTEGER NOT NULL,
   due     INTEGER NOT NULL,               -- Unix time in milliseconds
+  wait    INTEGER,                        -- milliseconds; NULL: an earlier version didn't say
   id      TEXT NOT NULL,
   headers TEXT,
   payload BLOB NOT NULL
@@ -119,6 +120,8 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
         connection.executescript(f"BEGIN IMMEDIATE; {LAYOUT} COMMIT;")
     else:
         _look_for_damage(path, connection)
+        if "wait" not in [column[1] for column in connection.execute("PRAGMA table_info(delayed)")]:
+            connection.execute("ALTER TABLE delayed ADD COLUMN wait INTEGER")
     for setting in (
         "journal_mode = WAL",
         "synchronous = FULL",

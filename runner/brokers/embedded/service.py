@@ -34,6 +34,8 @@ TICK = 1.0
 was removed, free space to give back."""
 RETRY = 0.5
 """Seconds until a file that couldn't be opened or written is tried again."""
+SET_BACK = 1.0
+"""Seconds: by less, clocks are set right all the time."""
 SHRINK_BUSY = 200
 """Free pages to give back at a tick while there is other work."""
 SHRINK_IDLE, SHRINK_STEPS = 2000, 10
@@ -70,6 +72,8 @@ class Service:
         self._session = Session()
         self._hand = Hand()
         self._look = False
+        self._clock = time.time() - time.monotonic()
+        """Seconds of the one ahead of the other: less than before where the clock was set back."""
         """Whether there may be something to take without a request from here."""
         self._lock = threading.Lock()
         """Guards the three below."""
@@ -350,7 +354,10 @@ class Service:
 
     def _tidy(self, store: Store, *, busy: bool) -> None:
         store.presence.forget_all_but(store.owners())
+        before, self._clock = self._clock, time.time() - time.monotonic()
         try:
+            if self._clock < before - SET_BACK:
+                store.set_right()
             if busy:
                 store.shrink(SHRINK_BUSY)
             else:

@@ -21,19 +21,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from runner.brokers.embedded.books import PLACES, set_right
+from runner.brokers.embedded.books import LONGEST_WAIT, PLACES, set_right
 from runner.brokers.embedded.file import empty_log, open_file, shrink
 from runner.brokers.embedded.presence import Grave, Presence
 from runner.brokers.embedded.reading import Taken, surely_usable, unpacked
-from runner.errors import LONGEST_DELAY
 from runner.message import LARGEST_COUNT, is_usable, new_id
 from runner.paths import identity
 from runner.topology import Topology
 
 CLAIM_BYTES = 64 * 1024 * 1024
 """About how much payload to load into memory at once; a single message may be larger."""
-LONGEST_WAIT = round(LONGEST_DELAY * 1000)
-"""Milliseconds; no runner delays a message for longer than this."""
 ROOM = 1024 * 1024
 """Bytes for which a disk that isn't full has room."""
 DUE_AT_ONCE = 1000
@@ -42,7 +39,8 @@ DUE_AT_ONCE = 1000
 _SIZES = [2**power for power in reversed(range(9))]
 _INSERT = {n: f"INSERT INTO message VALUES {','.join(['(?,?,?,?)'] * n)}" for n in _SIZES}
 _DELAY = {
-    n: f"INSERT INTO delayed (queue, due, id, headers, payload) VALUES {','.join(['(?,?,?,?,?)'] * n)}" for n in _SIZES
+    n: f"INSERT INTO delayed (queue, due, wait, id, headers, payload) VALUES {','.join(['(?,?,?,?,?,?)'] * n)}"
+    for n in _SIZES
 }
 _PACKED = """
 SELECT json_group_array(json_array(place, id, headers, crashes, length(payload))),
@@ -329,8 +327,8 @@ class Store:
         """Store messages: (place, id, headers, payload), with places from `StoredQueue.add`."""
         self._in_bulk(_INSERT, rows)
 
-    def delay(self, rows: Sequence[tuple[int, int, str, str | None, bytes]]) -> None:
-        """Keep messages until they are due: (queue's number, due, id, headers, payload), each
+    def delay(self, rows: Sequence[tuple[int, int, int, str, str | None, bytes]]) -> None:
+        """Keep messages until they are due: (queue's number, due, wait, id, headers, payload), each
         registered by `StoredQueue.add_delayed`. They get their places then."""
         self._in_bulk(_DELAY, rows)
 
@@ -494,7 +492,7 @@ class Store:
     # -- Outside of a transaction -------------------------------------------------------
 
     def set_right(self) -> None:
-        """Correct the counts, as at the start."""
+        """Correct the counts, and what is due, as at the start."""
         with self.presence.writing():
             set_right(self._connection)
 

@@ -126,7 +126,7 @@ class Turn:
         self._hand = hand
         self._session = session
         self._rows: list[tuple[int, str, str | None, bytes]] = []
-        self._delayed_rows: list[tuple[int, int, str, str | None, bytes]] = []
+        self._delayed_rows: list[tuple[int, int, int, str, str | None, bytes]] = []
         self._dropped: list[tuple[Delivery, bool]] = []
         self._fed: set[StoredQueue] = set()
         self.answers: list[tuple[Publication, BrokerError | None]] = []
@@ -256,9 +256,9 @@ class Turn:
         message_id = message.id or new_id()
         for queue in self._destinations.queues(message.destination):
             if message.delay > 0:
-                due = math.ceil((time.time() + message.delay) * 1000)
+                due, wait = math.ceil((time.time() + message.delay) * 1000), math.ceil(message.delay * 1000)
                 queue.add_delayed(size, due)
-                self._delayed_rows.append((queue.number, due, message_id, headers, message.payload))
+                self._delayed_rows.append((queue.number, due, wait, message_id, headers, message.payload))
             else:
                 self._rows.append((queue.add(size), message_id, headers, message.payload))
                 self._fed.add(queue)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 from runner.brokers.base import Depth
 from runner.brokers.embedded.books import PLACES
 from tests.brokers.embedded.conftest import Opener
-from tests.brokers.plans import WORK, consume, depth, ids, to
+from tests.brokers.plans import RETRY_DELAY, WORK, consume, depth, ids, to
+from tests.waiting import wait_until
 
 SPOILT = [
     "UPDATE queue SET tail = tail + 1000",
@@ -67,6 +69,39 @@ def test_what_is_due_at_no_time_is_due_now(open_broker: Opener, path: Path) -> N
     broker = open_broker()
     assert len(consume(broker).wait(5)) == 5
     assert depth(broker) == Depth(in_hand=5, consumers=1)
+
+
+def test_what_is_delayed_waits_no_longer_because_the_clock_was_set_back(
+    open_broker: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker, real = open_broker(), time.time
+    with monkeypatch.context() as ahead:
+        ahead.setattr(time, "time", lambda: real() + 3600.0)
+        broker.publish([to(WORK, id="before a start", delay=RETRY_DELAY)])
+    broker.close()
+    broker = open_broker()
+    collector = consume(broker)
+    assert ids(collector.wait(1)) == ["before a start"]
+    with monkeypatch.context() as ahead:
+        ahead.setattr(time, "time", lambda: real() + 3600.0)
+        broker.publish([to(WORK, id="while it runs", delay=RETRY_DELAY)])
+        service = broker._service
+        assert service is not None
+        wait_until(lambda: service._clock > real() - time.monotonic() + 1000)  # it has looked
+    assert ids(collector.wait(2)) == ["before a start", "while it runs"]
+
+
+def test_a_file_of_an_earlier_version_says_of_what_is_delayed_when_it_is_due(open_broker: Opener, path: Path) -> None:
+    open_broker().close()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("ALTER TABLE delayed DROP COLUMN wait")
+        database.execute(
+            "INSERT INTO delayed (queue, due, id, payload) SELECT number, 1, 'm1', x'7b7d' FROM queue WHERE name = ?",
+            (WORK,),
+        )
+    broker = open_broker()
+    broker.publish([to(WORK, id="m2", delay=RETRY_DELAY)])
+    assert ids(consume(broker).wait(2)) == ["m1", "m2"]
 
 
 def test_a_queue_that_another_program_has_put_there_changes_nothing(open_broker: Opener, path: Path) -> None:
