@@ -1,9 +1,9 @@
 """The file's own counts, corrected at the start: another program, or an older one that was
-killed, may have left rows that aren't counted, or counts without rows. Whenever the clock was set
-back, what is delayed waits no longer than it would have.
+killed, may have left rows that aren't counted, or counts without rows. So is what is delayed, also
+when the clock was set back meanwhile: it waits no longer than it would have.
 
-Changes nothing if they are right. Looks only at what is in hand or waits again, and at the ends
-of the queues: a backlog costs nothing.
+Changes nothing if they are right. Looks only at what is in hand, delayed or waits again, and at the
+ends of the queues: a backlog costs nothing.
 """
 
 # ruff: noqa: S608 - what is put into statements here are constants, never a value

@@ -71,9 +71,9 @@ class Service:
         self._identity: tuple[int, int] | None = None
         self._session = Session()
         self._hand = Hand()
-        self._look = False
         self._clock = time.time() - time.monotonic()
         """Seconds of the one ahead of the other: less than before where the clock was set back."""
+        self._look = False
         """Whether there may be something to take without a request from here."""
         self._lock = threading.Lock()
         """Guards the three below."""
@@ -354,10 +354,11 @@ class Service:
 
     def _tidy(self, store: Store, *, busy: bool) -> None:
         store.presence.forget_all_but(store.owners())
-        before, self._clock = self._clock, time.time() - time.monotonic()
+        clock = time.time() - time.monotonic()
         try:
-            if self._clock < before - SET_BACK:
+            if clock < self._clock - SET_BACK:
                 store.set_right()
+            self._clock = clock
             if busy:
                 store.shrink(SHRINK_BUSY)
             else:
