@@ -130,9 +130,10 @@ class Supervision:
 
         def watch() -> None:
             os.read(self._lifeline, 1)
+            os.killpg(0, signal.SIGTERM)
             while True:  # one that comes just before a wait of the main thread shows only after that
-                os.killpg(0, signal.SIGTERM)
                 time.sleep(NAP)
+                os.kill(os.getpid(), signal.SIGTERM)
 
         threading.Thread(target=watch, name="lifeline", daemon=True).start()
 
