@@ -92,7 +92,7 @@ class Database:
             self._engine = create_engine(
                 "postgresql+psycopg://", creator=partial(_connect_postgresql, url), isolation_level="AUTOCOMMIT"
             )
-        self._patience = Patience(READ_TIMEOUT)
+        self._patience = Patience()
 
     def upgrade(self) -> None:
         """Make and upgrade the tables, one process at a time."""
@@ -105,7 +105,7 @@ class Database:
     def connection(self, *, prompt: bool = True) -> Iterator[Connection]:
         """For reading; each statement sees what is committed. `prompt`: a server on which that takes longer
         than READ_TIMEOUT is away."""
-        with _errors_told(self._place), self._connected(prompt=prompt) as connection:
+        with _errors_told(self._place), self._connected(READ_TIMEOUT if prompt else None) as connection:
             yield connection
 
     @contextmanager
@@ -113,8 +113,8 @@ class Database:
         """All or nothing; on SQLite, alone, after at most `wait` seconds (None: however long it takes) in which
         others write; who waits so long gives up a server after WRITE_TIMEOUT. A connection that breaks in it is
         dropped. `prompt` is as for `connection`."""
-        seconds = WRITE_TIMEOUT if wait is None else None
-        with _errors_told(self._place), self._turn(wait), self._connected(seconds, prompt=prompt) as connection:
+        seconds = READ_TIMEOUT if prompt else WRITE_TIMEOUT if wait is None else None
+        with _errors_told(self._place), self._turn(wait), self._connected(seconds) as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
             try:
                 yield connection
@@ -137,11 +137,12 @@ class Database:
             self._writing.release()
 
     @contextmanager
-    def _connected(self, seconds: float | None = None, *, prompt: bool) -> Iterator[Connection]:
+    def _connected(self, seconds: float | None) -> Iterator[Connection]:
+        """For so many seconds, if that is a server (None: however long it takes)."""
         with self._connect() as connection, ExitStack() as bounded:
             driver: Any = connection.connection.dbapi_connection
-            if (prompt or seconds is not None) and not self.is_sqlite and not driver.closed:
-                bounded.enter_context(self._patience.bounded(driver.fileno(), None if prompt else seconds))
+            if seconds is not None and not self.is_sqlite and not driver.closed:
+                bounded.enter_context(self._patience.bounded(driver.fileno(), seconds))
             yield connection
 
     def _connect(self) -> Connection:

@@ -18,10 +18,9 @@ EVERY = 0.25
 
 
 class Patience:
-    """Bounds reads to `seconds`. Any thread may use it."""
+    """Bounds the time of reads. Any thread may use it."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         """Guards the rest: nothing is shut that is no longer read from."""
         self._reading: dict[int, float] = {}
@@ -29,10 +28,10 @@ class Patience:
         self._looking = False
 
     @contextmanager
-    def bounded(self, descriptor: int, seconds: float | None = None) -> Iterator[None]:
-        """While something is read from the connection with this file descriptor; `seconds`: instead of its own."""
+    def bounded(self, descriptor: int, seconds: float) -> Iterator[None]:
+        """While something is read from the connection with this file descriptor, for so long at most."""
         with self._lock:
-            self._reading[descriptor] = time.monotonic() + (self._seconds if seconds is None else seconds)
+            self._reading[descriptor] = time.monotonic() + seconds
             if not self._looking:
                 self._looking = True
                 threading.Thread(target=self._look, name="patience", daemon=True).start()
