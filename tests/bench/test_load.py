@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import smtplib
 import threading
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ class Server(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.statuses = list(statuses)
         self.bodies: list[bytes] = []
+        self.keys: list[str | None] = []
         self.connections: set[object] = set()
         self.close = close
         super().__init__(("127.0.0.1", 0), Handler)
@@ -42,6 +44,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         with self.server.lock:
             self.server.bodies.append(body)
+            self.server.keys.append(self.headers["Idempotency-Key"])
             self.server.connections.add(self.client_address)
             status = self.server.statuses.pop(0) if len(self.server.statuses) > 1 else self.server.statuses[0]
         self.send_response(status)
@@ -72,6 +75,15 @@ def _c_compiler() -> None:
         needs.check([needs.C_COMPILER])
     except MissingError as error:
         pytest.skip(str(error))
+
+
+def test_each_request_has_a_key_of_its_own_where_that_is_asked_for(ground: Ground, tmp_path: Path) -> None:
+    with serving(Server(202)) as server:
+        for keyed in (True, True, False):
+            load(ground, tmp_path, server.server_port, "/x", b"{}", 100, keyed=keyed)
+    assert len(set(server.keys[:200])) == 200
+    assert all(re.fullmatch(r'"[0-9a-f]{32}-\d{10}"', str(key)) for key in server.keys[:200])
+    assert server.keys[200:] == [None] * 100
 
 
 @pytest.mark.parametrize("rate", [0.0, 2000.0])

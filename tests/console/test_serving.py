@@ -107,7 +107,8 @@ def test_a_new_certificate_is_taken_while_browsers_look(
     with ExitStack() as strangers:
         for _ in range(CONNECTIONS):
             strangers.enter_context(connected(shown, before))
-        wait_until(lambda: is_alive(shown, before))  # granian has no room for who asks
+        # Granian has no room for who asks. With TLS it may take one more all the same, and leave it: so ask again.
+        wait_until(lambda: is_alive(shown, before))
     assert caplog.messages.count("console: tls: the new certificate is in use") == 2
     shown.served.stop()
     with pytest.raises(ConnectionError):
