@@ -10,6 +10,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
@@ -69,15 +70,18 @@ class ConsoleServer(Server):
         rotation = Rotation(tls, "console: tls", log)
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            if rotation.due():
-                self._exchange(tls)
+            if rotation.due(partial(self._take, tls)):
+                self._exchange()
 
-    def _exchange(self, tls: Tls) -> None:
-        """A second worker of granian takes new connections from the same socket. The first one takes none any more, and
-        ends when those that it has have sent their requests."""
-        read_again(self, tls)
+    def _take(self, tls: Tls) -> None:
+        """Read new files. Raises OSError."""
         assert self._context is not None
         self._context.load_cert_chain(tls.certificate, tls.key)
+        read_again(self, tls)
+
+    def _exchange(self) -> None:
+        """A second worker of granian takes new connections from the same socket. The first one takes none any more, and
+        ends when those that it has have sent their requests."""
         old, taken = self.wrks[-1], self._descriptor
         self._init_shared_socket()
         new: Any = self._spawn_worker(0, self._spawn_rsgi_worker, self._answer)

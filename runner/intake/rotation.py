@@ -8,6 +8,7 @@ there is one.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from granian.constants import SSLProtocols
@@ -17,6 +18,8 @@ from runner.pipeline import Tls
 
 if TYPE_CHECKING:
     import ssl
+
+    from runner.certificates import Stamp
 
 LOOK_EVERY = 1.0
 """Seconds between looks at the files of a certificate."""
@@ -49,10 +52,12 @@ class Rotation:
         from runner.certificates import stamp_of
 
         self._tls, self._where, self._log = tls, where, log
-        self._judged = self._seen = stamp_of(tls)
+        self._seen = stamp_of(tls)
+        self._judged: Stamp | None = self._seen
 
-    def due(self) -> bool:
-        """Whether there are new files that are right. Says once what is wrong with others."""
+    def due(self, take: Callable[[], None]) -> bool:
+        """Whether there are new files that are right, and `take` could read them: if that raises OSError, they are
+        being exchanged once more. Says once what is wrong with others."""
         from runner.certificates import faults_of, stamp_of
 
         before, self._seen = self._seen, stamp_of(self._tls)
@@ -67,4 +72,10 @@ class Rotation:
         if serious:
             problem = "the new files are of no use, and the certificate stays the old one"
             self._log.error("%s: %s: %s", self._where, problem, serious[0])
-        return not serious
+            return False
+        try:
+            take()
+        except OSError:
+            self._judged = None
+            return False
+        return True

@@ -17,6 +17,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -103,9 +104,8 @@ class IntakeServer(MPServer):
         self.main_loop_interrupt = Interrupt(look)  # type: ignore[assignment]  # granian needs no more of one
 
     def _look(self) -> bool:
-        if self._tls is not None and self._rotation is not None and self._rotation.due():
-            read_again(self, self._tls)
-            self.reload_signal = True
+        if self._tls is not None and self._rotation is not None:
+            self.reload_signal |= self._rotation.due(partial(read_again, self, self._tls))
         return self.reload_signal
 
     def _reload(self, spawn_target: Any, target_loader: Any) -> None:

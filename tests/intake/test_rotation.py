@@ -12,6 +12,7 @@ import ssl
 import threading
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -231,10 +232,18 @@ def linked(folder: Path, name: str) -> None:
 
 
 def test_files_in_the_middle_of_an_exchange_are_not_judged(tmp_path: Path) -> None:
-    files = made(tmp_path)
+    files, taken = made(tmp_path), Mock()
     rotation = Rotation(files, "http: tls", logging.getLogger("test"))
-    assert not rotation.due()
+    assert not rotation.due(taken)
     made(tmp_path)
-    assert not rotation.due(), "they have just changed"
-    assert rotation.due()
-    assert not rotation.due()
+    assert not rotation.due(taken), "they have just changed"
+    assert rotation.due(taken)
+    assert not rotation.due(taken)
+    taken.assert_called_once_with()
+
+
+def test_files_that_are_exchanged_while_they_are_read_are_taken_later(tmp_path: Path) -> None:
+    taken = Mock(side_effect=[FileNotFoundError, None])
+    rotation = Rotation(made(tmp_path), "http: tls", logging.getLogger("test"))
+    made(tmp_path)
+    assert [rotation.due(taken) for _ in range(4)] == [False, False, True, False]
