@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,9 @@ def pytest_configure() -> None:
     """A mistaken RABBITMQ_SERVER is one error before the first test, not one in each."""
     # Hundreds of programs are started: if none may keep what it has compiled, each compiles all of it.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # A shell's job in the background ignores Ctrl-C, as would all that is started from here; tests interrupt some.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         server_script()
     except FileNotFoundError as error:
