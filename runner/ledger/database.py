@@ -43,6 +43,8 @@ waits. Most pages change many times until then, so fewer of these cost less in a
 STATEMENTS = 256
 """Prepared statements that a connection to SQLite keeps: an `Upsert` of each size up to 32 rows, and the large
 ones, which take hundreds of kilobytes. All of them take 12 MiB."""
+MOST_IDLE = 4
+"""Connections that are kept ready: as many threads use them all the time."""
 _UPGRADE_LOCK = 0x61636B6C617374
 """Our advisory lock in PostgreSQL: "acklast"."""
 
@@ -93,6 +95,10 @@ class Database:
                 "postgresql+psycopg://", creator=partial(_connect_postgresql, url), isolation_level="AUTOCOMMIT"
             )
         self._patience = Patience()
+        self._closed = False
+        self._idle: list[Connection] = []
+        """To be used again. SQLAlchemy's pool has the connections below them, but to begin and end with each costs
+        as much as a small transaction."""
 
     def upgrade(self) -> None:
         """Make and upgrade the tables, one process at a time."""
@@ -139,21 +145,37 @@ class Database:
     @contextmanager
     def _connected(self, seconds: float | None) -> Iterator[Connection]:
         """For so many seconds, if that is a server (None: however long it takes)."""
-        with self._connect() as connection, ExitStack() as bounded:
-            driver: Any = connection.connection.dbapi_connection
-            if seconds is not None and not self.is_sqlite and not driver.closed:
-                bounded.enter_context(self._patience.bounded(driver.fileno(), seconds))
-            yield connection
+        connection = self._connect()
+        try:
+            with ExitStack() as bounded:
+                driver: Any = connection.connection.dbapi_connection
+                if seconds is not None and not self.is_sqlite and not driver.closed:
+                    bounded.enter_context(self._patience.bounded(driver.fileno(), seconds))
+                yield connection
+        except BaseException:
+            connection.close()
+            self._close_idle()  # a server that has hung up has done so on them, too
+            raise
+        self._idle.append(connection)
+        if self._closed or len(self._idle) > MOST_IDLE:
+            self._close_idle()
 
     def _connect(self) -> Connection:
         """Not to a file of the same name that knows nothing, nor to one that nobody finds again."""
         if self._identity is not None and self._path is not None and identity(self._path) != self._identity:
             what_to_do = "stop every runner that uses it, and start again"
             raise LedgerSetupError(f"{self._path}: was removed or replaced while it was in use; {what_to_do}")
+        with suppress(IndexError):
+            return self._idle.pop()
         connection = self._engine.connect()
         if self._identity is None and self._path is not None:
             self._identity = identity(self._path)
         return connection
+
+    def _close_idle(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
     def probe(self, connection: Connection) -> None:
         """Write something: a standby, a full disk, and one whose user may only read refuse it."""
@@ -175,6 +197,8 @@ class Database:
         return self._engine.dialect
 
     def close(self) -> None:
+        self._closed = True
+        self._close_idle()
         self._engine.dispose()
         if self._writing is not None:
             self._writing.let_go()

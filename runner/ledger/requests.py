@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
-from sqlalchemy import Connection, LargeBinary, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from runner.errors import LedgerError
 from runner.ledger.database import Database, Row, locked
@@ -175,13 +175,13 @@ class Close:
     ) -> None:
         self.records = records
         self.statements = statements
-        self.row: Row = {"caller": caller, "key": key, "message": message, "answer": answer}
+        self.row = caller, key, message, answer
         self._then = then
 
     @classmethod
     def run(cls, jobs: Sequence[Self], connection: Connection, database: Database) -> None:  # noqa: ARG003 - a Job
         statements = jobs[0].statements
-        statements.close.execute(connection, _sorted([job.row for job in jobs]))
+        statements.close.execute(connection, [job.row for job in jobs])
         records = Records()
         for job in jobs:
             records.add(job.records)
@@ -207,11 +207,19 @@ def _sorted(rows: list[Row]) -> list[Row]:
 _ROW = (REQUEST.c.caller == bindparam("the_caller"), REQUEST.c.key == bindparam("the_key"))
 _COLUMNS = ("fingerprint", "message", "answer", "busy_until", "expires_at")
 _TAKE_OVER = update(REQUEST).where(*_ROW).values({name: bindparam(f"the_{name}") for name in _COLUMNS})
-_CLOSE = (
-    update(REQUEST)
-    .where(*_ROW, REQUEST.c.message == bindparam("the_message"))
-    .values(answer=func.coalesce(bindparam("the_answer", type_=LargeBinary), REQUEST.c.answer), busy_until=0.0)
-)
+
+
+def _close(insert: Any) -> Any:
+    """One that has been forgotten meanwhile comes back as one that has expired: it is forgotten again."""
+    new = insert.excluded
+    changed = {"answer": func.coalesce(new.answer, REQUEST.c.answer), "busy_until": new.busy_until}
+    return insert.on_conflict_do_update(
+        index_elements=("caller", "key"), set_=changed, where=REQUEST.c.message == new.message
+    )
+
+
+_CLOSED = ("caller", "key", "message", "answer")
+_CLOSED_CONSTANTS = {"fingerprint": "''", "busy_until": "0.0", "expires_at": "0.0"}
 
 
 class RequestStatements:
@@ -223,4 +231,4 @@ class RequestStatements:
         self.insert = Upsert(database, REQUEST, columns, {}, lambda insert: insert.on_conflict_do_nothing())
         """Leaves alone what is there."""
         self.take_over = Prepared(_TAKE_OVER, database)
-        self.close = Prepared(_CLOSE, database)
+        self.close = Upsert(database, REQUEST, _CLOSED, _CLOSED_CONSTANTS, _close)

@@ -27,6 +27,9 @@ RETRY = 0.5
 STALLED = 5.0
 """Seconds after which a transaction that has not ended is no longer waited for by those that needn't."""
 NOT_OPEN = "it is not open yet"
+GATHERING = 0.001
+"""Seconds for which a transaction waits for more jobs where many come: it costs each of them less, and whoever
+hands over the next ones computes meanwhile. (As PostgreSQL's `commit_delay` and `commit_siblings` do.)"""
 MOST_JOBS = 2_000
 """In one transaction: the first of them waits for the last."""
 
@@ -72,6 +75,8 @@ class Writer:
         """Why the database can't be used now; empty if it can."""
         self._began: float | None = None
         """When the transaction that is at work began (monotonic)."""
+        self._gathers = False
+        """Whether many hand over jobs: several have come together lately."""
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
 
     @property
@@ -103,7 +108,11 @@ class Writer:
             self._wake.wait()
             self._wake.clear()
             while self._jobs:
-                self._write(self._submitted())
+                if self._gathers:
+                    self._closing.wait(GATHERING)
+                jobs = self._submitted()
+                self._gathers = len(jobs) > 1
+                self._write(jobs)
             if self._closing.is_set():
                 return
 

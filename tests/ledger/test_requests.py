@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import closing
 
 import pytest
 
+from runner.ledger.database import Database
 from runner.ledger.ledger import Ledger
+from runner.ledger.purge import purge_step
 from runner.ledger.requests import Answered, Claimed, Granted, InFlight, Mismatch
 from tests.ledger.ledgers import ROUTE, Asked, claim
 
@@ -116,6 +119,17 @@ def test_an_answer_that_comes_after_its_key_has_expired_is_not_that_of_its_succe
     assert claim(ledger, "m2", body="another") == Granted("m2")
     answer(ledger)
     assert in_flight(claim(ledger, "m3", body="another"))
+
+
+def test_an_answer_that_comes_after_its_key_was_forgotten_keeps_it_from_nobody(
+    ledger: Ledger, ledger_url: str, clock: list[float]
+) -> None:
+    claim(ledger, "m1", busy=60.0, keep=60.0)
+    clock[0] += 61.0
+    with closing(Database(ledger_url)) as database, database.transaction() as connection:
+        assert purge_step(connection, "", before=0.0, now=clock[0]).forgotten == 1
+    answer(ledger)
+    assert claim(ledger, "m2", body="another") == Granted("m2")
 
 
 def test_a_key_does_not_expire_while_its_request_is_in_flight(ledger: Ledger, clock: list[float]) -> None:

@@ -122,6 +122,22 @@ def stored(database: Database) -> set[str]:
         return {name for name in connection.execute(select(SETTING.c.name)).scalars() if name != "version"}
 
 
+def test_where_many_jobs_come_a_transaction_waits_for_more(
+    writer: Writer, database: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.ledger.writer.GATHERING", 60.0)
+    notes = [Note(f"n{number}") for number in range(5)]
+    for note in notes[:2]:
+        writer.submit(note)
+    writer.start()
+    assert [note.done.wait() for note in notes[:2]] == [(None,)] * 2
+    for note in notes[2:]:
+        writer.submit(note)
+    writer.close(timeout=5.0)  # which waits for no more
+    assert stored(database) == {note.name for note in notes}
+    assert database.begun == 2
+
+
 def test_what_has_come_together_is_one_transaction(writer: Writer, database: Faulty) -> None:
     jobs = [Note(f"n{number}") for number in range(50)]
     for job in jobs:
