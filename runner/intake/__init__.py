@@ -4,7 +4,8 @@
     rsgi.py        the same on granian's event loop: a short way for the routes
     wsgi.py        between RSGI and the Flask app
     arrivals.py    how a body comes in: its size, its time, and what a stop drops
-    landing.py     results from other threads, for those who wait on the event loop
+    promise.py     a result that comes on another thread
+    landing.py     the same, for those who wait on the event loop
     signatures.py  signed requests, as Standard Webhooks has them
     gate.py        who posts, and whether that is too often
     desk.py        the bodies of one route: checked, and turned into messages

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,6 +23,7 @@ from runner.intake.desk import Desk
 from runner.intake.gate import Admitted
 from runner.intake.health import HealthViews, published_to, troubles_of
 from runner.intake.problems import ProblemResponse, TurnedAway
+from runner.intake.promise import Promise
 from runner.intake.register import Register, Replayed
 from runner.intake.status import StatusView
 from runner.intake.waiting import Waiters, waiters_of
@@ -123,7 +123,7 @@ class RouteView:
         if wait is not None and self._waiters is not None:
             headers = headers | wait.headers
             try:
-                end = wait.future.result(wait.seconds)
+                end = wait.end.result(wait.seconds)
                 status, answer = (202, answer) if end is None else (200, end)
             except TimeoutError:
                 log.debug("message %s has not reached its end within %d s", id, wait.seconds)
@@ -166,9 +166,9 @@ class RouteView:
         return problem
 
 
-def _remembered(register: Register, future: Future[T], *, published: bool = False) -> T:
+def _remembered(register: Register, promise: Promise[T], *, published: bool = False) -> T:
     try:
-        return future.result(register.timeout)
+        return promise.result(register.timeout)
     except TimeoutError:
         raise register.silent(published=published) from None
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import re
 import time
-from concurrent.futures import Future
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.intake.problems import TurnedAway, ledger_away, problem
+from runner.intake.promise import Promise
 from runner.pipeline import HttpRoute, RateLimit
 from runner.units import format_rate
 
@@ -47,14 +47,14 @@ class Gate:
         self._ring = ring
         self._limit = None if route.rate_limit is None else Limit(str(route), route.rate_limit, ledger)
 
-    def admit(self, authorization: str | None, address: str) -> Future[Admitted]:
+    def admit(self, authorization: str | None, address: str) -> Promise[Admitted]:
         """A request with this header, from this address. Raises TurnedAway: 401, 429, 503; so
-        does the future."""
+        does the promise."""
         caller = "" if self._ring is None else known_caller(self._ring, authorization)
         if self._limit is not None:
             return self._limit.spend(caller, caller or site_of(address))
-        admitted: Future[Admitted] = Future()
-        admitted.set_result(Admitted(caller, {}))
+        admitted: Promise[Admitted] = Promise()
+        admitted.keep(Admitted(caller, {}))
         return admitted
 
 
@@ -87,24 +87,23 @@ class Limit:
         self._refused: dict[str, float] = {}
         """Until when (monotonic) callers are refused, without asking again: time only brings it nearer."""
 
-    def spend(self, caller: str, spender: str) -> Future[Admitted]:
-        """Let `caller` through, at the cost of `spender`. Raises TurnedAway; so does the future."""
+    def spend(self, caller: str, spender: str) -> Promise[Admitted]:
+        """Let `caller` through, at the cost of `spender`. Raises TurnedAway; so does the promise."""
         left = self._refused.get(spender, 0.0) - time.monotonic()
         if left > 0:
             raise self._too_many(left)
         if self._ledger.away:
             raise ledger_away(self._ledger.away)
-        admitted: Future[Admitted] = Future()
-        admitted.set_running_or_notify_cancel()  # its waiter may leave, and the ledger's answer come all the same
+        admitted: Promise[Admitted] = Promise()
 
         def told(spent: Spent | None, error: LedgerError | None) -> None:
             if spent is None:
-                admitted.set_exception(ledger_away(str(error)))
+                admitted.fail(ledger_away(str(error)))
             elif spent.is_let_through:
-                admitted.set_result(Admitted(caller, self._headers(spent.remaining, spent.reset)))
+                admitted.keep(Admitted(caller, self._headers(spent.remaining, spent.reset)))
             else:
                 self._remember(spender, spent.reset)
-                admitted.set_exception(self._too_many(spent.reset))
+                admitted.fail(self._too_many(spent.reset))
 
         self._ledger.spend(self._name, spender, self._rate, told)
         return admitted

@@ -11,14 +11,14 @@ import math
 import re
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import orjson
 
 from runner.errors import BrokerAwayError, BrokerError, KeysError, LedgerError, PublishError
 from runner.intake import problems
 from runner.intake.problems import TurnedAway, ledger_away
+from runner.intake.promise import Promise
 from runner.intake.signatures import ID, Signed
 from runner.message import Outgoing
 from runner.pipeline import HttpRoute, Pipeline
@@ -70,7 +70,7 @@ class Entry(NamedTuple):
 
 
 class Register:
-    """The ledger's part in one route. Futures end on the ledger's thread."""
+    """The ledger's part in one route. Promises are kept on the ledger's thread."""
 
     def __init__(
         self, route: HttpRoute, ledger: Ledger, pipeline: Pipeline, confirm_timeout: float, sealer: Sealer | None = None
@@ -107,12 +107,12 @@ class Register:
             raise _turned_away(400, detail)
         return key
 
-    def enter(self, key: str | None, body: bytes, messages: Sequence[Outgoing], caller: str = "") -> Future[Entry]:
-        """Remember what a request of `caller` publishes. The future raises TurnedAway for one that may not be
+    def enter(self, key: str | None, body: bytes, messages: Sequence[Outgoing], caller: str = "") -> Promise[Entry]:
+        """Remember what a request of `caller` publishes. The promise raises TurnedAway for one that may not be
         published now, and Replayed for one that was answered before. Raises TurnedAway."""
         if self._ledger.away:
             raise ledger_away(self._ledger.away)
-        entered: Future[Entry] = _future()
+        entered: Promise[Entry] = Promise()
         queues = frozenset(q for message in messages for q in self._topology.queues_of(message.destination))
         terms = self._terms(body) if self._route.find else ()
         new = Entry(messages[0].id, key, owner(self._route, caller), queues, terms)
@@ -136,17 +136,17 @@ class Register:
         else:
             self._ledger.answered(entry.owner, entry.key, entry.id, None, lambda _error: None, withdrawn)
 
-    def answered(self, entry: Entry, answer: bytes) -> Future[None] | None:
+    def answered(self, entry: Entry, answer: bytes) -> Promise[None] | None:
         """The request was answered 202 with `answer`; None if nothing is remembered of that."""
         if entry.key is None:
             return None
-        remembered: Future[None] = _future()
+        remembered: Promise[None] = Promise()
 
         def closed(error: LedgerError | None) -> None:
             if error is None:
-                remembered.set_result(None)
+                remembered.keep(None)
             else:
-                remembered.set_exception(ledger_away(str(error), published=True))
+                remembered.fail(ledger_away(str(error), published=True))
 
         self._ledger.answered(entry.owner, entry.key, entry.id, answer, closed)
         return remembered
@@ -160,14 +160,14 @@ class Register:
         found = {} if self._route.status is None else {"Location": self._route.status.replace("{id}", id)}
         return found | ({"Idempotent-Replayed": "true"} if replayed else {})
 
-    def _claim(self, new: Entry, key: str, body: bytes, entered: Future[Entry]) -> None:
+    def _claim(self, new: Entry, key: str, body: bytes, entered: Promise[Entry]) -> None:
         from runner.ledger.requests import Requested
 
         fingerprint, *older = self._fingerprints(body)
 
         def claimed(found: Claimed | None, error: LedgerError | None) -> None:
             if error is not None or found is None:
-                entered.set_exception(ledger_away(str(error)))
+                entered.fail(ledger_away(str(error)))
             else:
                 self._decide(found, new, entered)
 
@@ -179,20 +179,20 @@ class Register:
             then=claimed,
         )
 
-    def _decide(self, found: Claimed, new: Entry, entered: Future[Entry]) -> None:
+    def _decide(self, found: Claimed, new: Entry, entered: Promise[Entry]) -> None:
         from runner.ledger.requests import Answered, Granted, InFlight, Mismatch
 
         match found:
             case Granted(id):
-                entered.set_result(new._replace(id=id))
+                entered.keep(new._replace(id=id))
             case Answered(answer, id):
-                entered.set_exception(Replayed(id, answer, self.headers(id, replayed=True)))
+                entered.fail(Replayed(id, answer, self.headers(id, replayed=True)))
             case InFlight(seconds):
                 detail = f"a request with this {self._header} is being answered; send it again later"
-                entered.set_exception(_turned_away(409, detail, retry_after=max(1, math.ceil(seconds))))
+                entered.fail(_turned_away(409, detail, retry_after=max(1, math.ceil(seconds))))
             case Mismatch():
                 detail = f"this {self._header} was used with another body; use a fresh one for another request"
-                entered.set_exception(_turned_away(422, detail))
+                entered.fail(_turned_away(422, detail))
 
     def _records(self, entry: Entry) -> Records:
         from runner.ledger.hops import HopKey, Records
@@ -238,15 +238,8 @@ def _turned_away(status: int, detail: str, *, retry_after: int | None = None) ->
     return TurnedAway(problems.problem(status, detail, headers=headers))
 
 
-def _future() -> Future[Any]:
-    """One that its waiter can leave, but not cancel: the ledger's answer may come all the same."""
-    future: Future[Any] = Future()
-    future.set_running_or_notify_cancel()
-    return future
-
-
-def _tell(future: Future[T], result: T, error: LedgerError | None) -> None:
+def _tell(promise: Promise[T], result: T, error: LedgerError | None) -> None:
     if error is None:
-        future.set_result(result)
+        promise.keep(result)
     else:
-        future.set_exception(ledger_away(str(error)))
+        promise.fail(ledger_away(str(error)))

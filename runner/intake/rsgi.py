@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -31,6 +31,7 @@ from runner.intake.gate import Admitted
 from runner.intake.health import HealthViews, published_to, troubles_of
 from runner.intake.landing import Landing
 from runner.intake.problems import ProblemResponse, TurnedAway, accepted, internal_error, unavailable
+from runner.intake.promise import Promise
 from runner.intake.register import Register, Replayed
 from runner.intake.signatures import Signed
 from runner.intake.waiting import waiters_of
@@ -244,7 +245,7 @@ class Application:
         if wait is not None and waiters is not None:
             headers = [*headers, *wait.headers.items()]
             try:
-                end = await self._landing.result(wait.future, wait.seconds)
+                end = await self._landing.result(wait.end, wait.seconds)
                 status, answer = (202, answer) if end is None else (200, end)
             except TimeoutError:
                 log.debug("message %s has not reached its end within %d s", id, wait.seconds)
@@ -255,9 +256,9 @@ class Application:
         except ProtocolClosed:
             log.debug("a client hung up on %s %s", scope.method, scope.path)
 
-    async def _remembered(self, register: Register, future: Future[T], *, published: bool = False) -> T:
+    async def _remembered(self, register: Register, promise: Promise[T], *, published: bool = False) -> T:
         try:
-            return await self._landing.result(future, register.timeout)
+            return await self._landing.result(promise, register.timeout)
         except TimeoutError:
             raise register.silent(published=published) from None
 

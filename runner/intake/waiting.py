@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Container
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.errors import LedgerError
 from runner.intake.problems import answer
+from runner.intake.promise import Promise
 from runner.intake.status import status_document
 from runner.pipeline import Http, Pipeline
 
@@ -54,12 +54,12 @@ def waiters_of(pipeline: Pipeline, ledger: Ledger | None) -> Waiters | None:
 
 
 class Wait(NamedTuple):
-    """One request that waits. Its future ends on another thread: with the status document, or None
+    """One request that waits. Its promise is kept on another thread: with the status document, or None
     where the wait is over without it."""
 
     id: str
     seconds: int
-    future: Future[bytes | None]
+    end: Promise[bytes | None]
 
     @property
     def headers(self) -> dict[str, str]:
@@ -87,8 +87,7 @@ class Waiters:
         seconds = preferred_wait(header) if header is not None else 0
         if not seconds:
             return None
-        wait = Wait(id, seconds, Future())
-        wait.future.set_running_or_notify_cancel()  # its waiter may leave, and the end come all the same
+        wait = Wait(id, seconds, Promise())
         with self._lock:
             if self._over or len(self._waiting) >= self._most:
                 return None
@@ -109,7 +108,7 @@ class Waiters:
             self._over = True
             waiting, self._waiting = self._waiting, []
         for wait in waiting:
-            wait.future.set_result(None)
+            wait.end.keep(None)
 
     def _ask(self) -> None:
         while ids := self._ids():
@@ -119,7 +118,7 @@ class Waiters:
                 ended = {}  # it may be back in time
             for wait in self._take(ended):
                 document = status_document(ended[wait.id], self._stages)
-                wait.future.set_result(answer(200, document).get_data())
+                wait.end.keep(answer(200, document).get_data())
             if self._ledger.closes_within(EVERY):
                 self.stop()
 

@@ -112,7 +112,7 @@ def test_all_that_wait_are_asked_for_together_by_one_thread_which_ends_with_them
     assert sum(thread.name == "waiters" for thread in threading.enumerate()) == 1
     record(intake.ledger, settled(HopKey("m1", "payments")))
     assert waits[1] is not None
-    assert waits[1].future.result(60) is not None
+    assert waits[1].end.result(60) is not None
     for wait in waits:
         assert wait is not None
         waiters.leave(wait)
@@ -134,7 +134,7 @@ def test_a_stop_ends_every_wait_and_none_begins(intake: Intake) -> None:
     wait = waiters.enter("m1", "wait=30")
     assert wait is not None
     waiters.stop()
-    assert wait.future.result(0) is None
+    assert wait.end.result(0) is None
     assert waiters.enter("m1", "wait=30") is None
 
 
