@@ -6,7 +6,11 @@
     callbacks.py what became of it, told on the loop of whoever asked
     service.py   that thread: opens the file, does turn after turn
     turn.py      one transaction's work: settle, publish, take
-    store.py     messages and queues as rows; knows SQL, and nothing of threads
+    store.py     the file for one owner: its transactions, and its queues
+    queue.py     a queue as a row
+    messages.py  messages as rows: stored, delayed, taken in hand and settled
+    owners.py    the processes that use the file, as rows
+    view.py      what is in the file, for whoever only looks
     reading.py   rows → messages in hand, whatever is in them
     asking.py    a question to all workers, and their answers
     shelf.py     a queue under an operator's eyes

@@ -145,9 +145,9 @@ class EmbeddedBroker:
         pauses: dict[str, list[str]] = {}
 
         def look(store: Store) -> None:
-            counts.update(store.depths())
-            consumers.update(store.consumer_counts())
-            pauses.update(store.pauses())
+            counts.update(store.view.depths())
+            consumers.update(store.view.consumer_counts())
+            pauses.update(store.view.pauses())
 
         self.ask(look, timeout=timeout)
         return {

@@ -74,12 +74,12 @@ def _transaction(store: Store) -> Iterator[None]:
 def _taken_over(store: Store, topology: Topology) -> dict[str, int]:
     """How many messages of each queue have come from its former name, its dead letters included."""
     with _transaction(store):
-        graves = store.return_claims_of_the_dead()
+        graves = store.owners.return_claims_of_the_dead()
     for grave in graves:
         grave.bury()
     with _transaction(store):
         renamed = [queue for queue in topology.queues if queue.was and queue.was in store.queues]
-        if renamed and any(store.owners()):
+        if renamed and any(store.owners.others()):
             raise BrokerSetupError("somebody uses the broker's file: stop that, and run 'runner apply --migrate' again")
         store.declare(replace(topology, queues=tuple(renamed)))
         moved = dict.fromkeys((queue.home for queue in renamed), 0)

@@ -1,7 +1,7 @@
 """Rows → messages in hand, whatever another program has put into them.
 
 A row without a usable id gets one. A row whose headers can't be read becomes a delivery with
-a fault, which its stage moves to the dead letters. Knows no SQL.
+a fault, which its stage moves to the dead letters. Knows no statement.
 """
 
 from __future__ import annotations
@@ -12,6 +12,11 @@ from typing import Any, NamedTuple
 
 from runner.message import ATTEMPT, HEADER_PREFIX, LONGEST_ID, NO_HEADERS, Delivery, Session, last_error, number
 
+COLUMNS = """
+CAST(id AS TEXT) AS id, CAST(headers AS TEXT) AS headers, CAST(coalesce(payload, '') AS BLOB) AS payload
+"""
+"""SQLite keeps a value of any type in any column. What isn't text is no JSON, and a text's
+length is one of characters."""
 DEEPEST_HEADERS = 100
 """Levels: the json module writes no more than a thousand, its caller's stack included."""
 

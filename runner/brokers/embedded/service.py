@@ -179,12 +179,12 @@ class Service:
         store.begin(durable=True)
         try:
             store.declare(self._topology)
-            store.return_own_claims()
+            store.owners.return_own_claims()
             store.commit()
         except BaseException:
             store.rollback()
             raise
-        store.presence.clear_leftovers(store.owners())
+        store.presence.clear_leftovers(store.owners.others())
         self._session, self._hand = Session(), Hand()
         self._destinations = Destinations(self._topology, store)
         self._unregistered = True
@@ -197,8 +197,8 @@ class Service:
         self._session.open = False
         store.begin(durable=False)
         try:
-            store.leave()
-            to_wake = store.all_consumers()
+            store.owners.leave()
+            to_wake = store.owners.all_consumers()
             store.commit()
         except BaseException:
             store.rollback()
@@ -273,7 +273,7 @@ class Service:
         try:
             store.begin(durable=work.durable or self.outage is not None)
             if self.outage is not None:
-                store.touch()
+                store.owners.touch()
             if tick:
                 turn.bring_back()
             subscriptions = self._register(store)
@@ -304,7 +304,7 @@ class Service:
             subscriptions = [s for s in self.subscriptions.values() if s.queue in store.queues]
             paused = {queue: why for queue, why in self._paused.items() if queue in store.queues}
         if changed:
-            store.consume((subscription.queue for subscription in subscriptions), paused)
+            store.owners.consume((subscription.queue for subscription in subscriptions), paused)
         return subscriptions
 
     def _tell(self, store: Store, turn: Turn, subscriptions: list[Subscription]) -> None:
@@ -353,7 +353,7 @@ class Service:
                 question.answer.give()
 
     def _tidy(self, store: Store, *, busy: bool) -> None:
-        store.presence.forget_all_but(store.owners())
+        store.presence.forget_all_but(store.owners.others())
         clock = time.time() - time.monotonic()
         try:
             if clock < self._clock - SET_BACK:

@@ -14,8 +14,9 @@ from runner.brokers.answer import Answer
 from runner.brokers.base import ANSWER_TIMEOUT, Shelved
 from runner.brokers.embedded.broker import EmbeddedBroker, connect
 from runner.brokers.embedded.inbox import Place, Publication, packed
+from runner.brokers.embedded.messages import is_due
 from runner.brokers.embedded.reading import headers_of
-from runner.brokers.embedded.store import Store, is_due
+from runner.brokers.embedded.store import Store
 from runner.errors import BrokerError, BrokerUnavailableError, TakenError
 from runner.message import ATTEMPT, NO_HEADERS, STRIPPED, Outgoing, number
 from runner.topology import Topology
@@ -103,14 +104,14 @@ class EmbeddedShelf:
     def _end(self) -> int:
         """Behind what lies there now: what comes later may be a replay that has failed again."""
         found: list[int] = []
-        self._broker.ask(lambda store: found.append(store.end(self._queue)))
+        self._broker.ask(lambda store: found.append(store.view.end(self._queue)))
         return found[0]
 
     def _page(self, after: int) -> list[Shelved]:
         found: list[Shelved] = []
 
         def read(store: Store) -> None:
-            for place, deaths, name, text, payload in store.page(self._queue, after, PAGE, PAGE_BYTES):
+            for place, deaths, name, text, payload in store.view.page(self._queue, after, PAGE, PAGE_BYTES):
                 headers = _headers(text)
                 if deaths and self._counts_deaths:
                     headers = {**headers, ATTEMPT: number(headers.get(ATTEMPT)) + number(deaths)}
@@ -133,7 +134,7 @@ class EmbeddedDelayed(EmbeddedShelf):
 
         def read(store: Store) -> None:
             now = round(time.time() * 1000)
-            for place, due, name, headers, payload in store.page_delayed(self._queue, after, PAGE, PAGE_BYTES):
+            for place, due, name, headers, payload in store.view.page_delayed(self._queue, after, PAGE, PAGE_BYTES):
                 waits_until = None if is_due(due, now) else due / 1000
                 found.append(Shelved(name, payload, _headers(headers), place, waits_until))
 

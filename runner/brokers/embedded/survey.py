@@ -22,7 +22,7 @@ def surveyed(urls: Sequence[str], name: str, topology: Topology) -> Survey:
 
     def read(store: Store) -> None:
         for queue in store.queues.values():
-            rows[queue.name] = queue.ready + queue.delayed, queue.max_length, len(store.consumers(queue))
+            rows[queue.name] = queue.ready + queue.delayed, queue.max_length, len(store.owners.consumers(queue))
 
     with started(urls, name) as broker:
         broker.ask(read)

@@ -15,8 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from runner.brokers.base import PATIENCE, Consumer
 from runner.brokers.embedded.inbox import Parcel, Place, Publication, Work
 from runner.brokers.embedded.presence import Grave
+from runner.brokers.embedded.queue import StoredQueue
 from runner.brokers.embedded.reading import Taken, attempts_in, delivery_of
-from runner.brokers.embedded.store import Store, StoredQueue
+from runner.brokers.embedded.store import Store
 from runner.errors import BrokerError, BrokerUnavailableError, PublishError, TakenError
 from runner.message import Delivery, Destination, Outgoing, Session, new_id, number
 from runner.topology import Topology
@@ -146,18 +147,18 @@ class Turn:
         for publication in work.publications:
             gone = BrokerUnavailableError("nobody waits for it any more") if publication.given_up else None
             self.answers.append((publication, gone or self._publish(publication, settled)))
-        self._store.insert(self._rows)
-        self._store.delay(self._delayed_rows)
+        self._store.messages.insert(self._rows)
+        self._store.messages.delay(self._delayed_rows)
         for name, places in settled.items():
-            self._store.remove(self._store.queues[name], places)
+            self._store.messages.remove(self._store.queues[name], places)
         self._release(work.releases)
         for subscription in subscriptions:
             self._take(subscription)
-        self.to_wake.update(*(self._store.consumers(queue) for queue in self._fed if queue.ready))
+        self.to_wake.update(*(self._store.owners.consumers(queue) for queue in self._fed if queue.ready))
 
     def bring_back(self) -> None:
         """Return what the dead held to its queues."""
-        self.graves = self._store.return_claims_of_the_dead()
+        self.graves = self._store.owners.return_claims_of_the_dead()
         if self.graves:
             self._fed.update(self._store.queues.values())
 
@@ -209,7 +210,7 @@ class Turn:
                 released.setdefault(delivery.queue, []).append(delivery.tag)
         for name, places in released.items():
             queue = self._store.queues[name]
-            self._store.release(queue, places)
+            self._store.messages.release(queue, places)
             self._fed.add(queue)
 
     def _drop(self, delivery: Delivery) -> None:
@@ -238,9 +239,9 @@ class Turn:
         if queue is None:
             return TakenError()
         if place.delayed:
-            if not self._store.remove_delayed(queue, place.number):
+            if not self._store.messages.remove_delayed(queue, place.number):
                 return TakenError()
-        elif self._store.claim(queue, place.number):
+        elif self._store.messages.claim(queue, place.number):
             settled.setdefault(queue.name, []).append(place.number)
         else:
             return TakenError()
@@ -267,7 +268,7 @@ class Turn:
 
     def _take(self, subscription: Subscription) -> None:
         queue = self._store.queues[subscription.queue]
-        if self._store.come_due(queue):
+        if self._store.messages.come_due(queue):
             self._fed.add(queue)
         room = subscription.prefetch - subscription.in_hand
         if room <= 0 or not queue.ready:
@@ -276,7 +277,7 @@ class Turn:
             return  # what is settled makes room
         if queue.returned:
             self._absolve(subscription, queue, room)
-        taken = self._store.take(queue, room, suspect=self._hand.takes_suspect)
+        taken = self._store.messages.take(queue, room, suspect=self._hand.takes_suspect)
         if not taken:
             return
         taken = [_acquitted(message, subscription) if message.crashes > 1 else message for message in taken]
@@ -290,11 +291,11 @@ class Turn:
         """Those whose holder died are none of the suspects where its consumer knows better."""
         innocent = [
             place
-            for place, message_id, headers in self._store.suspects(queue, count)
+            for place, message_id, headers in self._store.messages.suspects(queue, count)
             if subscription.consumer.is_innocent(message_id, attempts_in(headers) + 1)
         ]
         if innocent:
-            self._store.absolve(innocent)
+            self._store.messages.absolve(innocent)
 
 
 def _acquitted(message: Taken, subscription: Subscription) -> Taken:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -13,8 +13,11 @@ from runner.brokers.embedded import service
 from runner.brokers.embedded.books import PLACES
 from runner.brokers.embedded.broker import EmbeddedBroker
 from runner.brokers.embedded.inbox import Question
+from runner.brokers.embedded.presence import Presence
+from runner.brokers.embedded.store import Store
 from tests.brokers.holder import Holder
 from tests.brokers.places import EmbeddedPlace
+from tests.brokers.plans import topology
 
 Hold = Callable[..., Holder]
 Opener = Callable[..., EmbeddedBroker]
@@ -52,6 +55,41 @@ def counted(database: sqlite3.Connection) -> list[tuple[int, ...]]:
 def one_tick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No look around but the first: whatever comes in time was announced."""
     monkeypatch.setattr(service, "TICK", 3600.0)
+
+
+@pytest.fixture
+def open_store(path: Path) -> Iterator[Callable[[], Store]]:
+    """The file, for one owner more each time, with the queues of `topology`; in no transaction."""
+    opened: list[Store] = []
+
+    def open_one() -> Store:
+        opened.append(Store(path, Presence(path.with_name(f"{path.name}.run")), f"owner {len(opened)}"))
+        with transaction(opened[-1]) as store:
+            store.declare(topology())
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+@contextmanager
+def transaction(store: Store) -> Iterator[Store]:
+    store.begin(durable=False)
+    try:
+        yield store
+        store.commit()
+    except BaseException:
+        store.rollback()
+        raise
+
+
+def put(store: Store, queue: str, *bodies: bytes) -> list[int]:
+    """Put messages on a queue, and return their places."""
+    with transaction(store):
+        places = [store.queues[queue].add(len(body)) for body in bodies]
+        store.messages.insert([(place, f"m{place}", None, body) for place, body in zip(places, bodies, strict=True)])
+    return places
 
 
 def void(_: object) -> None:

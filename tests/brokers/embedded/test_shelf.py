@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from runner.brokers.embedded.shelf import delayed, opened, waiting
-from runner.brokers.embedded.store import Store
+from runner.brokers.embedded.view import View
 from runner.errors import BrokerSetupError
 from runner.message import STRIPPED
 from tests.brokers.holder import broker_at
@@ -56,14 +56,14 @@ def test_few_bytes_of_what_is_delayed_are_in_memory_at_a_time(tmp_path: Path, mo
     broker.publish([to("work", b"x" * 600, id=f"m{n}", delay=60.0) for n in range(9)])
     broker.close()
     sizes: list[int] = []
-    read = Store.page_delayed
+    read = View.page_delayed
 
     def counted(*arguments: Any) -> Any:
         rows = read(*arguments)
         sizes.append(sum(len(row[-1]) for row in rows))
         return rows
 
-    monkeypatch.setattr(Store, "page_delayed", counted)
+    monkeypatch.setattr(View, "page_delayed", counted)
     monkeypatch.setattr("runner.brokers.embedded.shelf.PAGE_BYTES", 1000)
     with delayed([f"embedded:{tmp_path / 'broker.db'}"], "test", topology(), "work") as on:
         assert [message.id for message in on.look()] == [f"m{n}" for n in range(9)]
@@ -72,10 +72,10 @@ def test_few_bytes_of_what_is_delayed_are_in_memory_at_a_time(tmp_path: Path, mo
 
 KILLED = """
 import os, signal, sys
+from runner.brokers.embedded.messages import Messages
 from runner.brokers.embedded.shelf import waiting
-from runner.brokers.embedded.store import Store
 from tests.brokers.plans import WORK, topology
-Store.remove = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+Messages.remove = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 with waiting([sys.argv[1]], "test", topology(), WORK) as on:
     on.settle(next(on.look()), [])
 """

@@ -1,41 +1,68 @@
-"""Messages as rows: queries of the file stay cheap behind a backlog."""
+"""The broker's file, for one owner: its transactions, and its queues."""
 
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Callable
+from pathlib import Path
 
-from runner.brokers.base import Depth
-from tests.brokers.embedded.conftest import Opener, ask
-from tests.brokers.plans import NEXT, RETRY_DELAY, WORK, consume, depth, to
-from tests.waiting import wait_until
+import pytest
 
-BACKLOG = ("message", "taken", "delayed")
+from runner.brokers.embedded.store import DeclaredDeadError, ReplacedError, Store
+from tests.brokers.embedded.conftest import put, transaction
+from tests.brokers.plans import NEXT, WORK, topology
 
 
-def test_no_statement_goes_through_a_backlog(open_broker: Opener) -> None:
-    broker = open_broker()
-    statements: set[str] = set()
+def store_twice(store: Store) -> None:
+    with transaction(store):
+        place = store.queues[WORK].add(1)
+        for _ in range(2):
+            store.messages.insert([(place, "m", None, b"b")])
 
-    def watch(store: object) -> None:
-        store._connection.set_trace_callback(statements.add)  # type: ignore[attr-defined]
 
-    ask(broker, watch)
-    broker.publish([to(WORK) for _ in range(50)])
-    collector = consume(broker, prefetch=20)
-    taken = collector.wait(20)
-    broker.cancel(WORK)
-    broker.settle(taken[0], [to(WORK, delay=RETRY_DELAY)])
-    broker.settle(taken[9], [to(NEXT)])
-    broker.release(taken[10:15])
-    wait_until(lambda: depth(broker) == Depth(ready=35, in_hand=13, delayed=1))
-    consume(broker, prefetch=50).wait(36)
-    plans = {}
-    with closing(sqlite3.connect(broker._path)) as database:
-        for statement in statements:
-            if statement.startswith(("SELECT", "INSERT", "UPDATE", "DELETE", "\nSELECT", "\nUPDATE")):
-                steps = database.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
-                plans[statement] = [step[3] for step in steps]
-    through = {s: plan for s, plan in plans.items() if any(f"SCAN {t}" in " ".join(plan) for t in BACKLOG)}
-    assert len(plans) > 15
-    assert not through
+def test_a_transaction_that_fails_leaves_nothing(open_store: Callable[[], Store]) -> None:
+    store = open_store()
+    put(store, WORK, b"a")
+    with pytest.raises(sqlite3.IntegrityError):
+        store_twice(store)
+    with transaction(store):
+        assert store.queues[WORK].ready == 1
+    assert [row[-1] for row in store.view.page(WORK, 0, 10, 1_000)] == [b"a"]
+
+
+def test_what_is_declared_again_keeps_its_messages(open_store: Callable[[], Store]) -> None:
+    store = open_store()
+    put(store, WORK, b"a")
+    with transaction(store):
+        store.declare(topology())
+        assert store.queues[WORK].ready == 1
+
+
+def test_what_another_queue_takes_over_stands_behind_its_own_in_order(open_store: Callable[[], Store]) -> None:
+    store = open_store()
+    put(store, NEXT, b"own")
+    put(store, WORK, b"a", b"b")
+    with transaction(store):
+        assert store.take_over(store.queues[NEXT], store.queues[WORK]) == 2
+    store.set_right()
+    assert [row[-1] for row in store.view.page(NEXT, 0, 10, 1_000)] == [b"own", b"a", b"b"]
+    assert WORK not in store.view.depths()
+
+
+def test_a_file_that_was_replaced_is_written_no_more(open_store: Callable[[], Store], path: Path) -> None:
+    store = open_store()
+    path.rename(path.with_name("elsewhere"))
+    path.touch()
+    with pytest.raises(ReplacedError, match="was removed or replaced"):
+        store.begin(durable=True)
+    store.rollback()
+
+
+def test_who_was_taken_for_dead_learns_it(open_store: Callable[[], Store]) -> None:
+    one, other = open_store(), open_store()
+    with transaction(other):
+        other.owners.leave()
+    with pytest.raises(DeclaredDeadError, match="took this one for dead"):
+        other.begin(durable=True)
+    other.rollback()
+    assert one.view.consumer_counts() == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runner.brokers.base import Depth
-from runner.brokers.embedded import store, turn
+from runner.brokers.embedded import messages, turn
 from runner.errors import PublishError
 from runner.pipeline import Queue
 from tests.brokers.embedded.conftest import Opener
@@ -63,7 +63,7 @@ def test_settling_twice_is_settling_once(open_broker: Opener) -> None:
 
 @pytest.mark.usefixtures("one_tick")
 def test_large_messages_are_taken_a_few_at_a_time(open_broker: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.brokers.embedded.store.CLAIM_BYTES", 3 * 2**20)
+    monkeypatch.setattr("runner.brokers.embedded.messages.CLAIM_BYTES", 3 * 2**20)
     broker = open_broker()
     batches: list[int] = []
 
@@ -82,7 +82,7 @@ def test_large_messages_are_taken_a_few_at_a_time(open_broker: Opener, monkeypat
 def test_a_stage_that_holds_large_bodies_takes_no_more_in_advance(
     open_broker: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "CLAIM_BYTES", 2 * 2**20)
+    monkeypatch.setattr(messages, "CLAIM_BYTES", 2 * 2**20)
     monkeypatch.setattr(turn, "HELD_BYTES", 4 * 2**20)
     broker = open_broker()
     broker.publish([to(WORK, bytes(2**20)) for _ in range(20)])
