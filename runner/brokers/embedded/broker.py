@@ -62,7 +62,7 @@ class EmbeddedBroker:
 
     @property
     def available(self) -> bool:
-        return self._service is not None and self._service.outage is None
+        return self._service is not None and self._service.outage.reason is None
 
     @property
     def unconfirmed(self) -> int:
@@ -88,7 +88,7 @@ class EmbeddedBroker:
         service.start()
         try:
             if not service.opened.wait(threading.TIMEOUT_MAX if timeout is None else timeout):
-                raise BrokerUnavailableError(str(service.outage))
+                raise BrokerUnavailableError(str(service.outage.reason))
         except BrokerError:
             service.close(timeout=0.0)
             raise
@@ -196,7 +196,7 @@ class EmbeddedBroker:
 
     def _reach(self) -> Service:
         service = self._started()
-        if (outage := service.outage) is not None:
+        if (outage := service.outage.reason) is not None:
             raise BrokerAwayError(str(outage))
         return service
 

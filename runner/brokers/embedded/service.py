@@ -16,8 +16,10 @@ from pathlib import Path
 
 from runner.brokers.answer import Answer
 from runner.brokers.base import Consumer
-from runner.brokers.embedded.file import DiskFullError, explain, explained
+from runner.brokers.embedded.file import explain, explained
+from runner.brokers.embedded.housekeeping import Housekeeping
 from runner.brokers.embedded.inbox import Inbox, Work
+from runner.brokers.embedded.outage import Outage
 from runner.brokers.embedded.presence import Presence
 from runner.brokers.embedded.store import DeclaredDeadError, ReplacedError, Store
 from runner.brokers.embedded.turn import Destinations, Hand, Subscription, Turn
@@ -34,12 +36,6 @@ TICK = 1.0
 was removed, free space to give back."""
 RETRY = 0.5
 """Seconds until a file that couldn't be opened or written is tried again."""
-SET_BACK = 1.0
-"""Seconds: by less, clocks are set right all the time."""
-SHRINK_BUSY = 200
-"""Free pages to give back at a tick while there is other work."""
-SHRINK_IDLE, SHRINK_STEPS = 2000, 10
-"""The same while there is none, in so many steps, between which others may write."""
 
 _PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
@@ -53,26 +49,20 @@ class Service:
 
     def __init__(self, path: Path, name: str, topology: Topology, events: Events = UNWATCHED) -> None:
         self.inbox = Inbox()
-        self.outage: BrokerError | None = BrokerUnavailableError(f"{path}: still being opened")
-        """Why the broker isn't available; None: it is."""
-        self._told = str(self.outage)
-        """What was last told of that."""
-        self._cramped = False
-        """Whether it was told that the disk is full, and not that this is over. Meanwhile the
-        broker comes and goes: for small messages there is room, and for large ones there isn't."""
         self.opened = Answer()
         """Answered when the file is open, or with the BrokerSetupError that prevents it."""
         self._path = path
         self._name = name
         self._topology = topology
+        self._closing = threading.Event()
+        self.outage = Outage(path, events, opened=self.opened, closing=self._closing)
+        self._housekeeping = Housekeeping()
         self._events = events
         self._watched = events.published is not None or events.confirmed is not None
         self._presence: Presence | None = None
         self._identity: tuple[int, int] | None = None
         self._session = Session()
         self._hand = Hand()
-        self._clock = time.time() - time.monotonic()
-        """Seconds of the one ahead of the other: less than before where the clock was set back."""
         self._look = False
         """Whether there may be something to take without a request from here."""
         self._lock = threading.Lock()
@@ -80,7 +70,6 @@ class Service:
         self.subscriptions: dict[str, Subscription] = {}
         self._paused: dict[str, str] = {}
         self._unregistered = True
-        self._closing = threading.Event()
         self._deadline = 0.0
         self._thread = threading.Thread(target=self._run, name="embedded-broker", daemon=True)
 
@@ -188,7 +177,7 @@ class Service:
         self._session, self._hand = Session(), Hand()
         self._destinations = Destinations(self._topology, store)
         self._unregistered = True
-        self._set_outage(None)
+        self.outage.set(None)
         if not self.opened.given:
             self.opened.give()
 
@@ -213,35 +202,12 @@ class Service:
 
     def _end_session(self, error: BrokerError) -> None:
         self._session.open = False
-        self._set_outage(error)
+        self.outage.set(error)
         with self._lock:
             for subscription in self.subscriptions.values():
                 subscription.registered = False
                 subscription.in_hand = 0
         self.inbox.refuse(str(error))
-
-    def _set_outage(self, error: BrokerError | None) -> None:
-        self.outage = error
-        if self._cramped and (error is None or isinstance(error, DiskFullError)):
-            return  # something small has found room, or something large has not: that is known
-        self._cramped = isinstance(error, DiskFullError)
-        self._tell_outage(error)
-
-    def _tell_outage(self, error: BrokerError | None) -> None:
-        before, self._told = self._told, str(error)
-        if self._closing.is_set() or before == self._told:
-            return
-        if error is not None:
-            self._events.disconnected(str(self._path), str(error), mends=False)
-        else:
-            self._events.connected(str(self._path), again=self.opened.given)
-
-    def _look_for_room(self, store: Store) -> None:
-        """The disk was full: tell when it isn't any more. Raises what SQLite does while it is."""
-        if self._cramped:
-            store.prove_room()
-            self._cramped = False
-            self._tell_outage(None)
 
     # -- turn after turn ----------------------------------------------------------------
 
@@ -255,7 +221,7 @@ class Service:
                 self.turn(store, work, tick=tick)
             self._answer_questions(store)
             if tick:
-                if self.outage is None:
+                if self.outage.reason is None:
                     self._tidy(store, busy=bool(work))
                 next_tick = time.monotonic() + TICK
             elif not (work or self._look):
@@ -271,8 +237,8 @@ class Service:
         turn = Turn(store, self._destinations, self._hand, self._session, watched=self._watched)
         self._look = False
         try:
-            store.begin(durable=work.durable or self.outage is not None)
-            if self.outage is not None:
+            store.begin(durable=work.durable or self.outage.reason is not None)
+            if self.outage.reason is not None:
                 store.owners.touch()
             if tick:
                 turn.bring_back()
@@ -285,7 +251,7 @@ class Service:
                 raise
             time.sleep(RETRY)
         else:
-            self._set_outage(None)
+            self.outage.set(None)
             self._tell(store, turn, subscriptions)
 
     def _undo(self, store: Store, turn: Turn, work: Work, error: Exception) -> None:
@@ -293,7 +259,7 @@ class Service:
         turn.undo()
         self.inbox.put_back(work)
         self._unregistered = True
-        self._set_outage(outage)
+        self.outage.set(outage)
         store.rollback()
         for publication in work.publications:
             publication.done(BrokerUnavailableError(str(outage)))
@@ -343,7 +309,7 @@ class Service:
 
     def _answer_questions(self, store: Store) -> None:
         """Not before an earlier `cancel` has been carried out, if that is possible."""
-        while self.inbox.questions and (self.outage is not None or not self._unregistered):
+        while self.inbox.questions and (self.outage.reason is not None or not self._unregistered):
             question = self.inbox.questions.popleft()
             try:
                 question.ask(store)
@@ -353,20 +319,11 @@ class Service:
                 question.answer.give()
 
     def _tidy(self, store: Store, *, busy: bool) -> None:
-        store.presence.forget_all_but(store.owners.others())
-        clock = time.time() - time.monotonic()
         try:
-            if clock < self._clock - SET_BACK:
-                store.set_right()
-            self._clock = clock
-            if busy:
-                store.shrink(SHRINK_BUSY)
-            else:
-                for _ in range(SHRINK_STEPS):
-                    if not self.inbox.empty or not store.shrink(SHRINK_IDLE):
-                        break
-            store.empty_log()
-            self._look_for_room(store)
+            self._housekeeping.do(store, busy=busy, interrupted=lambda: not self.inbox.empty)
+            if self.outage.is_cramped:
+                store.prove_room()
+                self.outage.has_room()
         except sqlite3.Error as error:
             if not _will_pass(error):
                 raise

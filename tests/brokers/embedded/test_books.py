@@ -87,7 +87,7 @@ def test_what_is_delayed_waits_no_longer_because_the_clock_was_set_back(
         broker.publish([to(WORK, id="while it runs", delay=RETRY_DELAY)])
         service = broker._service
         assert service is not None
-        wait_until(lambda: service._clock > real() - time.monotonic() + 1000)  # it has looked
+        wait_until(lambda: service._housekeeping._clock > real() - time.monotonic() + 1000)  # it has looked
     assert ids(collector.wait(2)) == ["before a start", "while it runs"]
 
 
