@@ -81,7 +81,7 @@ class Conversation(smtplib.SMTP):
         """Make the conversation fit for the next mail, or close it. Whatever comes of that, the recipient
         was refused: many a server hangs up after it has said so."""
         try:
-            is_fit = code != 421 and _is_yes(self.rset()[0])
+            is_fit = 400 <= code < 600 and code != 421 and _is_yes(self.rset()[0])
         except (smtplib.SMTPException, OSError):
             is_fit = False
         if not is_fit:
@@ -108,7 +108,17 @@ class Conversation(smtplib.SMTP):
     # -- Within the limit --------------------------------------------------------------
 
     def getreply(self) -> tuple[int, bytes]:
-        """The code (-1: none) and the text of the next answer. Raises BrokenAnswerError."""
+        """The code (-1: none) and the text of the next answer. Raises BrokenAnswerError.
+
+        A 1xx is no answer yet: no command of ours allows one (RFC 5321, section 4.2.1). Where a server says
+        it all the same, we wait for what it means to answer: a mail that it still works on would be sent twice.
+        """
+        while _is_preliminary((answer := self._reply())[0]):
+            pass
+        return answer
+
+    def _reply(self) -> tuple[int, bytes]:
+        """As `getreply`, whatever the code."""
         code, text = -1, []
         while True:
             try:
@@ -204,6 +214,10 @@ class Conversation(smtplib.SMTP):
 
 def _code(line: bytes) -> int:
     return int(line[:3]) if _CODE.match(line) else -1
+
+
+def _is_preliminary(code: int) -> bool:
+    return 100 <= code < 200
 
 
 def _is_yes(code: int) -> bool:

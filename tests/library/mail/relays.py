@@ -84,7 +84,7 @@ class ScriptedRelay(TcpServer):
                 self.said.append(command)
                 verb = command[:4].upper()
                 answer = self._answer(connection, verb)
-                if verb == "DATA" and answer.startswith("354"):
+                if verb == "DATA" and "354 " in answer:
                     self.mails.append(_mail(lines))
                     answer = self._answer(connection, ".")
                 if not answer or verb == "QUIT":

@@ -164,7 +164,7 @@ def test_what_an_answer_repeats_is_not_cut_in_two(repeated: str) -> None:
         assert repeated[:5] not in error.reason.replace("buyer@example.com", "")
 
 
-@pytest.mark.parametrize("answer", ["199 x", "600 x", "999 x", "25", "2 50", "+25 x", "\u0662\u0665\u0660 x", " 250 x"])
+@pytest.mark.parametrize("answer", ["099 x", "600 x", "999 x", "25", "2 50", "+25 x", "\u0662\u0665\u0660 x", " 250 x"])
 def test_what_is_no_answer_is_no_bounce(answer: str) -> None:
     for verb in ("MAIL", "RCPT", "DATA", "."):
         error, _ = failure({verb: answer})

@@ -105,6 +105,29 @@ def test_a_server_may_take_longer_for_a_mail_that_it_has_whole() -> None:
     assert TEN_MINUTES == 600
 
 
+@pytest.mark.parametrize("preliminary", [b"150 scanning\r\n", b"100-scanning\r\n199 queueing\r\n", b"111\r\n"])
+def test_a_1xx_is_no_answer_yet_so_the_mail_goes_once(preliminary: bytes) -> None:
+    taken = dict.fromkeys(("EHLO", "MAIL", "RCPT", "."), preliminary + b"250 2.0.0 ok\r\n")
+    with ScriptedRelay({**taken, "DATA": preliminary + b"354 go ahead\r\n"}) as relay, mailer(relay) as mails:
+        for name in ("first", "second"):
+            assert mails.send(mail(name))["answer"] == "250 2.0.0 ok"
+
+        assert (len(relay.mails), relay.connections) == (2, 1)
+
+
+def test_a_1xx_does_not_hide_that_a_mail_is_refused() -> None:
+    assert isinstance(failure({".": b"150 scanning\r\n554 5.7.1 a virus\r\n"})[0], Reject)
+
+
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA", "."])
+@pytest.mark.parametrize("answer", ["150 wait", Endless(b"150 wait\r\n"), Endless(b"150-wait\r\n")])
+def test_a_server_that_says_1xx_and_no_more_is_left(verb: str, answer: Answer) -> None:
+    error, _ = failure({verb: answer}, timeout=0.3)
+
+    assert isinstance(error, Retry)
+    assert ("may have been sent" if verb == "." else "went away before the mail was sent") in error.reason
+
+
 def test_all_of_a_mails_answers_together_have_one_limit() -> None:
     """Each comes soon enough by itself."""
     with ScriptedRelay() as relay, mailer(relay, timeout=0.6) as mails:
