@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import accumulate, pairwise
+from unicodedata import digit
 
 FEWEST, MOST = 12, 19
 """Digits of a card number."""
@@ -75,7 +76,21 @@ def mask_card_numbers(text: str) -> str:
     A number written like one of a known brand is cut even if its check digit is wrong: it is
     a mistyped card number.
     """
+    masked = _cut_all(text)
+    if masked.isascii():
+        return masked
+    plain = _plain(masked)
+    return masked if (cut := _cut_all(plain)) == plain else cut
+
+
+def _cut_all(text: str) -> str:
     return _TYPED.sub(_cut_brand, _TOKEN.sub(_cut_run, text))
+
+
+def _plain(text: str) -> str:
+    """With digits such as ² and ⑤, which are no decimals to Unicode, in ASCII."""
+    odd = {ord(one): str(digit(one)) for one in set(text) if one.isdigit() and not one.isdecimal()}
+    return text.translate(odd) if odd else text
 
 
 def _is_card_number(digits: str) -> bool:

@@ -18,7 +18,11 @@ FEWEST = 4
 """Letters and digits of a value: a shorter one is found only as a whole word."""
 LONGEST = 64
 """Letters and digits of a value that is found whatever separates them."""
+CARDS = range(12, 20)
+"""Digits of a number that is found also where its parts are values of a mapping: it is there by no chance."""
 _BETWEEN = r"[\W_]{0,3}"
+_BETWEEN_VALUES = r"\W{0,8}+(?:[^\W\d]\w{0,23}+\W{1,8}+){0,3}+(?:\w{1,24}+['\"]?\s?[:=]\W{0,4}+)?+"
+"""`4242', 'part_2': '`"""
 
 
 class Openings:
@@ -67,6 +71,8 @@ def _pattern(value: str) -> str:
         return rf"(?<!\w)(?:{'|'.join(patterns)})(?!\w)"
     if FEWEST <= len(letters) <= LONGEST:
         patterns.append(_BETWEEN.join(map(re.escape, letters)))
+    if letters.isdigit() and len(letters) in CARDS:
+        patterns.append(_BETWEEN_VALUES.join(letters))
     return "|".join(patterns) or r"(?!)"
 
 

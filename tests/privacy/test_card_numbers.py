@@ -83,6 +83,7 @@ def test_a_card_number_that_was_mistyped_is_masked(text: str) -> None:
         *("f47ac10b-58cc-4372-8567-0e02b2c3d479", "12345678-1234-4234-8234-123456789012"),
         *("30b7306dd5a8b6a2a2c4111111111111aaaaaaaa", "9223372036854775807", "3.141592653589793", "0.000000000000"),
         *("192.168.100.200:5672", "52.123.100.200:56789", "[120, 3400, 56, 7800, 12, 450]"),
+        *("12 m², 3 m³, a¹²³⁴⁵⁶⁷⁸⁹⁰¹", "①②③ of ④"),
         *('File "/srv/app.py", line 1234, in charge', "new/1795394924.M345941P8300Q00000000.mailbox"),
     ],
 )
@@ -114,6 +115,14 @@ def test_no_text_around_a_number_and_no_separator_in_it_shows_more_than_its_last
 @given(card_numbers, st.sampled_from([0x660, 0x966, 0xFF10, 0x1D7CE]))
 def test_the_digits_of_every_script_are_digits(card: str, zero: int) -> None:
     assert mask("".join(chr(zero + int(digit)) for digit in card)) == f"••••{card[-4:]}"
+
+
+@pytest.mark.parametrize("digits", ["⁰¹²³⁴⁵⁶⁷⁸⁹", "₀₁₂₃₄₅₆₇₈₉", "⓪①②③④⑤⑥⑦⑧⑨", "0¹2³4⁵6⁷8⁹"])
+@pytest.mark.parametrize("card", CARDS)
+def test_raised_and_circled_digits_are_digits(digits: str, card: str) -> None:
+    written = card.translate(str.maketrans("0123456789", digits))
+    assert mask(f"m²: {written}") == f"m2: ••••{card[-4:]}"
+    assert mask(f"m² ²{card}") == f"m² ²••••{card[-4:]}"
 
 
 @given(st.datetimes(), st.uuids(), st.integers(0, 2**32))

@@ -32,6 +32,11 @@ def hidden(value: str, text: str) -> str:
         "1 2 3 4 5 6 7 8 9 0 6 7 8 9 0",
         "12345\n67890\n67890",
         "1234_5678_9067_890",
+        "1234', 'b': '5678', 'c': '9067', 'd': '890",
+        "1234', 'part2': '5678', 'part3': '9067', 'part4': '890",
+        "1234, 1: 5678, 2: 9067, 3: 890",
+        "1234), Part(number=5678), Part(number=9067), Part(number=890",
+        ", 1: ".join(NUMBER),
     ],
 )
 def test_a_number_is_found_however_it_is_spaced(written: str) -> None:
@@ -71,10 +76,16 @@ def test_a_value_is_searched_for_as_long_as_somebody_has_it_open() -> None:
     assert openings.hide(NUMBER) == NUMBER
 
 
+def test_a_short_number_is_not_found_among_others() -> None:
+    assert hidden("1234", "a=1, b=2, c=3, d=4") == "a=1, b=2, c=3, d=4"
+
+
 def test_a_long_value_costs_no_more_than_its_length() -> None:
     dashes = "-" * 10_000
     assert hidden("a-" * 30 + "b", dashes) == dashes
     assert hidden("x" * 100_000, "x" * 99_999) == "x" * 99_999
+    for piece in ("1, ", "1a: ", "1" + "a" * 24):
+        assert hidden("1" * 18 + "2", piece * 10_000) == piece * 10_000
 
 
 def test_every_text_that_is_masked_is_searched() -> None:
