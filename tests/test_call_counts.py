@@ -141,12 +141,19 @@ def handle_waiting(worker: StageWorker, handler: Callable[[Message], object]) ->
 
 
 class PikasChannel:
-    """Stands for pika's: whatever it is asked for has no answer."""
+    """Stands for pika's: every queue is empty; whatever else it is asked for has no answer."""
 
     is_open = True
 
     def __init__(self, number: int) -> None:
         self.channel_number = number
+        self._on_empty: Callable[[None], None] = lambda _frame: None
+
+    def add_callback(self, callback: Callable[[None], None], *_: object, **__: object) -> None:
+        self._on_empty = callback
+
+    def basic_get(self, *_: object) -> None:
+        self._on_empty(None)
 
     def __getattr__(self, _name: str) -> Callable[..., None]:
         return lambda *_, **__: None

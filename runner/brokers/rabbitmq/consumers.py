@@ -175,4 +175,4 @@ class Consumers:
     def _roll(self) -> Mapping[str, Held]:
         held = Counter(delivery.queue for session in self.sessions() for delivery in session.in_hand.values())
         taking = {queue: s for queue, s in self.subscriptions.items() if s.registered or s.paused}
-        return {queue: Held(held[queue], bool(s.paused), s.paused) for queue, s in taking.items()}
+        return {queue: Held(held[queue], bool(s.paused), s.paused, s.consumers()) for queue, s in taking.items()}

@@ -2,13 +2,15 @@
 
 Left out: which deliveries have to go elsewhere before they may be handled (see `sorting`).
 
-RabbitMQ limits what is taken in advance only by number. If the bodies are large, the consumer
-rests until there is room in memory, and then takes fewer.
+RabbitMQ limits what is taken in advance only by number. So the first message of a backlog is
+looked at, and fewer are taken if it is large. If bodies become large later, the consumer rests until
+there is room in memory, and then takes fewer.
 """
 
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 from runner.brokers.base import Consumer
@@ -24,6 +26,8 @@ LARGE = 64 * 1024
 """Bytes from which a body counts as large."""
 HELD_BYTES = 32 * 1024 * 1024
 """Bytes of large bodies from one queue that may be in hand."""
+FEW = 16
+"""As many may be taken in advance whatever their size."""
 RELIEF = 0.1
 """Seconds between checks whether there is room again."""
 WIDEN_AFTER = 10.0
@@ -74,6 +78,8 @@ class Subscription:
         self._takes = prefetch
         """How many the consumer takes in advance as it is."""
         self._large_came = 0.0
+        self._former: list[int] = []
+        """The last tag of each consumer that has ended on this channel, and of each message that was looked at."""
 
     @property
     def registered(self) -> bool:
@@ -85,15 +91,38 @@ class Subscription:
         if self._asked or not channel.is_open:
             return
         self._asked, self._resting = True, False
-        session = self.session = self.session or ChannelSession(channel)
+        if self.session is None:
+            self.session = ChannelSession(channel)
+            channel.on_empty(self._seen)
+        if self._narrow or self._prefetch <= FEW:
+            self._consume(self.session)
+        else:
+            channel.get(self.queue, self._see)
 
+    def _see(self, first: Delivered) -> None:
+        """Take in advance what the first message of a backlog says that there is room for."""
+        session = self.session
+        assert session is not None
+        self._keep_former(first.tag)
+        Receiver(self, session).on_delivered(first)
+        if len(first.body) >= LARGE:
+            self._keep_narrow(session)
+        self._seen()
+
+    def _seen(self) -> None:
+        if self.cancelled:
+            self._end()
+        elif self.session is not None and self.session.channel.is_open:
+            self._consume(self.session)
+
+    def _consume(self, session: ChannelSession) -> None:
         def consuming(tag: str) -> None:
             self._tag = tag
             if self.cancelled:
-                self._cancel_consumer(channel)
+                self._cancel_consumer(session.channel)
 
         self._takes = min(self._prefetch, self._narrow or self._prefetch)
-        channel.consume(self.queue, self._takes, Receiver(self, session), consuming)
+        session.channel.consume(self.queue, self._takes, Receiver(self, session), consuming)
 
     def lose_consumer(self) -> None:
         """The broker has cancelled it; the channel, and what is in hand, are still good."""
@@ -107,6 +136,7 @@ class Subscription:
                 self.consumer.taken_back()
             self.session.end()
             self.session = None
+        self._former.clear()
         self._tell_cancelled()
 
     def resume(self, other: Subscription) -> None:
@@ -129,13 +159,29 @@ class Subscription:
         tag, self._tag = self._tag, ""
 
         def ended() -> None:
-            self._asked = False
-            self._hand_over()
-            self._tell_cancelled()
+            if self.session is not None and self.session.in_hand:
+                self._keep_former(next(reversed(self.session.in_hand)))
+            self._end()
             if not self.cancelled:  # it has been resumed meanwhile, or rests
                 self._attach_when_light(channel)
 
         channel.cancel(tag, ended)
+
+    def _end(self) -> None:
+        self._asked = False
+        self._hand_over()
+        self._tell_cancelled()
+
+    def _keep_former(self, last: int) -> None:
+        if last > max(self._former, default=0):
+            self._former.append(last)
+
+    def consumers(self) -> int:
+        """How many the broker counts: on a quorum queue also one that has ended, and one for a message that was
+        looked at, until all of theirs is settled."""
+        in_hand = self.session.in_hand if self.session is not None and self._sorter.counts_deliveries else ()
+        former = {bisect_left(self._former, tag) for tag in in_hand} - {len(self._former)}
+        return bool(self._tag) + len(former)
 
     # -- large bodies -------------------------------------------------------------------
 
@@ -145,13 +191,14 @@ class Subscription:
         self._large_came = time.monotonic()
         if session.weight() <= HELD_BYTES or not self._tag or self.cancelled:
             return
-        fitting = max(1, HELD_BYTES // max(session.large.values()))
-        if self._takes <= fitting:
-            return
+        if self._takes > _fitting(session):
+            self._keep_narrow(session)
+            self._rest(session.channel)
+
+    def _keep_narrow(self, session: ChannelSession) -> None:
         if not self._narrow:
             self._after(WIDEN_AFTER, self._widen)
-        self._narrow = fitting
-        self._rest(session.channel)
+        self._narrow = _fitting(session)
 
     def _rest(self, channel: Channel) -> None:
         self._resting = True
@@ -205,6 +252,11 @@ class Subscription:
             self.arrive(delivery)
         else:
             self._move(delivery, elsewhere)
+
+
+def _fitting(session: ChannelSession) -> int:
+    """How many have room of which each is as large as the largest that is in hand."""
+    return max(1, HELD_BYTES // max(session.large.values()))
 
 
 class Receiver:

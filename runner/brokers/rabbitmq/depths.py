@@ -85,9 +85,10 @@ class Inquiry:
                 if (count := self._counts.get(queue)) is not None:
                     count["in_hand"] += held.in_hand
                     count["paused" if held.paused else "workers"] += 1
+                    count["ours"] += held.consumers
                     if held.why:
                         self._reasons[queue] = held.why
-            if all(count["workers"] >= count["consumers"] for count in self._counts.values()):
+            if all(count["ours"] >= count["consumers"] for count in self._counts.values()):
                 finish_soon()
 
         def ask() -> None:
@@ -121,5 +122,5 @@ def _depth(count: Counter[str], why: str) -> Depth:
         consumers=count["workers"],
         paused=count["paused"],
         why=why,
-        strangers=max(0, count["consumers"] - count["workers"]),
+        strangers=max(0, count["consumers"] - count["ours"]),
     )

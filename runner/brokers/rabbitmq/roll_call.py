@@ -21,7 +21,7 @@ LONGEST_REASON = 1_000
 LONGEST = 262_144
 """Bytes of an answer that is read."""
 MOST = 10_000_000
-"""How many messages a worker may say it has in hand."""
+"""How many messages a worker may say it has in hand, and how many consumers."""
 
 
 class Held(NamedTuple):
@@ -31,6 +31,8 @@ class Held(NamedTuple):
     paused: bool
     why: str = ""
     """Why it is paused."""
+    consumers: int = 1
+    """How many of the consumers that the broker counts are its own."""
 
 
 def answer_roll_calls(
@@ -75,6 +77,9 @@ def read_answer(body: bytes) -> Mapping[str, Held]:
 def _held(said: object) -> Held | None:
     match said:
         case {"in_hand": int(in_hand), "paused": bool(paused), **more} if in_hand is not True and 0 <= in_hand <= MOST:
-            why = more.get("why")
-            return Held(int(in_hand), paused, mask_and_cut(why, LONGEST_REASON) if isinstance(why, str) else "")
+            why, consumers = more.get("why"), more.get("consumers")
+            reason = mask_and_cut(why, LONGEST_REASON) if isinstance(why, str) else ""
+            if not isinstance(consumers, int) or not 0 <= consumers <= MOST:
+                consumers = not paused
+            return Held(int(in_hand), paused, reason, int(consumers))
     return None

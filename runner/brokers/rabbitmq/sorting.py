@@ -19,7 +19,7 @@ class Sorter:
     def __init__(self, planned: PlannedQueue, *, waits: bool) -> None:
         self.queue = planned.name
         self.quarantine = quarantine_queue(planned.name)
-        self._counts_deliveries = planned.type == "quorum"
+        self.counts_deliveries = planned.type == "quorum"
         self._most_returns = (planned.delivery_limit or 0) / 2
         """A message that comes back more often is no longer innocent, lest the broker's own limit end it."""
         self._waits = waits
@@ -39,7 +39,7 @@ class Sorter:
 
     def _is_suspect(self, delivery: Delivery, delivered: Delivered, consumer: Consumer) -> bool:
         """Whether it may have killed the one who had it in hand."""
-        came_back = returns(delivered, counts_deliveries=self._counts_deliveries)
+        came_back = returns(delivered, counts_deliveries=self.counts_deliveries)
         if not came_back or came_back >= self._most_returns:
             return came_back > 0
         return not consumer.is_innocent(delivery.id, delivery.attempt)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +102,33 @@ def test_where_bodies_are_large_fewer_are_taken_in_advance_until_they_are_small_
     wait_until(lambda: depth(broker) == Depth(consumers=1))
     broker.publish([to(WORK) for _ in range(50)])
     collector.wait(76)
+
+
+def test_of_a_backlog_of_large_bodies_no_more_come_than_have_room(
+    rabbit: Callable[..., RabbitBroker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consuming, "HELD_BYTES", 4 * 2**20)
+    broker, collector = rabbit(), Collector()
+
+    def is_left(count: int) -> bool:
+        return depth(broker) == Depth(ready=max(0, count - 2), in_hand=min(2, count), consumers=1)
+
+    broker.publish([to(WORK, bytes(2 * 2**20), id=str(number)) for number in range(12)])
+    broker.consume(WORK, 500, collector)
+    wait_until(lambda: depth(broker) == Depth(ready=9, in_hand=3, consumers=1))  # the one that was looked at, and two
+    for left in range(11, -1, -1):
+        broker.settle(collector.next(), [])
+        wait_until(partial(is_left, left))
+    assert collector.deliveries == []
+
+
+def test_of_a_backlog_of_small_bodies_as_many_come_as_the_prefetch_says(rabbit: Callable[..., RabbitBroker]) -> None:
+    broker, collector = rabbit(), Collector()
+    broker.publish([to(WORK, id=str(number)) for number in range(600)])
+    broker.consume(WORK, 500, collector)
+    first = collector.wait(501)  # the one that was looked at, and 500
+    wait_until(lambda: depth(broker) == Depth(ready=99, in_hand=501, consumers=1))
+    assert [delivery.id for delivery in first] == [str(number) for number in range(501)]
+    for delivery in first:
+        broker.settle(delivery, [])
+    assert {delivery.attempt for delivery in collector.wait(600)} == {1}

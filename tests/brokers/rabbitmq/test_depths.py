@@ -33,6 +33,21 @@ def test_the_roll_is_called_over_all_processes(rabbit: Callable[..., RabbitBroke
     wait_until(lambda: brokers[0].depths([WORK])[WORK] == Depth(in_hand=4, consumers=2))
 
 
+def test_a_worker_that_has_a_message_in_hand_from_before_it_paused_is_no_stranger(
+    rabbit: Callable[..., RabbitBroker],
+) -> None:
+    broker, collector = rabbit(), Collector()
+    broker.publish([to(WORK) for _ in range(3)])
+    broker.consume(WORK, 2, collector)
+    collector.wait(2)
+    broker.cancel(WORK, pausing="the bank is closed")
+    broker.settle(collector.next(), [])
+    wait_until(lambda: (depths := broker.depths([WORK])[WORK]).in_hand == 1 and not depths.strangers)
+    broker.consume(WORK, 2, collector)
+    collector.wait(2)
+    wait_until(lambda: broker.depths([WORK])[WORK] == Depth(in_hand=2, consumers=1))
+
+
 def test_queues_that_are_not_there_are_left_out_whatever_stands_behind_them(
     rabbit: Callable[..., RabbitBroker], rabbit_node: RabbitNode, vhost: str, vhost_url: str
 ) -> None:

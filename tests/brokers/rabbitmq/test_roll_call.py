@@ -36,7 +36,7 @@ NONSENSE = {
 
 
 def test_an_answer_is_read_as_it_was_written() -> None:
-    roll = {"work": Held(3, paused=False), "more": Held(0, paused=True, why="the bank is closed")}
+    roll = {"work": Held(3, paused=False), "more": Held(0, paused=True, why="the bank is closed", consumers=2)}
     assert read_answer(written(roll)) == roll
 
 
@@ -53,7 +53,16 @@ def test_an_answer_is_read_as_it_was_written() -> None:
 )
 def test_a_reason_that_makes_no_sense_is_none_and_a_long_one_is_cut(why: str, read: str) -> None:
     body = b'{"work":{"in_hand":1,"paused":true,"why":' + why.encode() + b"}}"
-    assert read_answer(body) == {"work": Held(1, paused=True, why=read)}
+    assert read_answer(body) == {"work": Held(1, paused=True, why=read, consumers=0)}
+
+
+@pytest.mark.parametrize(
+    "consumers", [b"", b',"consumers":-1', b',"consumers":"x"', b',"consumers":1e9', b',"consumers":1E99']
+)
+def test_a_worker_that_does_not_say_how_many_consumers_it_has_has_one_unless_it_is_paused(consumers: bytes) -> None:
+    body = b'{"work":{"in_hand":1,"paused":false%b},"more":{"in_hand":1,"paused":true%b}}' % (consumers, consumers)
+    held = read_answer(body)
+    assert (held["work"].consumers, held["more"].consumers) == (1, 0)
 
 
 @pytest.mark.parametrize("body", NONSENSE.values(), ids=NONSENSE)
