@@ -29,7 +29,7 @@
     new.py         writes a pipeline to start from
     schema.py      prints the JSON Schema of pipeline files
     loading.py     how a command gets its pipeline, and reports what is wrong with it
-    terminal.py    how tables are printed, also where they are too wide
+    terminal.py    how it prints: for people or programs, and tables, also where they are too wide
     connecting.py  how a command gets a broker
 
 A new command is a module with a Click command of the same name, a row in `cli.py`, and a

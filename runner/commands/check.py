@@ -10,6 +10,7 @@ import click
 import orjson
 
 from runner.commands.loading import PIPELINE, print_problems
+from runner.commands.terminal import FORMAT
 from runner.config.loader import load
 from runner.errors import ConfigError, Problem
 from runner.wording import counted
@@ -17,7 +18,7 @@ from runner.wording import counted
 
 @click.command()
 @PIPELINE
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@FORMAT
 @click.option("--strict", is_flag=True, help="Count warnings as problems.")
 def check(pipeline: Path, form: str, strict: bool) -> None:
     """Check the whole file, as 'run' does before it starts anything."""

@@ -21,12 +21,12 @@ from runner.commands.deeds import Deeds, most
 from runner.commands.editor import edit_and_send
 from runner.commands.filters import EVERYTHING, check_scope, filters, wanted
 from runner.commands.letters import as_document, print_groups, print_letter, shown
+from runner.commands.terminal import FORMAT
 from runner.config.loader import LoadedPipeline, load
 from runner.deadletters import DeadLetter, Filter, grouped
 from runner.errors import RunnerError
 from runner.operations import Drop, Replay, found, piles
 
-FORMAT = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 BODY = click.File("r", encoding="utf-8-sig", errors="replace")
 REASON = click.option("--reason", required=True, help="Why; for the audit trail.")
 

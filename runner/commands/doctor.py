@@ -9,6 +9,7 @@ import click
 import orjson
 
 from runner.commands.loading import PIPELINE
+from runner.commands.terminal import FORMAT
 from runner.config.loader import load
 from runner.doctor.examination import examined
 from runner.findings import Finding
@@ -20,7 +21,7 @@ _SIGNS = {"ok": "ok     ", "warning": "warning", "fault": "FAULT  "}
 
 @click.command()
 @PIPELINE
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@FORMAT
 def doctor(pipeline: Path, form: str) -> None:
     """Look whether everything that the file needs is there, and fit for it.
 

@@ -13,6 +13,7 @@ from runner.commands.recorded import fact_of
 from runner.commands.when import When
 from runner.config.loader import LoadedPipeline
 from runner.deadletters import Filter
+from runner.wording import did_you_mean, quoted
 
 NAMES = ("ids", "stage", "error", "since", "until", "recorded")
 EVERYTHING = click.option("--all", "everything", is_flag=True, help="Needed where no filter is given.")
@@ -54,6 +55,9 @@ def wanted(loaded: LoadedPipeline, which: dict[str, Any]) -> Filter:
     """The options of `filters` but the queues. Raises RunnerError where the ledger doesn't know them."""
     ids, stage, error, since, until, recorded = (which.get(name) for name in NAMES)
     journeys = None if recorded is None else _journeys(loaded, recorded)
+    if stage and stage not in (stages := loaded.pipeline.stages):  # messages of one that was removed may lie there
+        hint = did_you_mean(stage, stages) or (f"; the stages are {', '.join(stages)}" if stages else "")
+        click.echo(f"the file has no stage {quoted(stage)}{hint}", err=True)
     return Filter(frozenset(ids or ()), stage or "", error or "", since, until, journeys)
 
 

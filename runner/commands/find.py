@@ -15,7 +15,7 @@ import orjson
 
 from runner.commands.connecting import remembering
 from runner.commands.loading import PIPELINE_OPTION
-from runner.commands.terminal import print_table
+from runner.commands.terminal import FORMAT, print_table
 from runner.commands.timeline import shown_time, told_as_timeline
 from runner.commands.when import When
 from runner.config.loader import load
@@ -29,9 +29,9 @@ from runner.wording import one_line, quoted
 @PIPELINE_OPTION
 @click.option("--since", type=When(), default=None, help="Only since this time, such as 1h or 2026-01-31T12:00Z.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many to list.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, with the whole history of each message.")
+@FORMAT
 @click.argument("what")
-def find(pipeline: Path, since: datetime | None, limit: int, as_json: bool, what: str) -> None:
+def find(pipeline: Path, since: datetime | None, limit: int, form: str, what: str) -> None:
     """Find a message, and tell what became of it.
 
     WHAT is its id, what a stage has recorded of it (payment=declined), or a value that 'find' in the
@@ -46,13 +46,13 @@ def find(pipeline: Path, since: datetime | None, limit: int, as_json: bool, what
     with remembering(loaded.pipeline) as ledger:
         matches = search(ledger, loaded.pipeline, loaded.sealer, what.strip(), since=start, limit=limit)
         found = [one for match in matches if (one := history(ledger, match.id, loaded.pipeline.folder)) is not None]
-    if as_json:
+    if form == "json":
         click.echo(orjson.dumps([as_document(one, stages) for one in found], option=orjson.OPT_INDENT_2))
     if not found:
         keep = format_duration(loaded.pipeline.ledger_keep)
         within = f"since {shown_time(start)}" if since else f"in the {keep} that the ledger remembers"
         raise RunnerError(f"nothing found for {quoted(what)} {within}; searched: {searched(loaded.pipeline)}")
-    if not as_json:
+    if form == "text":
         print_found(found, stages, is_cut=len(matches) == limit > 1)
 
 

@@ -13,13 +13,12 @@ import orjson
 from runner.commands.connecting import remembering
 from runner.commands.loading import PIPELINE_OPTION
 from runner.commands.recorded import fact_of
+from runner.commands.terminal import FORMAT
 from runner.commands.timeline import shown_time, told_as_timeline
 from runner.commands.when import When
 from runner.config.loader import load
 from runner.errors import RunnerError
 from runner.history import as_document, history
-
-FORMAT = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 
 
 @click.group()

@@ -17,6 +17,7 @@ import orjson
 
 from runner.brokers.registry import survey
 from runner.commands.loading import PIPELINE
+from runner.commands.terminal import FORMAT
 from runner.config.loader import load
 from runner.observability import logs
 from runner.wording import counted
@@ -41,7 +42,7 @@ _MEANINGS = {
 
 @click.command()
 @PIPELINE
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@FORMAT
 def plan(pipeline: Path, form: str) -> None:
     """Compare what the file needs on its broker with what is there.
 

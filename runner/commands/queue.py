@@ -17,11 +17,12 @@ import orjson
 from runner.audit import Trail
 from runner.backlog import STATES, Drain, Refilled, backlog, backlog_piles, drained
 from runner.commands.connecting import connected
-from runner.commands.dead import FORMAT, REASON, check_reason
+from runner.commands.dead import REASON, check_reason
 from runner.commands.deeds import Deeds
 from runner.commands.filters import EVERYTHING, check_scope, filters, wanted
 from runner.commands.letters import as_waiting, print_waiting
 from runner.commands.loading import PIPELINE_OPTION
+from runner.commands.terminal import FORMAT
 from runner.config.loader import load
 from runner.operations import Drop, Replay
 
@@ -48,10 +49,10 @@ def peek(pipeline: Path, form: str, queue: Sequence[str], most: int, **which: An
     else changes.
     """
     loaded = load(pipeline)
-    shown = 0
+    meant, shown = wanted(loaded, which), 0
     with Deeds("shown", unit=UNIT, bar=False) as deeds:  # whoever is stopped gives back what is in hand
         for state in STATES:
-            letters = backlog(loaded, queue, wanted(loaded, which), deeds.looks_on, [state])
+            letters = backlog(loaded, queue, meant, deeds.looks_on, [state])
             for _, message in islice(letters, most - shown):
                 shown += 1
                 schema = loaded.schemas.get(message.queue)

@@ -16,7 +16,7 @@ from rich.table import Table
 from runner.brokers.base import Broker, Depth
 from runner.commands.connecting import connected
 from runner.commands.loading import PIPELINE
-from runner.commands.terminal import print_table
+from runner.commands.terminal import FORMAT, print_table
 from runner.config.loader import LoadedPipeline, load
 from runner.errors import BrokerUnavailableError
 from runner.wording import counted, one_line, paused
@@ -28,7 +28,7 @@ WATCH_EVERY = 1.0
 @click.command()
 @PIPELINE
 @click.option("--watch", is_flag=True, help="Look again every second, until Ctrl-C.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@FORMAT
 def status(pipeline: Path, watch: bool, form: str) -> None:
     """Count the messages of each queue: ready, in hand, delayed, dead."""
     loaded = load(pipeline)

@@ -18,6 +18,7 @@ import orjson
 from runner.brokers.base import Broker
 from runner.commands.connecting import connected
 from runner.commands.loading import PIPELINE_OPTION, stage_of
+from runner.commands.terminal import FORMAT
 from runner.commands.timeline import span
 from runner.config.loader import load
 from runner.errors import RunnerError
@@ -40,9 +41,9 @@ COLOURS = {"handled": "green", "retry": "yellow", "dead": "red", "paused": "yell
 @PIPELINE_OPTION
 @click.option("--outcome", "outcomes", type=click.Choice(OUTCOMES), multiple=True, help="Only these; may be repeated.")
 @click.option("--limit", type=click.IntRange(min=1), default=None, help="End after so many messages.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each message, on a line.")
+@FORMAT
 @click.argument("stage")
-def tap(pipeline: Path, outcomes: tuple[str, ...], limit: int | None, as_json: bool, stage: str) -> None:
+def tap(pipeline: Path, outcomes: tuple[str, ...], limit: int | None, form: str, stage: str) -> None:
     """Show the messages of a stage as they pass, masked, with their outcome.
 
     All workers of the run tell, on whatever machine they are. If they deal with more than can be shown,
@@ -55,7 +56,7 @@ def tap(pipeline: Path, outcomes: tuple[str, ...], limit: int | None, as_json: b
     with connected(loaded, "tap", declare=False) as broker:
         stream = Stream(broker, question(stage, outcomes))
         try:
-            show(stream, as_document if as_json else as_line, limit, stage)
+            show(stream, as_document if form == "json" else as_line, limit, stage)
         except KeyboardInterrupt:
             pass
         finally:

@@ -15,6 +15,7 @@ import click
 import orjson
 
 from runner.commands.loading import PIPELINE_OPTION, stage_of
+from runner.commands.terminal import FORMAT
 from runner.commands.timeline import span
 from runner.config.conditions import condensed
 from runner.config.loader import LoadedPipeline, load
@@ -62,11 +63,11 @@ class Header(click.ParamType[tuple[str, str]]):
 @PIPELINE_OPTION
 @click.option("--id", default=None, help="The message's id; otherwise a new one. Handlers use it as idempotency key.")
 @click.option("--header", "headers", type=Header(), multiple=True, help="A header of the message: NAME=VALUE.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@FORMAT
 @click.argument("stage")
 @click.argument("file", type=click.File("rb"))
 def try_(
-    pipeline: Path, id: str | None, headers: tuple[tuple[str, str], ...], as_json: bool, stage: str, file: Any
+    pipeline: Path, id: str | None, headers: tuple[tuple[str, str], ...], form: str, stage: str, file: Any
 ) -> None:
     """Run one stage on one message, without a broker.
 
@@ -87,7 +88,7 @@ def try_(
     click.echo(f"runner: {WARNING}", err=True)
     trial = try_stage(loaded, wanted, text, message_id=id or "", headers=dict(headers))
     hint = _hint(trial, loaded.pipeline)
-    if as_json:
+    if form == "json":
         click.echo(orjson.dumps(as_document(trial, wanted, hint), option=orjson.OPT_INDENT_2))
     else:
         click.echo("\n".join(told(trial, wanted, loaded, hint)))

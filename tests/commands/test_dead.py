@@ -51,6 +51,15 @@ def test_list_groups_by_stage_and_kind_of_error(file: Path) -> None:
     assert (group["count"], group["newest"]["id"]) == (2, "b")
 
 
+def test_a_stage_that_is_not_in_the_file_may_have_been_removed_or_mistyped(file: Path) -> None:
+    bury(file, ("a", b'{"n": 1}'), headers={**FAILED, "runner-stage": "removed"})
+    listed = run("dead", "list", "-p", file, "--stage", "taek")
+    assert lines(listed.stderr) == ["the file has no stage 'taek' (did you mean 'take'?)", "no dead letters"]
+    listed = run("dead", "list", "-p", file, "--stage", "removed")
+    assert lines(listed.stderr) == ["the file has no stage 'removed'; the stages are take, end"]
+    assert "order … is refused" in listed.stdout
+
+
 def test_show_prints_all_that_may_be_shown(file: Path) -> None:
     bury(file, ("a", b'{"card": "4000000000000119"}'))
     shown = run("dead", "show", "-p", file, "a").stdout

@@ -80,11 +80,11 @@ def test_how_far_and_how_many_can_be_said(pipeline: Path) -> None:
 
 @pytest.mark.usefixtures("ledger")
 def test_for_a_program_it_is_a_list_of_whole_histories(pipeline: Path) -> None:
-    newest, oldest = json.loads(run("find", "buyer@example.com", "--json", "-p", str(pipeline)).stdout)
+    newest, oldest = json.loads(run("find", "buyer@example.com", "--format", "json", "-p", str(pipeline)).stdout)
     assert (newest["id"], oldest["id"], oldest["status"]) == ("m2", "m1", "waiting")
     assert oldest["accepted_by"] == "POST /orders"
     assert [stage["outcome"] for stage in oldest["stages"]] == ["handled", "waiting"]
-    none = run("find", "nobody", "--json", "-p", str(pipeline))
+    none = run("find", "nobody", "--format", "json", "-p", str(pipeline))
     assert (none.exit_code, json.loads(none.stdout)) == (1, [])
 
 

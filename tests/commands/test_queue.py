@@ -49,6 +49,8 @@ def test_peek_shows_what_waits_masked_and_changes_nothing(file: Path) -> None:
 def test_peek_says_that_nothing_waits(file: Path) -> None:
     put(file, "a")
     assert run("queue", "peek", "-p", file, "--queue", "payments").stderr == "no messages wait\n"
+    told = "the file has no stage 'taek' (did you mean 'take'?)\nno messages wait\n"
+    assert run("queue", "peek", "-p", file, "--stage", "taek").stderr == told
 
 
 def test_cancel_wants_a_reason_and_a_choice(file: Path) -> None:

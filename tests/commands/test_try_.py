@@ -86,7 +86,7 @@ def test_a_mailbox_that_does_not_run_is_told_with_how_to_start_it() -> None:
 
 @pytest.mark.usefixtures("pipeline")
 def test_for_a_program_it_is_an_object() -> None:
-    document = json.loads(run("try", "charge", "-", "--json", stdin=b'{"kind": "paid"}').stdout)
+    document = json.loads(run("try", "charge", "-", "--format", "json", stdin=b'{"kind": "paid"}').stdout)
     assert (document["outcome"], document["messages"][0]["routes"][0]["taken"]) == ("handled", True)
 
 

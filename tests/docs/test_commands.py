@@ -47,6 +47,14 @@ def test_the_page_begins_with_a_table_of_every_command_with_its_arguments() -> N
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+def test_what_programs_read_is_asked_for_in_one_way(name: str) -> None:
+    found = {option: one.type for one in options(COMMANDS[name]) for option in one.opts}
+    assert "--json" not in found
+    form = found.get("--format")
+    assert form is None or (isinstance(form, click.Choice) and form.choices == ("text", "json"))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_a_section_begins_with_the_commands_arguments(name: str) -> None:
     typed = f"runner {name} {_arguments(COMMANDS[name])}".strip()
     assert SECTIONS[name].lstrip().startswith(f"`{typed}` ")

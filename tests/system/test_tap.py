@@ -22,7 +22,7 @@ def tap(program: Program, *arguments: str) -> subprocess.Popen[str]:
 def test_messages_are_shown_as_they_pass_whichever_worker_has_them_until_there_were_enough(prepare: Start) -> None:
     program = prepare()
     program.start("--processes", "2")
-    watching = tap(program, "one", "--json", "--limit", "5")
+    watching = tap(program, "one", "--format", "json", "--limit", "5")
     numbers = iter(range(10_000))
 
     def posted() -> bool:
