@@ -32,6 +32,7 @@ class Differing:
     differences: tuple[Difference, ...]
     messages: int = 0
     """Ready on the queue."""
+    consumers: int = 0
     blocks: bool = True
     """Whether no run can start before it is mended; otherwise the next start changes it, or leaves it."""
 
@@ -72,6 +73,11 @@ class Survey:
     unlisted: str = ""
     """Why the queues and bindings that the pipeline doesn't name are unknown, and bindings that are missing; empty:
     they are known."""
+
+    @property
+    def taken_from(self) -> bool:
+        """Whether somebody consumes a queue that has to be migrated."""
+        return any(one.consumers for one in self.differing) or any(one.consumers for one in self.renamed)
 
     def conflicts(self, kind: Kind) -> list[str]:
         """The names of what keeps the pipeline from starting, or lacks a part of its messages."""

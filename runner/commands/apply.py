@@ -44,7 +44,7 @@ def apply(pipeline: Path, migrate: bool, reason: str | None) -> None:
         _migrate(pipeline, loaded, reason or "")
         found = survey(loaded.pipeline, "apply")
     if status(found) == CONFLICT:
-        for line in (*lines(found), verdict(found)):
+        for line in (*lines(found), verdict(found, runs=any(runs_of(pipeline)))):
             click.echo(line, err=True)
         sys.exit(CONFLICT)
     with connected(loaded, "apply"):

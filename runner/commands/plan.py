@@ -20,6 +20,7 @@ from runner.commands.loading import PIPELINE
 from runner.commands.terminal import FORMAT
 from runner.config.loader import load
 from runner.observability import logs
+from runner.processes.runs import runs_of
 from runner.wording import counted
 
 if TYPE_CHECKING:
@@ -51,12 +52,13 @@ def plan(pipeline: Path, form: str) -> None:
     """
     logs.configure("plan", level="error")
     found = survey(load(pipeline).pipeline, "plan")
+    runs = any(runs_of(pipeline))
     if form == "json":
         click.echo(orjson.dumps(asdict(found), option=orjson.OPT_INDENT_2))
     else:
         for line in lines(found):
             click.echo(line)
-        click.echo(verdict(found))
+        click.echo(verdict(found, runs=runs))
     sys.exit(status(found))
 
 
@@ -84,14 +86,18 @@ def lines(found: Survey) -> Iterator[str]:
         yield f"? bindings, and queues that the file doesn't name, can't be listed: {found.unlisted}"
 
 
-def verdict(found: Survey) -> str:
+def verdict(found: Survey, *, runs: bool = False) -> str:
+    """What is to be done. `runs`: whether the pipeline does, on this machine."""
     if exchanges := found.conflicts("exchange"):
         return (
             f"conflict: give {', '.join(exchanges)} another name in the file; or stop all that publishes to it, delete "
             "it on the broker, which removes other programs' bindings too, and start again"
         )
     if queues := found.conflicts("queue"):
-        return f"conflict: stop the pipeline and whatever else uses {', '.join(queues)}; then 'runner apply --migrate'"
+        names = ", ".join(queues)
+        if runs or found.taken_from:
+            return f"conflict: stop the pipeline and whatever else uses {names}; then 'runner apply --migrate'"
+        return f"conflict: 'runner apply --migrate' ends it; nothing may publish to {names} or take from it meanwhile"
     if found.missing or found.differing:
         return "'runner apply' or the next start makes these changes"
     return f"{'as far as can be seen, ' if found.unlisted else ''}the broker has what the file needs"

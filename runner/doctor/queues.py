@@ -26,7 +26,7 @@ def queues(loaded: LoadedPipeline) -> Iterator[Finding]:
         return
     for former in found.renamed:
         lie = f"{counted(former.messages, 'message')} on {former.was}, the former name of {former.queue}"
-        yield Finding("fault", SUBJECT, lie, "stop the pipeline, then 'runner apply --migrate'")
+        yield Finding("fault", SUBJECT, lie, "'runner plan' says what to do")
     for kind in ("exchange", "queue"):
         for name in sorted(set(found.conflicts(kind)) - {former.was for former in found.renamed}):
             yield Finding("fault", SUBJECT, f"{kind} {name} is not as the file has it", "'runner plan' says what to do")

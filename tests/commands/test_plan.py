@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from runner.brokers.survey import Difference, Differing, Renamed, Survey, Unnamed
 from runner.commands.plan import lines, status, verdict
+from runner.processes.runs import RunFile
 from runner.topology import PlannedBinding
 from tests.commands.prompt import run
 
@@ -63,9 +66,22 @@ def test_what_only_a_migration_mends_is_a_conflict() -> None:
         "? binding all → b is not in the file: what is published there still comes to that queue",
         "? bindings, and queues that the file doesn't name, can't be listed: why",
     ]
-    assert verdict(found) == (
-        "conflict: stop the pipeline and whatever else uses a, b, old; then 'runner apply --migrate'"
-    )
+    free = "conflict: 'runner apply --migrate' ends it; nothing may publish to a, b, old or take from it meanwhile"
+    used = "conflict: stop the pipeline and whatever else uses a, b, old; then 'runner apply --migrate'"
+    assert verdict(found) == free
+    assert verdict(found, runs=True) == used
+    assert verdict(replace(found, renamed=(Renamed("new", "old", 12, 1),))) == used
+    assert verdict(replace(found, differing=(Differing("queue", "a", (other,), 1_000, 1),))) == used
+
+
+def test_whether_the_pipeline_has_to_be_stopped_first(file: Path) -> None:
+    run("apply", file)
+    file.write_text(file.read_text().replace("free", "other").replace("other: {}", "other: {was: free}"))
+    assert "'runner apply --migrate' ends it" in run("plan", file).stdout
+    assert "'runner apply --migrate' ends it" in run("apply", file).stderr
+    with closing(RunFile(file)):
+        assert "stop the pipeline" in run("plan", file).stdout
+        assert "stop the pipeline" in run("apply", file).stderr
 
 
 def test_another_type_of_an_exchange_is_for_a_person() -> None:

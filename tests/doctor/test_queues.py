@@ -63,7 +63,7 @@ def test_what_lies_under_a_former_name_is_a_fault(tmp_path: Path) -> None:
     broker.close()
     found = next(queues(loaded(tmp_path, text().replace("b: {", "c: {was: b, "))))
     told = "1 message on b, the former name of c"
-    assert found == Finding("fault", "queues", told, "stop the pipeline, then 'runner apply --migrate'")
+    assert found == Finding("fault", "queues", told, "'runner plan' says what to do")
 
 
 def test_a_broker_that_is_away_is_no_fault_of_the_queues(tmp_path: Path) -> None:

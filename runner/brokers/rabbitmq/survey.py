@@ -65,7 +65,7 @@ class Surveyor:
                 missing.append(("queue", queue.name))
             elif found := self.differences(queue):
                 older = queue.kind == "dead" and [one.argument for one in found] == ["x-delivery-limit"]
-                differing.append(Differing("queue", queue.name, found, counts[0], blocks=not older))
+                differing.append(Differing("queue", queue.name, found, *counts, blocks=not older))
             if (parted := self.counts(migration_queue(queue.name))) is not None:
                 unfinished.append((queue.name, parted[0]))
         management, former = Management(urls), renamed(topology, self.counts)
