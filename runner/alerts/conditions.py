@@ -5,7 +5,7 @@ hold, and once when it is over. Decides only.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -81,9 +81,12 @@ def _shortened(reason: str) -> str:
     return one_line(mask(reason))[:LONGEST_REASON]
 
 
-def unknown(look: Look) -> Collection[str]:
-    """The conditions that can't be judged now, and stay as they are."""
-    return ("dead_letters", "oldest") if look.depths is None else ()
+def is_unknown(key: Key, look: Look) -> bool:
+    """Whether it can't be judged now, and stays as it is."""
+    if look.depths is None:
+        return key.condition in ("dead_letters", "oldest")
+    depth = look.depths.get(key.subject)
+    return key.condition == "dead_letters" and depth is not None and depth.looked_at
 
 
 class _State:
@@ -112,7 +115,7 @@ class Alarms:
     def news(self, look: Look) -> list[Notice]:
         """What is to be told now."""
         now, at = time.monotonic(), time.time()
-        found, left = holding(self._alerts, look), unknown(look)
+        found = holding(self._alerts, look)
         notices = []
         for key, text in found.items():
             state = self._states.setdefault(key, _State(now, at))
@@ -121,7 +124,7 @@ class Alarms:
                 state.told = True
                 notices.append(Notice(new_id(), key, True, text, at, state.since))
         for key, state in list(self._states.items()):
-            if key.condition in left:
+            if is_unknown(key, look):
                 state.held = now
             elif now - state.held >= SETTLE:
                 del self._states[key]

@@ -124,6 +124,8 @@ class Depth:
     """Why one of them is paused; other programs may have written it."""
     strangers: int = 0
     """Consumers that aren't workers: other programs, or workers that don't answer."""
+    looked_at: bool = False
+    """Whether somebody looks at what is delayed or dead: what they have in hand is not counted."""
 
 
 class Carrier(Protocol):

@@ -84,8 +84,9 @@ def _row(queue: str, depth: Depth | None, stage: str | None) -> tuple[str, ...]:
     if depth is None:
         return (queue, "-", "-", "-", "-", "[yellow]not declared yet[/]")
     by = _consumed_by(depth, stage)
-    dead = f"[red]{depth.dead:,}[/]" if depth.dead else "0"
-    return (queue, f"{depth.ready:,}", f"{depth.in_hand:,}", f"{depth.delayed:,}", dead, by)
+    more = "+" if depth.looked_at else ""
+    dead = f"[red]{depth.dead:,}{more}[/]" if depth.dead else f"0{more}"
+    return (queue, f"{depth.ready:,}", f"{depth.in_hand:,}", f"{depth.delayed:,}{more}", dead, by)
 
 
 def _consumed_by(depth: Depth, stage: str | None) -> str:

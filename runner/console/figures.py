@@ -36,7 +36,7 @@ def _figures(run: Run, glance: Glance, history: History) -> Iterator[tuple[str, 
     for queue in run.pipeline.queues:
         depth, stage = glance.depths.get(queue), run.stages.get(queue)
         for name in COUNTS:
-            yield f"queue.{queue}.{name}", UNKNOWN if depth is None else short(getattr(depth, name))
+            yield f"queue.{queue}.{name}", UNKNOWN if depth is None else counted_there(depth, name)
         state = _state(depth, stage)
         yield f"#queue.{queue}.state", state
         yield f"#queue.{queue}.dead", "some" if depth is not None and depth.dead else "none"
@@ -120,6 +120,11 @@ def _told(depth: Depth | None, stage: Stage | None) -> str:
     if depth.strangers:
         told.append(counted(depth.strangers, "other consumer"))
     return ", ".join(told)
+
+
+def counted_there(depth: Depth, name: str) -> str:
+    """`2+`: and those that somebody looks at, who has them in hand."""
+    return short(getattr(depth, name)) + ("+" if depth.looked_at and name in ("delayed", "dead") else "")
 
 
 def short(count: int) -> str:

@@ -30,7 +30,7 @@ class Ages:
         for queue, depth in depths.items():
             for kind, count in (("ready", depth.ready), ("dead", depth.dead)):
                 since = self._since.setdefault((queue, kind), now)
-                if not count:
+                if not count and not (kind == "dead" and depth.looked_at):
                     since = self._since[queue, kind] = now
                 elif kind == "ready":
                     since = max(since, reached.get(queue, 0.0))

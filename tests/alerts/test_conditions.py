@@ -52,6 +52,16 @@ def test_each_condition_is_judged_by_its_limit_and_put_in_words() -> None:
     }
 
 
+def test_dead_letters_that_somebody_looks_at_are_not_over(clock: Clock) -> None:
+    alarms = Alarms(ALL)
+    assert told(alarms, dead(3)) == [(True, "orders has 3 dead letters")]
+    for _ in range(5):
+        clock.now += SETTLE
+        assert told(alarms, Look({"orders": Depth(looked_at=True)})) == []
+    clock.now += SETTLE
+    assert told(alarms, dead(0)) == [(False, "over: orders has 3 dead letters")]
+
+
 def test_a_card_number_is_masked_before_a_long_reason_is_cut() -> None:
     """Of what is cut off in the middle nobody could tell any more that it was one."""
     reason = "x" * (LONGEST_REASON - 15) + " 4111111111111111"

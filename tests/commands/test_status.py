@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from runner.brokers.registry import connect
 from runner.config.loader import load
+from runner.deadletters import Filter
+from runner.operations import found
 from runner.topology import plan
 from tests.brokers.plans import Collector
 from tests.commands.prompt import lines, run
+from tests.commands.test_dead import bury
 from tests.waiting import wait_until
 
 
@@ -32,7 +36,19 @@ def test_status_counts_what_is_on_the_queues(file: Path) -> None:
         "paused": 0,
         "why": "",
         "strangers": 0,
+        "looked_at": False,
     }
+
+
+def test_status_says_that_dead_letters_in_the_hand_of_one_who_looks_are_not_counted(file: Path, vhost_url: str) -> None:
+    file.write_text(file.read_text().replace(f"embedded:{file.parent / 'broker.db'}", vhost_url))
+    bury(file, *((f"m{n}", b"{}") for n in range(3)))
+    wait_until(lambda: lines(run("status", file).stdout)[1].split()[3:5] == ["0", "3"])
+    with closing(found(load(file), ["payments"], Filter())) as letters:
+        next(letters)
+        wait_until(lambda: lines(run("status", file).stdout)[1].split()[3:5] == ["0+", "0+"])
+        assert json.loads(run("status", "--format", "json", file).stdout)["payments"]["looked_at"]
+    wait_until(lambda: lines(run("status", file).stdout)[1].split()[3:5] == ["0", "3"])
 
 
 @pytest.mark.parametrize(

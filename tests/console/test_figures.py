@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from runner.console.figures import figures_of, short
+from runner.brokers.base import Depth
+from runner.console.figures import COUNTS, counted_there, figures_of, short
 from runner.console.history import History
 from runner.console.run import Run
 from runner.message import Destination, Outgoing
@@ -18,6 +19,11 @@ from tests.waiting import wait_until
 )
 def test_a_count_is_exact_as_long_as_there_is_room(count: int, text: str) -> None:
     assert short(count) == text
+
+
+def test_what_somebody_has_in_hand_to_look_at_comes_on_top() -> None:
+    depth = Depth(ready=1, delayed=2, dead=3, looked_at=True)
+    assert [counted_there(depth, name) for name in COUNTS] == ["1", "0", "2+", "3+"]
 
 
 def test_they_say_what_is_on_each_queue_and_who_takes_it(shown: Shown) -> None:

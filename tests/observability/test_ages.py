@@ -36,6 +36,13 @@ def test_what_lies_there_came_after_the_queue_was_last_seen_empty(clock: list[fl
     assert ages.oldest({"orders": Depth(ready=1, dead=1)}, {}) == {READY: 15.0, DEAD: 45.0}
 
 
+def test_dead_letters_grow_old_while_somebody_has_them_in_hand_to_look_at(clock: list[float]) -> None:
+    ages = Ages()
+    ages.oldest({"orders": Depth(dead=2)}, {})
+    clock[0] += 15.0
+    assert ages.oldest({"orders": Depth(looked_at=True)}, {}) == {READY: 0.0, DEAD: 15.0}
+
+
 def test_it_came_after_what_was_handed_out_last_too(clock: list[float]) -> None:
     ages = Ages()
     ages.oldest({"orders": Depth()}, {})

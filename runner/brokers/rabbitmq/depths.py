@@ -75,6 +75,8 @@ class Inquiry:
             count[queue.kind] += ready
             if queue.kind == "work":
                 count["consumers"] += consumers
+            elif queue.kind != "quarantine":
+                count["lookers"] += consumers
             self._next(channel)
 
         channel.look_at_queue(queue.name, counted)
@@ -123,4 +125,5 @@ def _depth(count: Counter[str], why: str) -> Depth:
         paused=count["paused"],
         why=why,
         strangers=max(0, count["consumers"] - count["ours"]),
+        looked_at=count["lookers"] > 0,
     )
