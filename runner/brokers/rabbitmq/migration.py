@@ -13,6 +13,7 @@ migrations are kept away by a queue that RabbitMQ gives to one connection at a t
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -116,6 +117,8 @@ class _Migration:
                     self._park([one for one in topology.queues if one.kind == "retry" and one.home == queue.name])
                 self._surveyor.declare(between, BETWEEN)
                 self._empty(queue.name, between, queue, resumed=parted is not None)
+                if queue.kind == "retry":
+                    self._see_them_home(queue, next(one for one in topology.queues if one.name == queue.home))
                 self._surveyor.delete(queue.name)
             self._surveyor.declare(queue.name, arguments(queue))
             moved = self._empty(between, queue.name, queue, resumed=parted is not None)
@@ -131,6 +134,17 @@ class _Migration:
         if there:
             time.sleep(ON_ITS_WAY)
 
+    def _see_them_home(self, queue: PlannedQueue, home: PlannedQueue) -> None:
+        """The retries of `queue` whose wait is over. Raises BrokerSetupError if some may find no room there."""
+        most = self._most(home, home.name)
+        if self._await_retries([queue.name], calm=most is None):
+            return
+        if self._management.undelivered([queue.name]) or self._left(home.name) >= (most or 0):
+            raise BrokerSetupError(
+                f"retries of {queue.name} may wait for room on {home.name}, which is full: raise its max_length, or "
+                f"take messages from it ('runner queue drain'); {AGAIN}"
+            )
+
     def rename(self, topology: Topology) -> dict[str, int]:
         """How many messages of each queue have come from its former name, those of its companions included."""
         there = [queue for queue in topology.queues if queue.was and self._surveyor.counts(queue.was) is not None]
@@ -143,7 +157,8 @@ class _Migration:
                 self._surveyor.declare(queue.name, arguments(queue))
         while self._take_over(there, moved):
             continue
-        self._await_retries(there, moved, calm=calm)
+        waits = [queue.was for queue in there if queue.kind == "retry"]
+        self._await_retries(waits, lambda: self._take_over(there, moved), calm=calm)
         for queue in there:
             self._surveyor.delete(queue.was)
         return moved
@@ -154,25 +169,30 @@ class _Migration:
         waits = [queue for queue in there if queue.kind == "retry"]
         if any(self._surveyor.counts(queue.name) is not None or self._left(queue.was) for queue in waits):
             return False
-        return not any(self._may_be_full(queue) for queue in there if queue.kind == "work")
+        return not any(self._most(queue, queue.was) for queue in there if queue.kind == "work")
 
-    def _may_be_full(self, queue: PlannedQueue) -> bool:
-        there = {one.argument: one.there for one in self._surveyor.differences(replace(queue, name=queue.was))}
-        return "type" in there or there.get("x-max-length", str(queue.max_length)).lower() != "none"
+    def _most(self, queue: PlannedQueue, name: str) -> float | None:
+        """How many messages the queue of that name takes, which is planned as `queue`; None: any number."""
+        there = {one.argument: one.there for one in self._surveyor.differences(replace(queue, name=name))}
+        if "type" in there:  # RabbitMQ tells of no other argument
+            return math.inf
+        most = there.get("x-max-length", str(queue.max_length))
+        return float(most) if most.isdecimal() else None
 
-    def _await_retries(self, there: Sequence[PlannedQueue], moved: dict[str, int], *, calm: bool) -> None:
+    def _await_retries(self, waits: Sequence[str], more: Callable[[], bool] = lambda: False, *, calm: bool) -> bool:
         """Retries that are due leave their queue only when their home has them, and until then are counted on neither:
-        deleted with their queue, they would be lost."""
-        waits = [queue.was for queue in there if queue.kind == "retry"]
+        deleted with their queue, they would be lost. `more()`: whether some have come. Returns whether none can be
+        left: nothing speaks for any (`calm`), or the management plugin says so."""
         if waits and not calm:
             log.warning(_WAITS, TRIED_AFTER)
         since = time.monotonic()
         while waits and (passed := time.monotonic() - since) < (CALM if calm else TRIED_AFTER):
             if passed > TOLD_AFTER and self._management.undelivered(waits) == 0:
-                return
-            if self._looks_on() and self._take_over(there, moved):
+                return True
+            if self._looks_on() and more():
                 since, calm = time.monotonic(), False
             time.sleep(LOOK_AGAIN)
+        return calm or not waits
 
     def _take_over(self, there: Sequence[PlannedQueue], moved: dict[str, int]) -> bool:
         """Empty their former queues, and count that in `moved`. Whether there was anything."""

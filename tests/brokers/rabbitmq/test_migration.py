@@ -11,7 +11,7 @@ import pytest
 
 from bench.rabbitmq_node import RabbitNode
 from runner.brokers.rabbitmq import migration
-from runner.brokers.rabbitmq.arguments import NO_LIMIT
+from runner.brokers.rabbitmq.arguments import NO_LIMIT, arguments
 from runner.brokers.rabbitmq.broker import RabbitBroker
 from runner.brokers.rabbitmq.management import VARIABLE, Management
 from runner.brokers.rabbitmq.migration import migrated, renamed
@@ -291,6 +291,40 @@ def test_retries_that_the_former_queue_was_too_full_for_are_waited_for(
     finally:
         rabbit_node.eval(f"application:set_env({key}, 180000)")
     assert {f"later{n}" for n in range(10)} < set(ids(place.contents("now")))
+
+
+def test_a_queue_of_waits_is_made_anew_once_its_retries_are_home(
+    place: RabbitPlace, vhost_url: str, rabbit_node: RabbitNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that found no room there would be deleted with it."""
+    monkeypatch.setattr(migration, "TRIED_AFTER", 6.0)
+    key = "rabbit, dead_letter_worker_publisher_confirm_timeout"
+    rabbit_node.eval(f"application:set_env({key}, 1000)")
+    wanted = alone(Queue("home", max_length=3), wait=1.0)
+    [wait] = [queue for queue in wanted.queues if queue.kind == "retry"]
+    later = {f"later{n}" for n in range(2)}
+    try:
+        with closing(pika.BlockingConnection(pika.URLParameters(vhost_url))) as connection:
+            channel = connection.channel()
+            for queue in wanted.queues:
+                others = {"x-max-length": 1_000} if queue == wait else {}
+                channel.queue_declare(queue.name, durable=True, arguments={**arguments(queue), **others})
+            broker = RabbitBroker([vhost_url], "test")
+            broker.start(wanted, timeout=30, declare=False)
+            with suppress(PublishError):  # it is full
+                for name in names(1_000):
+                    broker.publish([to("home", id=name)])
+            broker.publish([to("home", id=name, delay=1.0) for name in later])
+            broker.close()
+            wait_until(lambda: not channel.queue_declare(wait.name, passive=True).method.message_count)
+            with pytest.raises(BrokerSetupError, match=r"of home\.retry\.1s may wait for room on home, which is full"):
+                migrated([vhost_url], "test", wanted, lambda: True)
+            channel.queue_purge("home")
+            assert migrated([vhost_url], "test", wanted, lambda: True) == {}
+    finally:
+        rabbit_node.eval(f"application:set_env({key}, 180000)")
+    assert surveyed([vhost_url], "test", wanted).differing == ()
+    assert set(ids(place.contents("home"))) == later
 
 
 def test_a_former_queue_that_somebody_consumes_stays(
