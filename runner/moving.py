@@ -1,8 +1,9 @@
 """All messages of a pipeline, from the broker's file to another broker: waiting, delayed and dead.
 
-Each is confirmed there before it leaves the file. Whatever ends that, the next attempt goes on from there, and
-one message may be there twice. One whose headers can't be read goes to the dead letters, with its body alone: no
-stage may handle it here, and without them it would look like a new one there.
+Some are under way at a time, and each leaves the file when it was confirmed there. Whatever ends that, the next
+attempt goes on from there, and those that were under way may be there twice. One whose headers can't be read goes
+to the dead letters, with its body alone: no stage may handle it here, and without them it would look like a new
+one there.
 
 Left out: whether anybody is at work on them (see `commands.move`).
 """
@@ -10,16 +11,19 @@ Left out: whether anybody is at work on them (see `commands.move`).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
-from runner.brokers.base import Broker, Shelf, Shelved
+from runner.brokers.answer import Answer
+from runner.brokers.base import ANSWER_TIMEOUT, Broker, Shelf, Shelved
 from runner.brokers.registry import delayed, parse, shelf, waiting
 from runner.config.loader import LoadedPipeline
-from runner.errors import PublishError, RunnerError
+from runner.errors import BrokerAwayError, BrokerError, BrokerUnavailableError, PublishError, RunnerError, TakenError
 from runner.message import ERROR, QUEUE, STRIPPED, TIME, Delivery, Destination, Outgoing, Session, is_usable, new_id
+from runner.operations import PILE_BYTES
 from runner.pipeline import Pipeline
 from runner.resending import ORDERS
 from runner.topology import dead_letter_queue, plan
@@ -35,17 +39,37 @@ def at(loaded: LoadedPipeline, url: str) -> LoadedPipeline:
 
 
 def moved(source: Pipeline, target: Broker, goes_on: Callable[[], bool]) -> Iterator[str]:
-    """Moves one message after another, and yields the name of the queue that has it now. `goes_on()` is asked before
-    each; False ends it. Raises RunnerError; what was moved until then stays so."""
+    """Moves all messages, and yields for each the name of the queue that has it now. `goes_on()` is asked before
+    each; False ends it after those under way. Raises RunnerError; what was moved until then stays so."""
     rungs = plan(source).rungs
     for home, queue, opened in _shelves(source):
         with opened as on:
+            under_way: list[_Move] = []
+            size = 0
             for shelved in on.look():
                 if not goes_on():
+                    yield from _confirmed(on, under_way, target)
                     return
                 message = _unread(shelved, home) or _carried(shelved, queue, waits=bool(rungs.get(queue)))
-                _move(on, shelved, message, target)
-                yield message.destination.key
+                under_way.append(_Move(shelved, message, Answer()))
+                size += len(shelved.payload)
+                if len(under_way) >= on.at_once or size >= PILE_BYTES:
+                    yield from _confirmed(on, under_way, target)
+                    under_way, size = [], 0
+            yield from _confirmed(on, under_way, target)
+
+
+class _Move(NamedTuple):
+    """A message under way."""
+
+    shelved: Shelved
+    message: Outgoing
+    answer: Answer
+    """Whether it is there."""
+
+    @property
+    def name(self) -> str:
+        return self.shelved.id if self.shelved.id == self.message.id else "a message without a usable id"
 
 
 def _shelves(source: Pipeline) -> Iterator[tuple[str, str, AbstractContextManager[Shelf]]]:
@@ -79,11 +103,39 @@ def _unread(shelved: Shelved, home: str) -> Outgoing | None:
     return _carried(shelved._replace(headers=dead), dead_letter_queue(home), waits=False)
 
 
-def _move(on: Shelf, shelved: Shelved, message: Outgoing, target: Broker) -> None:
-    name = shelved.id if shelved.id == message.id else "a message without a usable id"
+def _confirmed(on: Shelf, under_way: Sequence[_Move], target: Broker) -> Iterator[str]:
+    """Publish them; those that `target` has confirmed leave `on`. Yields where each of them is now. Raises
+    RunnerError if one stays."""
+    troubles: list[RunnerError] = []
+    there = list(_published(under_way, target, troubles))
+    for one, stays in zip(there, on.settle_all([(one.shelved, []) for one in there]), strict=True):
+        if stays is None:
+            yield one.message.destination.key
+        elif isinstance(stays, TakenError):
+            troubles.append(RunnerError(f"somebody else has taken {one.name}; stop what uses the broker's file"))
+        else:
+            troubles.append(stays)
+    if troubles:
+        raise troubles[0]
+
+
+def _published(under_way: Sequence[_Move], target: Broker, troubles: list[RunnerError]) -> Iterator[_Move]:
+    """Those that `target` has confirmed. `troubles` gets why others are not there, or may not be."""
+    submitted: list[_Move] = []
     try:
-        target.publish([message])
-    except PublishError as error:
-        raise RunnerError(f"{message.destination} doesn't take {name}: {error}") from error
-    if not on.settle(shelved, []):
-        raise RunnerError(f"somebody else has taken {name}; stop what uses the broker's file")
+        for one in under_way:
+            target.submit([one.message], one.answer.give)
+            submitted.append(one)
+    except BrokerAwayError as error:  # those before may be there all the same
+        troubles.append(error)
+    ends = time.monotonic() + ANSWER_TIMEOUT
+    for one in submitted:
+        try:
+            if one.answer.wait(ends - time.monotonic()):
+                yield one
+            else:
+                troubles.append(BrokerUnavailableError(f"no answer in {ANSWER_TIMEOUT:g} s"))
+        except PublishError as error:
+            troubles.append(RunnerError(f"{one.message.destination} doesn't take {one.name}: {error}"))
+        except BrokerError as error:
+            troubles.append(error)

@@ -6,10 +6,12 @@ import random
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from runner.brokers.base import Broker
+from runner.brokers.embedded.shelf import AT_ONCE
 from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline, load
 from runner.errors import RunnerError
@@ -208,17 +210,27 @@ def test_what_the_other_broker_refuses_stays(tmp_path: Path) -> None:
         assert source.depths(["left"])["left"].ready == 3
 
 
-def test_kills_lose_nothing_and_repeat_at_most_one_message_each(tmp_path: Path, vhost_url: str) -> None:
+def test_kills_lose_nothing_and_repeat_at_most_what_was_under_way(tmp_path: Path, vhost_url: str) -> None:
     here = pipeline(tmp_path)
     with closing(started(here)) as source:
-        source.publish([to("left", id=name) for name in names(300)])
+        source.publish([to("left", id=name) for name in names(2_000)])
     kills = 0
-    while killed_after(random.Random(kills).randrange(40, 160), MOVE, vhost_url, folder=tmp_path):
+    while killed_after(random.Random(kills).randrange(40, 900), MOVE, vhost_url, folder=tmp_path):
         kills += 1
     found = ids(RabbitPlace(vhost_url).contents("left"))
     assert kills > 0
-    assert list(dict.fromkeys(found)) == names(300)
-    assert len(found) <= 300 + kills
+    assert list(dict.fromkeys(found)) == names(2_000)
+    assert len(found) <= 2_000 + kills * AT_ONCE
+
+
+def test_many_are_under_way_at_a_time(tmp_path: Path) -> None:
+    here, there = pipeline(tmp_path), at(pipeline(tmp_path), "embedded:new.db")
+    with closing(started(here)) as source:
+        source.publish([to("left", id=name) for name in names(250)])
+        source.publish([to("work", b'"%s"' % (b"x" * (1 << 20)), id=name) for name in names(9)])
+    with closing(started(there)) as target, patch.object(target, "submit", wraps=target.submit) as submit:
+        so_far = {len(submit.mock_calls) for _ in moved(here.pipeline, target, lambda: True)}
+    assert sorted(so_far) == [4, 8, 9, 109, 209, 259]  # four large ones, then a hundred small ones
 
 
 def test_a_url_that_cannot_be_used_says_why(tmp_path: Path) -> None:
