@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.commands.connecting import writing
+from runner.commands.connecting import NothingRecordedError, remembering, writing
 from runner.commands.loading import PIPELINE_OPTION
 from runner.commands.terminal import print_table
 from runner.config.loader import load
@@ -70,7 +71,8 @@ def add_command(pipeline: Path, caller: str, expires: float | None) -> None:
 @PIPELINE_OPTION
 def list_command(pipeline: Path) -> None:
     """List the keys, without what opens."""
-    with writing(load(pipeline).pipeline) as ledger:
+    found: Sequence[ApiKey] = ()
+    with suppress(NothingRecordedError), remembering(load(pipeline).pipeline) as ledger:
         found = ledger.api_keys.all()
     if found:
         print_keys(found)

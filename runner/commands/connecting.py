@@ -39,13 +39,18 @@ def connected(loaded: LoadedPipeline, command: str, *, declare: bool = True) -> 
         broker.close()
 
 
+class NothingRecordedError(RunnerError):
+    """There is no file of the ledger yet."""
+
+
 @contextmanager
 def remembering(pipeline: Pipeline) -> Iterator[Ledger]:
-    """The pipeline's ledger, to read from. Raises RunnerError without one."""
+    """The pipeline's ledger, to read from. Raises RunnerError without one, and NothingRecordedError before its first
+    run."""
     url = _ledger_url(pipeline)
     path = path_of(url)
     if path is not None and not path.exists():
-        raise RunnerError(f"nothing has been recorded yet: there is no {shown(url, pipeline.folder)}")
+        raise NothingRecordedError(f"nothing has been recorded yet: there is no {shown(url, pipeline.folder)}")
     from runner.ledger.ledger import Ledger
 
     found = Ledger(url)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from bench.postgres_node import PostgresNode
 from runner.ledger.ledger import Ledger
 from tests.commands.prompt import run
 
@@ -61,6 +63,17 @@ def test_a_key_is_revoked_by_its_id_and_once(pipeline: Path) -> None:
     assert "there is no API key shop" in command(pipeline, "revoke", "shop", status=1)
 
 
+def test_who_may_only_read_the_ledger_lists_the_keys(pipeline: Path, postgres_node: PostgresNode) -> None:
+    url = postgres_node.new_database()
+    pipeline.write_text(PIPELINE.replace("sqlite:ledger.db", url))
+    command(pipeline, "add", "shop")
+    with psycopg.connect(url, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    assert "until revoked" in command(pipeline, "list")
+    assert "read-only" in command(pipeline, "add", "other", status=1)
+
+
 @pytest.mark.parametrize("caller", ["", "-x", "two words", "a" * 65, "\x1b[31m"])
 def test_a_caller_has_a_name_that_can_be_shown(pipeline: Path, caller: str) -> None:
     assert "a caller's name has 1 to 64 letters" in run("apikeys", "add", "-p", pipeline, "--", caller).output
@@ -73,5 +86,6 @@ def test_a_lifetime_is_a_span_to_come(pipeline: Path) -> None:
 
 def test_no_keys_and_no_ledger_are_told_with_what_to_do(pipeline: Path) -> None:
     assert command(pipeline, "list") == "there are no API keys; make one with 'runner apikeys add CALLER'\n"
+    assert not (pipeline.parent / "ledger.db").exists()
     pipeline.write_text(PIPELINE.replace("ledger: sqlite:ledger.db\n", "").replace(", auth: api_key", ""))
     assert "pipeline.yaml has no ledger; add 'ledger: sqlite:var/ledger.db'" in command(pipeline, "list", status=1)
