@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import select
+import socket
 import threading
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -18,6 +21,7 @@ from runner.message import Destination, Outgoing
 from tests.console.browser import SCHEMES, WIDTHS, chromium, findings, page
 from tests.console.conftest import PIPELINE, Show, Shown, bury
 from tests.console.test_guard import ASKING
+from tests.tcp_server import TcpServer
 from tests.waiting import wait_until
 
 __all__ = ["chromium", "page"]
@@ -169,6 +173,45 @@ def test_a_lost_stream_says_since_when_the_page_is_stale_and_comes_back_by_itsel
     expect(page.get_by_text("Stale since")).to_be_visible(timeout=60_000)
     shop.serve_again()
     expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=60_000)
+
+
+class DeadLine(TcpServer):
+    """A way to a console that can die unheard: `die`, and its connections bring nothing any more, and stay open."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._dead: set[int] = set()
+        super().__init__()
+
+    def die(self) -> None:
+        """New connections are served."""
+        self._dead.update(range(self.connections))
+
+    def talk(self, connection: socket.socket, number: int) -> None:
+        with connection, socket.create_connection(("127.0.0.1", self._to)) as console:
+            other = {connection: console, console: connection}
+            while not self.over.is_set():
+                for one in select.select(list(other), [], [], 0.1)[0]:
+                    if number in self._dead:
+                        self.over.wait()
+                    elif told := one.recv(65536):
+                        other[one].sendall(told)
+                    else:
+                        return
+
+
+def test_a_stream_whose_connection_has_died_unheard_is_asked_for_again(page: Page, shop: Shown) -> None:
+    with DeadLine(shop.port) as line:
+        page.goto(f"http://localhost:{line.port}/")
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        line.die()
+        expect(page.get_by_text(re.compile(r"^Stale since \d\d:\d\d:\d\d UTC, trying again$"))).to_be_visible(
+            timeout=60_000
+        )
+        shop.broker.publish([Outgoing(Destination("", "orders"), "m", b"{}")])
+        expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=60_000)
+        expect(page.get_by_role("row", name="orders").get_by_role("cell").nth(0)).to_have_text("1")
+        page.goto("about:blank")
 
 
 def test_by_keyboard_alone_one_comes_from_the_graph_to_a_stage(page: Page, shop: Shown) -> None:

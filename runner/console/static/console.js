@@ -2,15 +2,16 @@
 "use strict";
 
 const QUIET = 5000; // milliseconds without a word after which the figures count as stale
+const LOST = 10000; // milliseconds without a word after which the stream is asked for again: a connection may die unheard
 const SHORTEST = 1000, LONGEST = 15000; // milliseconds until a lost stream is asked for again
 
 const stream = document.querySelector("[data-stream]");
 const pulse = document.querySelector("[data-pulse]");
 
-let source = null, heard = Date.now(), wait = SHORTEST, again = 0;
+let source = null, heard = Date.now(), opened = 0, wait = SHORTEST, again = 0;
 
 function clock(time) {
-  return new Date(time).toLocaleTimeString([], { hour12: false });
+  return `${new Date(time).toISOString().slice(11, 19)} UTC`;
 }
 
 function show(figures) {
@@ -32,7 +33,8 @@ function tell() {
 }
 
 function open() {
-  clearTimeout(again);
+  close();
+  opened = Date.now();
   source = new EventSource(stream.dataset.stream);
   source.onmessage = (event) => {
     heard = Date.now();
@@ -61,13 +63,18 @@ function close() {
   if (source) source.close();
 }
 
+function watch() {
+  tell();
+  if (!document.hidden && Date.now() - Math.max(heard, opened) > LOST) open();
+}
+
 if (stream) {
   open();
-  setInterval(tell, 1000);
+  setInterval(watch, 1000);
   // Nobody looks at a hidden page.
   document.addEventListener("visibilitychange", () => {
-    close();
-    if (!document.hidden) open();
+    if (document.hidden) close();
+    else open();
   });
   addEventListener("pagehide", close);
 }
