@@ -27,6 +27,7 @@ from runner.privacy.sealed import (
     read_token,
 )
 from runner.privacy.sealing import Sealer
+from runner.validation.forbidden import forbidden_members
 from runner.validation.marks import Place
 from runner.validation.schema import Schema
 from runner.validation.violations import Violation
@@ -310,34 +311,12 @@ def without_forbidden(payload: bytes, place: Place) -> bytes:
         body = orjson.loads(payload)
     except orjson.JSONDecodeError:
         return payload
-    if not _remove_forbidden(body, place):
+    members = list(forbidden_members(body, place))
+    if not members:
         return payload
+    for member in members:
+        del member.holder[member.key]
     try:
         return orjson.dumps(body)
     except TypeError:
         return b"null"
-
-
-def _remove_forbidden(body: Any, place: Place) -> bool:
-    """Whether something was removed."""
-    removed = False
-    waiting = [(body, place)]
-    while waiting:
-        value, place = waiting.pop()
-        for key, below in _members(value, place):
-            if below.forbidden:
-                del value[key]
-                removed = True
-            else:
-                waiting.append((value[key], below))
-    return removed
-
-
-def _members(value: Any, place: Place) -> list[tuple[str | int, Place]]:
-    """The members and items of `value` where something may be marked; the last item first, so that
-    removing one moves none that is still to come."""
-    if isinstance(value, dict):
-        return [(name, below) for name in value if (below := place.member(name)) is not None]
-    if isinstance(value, list) and place.item is not None:
-        return [(index, place.item) for index in reversed(range(len(value)))]
-    return []

@@ -10,18 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from runner.validation.marks import FORBIDDEN, SENSITIVE, Place, marked_places, takes_no_container
+from runner.validation.marks import SENSITIVE, Place, marked_places, takes_no_container
 from runner.validation.subschemas import Documents, Part, reach, rebased
-
-
-def without_forbidden(schema: Any) -> Any:
-    """With `false` for what is marked `x-forbidden`; the same object where nothing is."""
-    if isinstance(schema, dict):
-        if schema.get(FORBIDDEN) is True:
-            return False
-        return {key: without_forbidden(value) for key, value in schema.items()}
-    return [without_forbidden(item) for item in schema] if isinstance(schema, list) else schema
-
 
 _NO_CONTAINER = {"type": ["string", "number", "boolean", "null"]}
 

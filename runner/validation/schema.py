@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ import jsonschema_rs
 
 from runner.paths import FileReadError, read_file
 from runner.pipeline import JsonSchema
-from runner.validation.violations import UNEXPLAINED, Violation, explain
+from runner.validation.violations import UNEXPLAINED, Violation, explain, first
 from runner.wording import did_you_mean, shown
 
 if TYPE_CHECKING:
@@ -50,16 +50,23 @@ class SchemaError(ValueError):
 class Judge:
     """Decides on bodies by one document, and says what is wrong with those that it refuses.
 
-    `files` finds the other documents that it refers to. Raises SchemaError.
+    `files` finds the other documents that it refers to; `barred` has the members that no body may have,
+    whatever the document says of them. Raises SchemaError.
     """
 
-    def __init__(self, document: dict[str, Any] | bool, base_uri: str, files: _Files) -> None:
+    def __init__(
+        self, document: dict[str, Any] | bool, base_uri: str, files: _Files, barred: Place | None = None
+    ) -> None:
         self._document = document
         self._base_uri = base_uri
         self._files = files
         self._compiled = _compile(document, base_uri, files)
         self.is_valid: Callable[[Any], bool] = self._compiled.is_valid
         """Whether a body (as JSON is parsed: dict, list, str, …) is valid."""
+        self._barred = barred
+        if barred is not None:
+            is_valid = self.is_valid
+            self.is_valid = lambda body: is_valid(body) and not any(self._barred_in(body))
 
     def violations(self, body: Any) -> tuple[Violation, ...]:
         """What is wrong with `body`: one to `MOST` violations if it isn't valid, which repeat
@@ -71,16 +78,22 @@ class Judge:
             return (Violation("", "is nested too deeply"),)
         from runner.validation.diagnosis import within_budget
 
-        diagnostic = self._diagnostic
+        diagnostic, barred = self._diagnostic, self._barred_in(body)
         try:
             with within_budget():
-                return explain(diagnostic, body) or (UNEXPLAINED,)
+                return first((*barred, *explain(diagnostic, body))) or (UNEXPLAINED,)
         except Exception:  # noqa: BLE001 - out of budget, RecursionError, …: the verdict stands, without its words
             return (UNEXPLAINED,)
 
     def breaks_at(self, body: Any) -> set[tuple[str | int, ...]]:
         """The places of values that are refused by themselves, as names and indexes."""
         return {tuple(error.instance_path) for error in self._compiled.iter_errors(body)}
+
+    def _barred_in(self, body: Any) -> Iterator[Violation]:
+        if self._barred is not None:
+            from runner.validation.forbidden import forbidden_violations
+
+            yield from forbidden_violations(body, self._barred)
 
     @property
     def documents(self) -> Mapping[str, Any]:
@@ -119,8 +132,9 @@ class Schema(Judge):
         return cls(read_schema(path), base=path)
 
     def _read_marks(self, base_uri: str, files: _Files) -> None:
+        from runner.validation.forbidden import may_let_in, without_forbidden
         from runner.validation.marks import MarkError, find_marks
-        from runner.validation.resting import Relaxing, without_forbidden
+        from runner.validation.resting import Relaxing
         from runner.validation.subschemas import Documents
 
         read = {uri: without_forbidden(document) for uri, document in files.documents.items()}
@@ -132,10 +146,11 @@ class Schema(Judge):
             raise SchemaError(str(error)) from None
         if self.marks is None:
             return
-        super().__init__(without_forbidden(self.document), base_uri, _Files(read))
+        barred = self.marks if may_let_in(marked) else None
+        super().__init__(without_forbidden(self.document), base_uri, _Files(read), barred)
         relax = Relaxing(marked, self.marks).document
         loose = {uri: without_forbidden(relax(document, uri)) for uri, document in files.documents.items()}
-        self.resting = Judge(without_forbidden(relax(self.document, base_uri)), base_uri, _Files(loose))
+        self.resting = Judge(without_forbidden(relax(self.document, base_uri)), base_uri, _Files(loose), barred)
 
 
 def _mentions_marks(documents: Iterable[Any]) -> bool:

@@ -118,6 +118,11 @@ def _violation(path: Path, schema_path: Path, detail: str) -> Violation:
     return Violation(_pointer(shown), detail)
 
 
+def not_allowed(path: Path, known: Iterable[str]) -> Violation:
+    """Of a member that may not be there; `known` are the names in its path that the schema has."""
+    return _violation(path, [part for name in known for part in ("properties", name)], "isn't allowed")
+
+
 def _pointer(path: Iterable[str | int]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
