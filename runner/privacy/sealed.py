@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
+from runner.privacy.card_numbers import mask_card_numbers
+
 Show = Literal["hidden", "email", "last4"]
 """What of a value its mask shows."""
 SHOWS: tuple[Show, ...] = get_args(Show)
@@ -81,13 +83,17 @@ def is_mask(text: str) -> bool:
 
 
 def as_shown(value: Any) -> Any:
-    """A JSON value with the mask of each token in it: for people, and for what is kept about a message."""
+    """A JSON value with the mask of each token in it, and at most the last four digits of a card number
+    that nobody has marked: for people, and for what is kept about a message."""
     if isinstance(value, dict):
-        return {name: as_shown(member) for name, member in value.items()}
+        return {mask_card_numbers(name): as_shown(member) for name, member in value.items()}
     if isinstance(value, list):
         return [as_shown(item) for item in value]
+    if not isinstance(value, str | int):
+        return value
     token = read_token(value) if isinstance(value, str) else None
-    return value if token is None else token.mask
+    shown = mask_card_numbers(str(value)) if token is None else token.mask
+    return value if shown == str(value) else shown
 
 
 class Home(NamedTuple):

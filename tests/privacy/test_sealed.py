@@ -107,3 +107,12 @@ def test_a_revealed_value_is_itself_and_its_repr_is_the_mask() -> None:
 
 def test_what_is_kept_about_a_message_has_masks_instead_of_tokens() -> None:
     assert as_shown({"cards": [TOKEN, "x", 1], "kind": "paid"}) == {"cards": ["····1111", "x", 1], "kind": "paid"}
+
+
+@pytest.mark.parametrize("number", ["4111111111111111", "4111 1111 1111 1111", 4111111111111111])
+def test_a_card_number_that_nobody_has_marked_is_shown_masked_as_well(number: str | int) -> None:
+    assert as_shown({"note": number}) == {"note": "••••1111"}
+    assert as_shown([{f"to {number}": None}]) == [{"to ••••1111": None}]
+    same = {"id": "83d8f22200154122a0cbee044964e5df", "amount": 1999, "ok": True, "rate": 0.5, "none": None}
+    assert as_shown(same) == same
+    assert as_shown(True) is True

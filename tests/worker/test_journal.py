@@ -157,6 +157,15 @@ def test_what_stages_record_is_of_the_copy_that_it_belongs_to(tmp_path: Path, le
     assert several.facts == {"payment": ["a", "b"], "checked": "yes", "notification": ["sent", "sent"]}
 
 
+def test_a_card_number_that_is_recorded_by_mistake_is_masked(tmp_path: Path, ledger_url: str) -> None:
+    Scripted.do = lambda message: {"note": "card 4111 1111 1111 1111"} if message.queue == "work" else None
+    stages = "one: {consume: work, publish: out, record: {note: /note}}\ntwo: {consume: out}"
+    with engine(tmp_path, ledger_url, stages) as running:
+        send(running, "m1")
+        found = done(running)
+    assert found.facts == {"note": "card ••••1111"}
+
+
 @pytest.mark.parametrize(
     ("pointer", "found"),
     [("/a/1", 2), ("/a", [1, 2]), ("/b~1c", "x"), ("/d~0e", None), ("/", "empty"), ("/a/0", 1)],
