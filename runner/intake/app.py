@@ -143,11 +143,17 @@ class RouteView:
         """The messages of a body, published, and the headers of its 202; `under` makes them under an id."""
         signatures, register = self._desk.signatures, self._desk.register
         signed = None if signatures is None else signatures.verified(request.headers, body)
-        messages = under("" if signed is None else signed.message)
+        given = "" if signed is None else signed.message
         if register is None:
+            messages = under(given)
             self._broker.publish(messages, timeout=self._timeout)
             return messages, {}
         key = register.key(request.headers.get("Idempotency-Key"), signed)
+        try:
+            messages = under(given)
+        except TurnedAway:
+            register.recall(key, body, admitted.caller)
+            raise
         entry = _remembered(register, register.enter(key, body, messages, admitted.caller))
         if entry.id != messages[0].id:
             messages = under(entry.id)

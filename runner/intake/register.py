@@ -28,7 +28,7 @@ from runner.topology import plan
 if TYPE_CHECKING:
     from runner.ledger.hops import Records
     from runner.ledger.ledger import Ledger
-    from runner.ledger.requests import Claimed
+    from runner.ledger.requests import Claimed, Requested
     from runner.privacy.sealing import Sealer
 
 T = TypeVar("T")
@@ -122,6 +122,18 @@ class Register:
             self._claim(new, key, body, entered)
         return entered
 
+    def recall(self, key: str | None, body: bytes, caller: str = "") -> None:
+        """A request is refused now, since its schema has changed, say: raises Replayed if it was answered
+        before, for then it counts. Raises TurnedAway without the ledger."""
+        if key is None:
+            return
+        try:
+            found = self._ledger.answer_to(self._requested(owner(self._route, caller), key, body))
+        except LedgerError as error:
+            raise ledger_away(str(error)) from None
+        if found is not None:
+            raise Replayed(found.message, found.answer, self.headers(found.message, replayed=True))
+
     def failed(self, entry: Entry, error: BrokerError) -> None:
         """The request could not be published, and may come again. What was certainly not published
         is not remembered, either."""
@@ -161,10 +173,6 @@ class Register:
         return found | ({"Idempotent-Replayed": "true"} if replayed else {})
 
     def _claim(self, new: Entry, key: str, body: bytes, entered: Promise[Entry]) -> None:
-        from runner.ledger.requests import Requested
-
-        fingerprint, *older = self._fingerprints(body)
-
         def claimed(found: Claimed | None, error: LedgerError | None) -> None:
             if error is not None or found is None:
                 entered.fail(ledger_away(str(error)))
@@ -172,7 +180,7 @@ class Register:
                 self._decide(found, new, entered)
 
         self._ledger.claim(
-            Requested(new.owner, key, fingerprint, new.id, tuple(older)),
+            self._requested(new.owner, key, body, new.id),
             lambda granted: self._records(new._replace(id=granted)),
             busy=self.timeout + MARGIN,
             keep=self._route.key_kept,
@@ -202,6 +210,13 @@ class Register:
             records.published(HopKey(entry.id, queue), entry.owner, now, leaves=queue not in self._consumed)
         records.found_by(entry.id, entry.terms, now)
         return records
+
+    def _requested(self, whose: str, key: str, body: bytes, id: str = "") -> Requested:
+        """Raises TurnedAway."""
+        from runner.ledger.requests import Requested
+
+        fingerprint, *older = self._fingerprints(body)
+        return Requested(whose, key, fingerprint, id, tuple(older))
 
     def _fingerprints(self, body: bytes) -> list[str]:
         """What is kept of a body, and may have been by another key: the ledger's own secret was one, too.

@@ -221,7 +221,12 @@ class Application:
     ) -> Sequence[Outgoing]:
         """Publish a body, and remember it; returns its messages, which `under` makes under an id. Raises
         Replayed, TurnedAway, and as `Broker.publish` does."""
-        messages = under(signed.message if signed is not None else "")
+        try:
+            messages = under(signed.message if signed is not None else "")
+        except TurnedAway:
+            if key is not None:
+                await self._loop.run_in_executor(self._threads, register.recall, key, body, caller)
+            raise
         entry = await self._remembered(register, register.enter(key, body, messages, caller))
         if entry.id != messages[0].id:
             messages = under(entry.id)

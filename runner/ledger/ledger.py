@@ -24,7 +24,16 @@ from runner.ledger.once import Judged, JudgeJob, Rule
 from runner.ledger.pauses import Pauses
 from runner.ledger.purge import AT_ONCE, EVERY, Step, purge_step
 from runner.ledger.rates import Spend, Told
-from runner.ledger.requests import Claim, Claimed, Close, Requested, RequestStatements, count_expiring
+from runner.ledger.requests import (
+    Answered,
+    Claim,
+    Claimed,
+    Close,
+    Requested,
+    RequestStatements,
+    count_expiring,
+    read_answered,
+)
 from runner.ledger.sealed import count_sealed_with
 from runner.ledger.tables import SETTING, VERSION, version_of
 from runner.ledger.terms import TOP, find_terms, purge_terms
@@ -196,6 +205,11 @@ class Ledger:
         """The journey of a message; None if nothing is known of it. Raises LedgerError."""
         with self._reading() as connection:
             return read_journey(connection, id)
+
+    def answer_to(self, requested: Requested) -> Answered | None:
+        """What this very request was answered before; None if it was not. Raises LedgerError."""
+        with self._reading() as connection:
+            return read_answered(connection, requested, time.time())
 
     def late_answer_came(self, message: str) -> bool:
         """Whether a late answer to this message has come. Raises LedgerError."""

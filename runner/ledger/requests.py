@@ -191,6 +191,16 @@ class Close:
         self._then(error)
 
 
+def read_answered(connection: Connection, requested: Requested, now: float) -> Answered | None:
+    """What this very request was answered before; None if it was not."""
+    columns = (REQUEST.c.fingerprint, REQUEST.c.answer, REQUEST.c.message)
+    whose = (REQUEST.c.caller == requested.caller, REQUEST.c.key == requested.key, REQUEST.c.expires_at > now)
+    row = connection.execute(select(*columns).where(*whose)).first()
+    if row is None or row.answer is None or row.fingerprint not in (requested.fingerprint, *requested.older):
+        return None
+    return Answered(row.answer, row.message)
+
+
 def count_expiring(connection: Connection, route: str, after: float, until: float) -> int:
     """How many requests to a route, of all its callers, are remembered and expire in that time."""
     whose = (REQUEST.c.caller == route) | REQUEST.c.caller.startswith(f"{route} (", autoescape=True)

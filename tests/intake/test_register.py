@@ -15,14 +15,17 @@ import pytest
 
 from bench.postgres_node import PostgresNode
 from runner.brokers.base import Done, GiveUp
+from runner.brokers.registry import connect
 from runner.errors import BrokerAwayError, BrokerError, BrokerUnavailableError, PublishError
 from runner.ledger.ledger import Ledger
 from runner.ledger.url import path_of
 from runner.message import Outgoing
 from tests.brokers.places import EmbeddedPlace
 from tests.http_client import Answer
+from tests.intake import remembering
 from tests.intake.remembering import Clock, Held, Intake
-from tests.intake.served import CARD, FINE, assert_problem
+from tests.intake.served import CARD, FINE, SCHEMA, WAYS, assert_problem
+from tests.pipelines import loaded
 from tests.waiting import wait_until
 
 KEY = '"8e03978e-40d5-43e8-bc93-6894a57f9324"'
@@ -89,6 +92,29 @@ def test_another_body_with_the_same_key_is_422(intake: Intake) -> None:
     assert_problem(answer, 422, "this Idempotency-Key was used with another body")
     assert CARD not in answer.text
     assert len(ids(intake)) == 1
+
+
+@pytest.mark.parametrize("way", list(WAYS))
+def test_what_was_answered_is_answered_again_though_its_schema_asks_for_more_since(
+    tmp_path: Path, ledger_url: str, way: str
+) -> None:
+    answers = list[Answer]()
+    for schema in (SCHEMA, {**SCHEMA, "required": ["card", "amount"]}):
+        text = remembering.PIPELINE.replace("LEDGER", ledger_url).replace("CONFIRM_TIMEOUT", "1m")
+        pipeline = loaded(tmp_path, text, {"payment.json": schema})
+        broker, ledger = connect(pipeline.pipeline, "test"), Ledger(ledger_url).open(timeout=30.0)
+        with WAYS[way](pipeline, broker, ledger) as client:
+            intake = Intake(client, broker, ledger, pipeline, tmp_path)
+            answers += [intake.post(KEY), intake.post(KEY, OTHER), intake.post('"another"'), intake.post()]
+        ledger.close()
+        broker.close()
+    first, other, _, _, again, still_other, another, without = answers
+    assert (first.status, other.status) == (202, 422)
+    assert_replayed(again, first)
+    assert_problem(still_other, 422, "the body breaks its schema")
+    assert another.status == 202
+    assert_problem(without, 422, "the body breaks its schema")
+    assert len(ids(intake)) == 3
 
 
 def test_a_key_belongs_to_its_route(intake: Intake) -> None:
