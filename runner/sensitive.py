@@ -144,8 +144,8 @@ class Outward:
         if value.__class__ is dict or isinstance(value, Mapping):
             return self._copy_object(value, place, steps)
         copied: list[Any] = [None] * len(value)
-        item = place.item if place is not None else None
         for index, member in enumerate(value):
+            item = place.nth(index) if place is not None else None
             copied[index] = self._member(copied, index, member, item, (*steps, index))
         return copied
 
@@ -283,8 +283,8 @@ class Inward:
                 if below is not None or kind not in _JSON_VALUES or (kind is str and member[:_LENGTH] == PREFIX):
                     self._look(value, name, member, below, (*steps, name))
         elif value.__class__ is list:
-            item = place.item if place is not None else None
             for index, member in enumerate(value):
+                item = place.nth(index) if place is not None else None
                 self._look(value, index, member, item, (*steps, index))
         elif value.__class__ is str and (token := read_token(value)) is not None:
             self._found.append(Found(holder, key, steps, token))

@@ -252,10 +252,27 @@ def test_forbidden_members_are_removed_and_the_rest_is_kept() -> None:
     assert without_forbidden(b"not json", SCHEMA.marks) == b"not json"
 
 
+def test_of_a_pair_only_the_item_that_is_marked_is_sealed(sealer: Sealer) -> None:
+    schema = Schema({"properties": {"pair": {"prefixItems": [NUMBER, {"type": "integer"}]}}})
+    going = Outward({"pair": [CARD, 1999, OTHER]}, schema.marks, "p1")
+    going.seal(sealer)
+    assert not going.faults
+    assert not going.violations(schema)
+    number, *others = going.body["pair"]
+    assert read_token(number) is not None
+    assert others == [1999, OTHER]
+    assert not Inward(going.body, schema.marks).faults
+    assert schema.resting.is_valid(going.body)
+    assert not schema.resting.is_valid({"pair": [number, "1999"]})
+
+
 def test_every_forbidden_item_of_a_list_is_removed() -> None:
     marks = Schema({"properties": {"pins": {"items": {"x-forbidden": True}}}}).marks
     assert marks is not None
     assert without_forbidden(b'{"pins": [1, 2, 3], "a": 1}', marks) == b'{"pins":[],"a":1}'
+    second = Schema({"prefixItems": [{}, {"x-forbidden": True}]}).marks
+    assert second is not None
+    assert without_forbidden(b"[1, 2, 3]", second) == b"[1,3]"
 
 
 @pytest.mark.parametrize(("levels", "left"), [(100, b'{"next":' * 100 + b"{}" + b"}" * 100), (1000, b"null")])

@@ -71,8 +71,8 @@ def _members(value: Any, place: Place) -> list[tuple[str | int, Place]]:
     """The members and items of `value` where something may be marked, the last item first."""
     if isinstance(value, dict):
         return [(name, below) for name in value if (below := place.member(name)) is not None]
-    if isinstance(value, list) and place.item is not None:
-        return [(index, place.item) for index in reversed(range(len(value)))]
+    if isinstance(value, list):
+        return [(index, below) for index in reversed(range(len(value))) if (below := place.nth(index)) is not None]
     return []
 
 

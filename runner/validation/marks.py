@@ -23,7 +23,8 @@ SENSITIVE, FORBIDDEN = "x-sensitive", "x-forbidden"
 
 _SAME_PLACE_MANY = ("allOf", "anyOf", "oneOf")
 _SAME_PLACE_ONE = ("if", "then", "else", "not")
-_ITEMS = ("items", "prefixItems", "additionalItems", "unevaluatedItems", "contains")
+_OTHER_ITEMS = ("items", "additionalItems", "unevaluatedItems")
+"""Of those that `prefixItems` doesn't name."""
 _NO_VALUES = ("propertyNames", "contentSchema")
 """What is no value of its own: the names of members, and what a text holds."""
 CONTAINERS = frozenset(["object", "array"])
@@ -37,7 +38,7 @@ class MarkError(ValueError):
 class Place:
     """A place in bodies, with all the marks that may apply there."""
 
-    __slots__ = ("_parts", "_places", "entries", "forbidden", "forms", "is_open", "item", "known", "show")
+    __slots__ = ("_parts", "_places", "entries", "first", "forbidden", "forms", "is_open", "item", "known", "show")
 
     def __init__(self, entries: Sequence[Part], places: dict[frozenset[int], Place] | None = None) -> None:
         self._places = {} if places is None else places
@@ -58,8 +59,11 @@ class Place:
         """The places of the members that the schemas name; None where nothing is marked."""
         self.is_open = any(True for _ in self._held(*_OTHERS, "patternProperties"))
         """Whether members that no schema names may be marked."""
-        self.item = self._place(self._held(*_ITEMS))
-        """The place of each item of a list."""
+        longest = max((len(_first(part.schema)) for part in self._parts), default=0)
+        self.first = [self._place(self._for_index(index)) for index in range(longest)]
+        """The places of the first items of a list, which the schemas name one by one."""
+        self.item = self._place(self._for_index(longest))
+        """The place of each further item."""
 
     def member(self, name: str) -> Place | None:
         """The place of a member."""
@@ -67,13 +71,22 @@ class Place:
             return self.known[name]
         return self._place(self._for_name(name)) if self.is_open else None
 
+    def nth(self, index: int) -> Place | None:
+        """The place of an item."""
+        return self.first[index] if index < len(self.first) else self.item
+
+    @property
+    def items(self) -> Iterator[Place]:
+        """The places of all items where something is marked."""
+        return (place for place in (*self.first, self.item) if place is not None)
+
     def at(self, trail: Iterable[str | int]) -> Place | None:
         """The place that names and indexes lead to from here."""
         place: Place | None = self
         for step in trail:
             if place is None:
                 return None
-            place = place.member(step) if isinstance(step, str) else place.item
+            place = place.member(step) if isinstance(step, str) else place.nth(step)
         return place
 
     def seals(self, value: Any) -> bool:
@@ -86,7 +99,7 @@ class Place:
     def below(self) -> Iterator[Place]:
         """Every place inside of a value here that is marked, or leads to one that is."""
         others = [self._place([part]) for part in self._held(*_OTHERS, "patternProperties")]
-        yield from (place for place in (*self.known.values(), self.item, *others) if place is not None)
+        yield from (place for place in (*self.known.values(), *self.items, *others) if place is not None)
 
     def _place(self, parts: Iterable[Part]) -> Place | None:
         parts = list(parts)
@@ -101,6 +114,14 @@ class Place:
                 if keyword in HOLD_NAMED and value is not None:
                     value = list(value.values())
                 yield from part.of(*(value if isinstance(value, list) else [value]))
+
+    def _for_index(self, index: int) -> Iterator[Part]:
+        for part in self._parts:
+            schema, first = part.schema, _first(part.schema)
+            named = index < len(first) and not (part.is_old and "prefixItems" in schema)
+            if index < len(first):
+                yield from part.of(first[index])
+            yield from part.of(schema.get("contains"), *(() if named else map(schema.get, _OTHER_ITEMS)))
 
     def _for_name(self, name: str) -> Iterator[Part]:
         for part in self._parts:
@@ -153,12 +174,13 @@ def is_sensitive(root: Place, field: str) -> bool:
 
 def _with_items(place: Place) -> Iterator[Place]:
     """`place`, and the items of the lists that may stand there."""
-    seen = set[int]()
-    at: Place | None = place
-    while at is not None and id(at) not in seen:
-        seen.add(id(at))
-        yield at
-        at = at.item
+    waiting, seen = [place], set[int]()
+    while waiting:
+        at = waiting.pop(0)
+        if id(at) not in seen:
+            seen.add(id(at))
+            yield at
+            waiting += at.items
 
 
 def sensitive_fields(root: Place, within: str = "", depth: int = 4) -> Iterator[str]:
@@ -197,6 +219,12 @@ def _other_forms(parts: Sequence[Part]) -> frozenset[str]:
 def takes_no_container(schema: Subschema) -> bool:
     """Whether it says that neither an object nor a list is valid."""
     return "type" in schema and CONTAINERS.isdisjoint(_kinds(schema))
+
+
+def _first(schema: Subschema) -> Sequence[Any]:
+    """The subschemas for the first items of a list: `items` had them before draft 2020-12."""
+    named = schema.get("prefixItems", schema.get("items"))
+    return named if isinstance(named, list) else ()
 
 
 def _kinds(schema: Subschema) -> Sequence[str]:

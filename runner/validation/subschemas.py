@@ -24,6 +24,11 @@ class Part(NamedTuple):
     base: str
     documents: Documents
 
+    @property
+    def is_old(self) -> bool:
+        """Whether its document is of a draft before 2020-12."""
+        return "2020-12" not in str(self.documents.root.schema.get("$schema", "2020-12"))
+
     def of(self, *values: Any) -> Iterator[Part]:
         """The objects among values of its keywords, as parts."""
         base = rebased(self.schema, self.base)

@@ -69,6 +69,39 @@ def test_members_that_a_pattern_or_a_name_covers_are_no_others() -> None:
     assert [show(document, name) for name in ("a", "b1", "c")] == [None, None, "last4"]
 
 
+PAIR = {"prefixItems": [LAST4, {"type": "integer"}]}
+OLD_PAIR = {"$schema": DRAFT_7, "items": [LAST4, {"type": "integer"}]}
+
+
+@pytest.mark.parametrize(
+    ("document", "shows"),
+    [
+        (PAIR, ["last4", None, None]),
+        ({**PAIR, "items": LAST4}, ["last4", None, "last4"]),
+        ({"prefixItems": [{}], "items": LAST4}, [None, "last4", "last4"]),
+        ({"prefixItems": [{}], "unevaluatedItems": LAST4}, [None, "last4", "last4"]),
+        ({**PAIR, "contains": LAST4}, ["last4", "last4", "last4"]),
+        ({"allOf": [PAIR, {"prefixItems": [{}, {}, LAST4]}]}, ["last4", None, "last4"]),
+        ({"allOf": [PAIR, {"items": {}}]}, ["last4", None, None]),
+        (OLD_PAIR, ["last4", None, None]),
+        ({**OLD_PAIR, "additionalItems": LAST4}, ["last4", None, "last4"]),
+        ({"$schema": DRAFT_7, "items": LAST4, "prefixItems": [{}]}, ["last4", "last4", "last4"]),
+        ({"$schema": DRAFT_2019, "items": LAST4, "prefixItems": [{}]}, ["last4", "last4", "last4"]),
+    ],
+    ids=str,
+)
+def test_items_that_are_named_one_by_one_are_marked_so(document: Any, shows: list[str | None]) -> None:
+    assert [show(document, index) for index in range(3)] == shows
+
+
+def test_fields_in_items_of_all_places_are_known() -> None:
+    marks = Schema({"properties": {"pair": {"prefixItems": [{}, CARD], "items": {"properties": {"pin": LAST4}}}}}).marks
+    assert marks is not None
+    assert list(sensitive_fields(marks)) == ["pair.number", "pair.pin"]
+    assert is_sensitive(marks, "pair.number")
+    assert is_sensitive(marks, "pair.pin")
+
+
 def test_of_several_marks_the_one_that_shows_the_least_holds() -> None:
     hidden = {"x-sensitive": {"show": "hidden"}}
     assert show({"properties": {"a": LAST4}, "anyOf": [{"properties": {"a": hidden}}]}, "a") == "hidden"
