@@ -32,7 +32,7 @@ from runner.message import (
     root_id,
 )
 from runner.privacy.masking import mask
-from runner.sensitive import Outward
+from runner.sensitive import Outward, without_forbidden
 from runner.validation.schema import Schema
 from runner.wording import one_line
 
@@ -124,13 +124,16 @@ def body_of(letter: DeadLetter, schema: Schema | None) -> str:
 
 def masked_body(payload: bytes, id: str, schema: Schema | None, *, indent: bool = True) -> str:
     """The body of the message `id` for people: what is sealed, what `schema` marks, and card numbers are
-    masked."""
+    masked, and what may not be kept is left out."""
+    marks = schema.marks if schema is not None else None
     try:
-        outward = Outward(parse_json(payload), schema.marks if schema else None, id)
+        kept = payload if marks is None else without_forbidden(payload, marks)
+        outward = Outward(parse_json(kept), marks, id)
         outward.show_masks()
+        outward.hide_no_texts()
         text = orjson.dumps(outward.body, option=orjson.OPT_INDENT_2 if indent else None).decode()
     except (TypeError, ValueError, RecursionError):
-        if schema is not None and schema.marks is not None:
+        if marks is not None:
             return f"({len(payload):,} bytes that are no JSON, and may hold what is sensitive)"
         text = payload.decode(errors="replace")
     return mask(text)

@@ -18,7 +18,7 @@ from runner.privacy.masking import mask
 from runner.privacy.sealed import Masked
 from runner.resending import resent
 from runner.routing import Router
-from runner.sensitive import Inward, Outward, Steps, holds_tokens, pointer
+from runner.sensitive import Inward, Outward, Steps, holds_tokens, pointer, without_forbidden
 from runner.validation.schema import Schema
 
 _MASKED = ("···", "•••")
@@ -43,10 +43,12 @@ class Draft:
         self._lengths: dict[Steps, int] = {}
         marks = schema.marks if schema is not None else None
         try:
-            inward = Inward(parse_json(letter.shelved.payload), None)
+            payload = letter.shelved.payload
+            inward = Inward(parse_json(payload if marks is None else without_forbidden(payload, marks)), None)
             inward.mask(letter.id)
             outward = Outward(inward.body, marks, letter.id)
             outward.show_masks()
+            outward.hide_no_texts()
             shown = self._shown(outward.body, inward.body, ())
             self.text = orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode() + "\n"
             self._shown_body = shown

@@ -90,6 +90,8 @@ class Outward:
         self._spots: list[Spot] = []
         self.faults: list[Violation] = []
         """Values that can't be sealed."""
+        self._no_texts: list[tuple[Any, Any]] = []
+        """Those of them that are numbers or the like, each as holder and key."""
         self._root: list[Any] = [None]
         self._root[0] = self._member(self._root, 0, body, place, ())
 
@@ -104,6 +106,11 @@ class Outward:
         """Put the mask of each sensitive value in its place."""
         for spot in self._spots:
             spot.put(spot.mask)
+
+    def hide_no_texts(self) -> None:
+        """Put a mask in the place of what should be sealed, and is no text, as others may have sent it: for people."""
+        for holder, key in self._no_texts:
+            holder[key] = HIDDEN
 
     def seal(self, sealer: Sealer) -> None:
         """Put the token of each sensitive value in its place. Raises KeysError."""
@@ -177,6 +184,7 @@ class Outward:
     def _to_seal(self, holder: Any, key: Any, value: Any, place: Place, steps: Steps) -> Any:
         assert place.show is not None
         if not isinstance(value, str):
+            self._no_texts.append((holder, key))
             self._fault(steps, "must be a string, since it is sealed")
         elif is_mask(value):
             self._fault(steps, "is the mask of a sealed value, not the value itself")

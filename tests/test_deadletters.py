@@ -6,10 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 
 from runner.brokers.base import Shelved
 from runner.deadletters import LONGEST_STAGE, MOST_KINDS, OTHERS, DeadLetter, Filter, body_of, grouped, kind_of, read
+from runner.privacy.sealed import HIDDEN
+from runner.validation.schema import Schema
 
 TRACE = """Traceback (most recent call last):
   File "/app/runner/worker.py", line 10, in call
@@ -50,6 +53,16 @@ def test_a_stage_that_others_wrote_does_not_fill_the_screen() -> None:
 def test_card_numbers_are_shown_by_their_last_four_digits_only() -> None:
     found = letter(payload=b'{"card": "4000000000000119"}', error="4000000000000119 is declined")
     assert "400000000000" not in found.error + found.kind + body_of(found, None)
+
+
+@pytest.mark.parametrize("value", ["s3cret", 90210, 90210.5, True, ["s3cret"], {"a": "s3cret"}, None])
+def test_what_should_be_sealed_is_shown_to_nobody_whatever_others_have_put_there(value: object) -> None:
+    card = {"pin": {"x-sensitive": {"show": "hidden"}}, "cvv": {"x-forbidden": True}}
+    schema = Schema({"properties": {**card, "cards": {"items": {"properties": card}}}})
+    body = {"pin": value, "cvv": "123", "cards": [{"pin": value, "cvv": 123}], "note": "seen"}
+    shown = orjson.loads(body_of(letter(payload=orjson.dumps(body)), schema))
+    hidden = None if value is None else HIDDEN
+    assert shown == {"pin": hidden, "cards": [{"pin": hidden}], "note": "seen"}
 
 
 def test_groups_have_counts_times_and_the_newest_example() -> None:

@@ -87,6 +87,22 @@ def test_what_lies_in_the_clear_is_hidden_too_and_sealed_when_it_is_sent(pipelin
     assert found["card"].startswith("sealed.1.")
 
 
+def test_a_number_that_should_be_a_sealed_text_is_hidden_and_refused(pipeline: LoadedPipeline) -> None:
+    payload = json.dumps(BODY | {"card": 90210, "pins": [[7117]]}).encode()
+    text = Draft(letter(payload), pipeline.schemas["orders"]).text
+    assert json.loads(text) == {"n": 1, "card": "········", "pins": ["········"]}
+    assert "must be a string" in str(edit(pipeline, payload, n=2))
+    assert isinstance(edit(pipeline, payload, card=BODY["card"], pins=[]), dict)
+
+
+def test_what_may_not_be_kept_is_left_out(tmp_path: Path) -> None:
+    schema = {"properties": {"n": {"type": "integer"}, "cvv": {"x-forbidden": True}}}
+    pipeline = loaded_with_keys(tmp_path, PIPELINE, {"order.json": schema})
+    payload = b'{"n": 1, "cvv": "117"}'
+    assert json.loads(Draft(letter(payload), pipeline.schemas["orders"]).text) == {"n": 1}
+    assert edit(pipeline, payload, n=2) == {"n": 2}
+
+
 def test_a_card_number_that_no_schema_marks_is_hidden_and_kept(pipeline: LoadedPipeline) -> None:
     body = {"note": "card 4000000000000119 is declined", "card": 4000000000000119, "n": 1}
     draft = Draft(letter(json.dumps(body).encode(), "plain"), None)
