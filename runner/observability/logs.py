@@ -16,11 +16,10 @@ from typing import TextIO
 
 import orjson
 
+from runner.observability.streams import PATIENCE
 from runner.privacy.masking import mask
 from runner.wording import encodable
 
-PATIENCE = 1.0
-"""Seconds that a line waits for its reader."""
 _PORTION = 1000
 """Characters; in UTF-8 they fit into what a pipe takes at once (PIPE_BUF)."""
 TRACEBACK = "traceback"

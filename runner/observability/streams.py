@@ -9,9 +9,13 @@ import codecs
 import contextlib
 import io
 import os
+import select
 import sys
 from collections.abc import Iterator
+from typing import Any, TextIO
 
+PATIENCE = 1.0
+"""Seconds that what is written waits for its reader."""
 _PLAINLY = "plainly"
 _PLAIN = str.maketrans("─│┌┐└┘├┤┬┴┼▶◀▼→×•–", "-|+++++++++><v>x*-") | {
     ord("…"): "~",  # one character, so that drawings stay aligned
@@ -56,6 +60,39 @@ def unheard() -> Iterator[None]:
         yield
 
 
+class _Patient(io.RawIOBase):
+    """A descriptor without an end to its patience: where nobody reads, it waits for PATIENCE once, and
+    then loses what it gets until somebody reads again."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._awaited = select.poll()
+        self._awaited.register(descriptor, select.POLLOUT)
+        self._is_losing = False
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        """Raises OSError. In portions that a pipe takes at once if it takes anything."""
+        left = memoryview(data).cast("B")
+        size = len(left)
+        while left and self._takes():
+            left = left[os.write(self._descriptor, left[: select.PIPE_BUF]) :]
+        return size
+
+    def _takes(self) -> bool:
+        self._is_losing = not self._awaited.poll(0 if self._is_losing else PATIENCE * 1000)
+        return not self._is_losing
+
+
 class _Unheard(io.TextIOWrapper):
     """Loses what can't be written."""
 
@@ -70,17 +107,26 @@ class _Unheard(io.TextIOWrapper):
 
 
 def spare_closed() -> None:
-    """For a program that outlives its reader: what is written to an output that was closed at
-    the start, or whose reader goes later, is lost, and nobody's error: a handler may print."""
+    """For a program that outlives its reader: what is written to an output that was closed at the start,
+    or whose reader goes or falls asleep later, is lost, and nobody's error: a handler may print."""
     try:
         os.write(1, b"")
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    if type(sys.stdout) is io.TextIOWrapper:  # not where a test has put its own
-        given = sys.stdout
-        encoding, errors, by_line = given.encoding, given.errors, given.line_buffering
-        sys.stdout = _Unheard(given.detach(), encoding, errors, line_buffering=by_line)
-        sys.__stdout__ = sys.stdout  # type: ignore[misc]  # the one given is of no use any more
+    # The ones given are of no use any more.
+    sys.stdout = sys.__stdout__ = _spared(sys.stdout)  # type: ignore[misc, assignment]
+    sys.stderr = sys.__stderr__ = _spared(sys.stderr)  # type: ignore[misc, assignment]
+
+
+def _spared(given: TextIO) -> TextIO:
+    if type(given) is not io.TextIOWrapper:  # where a test has put its own
+        return given
+    with unheard():
+        given.flush()
+    encoding, errors, by_line, at_once = given.encoding, given.errors, given.line_buffering, given.write_through
+    raw = _Patient(given.fileno())
+    buffer: Any = io.BufferedWriter(raw) if isinstance(given.detach(), io.BufferedWriter) else raw
+    return _Unheard(buffer, encoding, errors, line_buffering=by_line, write_through=at_once)
 
 
 def flush() -> None:

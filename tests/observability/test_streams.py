@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from runner.observability import streams
 from tests.system.program import Program
 from tests.waiting import TIMEOUT, wait_until
 
@@ -24,10 +27,12 @@ queues: {first: {schema: body.json}}
 stages: {one: {consume: first, handler: "printing:tell", retry: {attempts: 1}}}
 """
 HANDLER = """
+import os, sys
 from pathlib import Path
 def tell(message):
-    print("a payment" * 10_000, flush=True)
-    print("and more")
+    stream = getattr(sys, os.environ["STREAM"])
+    print("a payment" * 10_000, flush=True, file=stream)
+    print("and more", file=stream)
     Path("printed").touch()
 """
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
@@ -107,17 +112,21 @@ def test_a_command_whose_reader_has_gone_ends_without_a_word() -> None:
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_what_a_handler_prints_when_the_reader_of_a_run_has_gone_fails_no_message(
-    unbuffered: str, tmp_path: Path
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("reader", ["has gone", "is asleep"])
+def test_what_a_handler_prints_when_nobody_reads_fails_no_message_and_holds_up_none(
+    reader: str, stream: str, unbuffered: str, tmp_path: Path
 ) -> None:
     program = Program(tmp_path, f"embedded:{tmp_path}/broker.db", PRINTING)
     (tmp_path / "printing.py").write_text(HANDLER)
-    environment = {**program.environment(), "PYTHONUNBUFFERED": unbuffered}
+    environment = {**program.environment(), "PYTHONUNBUFFERED": unbuffered, "STREAM": stream}
     command = [sys.executable, "-m", "runner", "run"]
     read, write = os.pipe()
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=write, stderr=subprocess.DEVNULL)
+    given: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: write}
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, **given)
     os.close(write)
-    os.close(read)
+    if reader == "has gone":
+        os.close(read)
     try:
         wait_until(lambda: serves(program))
         assert program.post({"n": 1}).status == 202
@@ -128,3 +137,21 @@ def test_what_a_handler_prints_when_the_reader_of_a_run_has_gone_fails_no_messag
     finally:
         process.kill()
         process.wait()
+        if reader == "is asleep":
+            os.close(read)
+
+
+def test_a_reader_that_wakes_up_gets_what_is_written_from_then_on() -> None:
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    patient: Any = streams._Patient(write)
+    stream = io.TextIOWrapper(patient, write_through=True)
+    stream.write("lost" * 50_000)
+    stream.write("too late")
+    lost = os.read(read, 1_000_000)
+    stream.write("heard")
+    assert lost == (b"lost" * 50_000)[: len(lost)]
+    assert os.read(read, 1_000_000) == b"heard"
+    stream.close()
+    os.close(read)
+    os.close(write)
