@@ -197,7 +197,8 @@ class Application:
         """Return when `messages` are durable; raises as `Broker.publish` does."""
         timeout = self._http.confirm_timeout
         confirmed = self._loop.create_future()
-        give_up = self._broker.submit(messages, partial(settle, confirmed))
+        waiting = [confirmed]
+        give_up = self._broker.submit(messages, partial(settle, waiting))
 
         def too_late() -> None:
             give_up()
@@ -209,6 +210,8 @@ class Application:
             await confirmed
         finally:
             timer.cancel()
+            # The broker keeps what it has to call for as long as it is silent, and an error keeps the request's body.
+            waiting.clear()
 
     async def _publish_once(
         self,
@@ -289,11 +292,12 @@ def _listed(headers: RSGIHeaders, wanted: str) -> str | None:
     return ", ".join(value for name, value in headers.items() if name == wanted) if wanted in headers else None
 
 
-def settle(future: asyncio.Future[None], error: BrokerError | None) -> None:
+def settle(waiting: Sequence[asyncio.Future[None]], error: BrokerError | None) -> None:
     """Wake the waiters for a confirm, except those that have given up."""
-    if future.done():
-        return
-    if error is None:
-        future.set_result(None)
-    else:
-        future.set_exception(error)
+    for future in waiting:
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)

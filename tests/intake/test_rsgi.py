@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import socket
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import FunctionType, ModuleType
 
 import pytest
 
-from runner.brokers.base import Broker
+from runner.brokers.base import Broker, Done, GiveUp
 from runner.brokers.registry import connect
 from runner.errors import BrokerAwayError
 from runner.events import Observer
@@ -23,6 +25,7 @@ from tests.brokers.places import EmbeddedPlace
 from tests.http_client import Client
 from tests.intake.served import FINE, PIPELINE, SCHEMA, assert_problem, served, stored
 from tests.pipelines import loaded
+from tests.waiting import wait_until
 
 
 def test_a_path_may_be_written_in_another_way(client: Client, tmp_path: Path) -> None:
@@ -57,6 +60,32 @@ def test_a_confirm_that_does_not_come_in_time_is_503(
     answer = client.post("/pay", FINE)
     assert_problem(answer, 503, "it may still have been stored")
     assert given_up.is_set()
+
+
+def test_a_silent_broker_keeps_no_body_of_a_request_that_has_its_answer(
+    client: Client, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[Done] = []
+
+    def submit(_messages: object, done: Done) -> GiveUp:
+        kept.append(done)
+        return lambda: None
+
+    monkeypatch.setattr(broker, "submit", submit)
+    body = json.dumps(FINE).encode().ljust(900)
+    assert client.request("POST", "/pay", body, {"Content-Type": "application/json"}).status == 503
+    wait_until(lambda: body not in reached(kept))
+
+
+def reached(start: object) -> Iterator[object]:
+    """What is kept with `start`; not what is in modules."""
+    left, seen = [start], set[int]()
+    while left:
+        one = left.pop()
+        if id(one) not in seen and not isinstance(one, ModuleType | FunctionType | type):
+            seen.add(id(one))
+            left += gc.get_referents(one)
+            yield one
 
 
 class Refusals(Observer):
@@ -122,16 +151,16 @@ def waiting() -> Iterator[asyncio.Future[None]]:
 
 
 def test_a_confirm_wakes_the_request_that_waits_for_it(waiting: asyncio.Future[None]) -> None:
-    settle(waiting, None)
+    settle([waiting], None)
     assert waiting.result() is None
 
 
 def test_a_refusal_is_raised_where_the_confirm_was_waited_for(waiting: asyncio.Future[None]) -> None:
-    settle(waiting, BrokerAwayError("the broker is away"))
+    settle([waiting], BrokerAwayError("the broker is away"))
     assert str(waiting.exception()) == "the broker is away"
 
 
 def test_a_confirm_that_comes_too_late_changes_nothing(waiting: asyncio.Future[None]) -> None:
     waiting.cancel()
-    settle(waiting, None)
+    settle([waiting], None)
     assert waiting.cancelled()
