@@ -6,7 +6,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -24,6 +24,7 @@ from runner.ledger.once import Judged, JudgeJob, Rule
 from runner.ledger.pauses import Pauses
 from runner.ledger.purge import AT_ONCE, EVERY, Step, purge_step
 from runner.ledger.rates import Spend, Told
+from runner.ledger.renaming import names_of_today
 from runner.ledger.requests import (
     Answered,
     Claim,
@@ -74,6 +75,8 @@ class Ledger:
         """Where it reports that it is away, and back."""
         self.secret = b""
         """A random key of this ledger, the same for all that use it."""
+        self.renamed: Mapping[str, str] = {}
+        """The names of today of the queues that were renamed, by each of their former names."""
 
     @property
     def holder(self) -> str:
@@ -121,9 +124,11 @@ class Ledger:
             self.secret = bytes.fromhex(found)
 
     def _prepare(self) -> None:
-        """Make or upgrade the tables, and know the secret. Raises LedgerError."""
+        """Make or upgrade the tables, and know the secret and the queues' names. Raises LedgerError."""
         self._database.upgrade()
         self.secret = self._read_secret()
+        with self._database.connection() as connection:
+            self.renamed = names_of_today(connection)
 
     def close(self, timeout: float = CLOSE_TIMEOUT, *, busy: bool = False) -> None:
         """Write what is still to be written, for up to `timeout` seconds. `busy`: a handler is still at

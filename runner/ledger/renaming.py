@@ -1,6 +1,7 @@
 """Copies on a queue that was renamed: they are known under its new name.
 
-So a message that was begun, or is done, under the former name is not handled once more. To be called while nobody
+So a message that was begun, or is done, under the former name is not handled once more. The ledger keeps the former
+name, too: recorded results of other stages say where they go. To be called while nobody
 handles any, and before a message gets to the new queue. Left out: the messages themselves (see `brokers`).
 """
 
@@ -8,17 +9,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, select, update
+from sqlalchemy import Connection, and_, delete, exists, select, update
 
 from runner.ledger.database import Database
 from runner.ledger.hops import HopKey
 from runner.ledger.once import opened_result, sealed_result
-from runner.ledger.tables import HOP
+from runner.ledger.tables import HOP, SETTING
 from runner.ledger.url import path_of
 from runner.privacy.sealing import Sealer
 
 PAGE = 500
 """Results that are in memory at a time."""
+_FORMER = "renamed: "
+"""Before the former name of a queue, as the name of a setting; its value is the name of today."""
 
 
 def rename(url: str, former: str, queue: str, sealer: Sealer | None) -> None:
@@ -31,6 +34,7 @@ def rename(url: str, former: str, queue: str, sealer: Sealer | None) -> None:
     try:
         database.upgrade()
         with database.transaction() as connection:
+            _remember(connection, database, former, queue)
             connection.execute(update(HOP).where(_known(former, queue), HOP.c.result.is_(None)).values(queue=queue))
         more = True
         while more:
@@ -38,6 +42,20 @@ def rename(url: str, former: str, queue: str, sealer: Sealer | None) -> None:
                 more = _rename_results(connection, former, queue, sealer)
     finally:
         database.close()
+
+
+def names_of_today(connection: Connection) -> dict[str, str]:
+    """Those of all queues that were renamed, by each of their former names."""
+    found = connection.execute(select(SETTING).where(SETTING.c.name.startswith(_FORMER)))
+    return {row.name.removeprefix(_FORMER): row.value for row in found}
+
+
+def _remember(connection: Connection, database: Database, former: str, queue: str) -> None:
+    """Also for what was once renamed to `former`."""
+    is_former = SETTING.c.name.startswith(_FORMER)
+    connection.execute(update(SETTING).where(is_former, SETTING.c.value == former).values(value=queue))
+    connection.execute(delete(SETTING).where(SETTING.c.name.in_([_FORMER + former, _FORMER + queue])))
+    connection.execute(database.add_missing(SETTING), [{"name": _FORMER + former, "value": queue}])
 
 
 def _known(former: str, queue: str) -> Any:

@@ -193,9 +193,15 @@ class RememberingCarrier:
                 self.release,
                 looks_up=looks_up,
                 sealer=self._sealer,
-                renamed={queue.was: queue.name for queue in self._topology.queues if queue.was},
+                renamed=self._renamed(),
             )
         self._broker.consume(queue, prefetch, consumer)
+
+    def _renamed(self) -> Mapping[str, str]:
+        """The names of today for those that no queue has any more."""
+        named = {queue.name for queue in self._topology.queues}
+        known = {**self._ledger.renamed, **{queue.was: queue.name for queue in self._topology.queues if queue.was}}
+        return {former: name for former, name in known.items() if former not in named}
 
     def cancel(self, queue: str, *, pausing: str = "") -> None:
         self._broker.cancel(queue, pausing=pausing)

@@ -51,6 +51,18 @@ def test_a_copy_that_is_known_under_both_names_stays_as_it_is(ledger: Ledger, le
     assert [one.result for one in judge(ledger, NOW)] == [b"[2]"]
 
 
+def test_each_former_name_is_known_with_that_of_today(ledger: Ledger, ledger_url: str) -> None:
+    for former, now in (("a", "b"), ("x", "y"), ("b", "c"), ("b", "c")):
+        rename(ledger_url, former, now, None)
+    again = Ledger(ledger_url).open(timeout=30.0)
+    again.close()
+    assert again.renamed == {"a": "c", "b": "c", "x": "y"}
+    rename(ledger_url, "c", "a", None)
+    again = Ledger(ledger_url).open(timeout=30.0)
+    again.close()
+    assert again.renamed == {"b": "a", "c": "a", "x": "y"}
+
+
 def test_more_results_than_are_in_memory_at_a_time(
     ledger: Ledger, ledger_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

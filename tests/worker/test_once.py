@@ -14,6 +14,7 @@ from runner import Engine, Message, Retry
 from runner.ledger.hops import HopKey
 from runner.ledger.ledger import Ledger
 from runner.ledger.once import stored
+from runner.ledger.renaming import rename
 from runner.ledger.tables import HOP
 from runner.message import Destination, Outgoing
 from tests.dead_letters import dead_letters
@@ -261,6 +262,27 @@ def test_a_result_that_was_recorded_for_a_queue_with_another_name_since_then_goe
         send(running, "m1")
         wait_until(lambda: handled(seen, "out"))
     assert (handled(seen), seen.messages[0].body) == ([], {"paid": True})
+
+
+@pytest.mark.parametrize("was", ["", "was: second"])
+def test_a_result_for_a_queue_that_was_renamed_twice_goes_to_it_as_well(
+    tmp_path: Path, ledger_url: str, seen: Recorder, was: str
+) -> None:
+    finished(ledger_url, stored([Outgoing(Destination("", "first"), "m1", b'{"paid": true}')]))
+    rename(ledger_url, "first", "second", None)
+    rename(ledger_url, "second", "out", None)
+    text = f"""
+        broker: BROKER
+        ledger: {ledger_url}
+        queues: {{work: {{}}, out: {{{was}}}}}
+        stages:
+          one: {{consume: work, handler: {HANDLER}, publish: out, once: true}}
+          two: {{consume: out, handler: {HANDLER}}}
+    """
+    with Engine(loaded(tmp_path, text), timeout=30) as running:
+        send(running, "m1")
+        wait_until(lambda: handled(seen, "out"))
+    assert handled(seen) == []
 
 
 def test_what_is_given_back_when_the_stage_stops_is_not_unknown(tmp_path: Path, ledger_url: str) -> None:
