@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Concatenate, NamedTuple, ParamSpec
 
 from runner.message import Delivery, Outgoing
+from runner.wording import facts
 
 log = logging.getLogger("runner.events")
 
@@ -224,9 +225,8 @@ def _often(event: Callable[Concatenate[Observer, P], None], observers: Sequence[
                 if observer not in failed:
                     failed.add(observer)
                     who = type(observer).__name__
-                    log.exception(
-                        "%s failed at '%s'; it is still called, but its further failures are not logged", who, name
-                    )
+                    what = "%s failed at '%s'; it is still called, but its further failures are not logged"
+                    log.exception(what, who, name, extra=facts(observer=who, event=name))
 
     return tell if methods else None
 

@@ -1,4 +1,4 @@
-"""Phrases that several parts use to tell a person what is wrong with a file.
+"""Phrases that several parts use to tell a person what is wrong with a file, and what a log line says as fields.
 
 Left out: whole sentences, which are written where the fault is found.
 """
@@ -98,3 +98,9 @@ def paused(why: str) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 queue`, `2,000 queues`."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def facts(**known: object) -> dict[str, dict[str, object]]:
+    """What a line says, as fields: `log.warning("…", extra=facts(stage=…, id=…))`. Those that are None
+    or empty are left out."""
+    return {"facts": {name: value for name, value in known.items() if value is not None and value != ""}}

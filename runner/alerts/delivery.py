@@ -12,6 +12,7 @@ from typing import Protocol
 
 from runner.alerts.conditions import Notice
 from runner.errors import Reject
+from runner.wording import facts
 
 log = logging.getLogger("runner.alerts")
 
@@ -65,11 +66,18 @@ class Delivery:
             try:
                 self._channel.send(notice)
             except Reject as error:
-                log.error("alerts: %s takes no notice like this one, which is given up: %s", self._channel.name, error)
+                told = facts(channel=self._channel.name, id=notice.id, reason=error)
+                log.error(
+                    "alerts: %s takes no notice like this one, which is given up: %s",
+                    self._channel.name,
+                    error,
+                    extra=told,
+                )
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt may work
                 reason = str(error) or type(error).__name__
-                log.warning("alerts: %s: %s; tried again in %g s", self._channel.name, reason, wait)
+                told = facts(channel=self._channel.name, id=notice.id, reason=reason, delay=wait)
+                log.warning("alerts: %s: %s; tried again in %g s", self._channel.name, reason, wait, extra=told)
             else:
                 return
             self._over.wait(wait)

@@ -10,9 +10,9 @@ from runner.alerts.conditions import Alarms, Look, Notice
 from runner.brokers.base import Broker
 from runner.intake.survey import Survey
 from runner.observability.ages import Ages
-from runner.observability.logs import facts
 from runner.observability.snapshot import Snapshot
 from runner.pipeline import Alerts, Pipeline
+from runner.wording import facts
 
 log = logging.getLogger("runner.alerts")
 

@@ -12,10 +12,9 @@ import click
 
 from runner.config.loader import LoadedPipeline, load
 from runner.errors import ConfigError, Problem, RunnerError
-from runner.observability.logs import facts
 from runner.observability.streams import unheard
 from runner.pipeline import Pipeline, Stage
-from runner.wording import did_you_mean
+from runner.wording import did_you_mean, facts
 
 log = logging.getLogger("runner.config")
 
@@ -47,7 +46,7 @@ def errors_logged() -> Iterator[None]:
         log_problems(error.problems)
         sys.exit(1)
     except RunnerError as error:
-        log.error("%s", error)
+        log.error("%s", error, extra=facts(reason=error))
         sys.exit(1)
 
 

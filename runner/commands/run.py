@@ -23,6 +23,7 @@ from runner.processes.parts import UnknownPartError
 from runner.processes.reload import Assembly, Reloading, assemble
 from runner.processes.runs import RunFile
 from runner.processes.supervisor import Supervisor
+from runner.wording import facts
 
 
 @click.command()
@@ -71,7 +72,9 @@ def run(pipeline: Path, processes: int, only: Sequence[str], log_level: str, log
             with streams.unheard():
                 click.echo("\n".join([banner.heading(loaded, time.monotonic() - began), *told]), err=True)
         else:
-            logging.getLogger("runner").info("%s is up", loaded.pipeline.name)
+            logging.getLogger("runner").info(
+                "%s is up", loaded.pipeline.name, extra=facts(pipeline=loaded.pipeline.name)
+            )
 
     reloading = Reloading(pipeline, assembly, only, processes, found, watch=watch)
     supervisor = Supervisor(

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from runner.brokers.base import Shelf
 from runner.deadletters import DeadLetter
 from runner.errors import RunnerError
+from runner.wording import facts
 
 log = logging.getLogger("runner.console")
 
@@ -141,7 +142,7 @@ def _work(job: Job, look: Look, one: Deed) -> None:
     except RunnerError as error:
         job.error = str(error)
     except Exception as error:  # else the page would say for ever that it is running
-        log.exception("%s has failed", job.deed)
+        log.exception("%s has failed", job.deed, extra=facts(deed=job.deed))
         job.error = f"{type(error).__name__}: {error}"
     finally:
         job.over.set()

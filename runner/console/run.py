@@ -15,6 +15,7 @@ from runner.errors import LedgerError
 from runner.intake.survey import Survey
 from runner.observability.snapshot import Snapshot
 from runner.pipeline import Console, Pipeline, Stage
+from runner.wording import facts
 
 if TYPE_CHECKING:
     from runner.ledger.ledger import Ledger
@@ -83,7 +84,7 @@ class Run:
         try:
             self.ledger.open()
         except LedgerError as error:
-            log.error("the console has no ledger: %s", error)
+            log.error("the console has no ledger: %s", error, extra=facts(reason=error))
 
     def down(self) -> list[str]:
         """What is wrong with its processes."""

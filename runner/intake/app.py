@@ -29,6 +29,7 @@ from runner.intake.status import StatusView
 from runner.intake.waiting import Waiters, waiters_of
 from runner.message import NO_HEADERS, Outgoing
 from runner.pipeline import Http
+from runner.wording import facts
 
 if TYPE_CHECKING:
     from runner.ledger.apikeys import KeyRing
@@ -126,7 +127,8 @@ class RouteView:
                 end = wait.end.result(wait.seconds)
                 status, answer = (202, answer) if end is None else (200, end)
             except TimeoutError:
-                log.debug("message %s has not reached its end within %d s", id, wait.seconds)
+                told = facts(id=id, seconds=wait.seconds)
+                log.debug("message %s has not reached its end within %d s", id, wait.seconds, extra=told)
             finally:
                 self._waiters.leave(wait)
         return Response(answer, status, headers, mimetype="application/json")

@@ -22,6 +22,7 @@ from runner.privacy.masking import mask
 from runner.routing import Reason, Refusal
 from runner.units import format_duration, format_size
 from runner.validation.violations import Violation
+from runner.wording import facts
 
 log = logging.getLogger("runner.intake")
 
@@ -120,7 +121,8 @@ def ledger_away(reason: str, *, published: bool = False) -> TurnedAway:
 
 def internal_error(error: Exception, method: str, path: str) -> ProblemResponse:
     """The answer to a request on which we failed; the error goes to the log."""
-    log.error("internal error on %s %s: %s", method, path, mask(repr(error)), exc_info=error)
+    told = facts(method=method, path=path, error=type(error).__name__, reason=error)
+    log.error("internal error on %s %s: %s", method, path, mask(repr(error)), exc_info=error, extra=told)
     return problem(500, "an internal error; it has been logged")
 
 

@@ -37,6 +37,7 @@ from runner.intake.signatures import Signed
 from runner.intake.waiting import waiters_of
 from runner.intake.wsgi import environ_of, respond
 from runner.message import NO_HEADERS, Outgoing
+from runner.wording import facts
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -152,7 +153,9 @@ class Application:
             problem.headers.extend(admitted.headers)
             self._refuse(scope, protocol, problem, began)
         except ProtocolClosed:
-            log.debug("a client hung up on %s %s", scope.method, scope.path)
+            log.debug(
+                "a client hung up on %s %s", scope.method, scope.path, extra=facts(method=scope.method, path=scope.path)
+            )
         except Exception as error:  # noqa: BLE001 - as Flask's error handlers do
             self._refuse(scope, protocol, internal_error(error, scope.method, scope.path), began)
         finally:
@@ -256,13 +259,16 @@ class Application:
                 end = await self._landing.result(wait.end, wait.seconds)
                 status, answer = (202, answer) if end is None else (200, end)
             except TimeoutError:
-                log.debug("message %s has not reached its end within %d s", id, wait.seconds)
+                told = facts(id=id, seconds=wait.seconds)
+                log.debug("message %s has not reached its end within %d s", id, wait.seconds, extra=told)
             finally:
                 waiters.leave(wait)
         try:
             protocol.response_bytes(status, headers, answer)
         except ProtocolClosed:
-            log.debug("a client hung up on %s %s", scope.method, scope.path)
+            log.debug(
+                "a client hung up on %s %s", scope.method, scope.path, extra=facts(method=scope.method, path=scope.path)
+            )
 
     async def _remembered(self, register: Register, promise: Promise[T], *, published: bool = False) -> T:
         try:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select
 from runner.errors import LedgerError
 from runner.ledger.database import Database
 from runner.ledger.tables import REQUEST
+from runner.wording import facts
 
 log = logging.getLogger("runner.ledger")
 
@@ -53,7 +54,10 @@ class Came:
 
     def done(self, error: LedgerError | None) -> None:
         if error is not None:
-            log.error("the late answers to messages %s could not be recorded: %s", ", ".join(self.messages), error)
+            told = facts(ids=list(self.messages), reason=error)
+            log.error(
+                "the late answers to messages %s could not be recorded: %s", ", ".join(self.messages), error, extra=told
+            )
 
 
 def has_come(connection: Connection, message: str) -> bool:

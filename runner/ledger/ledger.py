@@ -40,6 +40,7 @@ from runner.ledger.tables import SETTING, VERSION, version_of
 from runner.ledger.terms import TOP, find_terms, purge_terms
 from runner.ledger.writer import NOT_OPEN, Writer
 from runner.pipeline import RateLimit
+from runner.wording import facts
 
 log = logging.getLogger("runner.ledger")
 
@@ -299,7 +300,7 @@ class Ledger:
                     terms_after = purge_terms(connection, terms_after)
             except LedgerError as error:
                 step = step._replace(forgotten=0)
-                log.debug("nothing could be forgotten: %s", error)
+                log.debug("nothing could be forgotten: %s", error, extra=facts(reason=error))
 
 
 class _Recording:

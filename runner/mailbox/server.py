@@ -17,6 +17,7 @@ from typing import Self
 from runner.mailbox.maildir import make_maildir
 from runner.pipeline import Address
 from runner.ports import listening
+from runner.wording import facts
 
 log = logging.getLogger("runner.mailbox")
 
@@ -120,7 +121,7 @@ class MailboxServer:
         now = time.monotonic()
         if now - self._warned >= _QUIET:
             self._warned = now
-            log.warning("mailbox: %s", text)
+            log.warning("mailbox: %s", text, extra=facts(reason=text))
 
 
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)

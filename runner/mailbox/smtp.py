@@ -14,6 +14,7 @@ from typing import Any
 from aiosmtpd.smtp import SMTP
 
 from runner.mailbox.maildir import keep
+from runner.wording import facts
 
 log = logging.getLogger("runner.mailbox")
 
@@ -59,11 +60,12 @@ class _Keeper:
         try:
             keep(self._folder, envelope.content, sender=envelope.mail_from, recipients=envelope.rcpt_tos)
         except OSError as error:
-            log.error("mailbox: %s: a mail could not be kept: %s", self._folder, error.strerror)
+            told = facts(file=self._folder, reason=error.strerror)
+            log.error("mailbox: %s: a mail could not be kept: %s", self._folder, error.strerror, extra=told)
             return "452 4.3.1 the mail could not be written"
         return "250 2.0.0 kept"
 
     async def handle_exception(self, error: Exception) -> str:
         """aiosmtpd fails on some commands, such as odd addresses, and would log a traceback for each."""
-        log.debug("mailbox: a command that can't be followed: %r", error)
+        log.debug("mailbox: a command that can't be followed: %r", error, extra=facts(reason=repr(error)))
         return "500 5.5.2 the command can't be followed"

@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 
 from runner.events import Failure, Observer
 from runner.message import Delivery, Outgoing
-from runner.observability.logs import TRACEBACK, facts
+from runner.observability.logs import TRACEBACK
 from runner.privacy.masking import mask_and_cut
 from runner.topology import dead_letter_queue
 from runner.units import format_duration
-from runner.wording import one_line, paused
+from runner.wording import facts, one_line, paused
 
 LOG_EVERY = 5.0
 """Seconds between lines about requests to the same route that were answered 503: under load,

@@ -1,6 +1,6 @@
 """How the program logs: one calm line per event, to stderr, as text or as JSON.
 
-A line is a sentence. What it says as facts (`facts`), JSON has as fields, too. Card numbers and
+A line is a sentence. What it says as facts (`wording.facts`), JSON has as fields, too. Card numbers and
 payers' addresses are masked here, as the last step, whatever code logs.
 """
 
@@ -18,18 +18,12 @@ import orjson
 
 from runner.observability.streams import PATIENCE
 from runner.privacy.masking import mask
-from runner.wording import encodable
+from runner.wording import encodable, facts
 
 _PORTION = 1000
 """Characters; in UTF-8 they fit into what a pipe takes at once (PIPE_BUF)."""
 TRACEBACK = "traceback"
 """The fact that a text has below its line."""
-
-
-def facts(**known: object) -> dict[str, dict[str, object]]:
-    """What a line says, as fields: `log.warning("…", extra=facts(stage=…, id=…))`. Those that are None
-    or empty are left out."""
-    return {"facts": {name: value for name, value in known.items() if value is not None and value != ""}}
 
 
 class TextFormatter(logging.Formatter):
@@ -168,11 +162,14 @@ def _log_failure(failed: threading.ExceptHookArgs) -> None:
     if failed.exc_type is SystemExit or failed.exc_value is None:
         return
     name = failed.thread.name if failed.thread else "?"
-    logging.getLogger("runner").error("the thread %s has failed", name, exc_info=failed.exc_value)
+    told = facts(thread=name, error=failed.exc_type.__name__)
+    logging.getLogger("runner").error("the thread %s has failed", name, exc_info=failed.exc_value, extra=told)
 
 
 def _log_unraisable(failed: sys.UnraisableHookArgs) -> None:
     """Of what nobody can catch, such as an object's `__del__`; as above."""
     if failed.exc_value is not None:
         where = getattr(failed.object, "__qualname__", type(failed.object).__name__)
-        logging.getLogger("runner").error("%s has failed, and nobody could be told", where, exc_info=failed.exc_value)
+        told = facts(error=type(failed.exc_value).__name__)
+        what = "%s has failed, and nobody could be told"
+        logging.getLogger("runner").error(what, where, exc_info=failed.exc_value, extra=told)

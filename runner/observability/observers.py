@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from runner.events import Events, Observer
 from runner.observability.log_lines import LogLines, Successes
 from runner.pipeline import Pipeline
+from runner.wording import facts
 
 if TYPE_CHECKING:
     from runner.observability.counts import Counts
@@ -44,9 +45,11 @@ def exporting(pipeline: Pipeline, process: str) -> Exporting | None:
 
         return Exporting(pipeline.name, process, system)
     except ModuleNotFoundError as error:
-        log.warning("nothing is told to OpenTelemetry: pip install 'acklast[otel]' (%s)", error)
+        log.warning(
+            "nothing is told to OpenTelemetry: pip install 'acklast[otel]' (%s)", error, extra=facts(reason=error)
+        )
     except Exception as error:  # noqa: BLE001 - a variable that it refuses, say: work goes on without it
-        log.warning("nothing is told to OpenTelemetry: %s", error)
+        log.warning("nothing is told to OpenTelemetry: %s", error, extra=facts(reason=error))
     return None
 
 

@@ -26,6 +26,7 @@ from runner.message import root_id
 from runner.privacy.keyset import KeySet, make_keys, read_keys
 from runner.privacy.nonces import nonce
 from runner.privacy.sealed import PREFIX, Token
+from runner.wording import facts
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -58,7 +59,8 @@ class Sealer:
         Raises KeysError."""
         if not production and make_keys(self.path, development=True):
             near = self.path.relative_to(Path.cwd()) if self.path.is_relative_to(Path.cwd()) else self.path
-            log.info("made the keys that seal card numbers and the like: %s (for development; see 'runner keys')", near)
+            what = "made the keys that seal card numbers and the like: %s (for development; see 'runner keys')"
+            log.info(what, near, extra=facts(file=near))
         self._look()
 
     def seal(self, value: bytes, mask: str, id: str, path: str) -> str:

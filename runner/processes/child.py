@@ -23,6 +23,7 @@ from runner.errors import RunnerError
 from runner.observability import streams
 from runner.privacy.masking import mask_and_cut
 from runner.processes.pipes import Outlet
+from runner.wording import facts
 
 if TYPE_CHECKING:
     from runner.observability.snapshot import Told
@@ -191,7 +192,7 @@ def live(child: Child, supervision: Supervision, configure: Callable[[str], None
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
     except BaseException:  # a child ends here, whatever it was
-        log.exception("%s has failed", child.name)
+        log.exception("%s has failed", child.name, extra=facts(process=child.name))
         status = 1
     finally:
         streams.flush()

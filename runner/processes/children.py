@@ -35,6 +35,7 @@ from runner.processes.listeners import Listeners, close_all
 from runner.processes.parts import READY_POLL, Parts
 from runner.processes.watching import Watching
 from runner.topology import plan
+from runner.wording import facts
 from runner.worker.blackbox import BlackBox
 from runner.worker.memory import ledger_of, memory_of
 
@@ -150,7 +151,7 @@ def work_until_stopped(worker: Worker, name: str, supervision: Supervision) -> N
     if supervision.leaving:
         worker.retire(supervision.left)
     if worker.hung.is_set():
-        log.warning("%s is replaced, for it can't get rid of a handler that hangs", name)
+        log.warning("%s is replaced, for it can't get rid of a handler that hangs", name, extra=facts(process=name))
         supervision.replace()
 
 
@@ -181,7 +182,9 @@ def run_intake(loaded: LoadedPipeline, http: Http, listeners: Listeners, supervi
     connections = connections_for(http.max_connections)
     if connections < http.max_connections:
         message = "serving %d connections at once, and not %d (http: max_connections): the limit of open files is %d"
-        log.warning(message, connections, http.max_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        told = facts(connections=connections, max_connections=http.max_connections, descriptors=most)
+        log.warning(message, connections, http.max_connections, most, extra=told)
     multiprocessing.set_start_method("fork", force=True)
     # Until granian's process has a running loop, SIGTERM has to wait, from the fork on: otherwise
     # Python would forget it, or the parent's handler record it, and the process would never end.

@@ -15,6 +15,7 @@ from runner.processes.child import Supervision, nap, rest
 from runner.processes.listeners import UNREAD, Listeners
 from runner.processes.parts import Parts
 from runner.topology import plan
+from runner.wording import facts
 
 log = logging.getLogger("runner.children")
 
@@ -67,7 +68,7 @@ def _taken_over(console: Console, supervision: Supervision) -> socket.socket:
             return listening(console.listen, "console: listen", "CONSOLE", unread=UNREAD)
         except StartError as error:
             if not told:
-                log.warning("no console for now: %s", error)
+                log.warning("no console for now: %s", error, extra=facts(reason=error))
                 supervision.up()
                 told = True
             nap()

@@ -8,9 +8,8 @@ import logging
 
 from runner.brokers.registry import left_behind
 from runner.errors import BrokerError
-from runner.observability.logs import facts
 from runner.pipeline import Pipeline
-from runner.wording import counted
+from runner.wording import counted, facts
 
 log = logging.getLogger("runner.children")
 
@@ -22,7 +21,9 @@ def warn_of_former_queues(pipeline: Pipeline, part: str) -> None:
     try:
         found = left_behind(pipeline, part)
     except BrokerError as error:
-        log.debug("whether anything lies under the queues' former names can't be asked: %s", error)
+        log.debug(
+            "whether anything lies under the queues' former names can't be asked: %s", error, extra=facts(reason=error)
+        )
         return
     for queue in found:
         if queue.messages or queue.consumers:
@@ -34,5 +35,5 @@ def warn_of_former_queues(pipeline: Pipeline, part: str) -> None:
                 counted(queue.messages, "message"),
                 "lies" if queue.messages == 1 else "lie",
                 "somebody consumes" if queue.consumers else f"no stage takes {'it' if queue.messages == 1 else 'them'}",
-                extra=facts(queue=queue.queue),
+                extra=facts(queue=queue.queue, was=queue.was, messages=queue.messages, consumers=queue.consumers),
             )

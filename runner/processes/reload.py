@@ -19,6 +19,7 @@ from runner.processes.listeners import Listeners
 from runner.processes.parts import Parts, parts_of, prepare_keys
 from runner.processes.runs import RunFile
 from runner.processes.watch import Watch
+from runner.wording import facts
 
 log = logging.getLogger("runner.reload")
 
@@ -77,21 +78,23 @@ class Reloading:
         self._drop_next()
         self._next = self._load()
         for problem in self._next.loaded.warnings:
-            log.warning("%s:%d:%d: %s", problem.file, problem.line, problem.column, problem.message)
+            told = facts(file=problem.file, line=problem.line, column=problem.column, key=problem.key)
+            log.warning("%s:%d:%d: %s", problem.file, problem.line, problem.column, problem.message, extra=told)
         return self._next.generation
 
     def accept(self, what: str) -> None:
         assert self._next is not None
         self._now.listeners.close(but=self._next.listeners)
         self._now, self._next = self._next, None
-        log.info("%s is reloaded; %s", self._path.name, what)
+        log.info("%s is reloaded; %s", self._path.name, what, extra=facts(file=self._path.name, outcome="reloaded"))
         self._file.tell("reloaded", what)
 
     def refuse(self, reason: str) -> None:
         self._drop_next()
         for line in reason.splitlines():
-            log.error("%s", line)
-        log.error("%s is not reloaded; what runs goes on as it was", self._path.name)
+            log.error("%s", line, extra=facts(reason=line))
+        told = facts(file=self._path.name, outcome="refused")
+        log.error("%s is not reloaded; what runs goes on as it was", self._path.name, extra=told)
         self._file.tell("refused", reason)
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from zlib import crc32
 
 from runner import locks
 from runner.privacy.files import make_file, make_folder
+from runner.wording import facts
 
 log = logging.getLogger("runner.reload")
 
@@ -51,7 +52,8 @@ class RunFile:
             self._file = make_file(self._path)
             locks.try_lock(self._file)
         except OSError as error:
-            log.debug("no `runner reload` will find this run: %s: %s", self._path, error.strerror)
+            told = facts(file=self._path, reason=error.strerror)
+            log.debug("no `runner reload` will find this run: %s: %s", self._path, error.strerror, extra=told)
         locks.keep_from_children(self)
         self._write()
 

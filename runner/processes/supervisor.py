@@ -26,6 +26,7 @@ from runner.processes.child import Board, Child
 from runner.processes.exchange import Exchange, Reload
 from runner.processes.pipes import drained, pipe
 from runner.processes.process import Process, kill_group
+from runner.wording import facts
 
 if TYPE_CHECKING:
     from runner.processes.summing import Sum
@@ -252,9 +253,8 @@ class Supervisor:
                 killed = self._kill(group) or killed
             elif passed > NOTICE and not told:
                 told = True
-                log.info(
-                    "stopping, within %g s: what is in hand is finished (Ctrl-C again: now)", self._shutdown_timeout
-                )
+                what = "stopping, within %g s: what is in hand is finished (Ctrl-C again: now)"
+                log.info(what, self._shutdown_timeout, extra=facts(seconds=self._shutdown_timeout))
             self._wait(NOTICE)
         return killed
 

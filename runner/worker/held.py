@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from runner.errors import LedgerError
+from runner.wording import facts
 from runner.worker.stage import StageWorker
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Held:
             try:
                 self.look()
             except LedgerError as error:
-                log.debug("the pauses could not be read: %s", error)
+                log.debug("the pauses could not be read: %s", error, extra=facts(reason=error))
             except Exception:
                 log.exception("the pauses could not be read")
 

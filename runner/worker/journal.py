@@ -23,13 +23,12 @@ from runner.ledger.lineage import converging, hop_of, via_after, via_of
 from runner.ledger.once import sealed_result, stored
 from runner.ledger.terms import LONGEST, MOST, Hasher, values_at
 from runner.message import LATE, LOOKS, VIA, Delivery, Outgoing, is_usable
-from runner.observability.logs import facts
 from runner.pipeline import Pipeline, Stage
 from runner.privacy.masking import mask, mask_and_cut
 from runner.privacy.sealed import as_shown
 from runner.privacy.sealing import Sealer
 from runner.topology import plan
-from runner.wording import encodable
+from runner.wording import encodable, facts
 from runner.worker.memory import Memory
 from runner.worker.once import Gate, Refusing
 
@@ -179,7 +178,9 @@ class RememberingCarrier:
         """No message is held up for it."""
         if not self._keys_missed:
             self._keys_missed = True
-            log.error("what stages return can't be found, and is kept as it travels: %s", error)
+            log.error(
+                "what stages return can't be found, and is kept as it travels: %s", error, extra=facts(reason=error)
+            )
 
     def consume(self, queue: str, prefetch: int, consumer: Consumer) -> None:
         if queue in self._once:

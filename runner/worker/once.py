@@ -27,6 +27,7 @@ from runner.message import LATE, LOOKS, Delivery, Message
 from runner.pipeline import Stage
 from runner.privacy.sealing import Sealer
 from runner.units import format_duration
+from runner.wording import facts
 
 log = logging.getLogger("runner.worker")
 
@@ -154,8 +155,9 @@ class Gate(Consumer):
         """Somebody is at work on them, who has lost them. They come again, uncounted."""
         if (now := time.monotonic()) > self._log_again:
             self._log_again = now + LOG_EVERY
-            names = ", ".join(delivery.id for delivery in held[:MOST_NAMED])
-            log.info("given back, since another worker is still at work on it: %s", names)
+            ids = [delivery.id for delivery in held[:MOST_NAMED]]
+            told = facts(queue=held[0].queue, ids=ids)
+            log.info("given back, since another worker is still at work on it: %s", ", ".join(ids), extra=told)
         timer = threading.Timer(HELD, self._broker.release, [held])
         timer.daemon = True
         timer.start()

@@ -17,8 +17,8 @@ from runner.handlers.factory import Handler, HandlerFactory
 from runner.ledger.ledger import Ledger
 from runner.ledger.once import Rule
 from runner.message import LATE, LOOKS, Message, number
-from runner.observability.logs import facts
 from runner.pipeline import Stage
+from runner.wording import facts
 from runner.worker.once import DIED, PAUSE, Intended
 from runner.worker.unsettled import Provisional, Unsettled
 
@@ -87,7 +87,8 @@ class _Reconciled(Intended):
         """Of a copy that waits for it. It is never handled."""
         original = message._replace(id=message.id.removesuffix(LATE))
         if self._has_come(original.id):
-            log.info("%s: the late answer to message %s has come already", self._stage.name, original.id)
+            known = facts(stage=self._stage.name, id=original.id)
+            log.info("%s: the late answer to message %s has come already", self._stage.name, original.id, extra=known)
             return []
         result = self._asked(original)
         if result is None:

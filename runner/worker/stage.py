@@ -24,9 +24,9 @@ from runner.errors import PublishError, Reject, StartError
 from runner.events import UNWATCHED, Events, Failure
 from runner.handlers.factory import Handler
 from runner.message import Delivery, Message, Outgoing, Receipt
-from runner.observability.logs import facts
 from runner.pipeline import Stage
 from runner.timing import SLOT
+from runner.wording import facts
 from runner.worker.blackbox import BlackBox, mark
 from runner.worker.breaker import CircuitBreaker
 from runner.worker.isolation import Isolation
@@ -305,7 +305,8 @@ class StageWorker(Consumer):
     def _warn_of_unused_result(self) -> None:
         if not self._warned:
             self._warned = True
-            log.warning("%s: its handler returns a body, but the stage has no publish: not passed on", self._stage.name)
+            what = "%s: its handler returns a body, but the stage has no publish: not passed on"
+            log.warning(what, self._stage.name, extra=facts(stage=self._stage.name))
 
     # -- handlers that hang ---------------------------------------------------------------------
 
@@ -332,7 +333,8 @@ class StageWorker(Consumer):
 
     def _tell_replaced(self, error: BaseException | None) -> None:
         if error is not None:
-            log.error("%s has a slot less: no handler can be made for it: %s", self._stage.name, error)
+            told = facts(stage=self._stage.name, error=type(error).__name__, reason=error)
+            log.error("%s has a slot less: no handler can be made for it: %s", self._stage.name, error, extra=told)
 
     # -- pacing and pausing ------------------------------------------------------------------------------
 
@@ -341,7 +343,8 @@ class StageWorker(Consumer):
         fitting = self._pace.look(self.waiting.qsize(), seconds)
         if fitting == self._pace.prefetch or self._stopping or self._resume is not None or self._probing:
             return
-        log.debug("%s takes %d in advance, instead of %d", self._stage.name, fitting, self._pace.prefetch)
+        told = facts(stage=self._stage.name, prefetch=fitting)
+        log.debug("%s takes %d in advance, instead of %d", self._stage.name, fitting, self._pace.prefetch, extra=told)
         self._pace.prefetch = fitting
         self._consume_anew()
 

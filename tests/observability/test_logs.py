@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import os
@@ -9,11 +10,16 @@ import re
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from runner.observability import logs
 from tests.waiting import TIMEOUT
+
+RUNNER = Path(logs.__file__).parents[1]
+LEVELS = ("debug", "info", "warning", "error", "exception", "log")
 
 PROGRAM = """
 import logging
@@ -34,6 +40,7 @@ except ValueError:
 
 PRIVATE = """
 import logging, os, threading, warnings
+from runner import wording
 from runner.observability import logs
 logs.configure("worker", level=LEVEL, form=FORM)
 log = logging.getLogger("shop")
@@ -46,7 +53,7 @@ try:
     raise ValueError(f"no {CARD}") from KeyError(PAYER)
 except ValueError:
     log.exception("it failed")
-known = logs.facts(id="m1", attempt=2, told=[CARD], to=PAYER, traceback=f"no {CARD}", nothing=None, level="mine")
+known = wording.facts(id="m1", attempt=2, told=[CARD], to=PAYER, traceback=f"no {CARD}", nothing=None, level="mine")
 log.error("%s failed\\n%s", "m1", f"no {CARD}", extra=known)
 log.error("a library's own", extra={"facts": 5})
 thread = threading.Thread(target=lambda: 1 / int("no" + CARD), name="own")
@@ -150,3 +157,23 @@ def test_a_log_that_nobody_reads_holds_up_nobody_and_says_later_what_is_lost(
     assert "here again" in lines[1]
     if form == "json":
         assert [json.loads(line)["level"] for line in lines] == ["warning", "info"]
+
+
+def calls_of_logs(tree: ast.AST) -> Iterator[ast.Call]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr=level) as called) if level in LEVELS:
+                if ast.unparse(called).startswith(("log", "_")):
+                    yield node
+
+
+def test_what_a_line_says_beside_its_words_has_fields_whoever_logs_it() -> None:
+    """All lines of the runner's code whose text has gaps to fill; but not those of what `runner new` writes."""
+    without = [
+        f"{path.relative_to(RUNNER)}:{call.lineno}"
+        for path in sorted(RUNNER.rglob("*.py"))
+        if "starter" not in path.parts
+        for call in calls_of_logs(ast.parse(path.read_text(encoding="utf-8")))
+        if len(call.args) > 1 and not any(word.arg == "extra" for word in call.keywords)
+    ]
+    assert without == []

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from runner.brokers.base import ASK_EVERY, Asked
 from runner.privacy.files import make_folder
+from runner.wording import facts
 
 log = logging.getLogger("runner.broker")
 
@@ -60,7 +61,8 @@ class Listener:
             self._path = self._folder / _name(ASKED)
             self._socket = _bound(self._path)
         except OSError as error:
-            log.warning("questions of other processes aren't heard: %s: %s", self._folder, error.strerror)
+            told = facts(file=self._folder, reason=error.strerror)
+            log.warning("questions of other processes aren't heard: %s: %s", self._folder, error.strerror, extra=told)
             return
         self._thread.start()
 

@@ -19,6 +19,7 @@ from runner.brokers.rabbitmq.amqp.errors import explain, is_refusal, tls_fails
 from runner.brokers.rabbitmq.amqp.node import BrokerNode
 from runner.brokers.rabbitmq.amqp.parameters import parameters
 from runner.brokers.rabbitmq.drivers import OnLoop, OwnThread
+from runner.wording import facts
 
 log = logging.getLogger("runner.broker")
 
@@ -112,7 +113,7 @@ class RobustConnection:
     def restart(self, reason: str) -> None:
         """Give up this connection and make a new one. Only from the I/O thread."""
         if self._connection is not None and not (self._connection.is_closing or self._connection.is_closed):
-            log.warning("%s; connecting again", reason)
+            log.warning("%s; connecting again", reason, extra=facts(reason=reason))
             self._connection.close(320, reason[:200])
 
     def stop(self, timeout: float) -> None:

@@ -13,6 +13,7 @@ from runner.brokers.rabbitmq.amqp.connection import Connection
 from runner.brokers.rabbitmq.amqp.errors import closed_by_broker
 from runner.brokers.rabbitmq.arguments import arguments
 from runner.topology import Topology
+from runner.wording import facts
 
 log = logging.getLogger("runner.broker")
 
@@ -94,7 +95,7 @@ class _Declaring:
             return
         older = _made_without_limit(refusal[1], self._topology)
         if older:
-            log.warning(_OLDER, older)
+            log.warning(_OLDER, older, extra=facts(queue=older))
             self._kept.add(older)
             self.begin()
         else:

@@ -32,6 +32,7 @@ from runner.brokers.rabbitmq.survey import Surveyor
 from runner.errors import BrokerSetupError, BrokerUnavailableError
 from runner.message import ATTEMPT
 from runner.topology import PlannedQueue, Topology, migration_queue
+from runner.wording import facts
 
 log = logging.getLogger("runner.broker")
 
@@ -184,7 +185,7 @@ class _Migration:
         deleted with their queue, they would be lost. `more()`: whether some have come. Returns whether none can be
         left: nothing speaks for any (`calm`), or the management plugin says so."""
         if waits and not calm:
-            log.warning(_WAITS, TRIED_AFTER)
+            log.warning(_WAITS, TRIED_AFTER, extra=facts(seconds=TRIED_AFTER))
         since = time.monotonic()
         while waits and (passed := time.monotonic() - since) < (CALM if calm else TRIED_AFTER):
             if passed > TOLD_AFTER and self._management.undelivered(waits) == 0:

@@ -31,7 +31,7 @@ from runner.message import (
     new_id,
 )
 from runner.topology import Topology
-from runner.wording import one_line
+from runner.wording import facts, one_line
 
 log = logging.getLogger("runner.broker")
 
@@ -150,7 +150,10 @@ class Publisher:
             return content(headers, message.origin.broker_data)
         except Exception as error:  # noqa: BLE001 - ValueError, RecursionError, struct.error, …
             reason = f"its sender's headers could not be written: {error}"
-            log.warning("message %s is moved on without its sender's headers: %s", one_line(message.id), error)
+            told = facts(id=message.id, reason=error)
+            log.warning(
+                "message %s is moved on without its sender's headers: %s", one_line(message.id), error, extra=told
+            )
         try:
             ours = {name: headers[name] for name in headers if name.startswith(HEADER_PREFIX) and name != TRACEBACK}
             # Without these it would count as another message, or as one that may be handled.

@@ -16,6 +16,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from runner.wording import facts
+
 
 @dataclass(slots=True)
 class Properties:
@@ -140,7 +142,11 @@ def read_properties(flags: int, data: bytes, offset: int) -> Properties:
             value, offset = read(data, offset)
             setattr(found, name, value)
     except (LookupError, ValueError, ArithmeticError, RecursionError, struct.error) as error:
-        log.warning("a message has properties that can't be read (%r); taken without them", error)
+        log.warning(
+            "a message has properties that can't be read (%r); taken without them",
+            error,
+            extra=facts(reason=repr(error)),
+        )
     return found
 
 
