@@ -44,7 +44,17 @@ _PAST = {
     "cancel": "cancelled",
     "drain": "drained",
     "fill": "put back",
+    "reveal": "opened",
+    "move": "moved",
+    "migrate": "migrated",
+    "pause": "paused",
+    "resume": "resumed",
 }
+
+
+def past(deed: str) -> str:
+    """`replayed`, of `replay`."""
+    return _PAST.get(deed, deed)
 
 
 class Trail:
@@ -56,7 +66,7 @@ class Trail:
         self._deed = deed
         self.reason = mask(reason)
         self.who = by or who()
-        self.in_words = f"{_PAST.get(deed, deed)} by {self.who}" + (f": {self.reason}" if reason else "")
+        self.in_words = f"{past(deed)} by {self.who}" + (f": {self.reason}" if reason else "")
         """For a message's journey: `replayed by ada: the bank is back`."""
 
     def write(self, letter: DeadLetter, to: str, failed: str = "") -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from runner.audit import deeds_of
+from runner.audit import deeds_of, past
 from runner.message import is_usable, root_id
 from runner.pipeline import Pipeline
 from runner.wording import listed
@@ -47,6 +47,11 @@ class Deed:
     reason: str
     failed: str
     """Why it did not happen after all; empty: it did."""
+
+    @property
+    def what(self) -> str:
+        """`replayed`; of one that did not happen, `replay`."""
+        return self.deed if self.failed else past(self.deed)
 
     @property
     def at(self) -> float:

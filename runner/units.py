@@ -44,6 +44,17 @@ def format_duration(seconds: float) -> str:
     return "".join(parts)
 
 
+def span(seconds: float) -> str:
+    """Seconds, as precisely as people need them."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s"
+
+
 def parse_rate(text: str) -> tuple[int, int]:
     """How many in how many seconds: `100/s` → 100, 1. Raises ValueError with a sentence for the user."""
     match = _RATE.fullmatch(text.replace(" ", ""))

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.units import LONGEST, format_duration, format_rate, format_size, parse_duration, parse_rate, parse_size
+from runner.units import (
+    LONGEST,
+    format_duration,
+    format_rate,
+    format_size,
+    parse_duration,
+    parse_rate,
+    parse_size,
+    span,
+)
 
 
 @pytest.mark.parametrize(
@@ -86,3 +95,7 @@ def test_a_rate_is_a_number_in_a_span(text: str, rate: tuple[int, int]) -> None:
 def test_other_rates_are_refused_with_examples(text: str) -> None:
     with pytest.raises(ValueError, match="is not a rate; write 100/s"):
         parse_rate(text)
+
+
+def test_spans_are_as_precise_as_people_need_them() -> None:
+    assert [span(one) for one in (0.0123, 1.26, 119, 754, 7_290)] == ["12 ms", "1.3 s", "119.0 s", "12m34s", "2h01m"]

@@ -19,10 +19,9 @@ from runner.brokers.base import Broker
 from runner.commands.connecting import connected
 from runner.commands.loading import PIPELINE_OPTION, stage_of
 from runner.commands.terminal import FORMAT
-from runner.commands.timeline import span
 from runner.config.loader import load
 from runner.errors import RunnerError
-from runner.units import format_duration
+from runner.units import format_duration, span
 from runner.wording import counted, escaped, one_line
 from runner.worker.tapping import OUTCOMES, question
 

@@ -10,6 +10,7 @@ import orjson
 
 from runner.history import Deed, History, told
 from runner.topology import dead_letter_queue
+from runner.units import span
 from runner.wording import one_line
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _spans(hop: Hop) -> str:
 
 def _deed(deed: Deed) -> Iterator[str]:
     to = f" to {deed.to}" if deed.to else ""
-    yield f"{deed.deed} by {deed.who} ({deed.queue}{to})"
+    yield f"{deed.what} by {deed.who} ({deed.queue}{to})"
     if deed.reason:
         yield one_line(f"reason: {deed.reason}")
     if deed.failed:
@@ -93,17 +94,6 @@ def _deed(deed: Deed) -> Iterator[str]:
 def _named(texts: Mapping[str, str], indent: str) -> Iterator[str]:
     width = max(map(len, texts), default=0)
     return (f"{indent}{one_line(name):{width}}  {one_line(value)}" for name, value in texts.items())
-
-
-def span(seconds: float) -> str:
-    """Seconds, as precisely as people need them."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s"
 
 
 def shown_time(seconds: float) -> str:

@@ -16,7 +16,6 @@ import orjson
 
 from runner.commands.loading import PIPELINE_OPTION, stage_of
 from runner.commands.terminal import FORMAT
-from runner.commands.timeline import span
 from runner.config.conditions import condensed
 from runner.config.loader import LoadedPipeline, load
 from runner.errors import RunnerError
@@ -25,7 +24,7 @@ from runner.message import is_usable
 from runner.pipeline import Address, Pipeline, Stage
 from runner.privacy.masking import mask
 from runner.routing import Considered
-from runner.units import format_duration
+from runner.units import format_duration, span
 from runner.wording import escaped, listed, one_line
 from runner.worker.trial import Fate, Product, Trial, try_stage
 

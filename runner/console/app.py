@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from flask import Flask, Response, g, render_template, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 from runner.console import (
     dead,
@@ -98,5 +98,6 @@ def _secured(response: Response) -> Response:
 def _refused(error: HTTPException) -> Response:
     """What somebody has written, and another page knows nothing of, isn't lost with it."""
     written = request.form.get("text", "") if g.get("session") else ""  # another site's form is not let so far
-    told = {"title": error.name, "detail": error.description, "written": written}
+    detail = "There is no page at this address." if error.description == NotFound.description else error.description
+    told = {"title": error.name.capitalize(), "detail": detail, "written": written}
     return Response(render_template("problem.html", **told), error.code or 500)

@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response as Answer
 from runner.console.run import Run
 from runner.errors import RunnerError
 from runner.history import Deed, History, history, search, searched, told
+from runner.units import span
 
 if TYPE_CHECKING:
     from runner.ledger.journey import Hop
@@ -80,7 +81,7 @@ def add(app: Flask, run: Run) -> None:
             abort(404, f"Nothing is known of a message {id[:100]}.")
         stages = {queue: stage.name for queue, stage in run.stages.items()}
         events = sorted(_events(known, stages), key=lambda event: event.at)
-        return render_template("message.html", history=known, events=events, clock=_clock)
+        return render_template("message.html", history=known, events=events, clock=_clock, span=span)
 
 
 def _available(ledger: Ledger) -> None:
@@ -108,7 +109,7 @@ def _of_hop(hop: Hop, id: str, stages: Mapping[str, str]) -> Event:
     if hop.attempts > 1:
         event.notes.append(f"at attempt {hop.attempts}")
     if hop.took is not None and hop.waited is not None:
-        event.notes.append(f"waited {hop.waited:,.3f} s, took {hop.took:,.3f} s")
+        event.notes.append(f"waited {span(hop.waited)}, took {span(hop.took)}")
     if hop.next_at is not None:
         event.notes.append(f"next attempt at {_clock(hop.next_at)}")
     event.notes += [f"{name}: {value}" for name, value in told(hop).items()]
@@ -117,7 +118,7 @@ def _of_hop(hop: Hop, id: str, stages: Mapping[str, str]) -> Event:
 
 
 def _of_deed(deed: Deed) -> Event:
-    event = Event(deed.at, deed.deed, deed.who, deed.queue)
+    event = Event(deed.at, deed.what, deed.who, deed.queue)
     event.notes += [f"to {deed.to}"] if deed.to else []
     event.notes += [f"reason: {deed.reason}"] if deed.reason else []
     event.error = f"it did not happen: {deed.failed}" if deed.failed else ""

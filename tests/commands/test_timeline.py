@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.commands.timeline import span, told_as_timeline
+from runner.commands.timeline import told_as_timeline
 from runner.history import Deed, History
 from runner.ledger.journey import Hop, Journey
 
@@ -36,7 +36,7 @@ def test_a_dead_letter_is_told_with_what_operators_did_in_the_order_of_time() ->
         "               bounced",
         "               it lies on out.dlq; 'runner dead show' has more",
         "2026-11-24 (UTC)",
-        "00:00:00.000Z  replay by ann (out to out)",
+        "00:00:00.000Z  replayed by ann (out to out)",
         "               reason: the address is right",
     ]
 
@@ -45,7 +45,3 @@ def test_what_is_still_queued_is_told_at_the_time_when_it_was_published() -> Non
     queued = Hop("m", "out", "published", "one", T + 1, "", 0, T + 1, None, "")
     assert lines(queued)[0] == "m: accepted"
     assert lines(queued)[-1] == "00:48:45.000Z  queued for two (out)"
-
-
-def test_spans_are_as_precise_as_people_need_them() -> None:
-    assert [span(one) for one in (0.0123, 1.26, 119, 754, 7_290)] == ["12 ms", "1.3 s", "119.0 s", "12m34s", "2h01m"]

@@ -23,3 +23,10 @@ def test_what_a_page_needs_is_served(shown: Shown) -> None:
     needed = re.findall(r'(?:href|src)="(/static/[^"]+)"', shown.ask("/").body)
     assert len(needed) >= 3
     assert {path: shown.ask(path).status for path in needed} == dict.fromkeys(needed, 200)
+
+
+def test_where_no_page_is_that_is_said_in_our_words(shown: Shown) -> None:
+    answer = shown.ask("/nowhere")
+    assert answer.status == 404
+    assert "<h1>Not found</h1>" in answer.body
+    assert "There is no page at this address." in answer.body

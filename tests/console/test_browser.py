@@ -275,6 +275,23 @@ def test_every_page_fits_and_axe_finds_nothing(
     assert found == []
 
 
+LONG = "orders_that_wait_for_the_approval_of_the_finance_department"
+
+
+def test_long_names_fit_on_a_phone_and_are_broken_in_no_list_that_has_room(page: Page, show: Show) -> None:
+    shown = show(PIPELINE.replace("orders", LONG).replace("check", "process_payment"))
+    headers = {"runner-error": "it failed " + "because of this and that " * 6, "runner-stage": "process_payment"}
+    shown.broker.publish([Outgoing(Destination("", f"{LONG}.dlq"), "m" * 32, b"{}", headers)])
+    page.set_viewport_size({"width": 375, "height": 800})
+    for path in ("/", f"/queues/{LONG}", "/dead", f"/dead/{LONG}/{'m' * 32}"):
+        page.goto(url(shown, path))
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(url(shown, "/dead"))
+    stage = page.get_by_role("link", name="process_payment")
+    assert stage.evaluate("link => link.getClientRects().length") == 1
+
+
 def test_one_logs_in_with_a_token_and_out_again(page: Page, show: Show) -> None:
     shown = show(ASKING)
     page.goto(url(shown, "/queues/bills"))

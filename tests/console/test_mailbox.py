@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
+
+import pytest
 
 from runner.mailbox.maildir import keep
 from tests.console.conftest import PIPELINE, Show
@@ -35,6 +39,24 @@ def test_mails_are_listed_and_each_opens(show: Show, tmp_path: Path) -> None:
     assert "ada@example.com" in opened
     mail(tmp_path, "Three")
     assert "<h1>Two</h1>" in shown.ask(links[0]).body, "a link leads to the same mail when others have come"
+
+
+def test_a_mail_came_in_at_a_time_in_utc_as_all_times_are(
+    show: Show, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = show(WITH_MAILBOX)
+    mail(tmp_path, "One")
+    (file,) = (tmp_path / "mails" / "new").iterdir()
+    came = datetime.fromtimestamp(int(file.name.split(".")[0]), UTC)
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        page = shown.ask("/mailbox").body
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert f"{came:%Y-%m-%d %H:%M:%S}" in page
+    assert "All times are UTC." in page
 
 
 def test_the_html_is_shown_in_a_frame_that_can_do_nothing(show: Show, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_its_way_is_told_from_the_request_to_the_last_stage(show: Show, tmp_path
     assert f'href="/dead/orders/{made}"' in page
     Trail(tmp_path, "replay", "mended", by="ada").write(read("orders", Shelved(made, b"{}", {}, 0)), "orders")
     page = shown.ask(f"/messages/{made}").body
-    assert page.index("given up") < page.index("<strong>replay</strong> by ada") < page.index("reason: mended")
+    assert page.index("given up") < page.index("<strong>replayed</strong> by ada") < page.index("reason: mended")
 
 
 def test_one_is_found_by_what_a_person_knows_of_it(show: Show, tmp_path: Path) -> None:
