@@ -92,7 +92,7 @@ def read_journey(connection: Connection, id: str) -> Journey | None:
     query = (
         select(*columns, HOP.c.key_born_at)
         .where(HOP.c.journey == id)
-        .order_by(HOP.c.published_at, HOP.c.publisher, HOP.c.copy, HOP.c.queue)
+        .order_by(HOP.c.published_at, HOP.c.publisher, func.length(HOP.c.copy), HOP.c.copy, HOP.c.queue)
     )
     rows = [(Hop(*row[:-1]), row.key_born_at is not None) for row in connection.execute(query)]
     at_work: dict[tuple[str, str], list[tuple[Hop, bool]]] = {}
@@ -159,7 +159,8 @@ def json_of(value: Any) -> str:
 def _facts(connection: Connection, id: str, without: Collection[str]) -> dict[str, Any]:
     query = select(FACT.c.name, FACT.c.value, FACT.c.copy).where(FACT.c.journey == id)
     values: dict[str, list[Any]] = {}
-    for name, value, copy in connection.execute(query.order_by(FACT.c.name, FACT.c.copy)):
+    by_number = (func.length(FACT.c.copy), FACT.c.copy)  # m1.2, m1.10
+    for name, value, copy in connection.execute(query.order_by(FACT.c.name, *by_number)):
         if copy not in without:
             values.setdefault(name, []).append(_parsed(value))
     return {name: found[0] if len(found) == 1 else found for name, found in values.items()}

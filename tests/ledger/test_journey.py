@@ -78,6 +78,18 @@ def test_a_fact_is_a_value_and_of_several_copies_a_list(ledger: Ledger) -> None:
     assert found.facts == {"payment": "paid", "mail": [{"to": "a"}, ["b", 2, None]]}
 
 
+def test_what_many_copies_have_recorded_is_in_their_order(ledger: Ledger) -> None:
+    records = Records()
+    for number in range(12, 0, -1):
+        records.published(HopKey(f"m1.{number}", "out"), "split", 1.0)
+        records.recorded(f"m1.{number}", "n", json_of(number), 1.0)
+    record(ledger, records)
+    found = ledger.journey("m1")
+    assert found is not None
+    assert found.facts == {"n": list(range(1, 13))}
+    assert [hop.copy for hop in found.hops] == [f"m1.{number}" for number in range(1, 13)]
+
+
 def test_messages_are_found_by_what_was_recorded_of_them_the_newest_first(ledger: Ledger) -> None:
     records, now = Records(), time.time()
     for n in range(10):
