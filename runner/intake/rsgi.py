@@ -59,6 +59,7 @@ LOOP_TIMEOUT = 1.0
 BUSY_POLL = 0.01
 """Seconds between checks whether everything is answered, when we stop."""
 _STRANGER = Admitted("", {})
+_NO_TEXT = "\ufffd"
 
 
 class Application:
@@ -294,8 +295,12 @@ class Application:
 
 
 def _listed(headers: RSGIHeaders, wanted: str) -> str | None:
-    """A header as WSGI has it: several are a list. (Bytes that are no text are nothing to granian.)"""
-    return ", ".join(value for name, value in headers.items() if name == wanted) if wanted in headers else None
+    """A header as WSGI has it: several are a list. Bytes that are no ASCII are nothing to granian, and no
+    header's value here."""
+    if wanted not in headers:
+        return None
+    values = [value for name, value in headers.items() if name == wanted]
+    return ", ".join(values) if values else _NO_TEXT
 
 
 def settle(waiting: Sequence[asyncio.Future[None]], error: BrokerError | None) -> None:

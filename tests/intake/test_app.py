@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from runner.brokers.base import Broker
 from tests.brokers.places import EmbeddedPlace
 from tests.http_client import Answer, Client
@@ -71,6 +73,13 @@ def test_a_card_number_in_a_header_is_masked_before_it_is_stored(intake: Intake)
 def test_a_header_that_is_too_long_is_400_and_nothing_is_stored(intake: Intake) -> None:
     assert_problem(sent(intake, {"X-Request-ID": "a" * 1_025}), 400, "the header X-Request-ID has 1,025 characters")
     assert kept_headers(intake) == []
+
+
+@pytest.mark.parametrize("value", ["\xc2\x84", "r\xe9sum\xe9", "\xff"])
+def test_a_header_that_is_no_ascii_is_400_and_not_taken_for_an_empty_one(intake: Intake, value: str) -> None:
+    assert_problem(sent(intake, {"X-Request-ID": value}), 400, "the header X-Request-ID must be printable ASCII")
+    assert sent(intake, {"X-Request-ID": ""}).status == 202
+    assert kept_headers(intake) == [{"http-x-request-id": ""}]
 
 
 def test_a_request_without_them_is_stored_without_headers(intake: Intake) -> None:
