@@ -8,6 +8,8 @@
     outage.py        whether it is available, told once when that changes
     housekeeping.py  what that thread does beside its turns
     turn.py          one transaction's work: settle, publish, take
+    destinations.py  where a message goes in the file, and why it can't go there
+    hand.py          what the process has in hand
     store.py         the file for one owner: its transactions, and its queues
     queue.py         a queue as a row
     messages.py      messages as rows: stored, delayed, taken in hand and settled

@@ -16,13 +16,15 @@ from pathlib import Path
 
 from runner.brokers.answer import Answer
 from runner.brokers.base import Consumer
+from runner.brokers.embedded.destinations import Destinations
 from runner.brokers.embedded.file import explain, explained
+from runner.brokers.embedded.hand import Hand, Subscription
 from runner.brokers.embedded.housekeeping import Housekeeping
 from runner.brokers.embedded.inbox import Inbox, Work
 from runner.brokers.embedded.outage import Outage
 from runner.brokers.embedded.presence import Presence
 from runner.brokers.embedded.store import DeclaredDeadError, ReplacedError, Store
-from runner.brokers.embedded.turn import Destinations, Hand, Subscription, Turn
+from runner.brokers.embedded.turn import Turn
 from runner.errors import BrokerError, BrokerSetupError, BrokerUnavailableError
 from runner.events import UNWATCHED, Events
 from runner.message import Outgoing, Session

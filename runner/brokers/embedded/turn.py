@@ -7,113 +7,21 @@ anyone. Decides nothing about when, and starts no threads.
 from __future__ import annotations
 
 import math
-import threading
 import time
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from runner.brokers.base import PATIENCE, Consumer
+from runner.brokers.embedded.destinations import Destinations
+from runner.brokers.embedded.hand import Hand, Subscription
 from runner.brokers.embedded.inbox import Parcel, Place, Publication, Work
 from runner.brokers.embedded.presence import Grave
 from runner.brokers.embedded.queue import StoredQueue
 from runner.brokers.embedded.reading import Taken, attempts_in, delivery_of
 from runner.brokers.embedded.store import Store
 from runner.errors import BrokerError, BrokerUnavailableError, PublishError, TakenError
-from runner.message import Delivery, Destination, Outgoing, Session, new_id, number
-from runner.topology import Topology
+from runner.message import Delivery, Outgoing, Session, new_id, number
 
-MAX_PAYLOAD = 128 * 1024 * 1024
-"""Bytes; the limit that RabbitMQ 3 has by default."""
 HELD_BYTES = 192 * 1024 * 1024
 """Payload in hand beyond which a stage that has some takes no more in advance."""
-_KEPT_ROUTES = 1000
-
-
-class Subscription:
-    """One call of `consume`: what its consumer has in hand, and may have."""
-
-    __slots__ = ("cancelled", "consumer", "in_hand", "lock", "prefetch", "queue", "registered")
-
-    def __init__(self, queue: str, prefetch: int, consumer: Consumer) -> None:
-        self.queue = queue
-        self.prefetch = prefetch
-        self.consumer = consumer
-        self.in_hand = 0
-        self.registered = False
-        self.cancelled = False
-        self.lock = threading.RLock()
-        """Held while deliveries are handed over, so that `cancel` can wait for it."""
-
-
-class Hand:
-    """The deliveries that this process has in hand."""
-
-    def __init__(self) -> None:
-        self._places: set[int] = set()
-        self.bytes = 0
-        """Of payload."""
-        self.suspect: int | None = None
-        """The place of the message among them whose former holder died, and that came last."""
-        self._since = 0.0
-
-    @property
-    def takes_suspect(self) -> bool:
-        """Whether another one may come: there is none, or it is slow."""
-        return self.suspect is None or time.monotonic() - self._since >= PATIENCE
-
-    def __contains__(self, delivery: Delivery) -> bool:
-        return delivery.tag in self._places
-
-    def put(self, delivery: Delivery, *, suspect: bool) -> None:
-        self._places.add(delivery.tag)
-        self.bytes += len(delivery.payload)
-        delivery.broker_data.in_hand += 1
-        if suspect:
-            self.suspect = delivery.tag
-            self._since = time.monotonic()
-
-    def drop(self, delivery: Delivery) -> None:
-        self._places.discard(delivery.tag)
-        self.bytes -= len(delivery.payload)
-        delivery.broker_data.in_hand -= 1
-        if self.suspect == delivery.tag:
-            self.suspect = None
-
-
-class Destinations:
-    """Which queues of the file a destination leads to."""
-
-    def __init__(self, topology: Topology, store: Store) -> None:
-        self._topology = topology
-        self._store = store
-        self._known: dict[Destination, tuple[StoredQueue, ...]] = {}
-
-    def queues(self, destination: Destination) -> tuple[StoredQueue, ...]:
-        """None: no queue takes a message for `destination`."""
-        found = self._known.get(destination)
-        if found is None:
-            names = self._topology.queues_of(destination)
-            found = tuple(self._store.queues[name] for name in names if name in self._store.queues)
-            if len(self._known) >= _KEPT_ROUTES:  # routing keys may be made up of anything
-                self._known.clear()
-            if found:
-                self._known[destination] = found
-        return found
-
-    def refusal(self, message: Outgoing, planned: Mapping[StoredQueue, int]) -> str | None:
-        """Why `message` can't be taken, given that so many more are `planned` for each queue."""
-        queues = self.queues(message.destination)
-        if not queues:
-            exchange, key = message.destination
-            return f"no queue is bound to exchange {exchange} for key {key!r}" if exchange else "no queue of that name"
-        if len(message.payload) > MAX_PAYLOAD:
-            return f"larger than {MAX_PAYLOAD} bytes"
-        if message.delay > 0:
-            return None  # what only waits isn't on the queue yet
-        for queue in queues:
-            if queue.max_length is not None and queue.ready + planned.get(queue, 0) >= queue.max_length:
-                return f"the queue is full (max_length {queue.max_length})"
-        return None
 
 
 class Turn:
@@ -178,29 +86,13 @@ class Turn:
         if delivery.session is not self._session or delivery not in self._hand:
             return
         if parcels:
-            if (refusal := self._refusal(parcels)) is not None:
+            if (refusal := self._destinations.refused(parcels)) is not None:
                 self.refused.append((delivery, refusal))
                 return
             for parcel in parcels:
                 self._add(parcel)
         self._drop(delivery)
         settled.setdefault(delivery.queue, []).append(delivery.tag)
-
-    def _refusal(self, parcels: list[Parcel]) -> PublishError | None:
-        """Why not all of them can be taken."""
-        if len(parcels) == 1:  # as nearly always
-            [(message, _)] = parcels
-            reason = self._destinations.refusal(message, {})
-            return None if reason is None else PublishError([(message, reason)])
-        planned: Counter[StoredQueue] = Counter()
-        refused = []
-        for message, _ in parcels:
-            reason = self._destinations.refusal(message, planned)
-            if reason is not None:
-                refused.append((message, reason))
-            elif message.delay <= 0:
-                planned.update(self._destinations.queues(message.destination))
-        return PublishError(refused) if refused else None
 
     def _release(self, deliveries: Iterable[Delivery]) -> None:
         released: dict[str, list[int]] = {}
@@ -233,7 +125,7 @@ class Turn:
 
     def _exchange(self, place: Place, parcels: list[Parcel], settled: dict[str, list[int]]) -> BrokerError | None:
         """All of them for what lies there, or nothing."""
-        if (refusal := self._refusal(parcels)) is not None:
+        if (refusal := self._destinations.refused(parcels)) is not None:
             return refusal
         queue = self._store.queues.get(place.queue)
         if queue is None:

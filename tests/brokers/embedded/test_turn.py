@@ -6,7 +6,6 @@ import pytest
 
 from runner.brokers.base import Depth
 from runner.brokers.embedded import messages, turn
-from runner.errors import PublishError
 from runner.pipeline import Queue
 from tests.brokers.embedded.conftest import Opener
 from tests.brokers.places import EmbeddedPlace
@@ -24,19 +23,6 @@ def test_a_settlement_that_is_refused_in_part_stores_nothing(open_broker: Opener
     broker.settle(delivery, [to(NEXT), to("nowhere")])
     collector.failure()
     assert place.contents(NEXT) == place.contents("small") == []
-
-
-def test_a_full_queue_counts_neither_what_is_in_hand_nor_what_is_delayed(open_broker: Opener) -> None:
-    plan = topology(Queue(WORK, max_length=2))
-    broker = open_broker(plan)
-    collector = consume(broker, prefetch=3)
-    broker.publish([to(WORK, delay=3600)])
-    for _ in range(3):
-        broker.publish([to(WORK)])
-        collector.next()
-    broker.publish([to(WORK), to(WORK)])
-    with pytest.raises(PublishError, match=r"work: the queue is full \(max_length 2\)"):
-        broker.publish([to(WORK)])
 
 
 def test_what_is_released_comes_again_at_its_place(open_broker: Opener) -> None:
