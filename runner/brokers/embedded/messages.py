@@ -147,7 +147,7 @@ class Messages:
         suspects: list[tuple[int, str, str | None]] = json.loads(found)
         return suspects
 
-    def absolve(self, places: Sequence[int]) -> None:
+    def mark_innocent(self, places: Sequence[int]) -> None:
         """These messages had nothing to do with their holder's death."""
         chosen = "(SELECT value FROM json_each(?))"
         self._execute(f"UPDATE taken SET crashes = 0 WHERE place IN {chosen}", (json.dumps(places),))

@@ -74,9 +74,9 @@ def _transaction(store: Store) -> Iterator[None]:
 def _taken_over(store: Store, topology: Topology) -> dict[str, int]:
     """How many messages of each queue have come from its former name, its dead letters included."""
     with _transaction(store):
-        graves = store.owners.return_claims_of_the_dead()
-    for grave in graves:
-        grave.bury()
+        dead_owners = store.owners.return_claims_of_the_dead()
+    for dead in dead_owners:
+        dead.remove_files()
     with _transaction(store):
         renamed = [queue for queue in topology.queues if queue.was and queue.was in store.queues]
         if renamed and any(store.owners.others()):

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from runner.brokers.embedded.books import PLACES
-from runner.brokers.embedded.presence import Grave, Presence
+from runner.brokers.embedded.presence import DeadOwner, Presence
 from runner.brokers.embedded.queue import StoredQueue
 from runner.message import LARGEST_COUNT
 
@@ -66,17 +66,17 @@ class Owners:
         """Every owner except us."""
         return (token for number, token in self._tokens.items() if number != self.number)
 
-    def return_claims_of_the_dead(self) -> list[Grave]:
+    def return_claims_of_the_dead(self) -> list[DeadOwner]:
         """What dead owners held waits again, with one death counted against each message.
-        Bury the graves after the commit."""
-        graves = []
+        Remove the files of these owners after the commit."""
+        found = []
         for number, token in self._tokens.items():
-            if number != self.number and (grave := self._presence.seize(token)) is not None:
+            if number != self.number and (dead := self._presence.seize(token)) is not None:
                 self._return_claims(number, crashes=1)
                 self._execute("DELETE FROM consumer WHERE owner = ?", (number,))
                 self._execute("DELETE FROM owner WHERE number = ?", (number,))
-                graves.append(grave)
-        return graves
+                found.append(dead)
+        return found
 
     def return_own_claims(self) -> None:
         """All that we hold waits again, uncounted."""

@@ -79,22 +79,22 @@ class Presence:
 
     def alive(self, token: str) -> bool:
         """Whether the owner `token` is alive."""
-        grave = self.seize(token)
-        if grave is None:
+        dead = self.seize(token)
+        if dead is None:
             return True
-        grave.close()
+        dead.let_go()
         return False
 
-    def seize(self, token: str) -> Grave | None:
+    def seize(self, token: str) -> DeadOwner | None:
         """Take the lock of an owner that has died; None if it is alive (or another process has just
         taken the lock). An owner whose lock file is gone, or can't be there, counts as dead."""
         path = self._file(token, ".lock")
         try:
             lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
-            return Grave(path, -1)
+            return DeadOwner(path, -1)
         if try_lock(lock):
-            return Grave(path, lock)
+            return DeadOwner(path, lock)
         os.close(lock)
         return None
 
@@ -106,8 +106,8 @@ class Presence:
         """Remove the files of processes that died before they were `known` as owners."""
         for file in self._folder.iterdir():
             stray = file.suffix in (".lock", ".wake") and file.stem not in {*known, self.token}
-            if stray and file.name != _WRITE_LOCK and (grave := self.seize(file.stem)) is not None:
-                grave.bury()
+            if stray and file.name != _WRITE_LOCK and (dead := self.seize(file.stem)) is not None:
+                dead.remove_files()
 
     def ring(self, tokens: Iterable[str]) -> None:
         """Wake these owners."""
@@ -163,20 +163,21 @@ class Presence:
         forget(self)
 
 
-class Grave:
-    """A dead owner's lock, which we hold so that no other process returns its claims, too."""
+class DeadOwner:
+    """An owner that has died. We hold its lock, so that no other process returns its claims, too."""
 
     def __init__(self, path: Path, lock: int) -> None:
         self._path = path
         self._lock = lock
 
-    def bury(self) -> None:
-        """Remove the dead owner's files; its claims have been returned."""
+    def remove_files(self) -> None:
+        """Its claims have been returned: nothing is left to know of it."""
         self._path.with_suffix(".wake").unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
-        self.close()
+        self.let_go()
 
-    def close(self) -> None:
+    def let_go(self) -> None:
+        """Leave its files, and its claims if they weren't returned, to whoever looks next."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1

@@ -292,8 +292,8 @@ class Service:
                     self.inbox.releases.extend(deliveries)
                 else:
                     self._call(subscription.consumer.deliver, deliveries)
-        for grave in turn.graves:
-            grave.bury()
+        for dead in turn.dead_owners:
+            dead.remove_files()
         self._look = turn.more
 
     def _tell_stored(self, messages: Sequence[Outgoing]) -> None:

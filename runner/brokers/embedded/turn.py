@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from runner.brokers.embedded.destinations import Destinations
 from runner.brokers.embedded.hand import Hand, Subscription
 from runner.brokers.embedded.inbox import Parcel, Place, Publication, Work
-from runner.brokers.embedded.presence import Grave
+from runner.brokers.embedded.presence import DeadOwner
 from runner.brokers.embedded.queue import StoredQueue
 from runner.brokers.embedded.reading import Taken, attempts_in, delivery_of
 from runner.brokers.embedded.store import Store
@@ -41,7 +41,7 @@ class Turn:
         self.answers: list[tuple[Publication, BrokerError | None]] = []
         self.refused: list[tuple[Delivery, PublishError]] = []
         self.taken: list[tuple[Subscription, list[Delivery]]] = []
-        self.graves: list[Grave] = []
+        self.dead_owners: list[DeadOwner] = []
         self.to_wake: set[str] = set()
         self.stored: list[Outgoing] | None = [] if watched else None
         """What was published, if anything observes that."""
@@ -66,8 +66,8 @@ class Turn:
 
     def bring_back(self) -> None:
         """Return what the dead held to its queues."""
-        self.graves = self._store.owners.return_claims_of_the_dead()
-        if self.graves:
+        self.dead_owners = self._store.owners.return_claims_of_the_dead()
+        if self.dead_owners:
             self._fed.update(self._store.queues.values())
 
     def undo(self) -> None:
@@ -77,8 +77,8 @@ class Turn:
                 self._hand.drop(delivery)
         for delivery, suspect in self._dropped:
             self._hand.put(delivery, suspect=suspect)
-        for grave in self.graves:
-            grave.close()
+        for dead in self.dead_owners:
+            dead.let_go()
 
     # -- out of hand --------------------------------------------------------------------
 
@@ -168,7 +168,7 @@ class Turn:
         if self._hand.bytes >= HELD_BYTES and subscription.in_hand:
             return  # what is settled makes room
         if queue.returned:
-            self._absolve(subscription, queue, room)
+            self._mark_innocent(subscription, queue, room)
         taken = self._store.messages.take(queue, room, suspect=self._hand.takes_suspect)
         if not taken:
             return
@@ -179,15 +179,15 @@ class Turn:
         self.taken.append((subscription, deliveries))
         self.more |= queue.ready > 0 and subscription.in_hand < subscription.prefetch and self._hand.bytes < HELD_BYTES
 
-    def _absolve(self, subscription: Subscription, queue: StoredQueue, count: int) -> None:
-        """Those whose holder died are none of the suspects where its consumer knows better."""
+    def _mark_innocent(self, subscription: Subscription, queue: StoredQueue, count: int) -> None:
+        """Those of the suspects of which their consumer knows that they can't have killed."""
         innocent = [
             place
             for place, message_id, headers in self._store.messages.suspects(queue, count)
             if subscription.consumer.is_innocent(message_id, attempts_in(headers) + 1)
         ]
         if innocent:
-            self._store.messages.absolve(innocent)
+            self._store.messages.mark_innocent(innocent)
 
 
 def _acquitted(message: Taken, subscription: Subscription) -> Taken:

@@ -39,12 +39,12 @@ def test_a_death_counts_against_what_the_dead_one_had_in_hand(open_store: Callab
         dead.messages.take(dead.queues[WORK], 1, suspect=True)
     dead.presence.let_go()  # as its death does
     with transaction(one):
-        graves = one.owners.return_claims_of_the_dead()
+        dead_owners = one.owners.return_claims_of_the_dead()
         assert one.messages.take(one.queues[WORK], 1, suspect=False) == []
         assert [taken.crashes for taken in one.messages.take(one.queues[WORK], 1, suspect=True)] == [1]
-    for grave in graves:
-        grave.bury()
-    assert len(graves) == 1
+    for owner in dead_owners:
+        owner.remove_files()
+    assert len(dead_owners) == 1
 
 
 def test_a_queue_that_is_paused_tells_why_for_as_long_as_its_consumer_lives(open_store: Callable[[], Store]) -> None:
