@@ -30,10 +30,10 @@ from runner.pipeline import Alerts, Http, Mailbox
 from runner.processes import makings
 from runner.processes.child import LEAVE, NAP, Child, Supervision, rest
 from runner.processes.console import run_console, run_health
-from runner.processes.former import warn_of_former_queues
+from runner.processes.former_queues import warn_of_former_queues
+from runner.processes.instruments import Instruments
 from runner.processes.listeners import Listeners, close_all
 from runner.processes.parts import READY_POLL, Parts
-from runner.processes.watching import Watching
 from runner.topology import plan
 from runner.wording import facts
 from runner.worker.blackbox import BlackBox
@@ -113,13 +113,13 @@ def run_worker(
     if memory:
         sys.setswitchinterval(SWITCH)
         gc.set_threshold(COLLECT)
-    watching = Watching(loaded.pipeline, name, stages=stages)
-    events = observers.attach([*([memory.notes] if memory else []), *watching.observers])
+    instruments = Instruments(loaded.pipeline, name, stages=stages)
+    events = observers.attach([*([memory.notes] if memory else []), *instruments.observers])
     if memory:
         memory.ledger.events = events
     broker = connect(loaded.pipeline, name, events)
     worker = Worker(loaded, broker, stages, events, box=box, replaceable=True, memory=memory)
-    watching.begin(supervision, broker, worker.states)
+    instruments.begin(supervision, broker, worker.states)
     finished = True
     try:
         if memory:
@@ -137,7 +137,7 @@ def run_worker(
         if memory:
             memory.ledger.close(busy=not finished)
         broker.close()
-        watching.end()
+        instruments.end()
         box.leave()
 
 
@@ -212,10 +212,10 @@ def _load_app(
     supervision.watch()
     with _errors_reported(supervision):
         routes = loaded.pipeline.http.routes if loaded.pipeline.http else ()
-        watching = Watching(loaded.pipeline, "intake", routes=list(map(str, routes)))
-        events = observers.attach(watching.observers)
+        instruments = Instruments(loaded.pipeline, "intake", routes=list(map(str, routes)))
+        events = observers.attach(instruments.observers)
         broker = connect(loaded.pipeline, "intake", events)
-        watching.begin(supervision, broker)
+        instruments.begin(supervision, broker)
         ledger = ledger_of(loaded.pipeline) if any(route.uses_ledger for route in routes) else None
         if ledger is not None:
             ledger.events = events
@@ -226,7 +226,7 @@ def _load_app(
         served = ServedApplication(loaded, broker, events, listener, connections, start, ledger, follows=follows)
         served.ready = server.ready
         served.on_leave = partial(_left, supervision, server)
-        served.at_end = [watching.end]
+        served.at_end = [instruments.end]
         return served
 
 

@@ -1,6 +1,6 @@
-"""What watches one child process: its counts, and OpenTelemetry, where somebody wants them.
+"""What one child process is observed with: its counts, and OpenTelemetry, where somebody wants them.
 
-Left out: the log, which watches always (see `observability/observers.py`).
+Left out: the log, which is always there (see `observability/observers.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runner.processes.telling import Teller
 
 
-class Watching:
+class Instruments:
     """Of the child `name`, which works on `stages` and serves `routes`. `observers` attach before anything
     happens; `begin` when there is something to tell, and `end` last."""
 

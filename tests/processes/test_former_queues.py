@@ -9,7 +9,7 @@ import pytest
 
 from runner.brokers.registry import connect
 from runner.config.loader import LoadedPipeline
-from runner.processes.former import warn_of_former_queues
+from runner.processes.former_queues import warn_of_former_queues
 from runner.topology import plan
 from tests.brokers.plans import Collector, to
 from tests.pipelines import loaded
