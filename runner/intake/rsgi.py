@@ -153,6 +153,8 @@ class Application:
             problem = unavailable(error)
             problem.headers.extend(admitted.headers)
             self._refuse(scope, protocol, problem, began)
+            # It keeps the request's body, and is kept by what a silent broker still has to call.
+            error.__traceback__ = None
         except ProtocolClosed:
             log.debug(
                 "a client hung up on %s %s", scope.method, scope.path, extra=facts(method=scope.method, path=scope.path)
@@ -201,8 +203,7 @@ class Application:
         """Return when `messages` are durable; raises as `Broker.publish` does."""
         timeout = self._http.confirm_timeout
         confirmed = self._loop.create_future()
-        waiting = [confirmed]
-        give_up = self._broker.submit(messages, partial(settle, waiting))
+        give_up = self._broker.submit(messages, partial(settle, confirmed))
 
         def too_late() -> None:
             give_up()
@@ -214,8 +215,6 @@ class Application:
             await confirmed
         finally:
             timer.cancel()
-            # The broker keeps what it has to call for as long as it is silent, and an error keeps the request's body.
-            waiting.clear()
 
     async def _publish_once(
         self,
@@ -303,12 +302,11 @@ def _listed(headers: RSGIHeaders, wanted: str) -> str | None:
     return ", ".join(values) if values else _NO_TEXT
 
 
-def settle(waiting: Sequence[asyncio.Future[None]], error: BrokerError | None) -> None:
+def settle(future: asyncio.Future[None], error: BrokerError | None) -> None:
     """Wake the waiters for a confirm, except those that have given up."""
-    for future in waiting:
-        if future.done():
-            continue
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(error)
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)

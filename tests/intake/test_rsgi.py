@@ -151,16 +151,16 @@ def waiting() -> Iterator[asyncio.Future[None]]:
 
 
 def test_a_confirm_wakes_the_request_that_waits_for_it(waiting: asyncio.Future[None]) -> None:
-    settle([waiting], None)
+    settle(waiting, None)
     assert waiting.result() is None
 
 
 def test_a_refusal_is_raised_where_the_confirm_was_waited_for(waiting: asyncio.Future[None]) -> None:
-    settle([waiting], BrokerAwayError("the broker is away"))
+    settle(waiting, BrokerAwayError("the broker is away"))
     assert str(waiting.exception()) == "the broker is away"
 
 
 def test_a_confirm_that_comes_too_late_changes_nothing(waiting: asyncio.Future[None]) -> None:
     waiting.cancel()
-    settle([waiting], None)
+    settle(waiting, None)
     assert waiting.cancelled()
