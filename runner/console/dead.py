@@ -6,7 +6,8 @@ Left out: what an operator does to them (see `deeds`).
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 
@@ -23,7 +24,10 @@ from runner.opening import reveal as opened
 from runner.opening import sealed_fields
 from runner.operations import TargetError, found
 from runner.validation.schema import Schema
+from runner.wording import counted
 
+MOST_LISTED = 100
+"""Of a queue's, the newest, that are listed one by one."""
 MOST_OF_ONE = 20
 """Dead letters of one id that are shown."""
 LONGEST = 50_000
@@ -40,9 +44,11 @@ def add(app: Flask, run: Run) -> None:
     def dead() -> str:
         choice = read_choice(request.args)
         with looking():
-            groups = grouped(letter for _, letter in found(run.loaded, choice.queues, choice.filter))
+            newest = deque[DeadLetter](maxlen=MOST_LISTED if choice.queue else 0)
+            groups = grouped(_kept(newest, (one for _, one in found(run.loaded, choice.queues, choice.filter))))
         rows = [(group, choice_of(group, choice.since)) for group in groups]
-        return render_template("dead.html", rows=rows, choice=choice, spans=SPANS)
+        told = {"letters": [*reversed(newest)], "count": sum(group.count for group in groups), "counted": counted}
+        return render_template("dead.html", rows=rows, choice=choice, spans=SPANS, **told)
 
     @app.post("/dead/<queue>/<path:id>")
     def reveal(queue: str, id: str) -> str:
@@ -67,6 +73,12 @@ def add(app: Flask, run: Run) -> None:
         told = {"sealed": sealed, "remembered": run.ledger is not None and is_usable(id), "root": root_id(id)}
         bodies = [body_for_people(one, run.loaded.schemas.get(one.queue)) for one in letters]
         return render_template("letter.html", letters=list(zip(letters, bodies, strict=True)), choice=choice, **told)
+
+
+def _kept(last: deque[DeadLetter], letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
+    for letter in letters:
+        last.append(letter)
+        yield letter
 
 
 @contextmanager

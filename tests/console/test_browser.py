@@ -246,6 +246,7 @@ PATHS = (
     "/messages",
     "/messages?what=somebody",
     "/dead",
+    "/dead?queue=orders",
     "/dead/orders/order-1",
     "/dead/edit?queue=orders&id=order-1",
     "/dead/replay?queue=orders",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from runner.audit import read_trail
+from runner.console import dead
 from runner.console.access import hash_of
 from runner.console.dead import looking
 from runner.message import FIRST_ERROR, FIRST_STAGE, Destination, Outgoing
@@ -31,6 +33,24 @@ def test_they_are_grouped_by_kind_of_error_and_each_opens(shown: Shown) -> None:
     assert "order 17 is refused" in opened
     assert "ada" not in shown.ask("/dead?id=c").body
     assert "None of the dead letters is like that." in shown.ask("/dead?error=nothing").body
+
+
+def test_those_of_one_kind_are_listed_one_by_one_the_newest_first(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bury(shown, "a", "b", "c", error="order 17 is refused")
+    bury(shown, "d", error="no money")
+    page = shown.ask("/dead").body
+    assert 'href="/dead/orders/a"' not in page, "only the newest of a kind"
+    (kind,) = re.findall(r'href="([^"]+)" aria-label="3 dead letters: list them"', page)
+    page = shown.ask(html.unescape(kind)).body
+    listed = page[page.index("One by one") :]
+    assert re.findall(r'href="/dead/orders/(\w)"', listed) == ["c", "b", "a"]
+    monkeypatch.setattr(dead, "MOST_LISTED", 2)
+    page = shown.ask("/dead?queue=orders").body
+    listed = page[page.index("One by one") :]
+    assert re.findall(r'href="/dead/orders/(\w)"', listed) == ["d", "c"]
+    assert "These are the newest 2 of 4." in listed
 
 
 def test_card_numbers_are_masked(shown: Shown) -> None:
