@@ -49,13 +49,13 @@ def add(app: Flask, access: Access, console: Console) -> None:
         session = session_of(request.headers.get, name)
         g.session = session or new_session()
         g.person = person_of(request.headers.get, name, access)
-        sealed = access.is_sealed(session, request.form.get("seal", "")) or access.is_token(
-            bearer_of(request.headers.get("Authorization", ""))
-        )
-        if request.method not in SAFE and not sealed:
-            abort(403, UNSEALED)
-        if g.person is None and request.endpoint not in OPEN:
+        bearer = bearer_of(request.headers.get("Authorization", ""))
+        sealed = access.is_sealed(session, request.form.get("seal", "")) or access.is_token(bearer)
+        unsealed = request.method not in SAFE and not sealed
+        if g.person is None and request.endpoint not in OPEN and (bearer or not unsealed):
             return _asked_for_a_token()
+        if unsealed:
+            abort(403, UNSEALED)
         return None
 
     @app.after_request

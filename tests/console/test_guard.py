@@ -102,6 +102,9 @@ def test_the_cookie_is_for_this_site_and_for_no_script(browser: Browser) -> None
 def test_a_program_sends_its_token_with_each_request(browser: Browser) -> None:
     assert browser.shown.ask("/", headers={"Authorization": "Bearer bobs token"}).status == 200
     assert browser.shown.ask("/", headers={"Authorization": "Bearer nobodys"}).status == 401
+    refused = browser.shown.ask("/dead/drop", "POST", "id=a&reason=x", {"Authorization": "Bearer nobodys"} | FORM)
+    assert refused.status == 401
+    assert "Send a token as" in refused.body, "and not of a form, for a program has none"
     assert browser.shown.ask("/live").status == 401
     assert browser.shown.ask("/health/live").status == 200, "probes have no token"
 
