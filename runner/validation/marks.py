@@ -48,7 +48,7 @@ class Place:
         self._parts = list(walk(entries, _same_place))
         for part in self._parts:
             _refuse_unsealable(part.schema)
-        shows = [_read_show(part.schema[SENSITIVE]) for part in self._parts if SENSITIVE in part.schema]
+        shows = [_read_show(part.schema) for part in self._parts if SENSITIVE in part.schema]
         self.show: Show | None = min(shows, key=SHOWS.index, default=None)
         """How the value here is sealed: by the mark that shows the least. None: it isn't."""
         self.forms = _other_forms(self._parts)
@@ -239,13 +239,17 @@ def _refuse_unsealable(schema: Subschema) -> None:
             raise MarkError(f"marks {keyword} {SENSITIVE} or {FORBIDDEN}, where nothing can be sealed; mark values")
 
 
-def _read_show(mark: Any) -> Show:
+def _read_show(schema: Subschema) -> Show:
+    mark = schema[SENSITIVE]
     example = f'must be {{"show": "last4"}}, or {listed(SHOWS, "or")} instead'
     if not isinstance(mark, dict) or set(mark) != {"show"}:
         raise MarkError(f"has {SENSITIVE} {shown(mark)}, which {example}")
     if mark["show"] not in SHOWS:
         hint = did_you_mean(mark["show"], SHOWS) if isinstance(mark["show"], str) else ""
         raise MarkError(f"has {SENSITIVE} with show {shown(mark['show'])}, which must be {listed(SHOWS, 'or')}{hint}")
+    if "type" in schema and "string" not in (kinds := _kinds(schema)):
+        reason = f"marks {SENSITIVE} what must be of the type {listed(kinds, 'or')}, but only strings can be sealed"
+        raise MarkError(f"{reason}; make it a string")
     show: Show = mark["show"]
     return show
 

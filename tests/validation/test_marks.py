@@ -131,6 +131,14 @@ def test_the_union_of_schemas_has_the_marks_of_all() -> None:
         ({"properties": {"a": {"x-sensitive": {"show": "last4", "x": 1}}}}, "which must be"),
         ({"properties": {"a": {"x-forbidden": "yes"}}}, "has x-forbidden 'yes', which must be true or false"),
         ({"x-sensitive": {"show": "last4"}}, "marks the whole body"),
+        (
+            {"properties": {"pin": {"type": "integer", "x-sensitive": {"show": "hidden"}}}},
+            "marks x-sensitive what must be of the type integer, but only strings can be sealed; make it a string",
+        ),
+        (
+            {"properties": {"a": {**CARD, "type": ["object", "null"], "x-sensitive": {"show": "hidden"}}}},
+            "object or null",
+        ),
         ({"propertyNames": {"x-sensitive": {"show": "hidden"}}}, "marks propertyNames x-sensitive or x-forbidden"),
         ({"properties": {"a": {"contentSchema": {"x-forbidden": True}}}}, "nothing can be sealed; mark values"),
     ],
