@@ -30,9 +30,10 @@ from runner.privacy.sealing import Sealer
 from runner.validation.forbidden import forbidden_members
 from runner.validation.marks import Place
 from runner.validation.schema import Schema
-from runner.validation.violations import Violation
+from runner.validation.violations import Violation, first
 
 _LENGTH = len(PREFIX)
+_UNMARKED = "is sealed, and this schema doesn't mark it x-sensitive"
 _JSON_VALUES = frozenset([str, int, float, bool, type(None)])
 DEEPEST = 250
 """Levels of a body that is sealed: orjson reads 1024, and writes 254."""
@@ -120,10 +121,17 @@ class Outward:
             spot.put(spot.token)
 
     def violations(self, schema: Schema) -> tuple[Violation, ...]:
-        """What a sealed body breaks of `schema`, which judges the values as they were before."""
+        """What a sealed body breaks of `schema`, which judges the values that it marks as they were before."""
         if not self._spots:
             return () if schema.is_valid(self.body) else schema.violations(self.body)
         marked = [spot for spot in self._spots if _is_marked(schema, spot)]
+        found = self._broken(schema, marked)
+        if not found or len(marked) == len(self._spots):
+            return found
+        others = {pointer(spot.steps) for spot in self._spots if spot not in marked}
+        return first(dataclasses.replace(one, detail=_UNMARKED) if one.pointer in others else one for one in found)
+
+    def _broken(self, schema: Schema, marked: list[Spot]) -> tuple[Violation, ...]:
         plain = [spot for spot in marked if spot.plain is not None]
         judge = schema if len(plain) == len(marked) else schema.resting
         for spot in plain if judge is schema else ():

@@ -266,6 +266,17 @@ def test_of_a_pair_only_the_item_that_is_marked_is_sealed(sealer: Sealer) -> Non
     assert not schema.resting.is_valid({"pair": [number, "1999"]})
 
 
+def test_a_schema_that_does_not_mark_what_another_one_seals_says_so(sealer: Sealer) -> None:
+    going = outward({"cardNo": CARD, "n": "one"})
+    going.seal(sealer)
+    short = Schema({"properties": {"cardNo": {"maxLength": 19}, "n": {"type": "integer"}}})
+    assert {str(one) for one in going.violations(short)} == {
+        "/cardNo is sealed, and this schema doesn't mark it x-sensitive",
+        "/n must be an integer",
+    }
+    assert going.violations(Schema({"properties": {"cardNo": {"type": "string"}}})) == ()
+
+
 def test_every_forbidden_item_of_a_list_is_removed() -> None:
     marks = Schema({"properties": {"pins": {"items": {"x-forbidden": True}}}}).marks
     assert marks is not None

@@ -86,8 +86,11 @@ class Judge:
             return (UNEXPLAINED,)
 
     def breaks_at(self, body: Any) -> set[tuple[str | int, ...]]:
-        """The places of values that are refused by themselves, as names and indexes."""
-        return {tuple(error.instance_path) for error in self._compiled.iter_errors(body)}
+        """The places of values that are refused by themselves, as names and indexes. Where no value is
+        allowed at all is none of them."""
+        errors = self._compiled.iter_errors(body)
+        none_allowed = jsonschema_rs.ValidationErrorKind.FalseSchema
+        return {tuple(error.instance_path) for error in errors if not isinstance(error.kind, none_allowed)}
 
     def _barred_in(self, body: Any) -> Iterator[Violation]:
         if self._barred is not None:

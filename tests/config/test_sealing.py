@@ -69,6 +69,43 @@ def test_what_is_revealed_has_to_be_marked(folder: Path) -> None:
     ]
 
 
+TWO = """
+keys: file:var/keys
+queues: {a: {schema: sealed.json}, b: {schema: other.json}}
+http: {routes: {POST /a: {publish: ROUTES}}}
+stages:
+  s: {consume: a, handler: "tests.config.handlers:take", reveal: [cardNo]}
+  t: {consume: b, handler: "tests.config.handlers:take"}
+"""
+
+
+@pytest.mark.parametrize("routes", ["[a, b]", "[{when: {required: [x]}, to: a}, {to: b}]"])
+@pytest.mark.parametrize(
+    ("other", "refuses"),
+    [
+        ({"properties": {"cardNo": {"pattern": "^[0-9]{16}$"}}}, True),
+        ({"properties": {"cardNo": {"maxLength": 19}}}, True),
+        ({"properties": {"cardNo": {"type": "integer"}}}, True),
+        ({"properties": {"cardNo": {"type": "string"}}}, False),
+        ({"properties": {"cardNo": False}}, False),
+        ({"properties": {"n": {}}, "additionalProperties": False}, False),
+        ({"properties": {"card": {"maxLength": 4}}, "required": ["card"]}, False),
+        ({"properties": {"cardNo": {"maxLength": 19, "x-sensitive": {"show": "hidden"}}}}, False),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_a_queue_beside_one_that_marks_a_field_has_to_take_it_sealed(
+    folder: Path, routes: str, other: object, refuses: bool
+) -> None:
+    (folder / "other.json").write_text(json.dumps(other))
+    message = (
+        "queue b: its schema would refuse cardNo, which route POST /a seals since that of a marks it x-sensitive;"
+        " mark it here, too"
+    )
+    assert problems(folder, TWO.replace("ROUTES", routes)) == ([message] if refuses else [])
+
+
 def test_keys_that_seal_nothing_are_a_warning(folder: Path) -> None:
     message = "keys are named, but no schema marks a field x-sensitive: nothing is sealed; mark a field, or remove keys"
     assert problems(folder, pipeline(reveal="[]", schema="plain.json")) == [message]
