@@ -19,6 +19,7 @@ from runner.commands.when import When
 from runner.config.loader import load
 from runner.errors import RunnerError
 from runner.history import as_document, history
+from runner.message import root_id
 
 
 @click.group()
@@ -33,11 +34,12 @@ def ledger() -> None:
 def show_message(pipeline: Path, form: str, id: str) -> None:
     """Show how a message stands.
 
-    That is its journey from the request to its end. ID is in the answer of the intake.
+    That is its journey from the request to its end. ID is in the answer of the intake; that of a copy,
+    which a dead letter may have, will do.
     """
     loaded = load(pipeline).pipeline
     with remembering(loaded) as ledger:
-        found = history(ledger, id, loaded.folder)
+        found = history(ledger, root_id(id), loaded.folder)
     if found is None:
         raise RunnerError(f"the ledger knows no message {id}; ids are in the answers of the intake, and in the log")
     stages = {stage.consume: stage.name for stage in loaded.stages.values()}

@@ -59,6 +59,11 @@ def test_a_journey_is_shown_from_the_request_to_where_it_waits_and_why(pipeline:
 
 
 @pytest.mark.usefixtures("ledger")
+def test_the_id_of_a_copy_leads_to_its_message(pipeline: Path) -> None:
+    assert run("ledger", "show", "m1.2", "-p", str(pipeline)).output.startswith("m1: waiting\n")
+
+
+@pytest.mark.usefixtures("ledger")
 def test_for_a_program_it_is_the_document_of_the_status_resource(pipeline: Path) -> None:
     document = json.loads(run("ledger", "show", "m1", "--format", "json", "-p", str(pipeline)).output)
     assert (document["id"], document["status"], document["recorded"]) == ("m1", "waiting", {"payment": "paid"})
