@@ -3,7 +3,9 @@
     supervisor.py     child processes: started, watched, restarted, stopped in order
     process.py        a child process as its supervisor sees it
     child.py          a child process as it sees itself: its life, its reports, its end
-    children.py       the kinds of children: intake, worker, mailbox
+    children.py       the kinds of children, and which of them a run has
+    intake.py         the one that takes requests
+    worker.py         the ones that handle messages
     console.py        those that show the run: the console, health
     alerting.py       the one that tells people what needs them
     former_queues.py  what lies under queues' former names, of which a run warns

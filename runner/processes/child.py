@@ -37,8 +37,10 @@ class Stop(BaseException):
 
 NAP = 0.25
 """Seconds that a child rests at a time: a signal that comes just before a sleep shows only after it."""
-
-
+COLLECT = 20_000
+"""Objects that come to be before Python looks for those that only hold each other, of which we make none. In a child
+with a ledger it would look at all that is in hand, too: hundreds of deliveries, each with what the ledger is to know
+of it."""
 LONGEST_REASON = 8_000
 """Characters: a pipe has room for 65,536 bytes, and nobody waits for it."""
 AGAIN = 0.02
