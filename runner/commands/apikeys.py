@@ -70,7 +70,7 @@ def add_command(pipeline: Path, caller: str, expires: float | None) -> None:
 @apikeys.command("list")
 @PIPELINE_OPTION
 def list_command(pipeline: Path) -> None:
-    """List the keys, without what opens."""
+    """List keys by id, caller and date; no key itself is shown."""
     found: Sequence[ApiKey] = ()
     with suppress(NothingRecordedError), remembering(load(pipeline).pipeline) as ledger:
         found = ledger.api_keys.all()
@@ -84,7 +84,7 @@ def list_command(pipeline: Path) -> None:
 @PIPELINE_OPTION
 @click.argument("key")
 def revoke_command(pipeline: Path, key: str) -> None:
-    """Make KEY, an id of 'runner apikeys list', invalid."""
+    """Revoke a key. KEY is its id in 'runner apikeys list'."""
     with writing(load(pipeline).pipeline) as ledger:
         revoked = _chosen(ledger.api_keys.all(), key)
         ledger.api_keys.revoke(revoked)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--migrate", is_flag=True, help="Also make queues anew that have other arguments, and move renamed ones.")
 @click.option("--reason", default=None, help="Why they are migrated; for the audit trail.")
 def apply(pipeline: Path, migrate: bool, reason: str | None) -> None:
-    """Make on the broker what the file needs: exchanges, queues and bindings.
+    """Make the exchanges, queues and bindings that the file needs.
 
     What the file doesn't name stays. With --migrate nobody else may publish to the queues that are made anew or
     moved, or take from them. Stopped at any moment, it goes on when it is run again.

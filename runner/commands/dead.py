@@ -55,7 +55,7 @@ def list_kinds(pipeline: Path, form: str, queue: Sequence[str], **which: Any) ->
 @filters
 @click.argument("id")
 def show(pipeline: Path, queue: Sequence[str], id: str, **which: Any) -> None:
-    """Show the dead letters of one message, with the body as far as it may be shown."""
+    """Show the dead letters of one message, masked."""
     loaded = load(pipeline)
     known = False
     for _, letter in found(loaded, queue, wanted(loaded, {**which, "ids": (id,)})):
@@ -84,7 +84,7 @@ def export(pipeline: Path, queue: Sequence[str], **which: Any) -> None:
 @EVERYTHING
 @click.option("--to", default=None, metavar="QUEUE", help="Another queue than the one it failed on.")
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=None, help="At most so many a second.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=None, help="The most to send in a second.")
 @click.option("--reason", default=None, help="Why; for the audit trail.")
 def replay(
     pipeline: Path,
@@ -96,9 +96,9 @@ def replay(
     reason: str | None,
     **which: Any,
 ) -> None:
-    """Send dead letters again to where they failed, as new: attempts are counted from 1.
+    """Send dead letters again; their attempts count from 1.
 
-    Ctrl-C stops it after what it has in hand.
+    They go to the queue on which they failed, or to --to. Ctrl-C stops it after what it has in hand.
     """
     check_scope(everything, queue, which)
     loaded = load(pipeline)

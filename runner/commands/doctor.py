@@ -23,7 +23,7 @@ _SIGNS = {"ok": "ok     ", "warning": "warning", "fault": "FAULT  "}
 @PIPELINE
 @FORMAT
 def doctor(pipeline: Path, form: str) -> None:
-    """Look whether everything that the file needs is there, and fit for it.
+    """Check that everything the file needs is there, and works.
 
     The broker, its queues, mail servers, the ledger, the keys, the clock, addresses, disks, open files. Nothing is
     changed. Exit status: 0 well, perhaps with warnings, 1 there is a fault.

@@ -30,8 +30,8 @@ def _not_empty(_context: click.Context, _parameter: click.Parameter, value: Any)
 
 _OPTIONS: Sequence[Callable[[Any], Any]] = (
     PIPELINE_OPTION,
-    click.option("--id", "ids", multiple=True, callback=_not_empty, help="Its id; may be given again."),
-    click.option("--queue", multiple=True, help="The queue that it failed or waits on; may be given again."),
+    click.option("--id", "ids", multiple=True, callback=_not_empty, help="The message's id; may be repeated."),
+    click.option("--queue", multiple=True, help="The queue that it failed on or waits on; may be repeated."),
     click.option("--stage", default=None, callback=_not_empty, help="The stage that it failed in."),
     click.option(
         "--error", default=None, callback=_not_empty, metavar="TEXT", help="A part of the error, or of its kind."

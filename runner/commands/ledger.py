@@ -24,7 +24,7 @@ from runner.message import root_id
 
 @click.group()
 def ledger() -> None:
-    """Ask the ledger how messages stand."""
+    """Ask the ledger for the status of messages."""
 
 
 @ledger.command("show")
@@ -32,10 +32,10 @@ def ledger() -> None:
 @FORMAT
 @click.argument("id")
 def show_message(pipeline: Path, form: str, id: str) -> None:
-    """Show how a message stands.
+    """Show the status of a message.
 
-    That is its journey from the request to its end. ID is in the answer of the intake; that of a copy,
-    which a dead letter may have, will do.
+    It is told from the request to the message's end. ID is in the answer of the intake, and in the log; that
+    of a copy, which a dead letter may have, will do.
     """
     loaded = load(pipeline).pipeline
     with remembering(loaded) as ledger:

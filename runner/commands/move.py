@@ -34,7 +34,7 @@ TIMEOUT = 5.0
 @click.option("--dry-run", is_flag=True, help="Only count what would be moved.")
 @click.option("--reason", default=None, help="Why; for the audit trail.")
 def move(pipeline: Path, source: str, target: str | None, dry_run: bool, reason: str | None) -> None:
-    """Move all messages from one broker to another: waiting, delayed and dead.
+    """Move all messages from the embedded broker to another one.
 
     Stop every run first. Each message is confirmed there before it leaves here; ids, attempts and what is left of a
     wait stay. Stopped or killed at any moment, it goes on when it is run again.

@@ -24,7 +24,7 @@ from runner.wording import paused
 @REASON
 @click.argument("stage")
 def pause(pipeline: Path, reason: str, stage: str) -> None:
-    """Let all workers of STAGE take nothing more until it is resumed.
+    """Pause STAGE: its workers take nothing until it is resumed.
 
     They hear of it within two seconds, on whatever machine they are, and keep to it after a restart. What they
     have in hand is finished. The ledger remembers it.

@@ -31,10 +31,11 @@ UNIT = "message"
 
 @click.group()
 def queue() -> None:
-    """Show, cancel and drain messages that wait for a worker, or for their next attempt.
+    """Show, cancel and drain messages that wait.
 
-    Messages in the hand of a worker are left alone, and so are dead letters ('runner dead'). On RabbitMQ, those that
-    are ready are taken in hand, up to ten at a time, and given back to the end of their queue, uncounted.
+    They wait for a worker (ready), or for their next attempt (delayed). Messages in the hand of a worker are left
+    alone, and so are dead letters ('runner dead'). On RabbitMQ, those that are ready are taken in hand, up to ten at
+    a time, and given back to the end of their queue, uncounted.
     """
 
 
@@ -92,7 +93,7 @@ def cancel(pipeline: Path, queue: Sequence[str], everything: bool, reason: str, 
 @REASON
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def drain(pipeline: Path, queue: Sequence[str], everything: bool, reason: str, file: Path, **which: Any) -> None:
-    """Move messages that wait into FILE, a new one, as JSON lines.
+    """Move messages that wait into a new FILE, as JSON lines.
 
     Each is on disk before it leaves its queue. What is sealed stays sealed. 'runner queue fill FILE' puts
     them back, under their ids.
@@ -113,7 +114,7 @@ def drain(pipeline: Path, queue: Sequence[str], everything: bool, reason: str, f
 @click.option("--reason", default=None, help="Why; for the audit trail.")
 @click.argument("file", type=click.File("rb"))
 def fill(pipeline: Path, reason: str | None, file: Any) -> None:
-    """Put the messages of FILE, which 'drain' has written, back on their queues.
+    """Put the messages of a drained FILE back on their queues.
 
     Ids and bodies stay as they were; attempts are counted from 1.
     """

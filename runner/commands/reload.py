@@ -21,13 +21,14 @@ POLL = 0.05
 @click.command()
 @PIPELINE
 @click.option(
-    "--timeout", type=click.FloatRange(0), default=60, show_default=True, help="Seconds to wait for what comes of it."
+    "--timeout", type=click.FloatRange(0), default=60, show_default=True, help="Seconds to wait for the result."
 )
 def reload(pipeline: Path, timeout: float) -> None:
-    """Let the running pipeline take its file as it is now.
+    """Reload the file in each of its runs on this machine.
 
-    Each run of it on this machine checks the file, starts what has changed, and stops the old once the new is
-    up. A file that can't be run is refused, and the run goes on as it was. Exit status: 0 reloaded, 1 refused.
+    Each run checks the file, starts new processes for what has changed, and stops the old ones once the new
+    ones are up. A file that can't be run is refused, and the run goes on as it was. Exit status: 0 reloaded,
+    1 refused.
     """
     runs = list(runs_of(pipeline))
     if not runs:
@@ -53,5 +54,5 @@ def _outcome(pipeline: Path, before: Run, deadline: float) -> bool:
             click.echo(f"{now.words}\nprocess {now.pid} is not reloaded; it goes on as it was", err=True)
             return False
         time.sleep(POLL)
-    click.echo(f"process {before.pid} has not finished yet; its log will say what comes of it", err=True)
+    click.echo(f"process {before.pid} has not finished yet; its log will tell the result", err=True)
     return False

@@ -19,7 +19,7 @@ from runner.errors import RunnerError
 @click.option("--reason", default=None, help="Why; for the audit trail.")
 @click.argument("stage")
 def resume(pipeline: Path, reason: str | None, stage: str) -> None:
-    """Let the workers of STAGE go on, which 'runner pause' or the console has paused.
+    """Resume STAGE, which 'runner pause' or the console has paused.
 
     They hear of it within two seconds. A stage that has paused by itself, as by its breaker, goes on by itself.
     """

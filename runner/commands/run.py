@@ -43,7 +43,7 @@ from runner.wording import facts
 def run(pipeline: Path, processes: int, only: Sequence[str], log_level: str, log_format: str, *, watch: bool) -> None:
     """Start intake, workers and mailbox, and keep them running.
 
-    SIGHUP, or `runner reload`, lets the run take its file as it is then.
+    `runner reload`, or SIGHUP, makes the run take a changed file without a stop.
     """
     began = time.monotonic()
     streams.spare_closed()

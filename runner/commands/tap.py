@@ -39,14 +39,14 @@ COLOURS = {"handled": "green", "retry": "yellow", "dead": "red", "paused": "yell
 @click.command()
 @PIPELINE_OPTION
 @click.option("--outcome", "outcomes", type=click.Choice(OUTCOMES), multiple=True, help="Only these; may be repeated.")
-@click.option("--limit", type=click.IntRange(min=1), default=None, help="End after so many messages.")
+@click.option("--limit", type=click.IntRange(min=1), default=None, help="End after this many messages.")
 @FORMAT
 @click.argument("stage")
 def tap(pipeline: Path, outcomes: tuple[str, ...], limit: int | None, form: str, stage: str) -> None:
-    """Show the messages of a stage as they pass, masked, with their outcome.
+    """Show the messages of a stage as they pass, masked.
 
-    All workers of the run tell, on whatever machine they are. If they deal with more than can be shown,
-    some are left out, and counted. Ctrl-C ends it, and so does the end of the run.
+    All workers of the stage report, on all machines. If they handle more than can be shown, some are left out,
+    and counted. Ctrl-C ends it, and so does the end of the run.
 
     Exit status: 0, or 1 if no worker answers.
     """

@@ -22,12 +22,16 @@ ROLES = ("viewer", "operator", "revealer")
 @click.command()
 @click.argument("name")
 @click.option(
-    "--role", "roles", multiple=True, type=click.Choice(ROLES), help="What its owner may do; may be given again."
+    "--role",
+    "roles",
+    multiple=True,
+    type=click.Choice(ROLES),
+    help="What its owner may do; may be repeated.  [default: viewer]",
 )
 def token(name: str, roles: Sequence[str]) -> None:
-    """Make a token with which NAME may use the console, and print it.
+    """Make a token for the console, and print it.
 
-    It is kept nowhere: only its hash goes into the pipeline's file.
+    NAME is its owner's name. The token is kept nowhere: only its hash goes into the pipeline's file.
     """
     if not NAME.fullmatch(name):
         raise click.BadParameter("a name has 1 to 64 letters, digits, '.', '_', '@' and '-'")

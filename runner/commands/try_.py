@@ -75,7 +75,8 @@ def try_(
     masked, with the route that it would take; it is not published, and no ledger is asked.
 
     Exit status: 0 handled, 1 refused before the handler was called, 3 it would be retried, 4 it would
-    go to the dead letters, 5 the stage would pause, 6 the handler raised an error that is no order.
+    go to the dead letters, 5 the stage would pause, 6 the handler raised another exception than Retry,
+    Reject or Pause.
     """
     if id and not is_usable(id):
         raise click.BadParameter("an id has 1 to 200 bytes of printable text", param_hint="--id")

@@ -27,4 +27,4 @@ def test_a_run_that_is_not_done_in_time_is_named(tmp_path: Path) -> None:
         file.close()
         signal.signal(signal.SIGHUP, before)
     assert outcome.exit_code == 1
-    assert "has not finished yet; its log will say what comes of it" in outcome.output
+    assert "has not finished yet; its log will tell the result" in outcome.output
