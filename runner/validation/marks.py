@@ -38,7 +38,20 @@ class MarkError(ValueError):
 class Place:
     """A place in bodies, with all the marks that may apply there."""
 
-    __slots__ = ("_parts", "_places", "entries", "first", "forbidden", "forms", "is_open", "item", "known", "show")
+    __slots__ = (
+        "_parts",
+        "_patterns",
+        "_places",
+        "_unnamed",
+        "entries",
+        "first",
+        "forbidden",
+        "forms",
+        "is_open",
+        "item",
+        "known",
+        "show",
+    )
 
     def __init__(self, entries: Sequence[Part], places: dict[frozenset[int], Place] | None = None) -> None:
         self._places = {} if places is None else places
@@ -59,6 +72,10 @@ class Place:
         """The places of the members that the schemas name; None where nothing is marked."""
         self.is_open = any(True for _ in self._held(*_OTHERS, "patternProperties"))
         """Whether members that no schema names may be marked."""
+        patterns = [pattern for part in self._parts for pattern in part.schema.get("patternProperties", {})]
+        self._patterns = [_matches(pattern) for pattern in patterns]
+        self._unnamed: dict[tuple[bool, ...], Place | None] = {}
+        """The places of such members, by the patterns that match their names. A body may have thousands."""
         longest = max((len(_first(part.schema)) for part in self._parts), default=0)
         self.first = [self._place(self._for_index(index)) for index in range(longest)]
         """The places of the first items of a list, which the schemas name one by one."""
@@ -69,7 +86,12 @@ class Place:
         """The place of a member."""
         if name in self.known:
             return self.known[name]
-        return self._place(self._for_name(name)) if self.is_open else None
+        if not self.is_open:
+            return None
+        matched = tuple(matches(name) for matches in self._patterns)
+        if matched not in self._unnamed:
+            self._unnamed[matched] = self._place(self._for_name(name))
+        return self._unnamed[matched]
 
     def nth(self, index: int) -> Place | None:
         """The place of an item."""

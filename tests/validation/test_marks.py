@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runner.validation.marks import is_sensitive, sensitive_fields, union
+from runner.validation.marks import Place, is_sensitive, sensitive_fields, union
 from runner.validation.schema import Schema, SchemaError
 
 LAST4 = {"type": "string", "x-sensitive": {"show": "last4"}}
@@ -67,6 +67,25 @@ def test_a_mark_in_another_file_is_found(tmp_path: Path) -> None:
 def test_members_that_a_pattern_or_a_name_covers_are_no_others() -> None:
     document = {"properties": {"a": {}}, "patternProperties": {"^b": {}}, "additionalProperties": LAST4}
     assert [show(document, name) for name in ("a", "b1", "c")] == [None, None, "last4"]
+
+
+def test_members_without_a_name_in_the_schema_are_looked_up_once_for_all_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body may have thousands, and every other request waits meanwhile."""
+    looked_up = list[str]()
+
+    def look_up(place: Place, name: str, before: Any = Place._for_name) -> Any:
+        looked_up.append(name)
+        return before(place, name)
+
+    monkeypatch.setattr(Place, "_for_name", look_up)
+    patterns = {"^card": LAST4, "2$": {"type": "string"}}
+    marks = Schema({"patternProperties": patterns, "additionalProperties": CARD}).marks
+    assert marks is not None
+    for number in range(1000):
+        card, note = marks.member(f"card{number}"), marks.member(f"note{number}")
+        assert card is not None
+        assert (card.show, note is None) == ("last4", number % 10 == 2)
+    assert [name for name in looked_up if name != "number"] == ["card0", "note0", "card2", "note2"]
 
 
 PAIR = {"prefixItems": [LAST4, {"type": "integer"}]}
