@@ -188,10 +188,17 @@ def union(places: Iterable[Place | None]) -> Place | None:
 
 def is_sensitive(root: Place, field: str) -> bool:
     """Whether a field, as `reveal` names it (`card.number`, without indexes), is sealed."""
-    places = [root]
-    for name in field.split("."):
-        places = [below for place in places for at in _with_items(place) if (below := at.member(name)) is not None]
-    return any(at.show for place in places for at in _with_items(place))
+    return any(at.show for place in _named(root, field) for at in _with_items(place))
+
+
+def _named(root: Place, field: str) -> Iterator[Place]:
+    """The places that a field may be; a dot may also be a part of a name."""
+    for place in _with_items(root):
+        if (below := place.member(field)) is not None:
+            yield below
+        for dot in (index for index, letter in enumerate(field) if letter == "."):
+            if (below := place.member(field[:dot])) is not None:
+                yield from _named(below, field[dot + 1 :])
 
 
 def _with_items(place: Place) -> Iterator[Place]:

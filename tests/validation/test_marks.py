@@ -135,6 +135,14 @@ def test_fields_are_named_without_the_indexes_of_lists() -> None:
     assert not is_sensitive(marks, "number")
 
 
+def test_a_name_may_have_a_dot_in_it() -> None:
+    marks = Schema({"properties": {"card.no": LAST4, "a.b": {"properties": {"c.d": LAST4}}}}).marks
+    assert marks is not None
+    assert list(sensitive_fields(marks)) == ["card.no", "a.b.c.d"]
+    assert all(is_sensitive(marks, field) for field in sensitive_fields(marks))
+    assert not any(is_sensitive(marks, field) for field in ("card", "no", "a.b", "c.d", "a.b.c"))
+
+
 def test_the_union_of_schemas_has_the_marks_of_all() -> None:
     both = union(Schema(one).marks for one in ({"properties": {"a": LAST4}}, {"properties": {"b": LAST4}}, {}))
     assert both is not None
