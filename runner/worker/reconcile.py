@@ -87,14 +87,14 @@ class _Reconciled(Intended):
         """Of a copy that waits for it. It is never handled."""
         original = message._replace(id=message.id.removesuffix(LATE))
         if self._has_come(original.id):
-            known = facts(stage=self._stage.name, id=original.id)
-            log.info("%s: the late answer to message %s has come already", self._stage.name, original.id, extra=known)
             return []
         result = self._asked(original)
         if result is None:
             raise Unsettled("it was pending, and the look-up knows nothing of it")
         if self._is_pending is not None and self._is_pending(result):
             raise Unsettled("it is still pending")
+        if self._has_come(original.id):  # while that was asked, which may take a while
+            return []
         known = facts(stage=self._stage.name, id=original.id, outcome="looked up")
         log.info("%s: the late answer to message %s was looked up", self._stage.name, original.id, extra=known)
         return result
@@ -103,9 +103,13 @@ class _Reconciled(Intended):
         """Whether the late answer has come by itself (`settles`), perhaps before the message was known to
         wait for it."""
         try:
-            return self._ledger.late_answer_came(id)
+            come = self._ledger.late_answer_came(id)
         except LedgerError as error:
             raise Pause(f"the ledger can't be used: {error}", delay=PAUSE) from error
+        if come:
+            known = facts(stage=self._stage.name, id=id)
+            log.info("%s: the late answer to message %s has come already", self._stage.name, id, extra=known)
+        return come
 
     def _asked(self, message: Message) -> object:
         """Without `reconcile` a failure is one like any other."""

@@ -240,6 +240,30 @@ def test_a_late_answer_that_came_by_itself_ends_the_look_ups(tmp_path: Path, led
     assert [name for name, _ in told(seen)] == ["m1", "e1"]
 
 
+def test_a_late_answer_that_comes_while_the_message_is_looked_up_is_told_once(
+    tmp_path: Path, ledger_url: str, seen: Recorder
+) -> None:
+    def do(message: Message) -> Any:
+        return {"work": PENDING, "events": {"kind": "paid", "of": "m1"}}.get(message.queue, message.body)
+
+    Scripted.do = do
+    handler = "'tests.worker.remembering:Scripted'"
+    more = f"  late: {{consume: events, handler: {handler}, publish: out, settles: /of}}\n"
+    with engine(tmp_path, ledger_url, "reconcile: [100ms]", more=more) as running:
+
+        def slowly(_message: Message) -> Any:
+            send(running, "e1", queue="events")
+            wait_until(lambda: standing(running, "e1") == "done")
+            return PAID
+
+        Bank.tells = slowly
+        send(running, "m1")
+        wait_until(lambda: standing(running, "e1") == "done" and standing(running, "m1") == "done")
+        wait_until(lambda: running.broker.depths(["work"])["work"].in_hand == 0)
+    assert len(Bank.asked) == 1
+    assert [name for name, _ in told(seen)] == ["m1", "e1"]
+
+
 def test_a_late_answer_that_came_before_the_pending_result_ends_the_look_ups_as_well(
     tmp_path: Path, ledger_url: str, seen: Recorder
 ) -> None:
