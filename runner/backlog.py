@@ -98,7 +98,7 @@ class Drain:
         self._drop.close()
         is_empty = self._file.tell() == 0
         self._file.close()
-        if error is not None and is_empty:  # else the next try, once the broker is there, would need another name
+        if is_empty:  # else the next try would need another name
             self._path.unlink(missing_ok=True)
 
     def one(self, on: Shelf, message: DeadLetter) -> str:

@@ -105,7 +105,7 @@ def drain(pipeline: Path, queue: Sequence[str], everything: bool, reason: str, f
     again = f"{file} has these; the same command with another file goes on with the others"
     with Drain(loaded, trail, file) as move, Deeds("drained", unit=UNIT, again=again) as deeds:
         deeds.each(backlog(loaded, queue, wanted(loaded, which), deeds.looks_on), move.one)
-    click.echo(f"{deeds.summary()} into {file}" if not deeds.stopped else deeds.summary())
+    click.echo(f"{deeds.summary()} into {file}" if deeds.done and not deeds.stopped else deeds.summary())
     deeds.exit()
 
 

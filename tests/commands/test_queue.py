@@ -98,6 +98,13 @@ def test_fill_that_ends_early_says_from_which_line_to_go_on(file: Path, tmp_path
     assert left(file) == ["a", "b", "c"]
 
 
+def test_a_drain_that_finds_nothing_leaves_no_file(file: Path, tmp_path: Path) -> None:
+    put(file, "a")
+    drained = tmp_path / "drained.jsonl"
+    result = run("queue", "drain", "-p", file, "--id", "nosuch", "--reason", "a move", drained)
+    assert (result.exit_code, result.stdout, drained.exists()) == (0, "drained 0 messages\n", False)
+
+
 def test_a_drain_that_fails_leaves_no_empty_file(file: Path, tmp_path: Path) -> None:
     put(file, "a")
     drained = tmp_path / "drained.jsonl"
