@@ -32,7 +32,8 @@ def figures_of(run: Run, history: History) -> Figures:
 
 def _figures(run: Run, glance: Glance, history: History) -> Iterator[tuple[str, str]]:
     yield "at", f"{datetime.now(UTC):%H:%M:%S}"
-    yield "trouble", glance.trouble
+    yield "trouble", f"These figures are old: {glance.trouble}." if glance.trouble else ""
+    yield "#trouble", "bad" if glance.trouble else "well"
     for queue in run.pipeline.queues:
         depth, stage = glance.depths.get(queue), run.stages.get(queue)
         for name in COUNTS:

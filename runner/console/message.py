@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST = 50
 """Messages in a list."""
+_UNANSWERED = "This can't be looked up: {}. Try again in a moment."
 _STATES = {"handled": "well", "left": "well", "dead": "bad", "dropped": "bad", "waiting": "paused"}
 """How a hop's outcome is shown."""
 _OUTCOMES = {
@@ -64,7 +65,7 @@ def add(app: Flask, run: Run) -> None:
         try:
             found = search(ledger, run.pipeline, run.loaded.sealer, what, limit=MOST) if what else []
         except RunnerError as error:
-            abort(503, str(error))
+            abort(503, _UNANSWERED.format(error))
         if len(found) == 1:
             return redirect(url_for("message", id=found[0].id), 303)
         looked = {"found": found, "what": what, "searched": searched(run.pipeline)}
@@ -76,7 +77,7 @@ def add(app: Flask, run: Run) -> None:
         try:
             known = history(ledger, id, run.pipeline.folder) if id.isprintable() else None
         except RunnerError as error:
-            abort(503, str(error))
+            abort(503, _UNANSWERED.format(error))
         if known is None:
             abort(404, f"Nothing is known of a message {id[:100]}.")
         stages = {queue: stage.name for queue, stage in run.stages.items()}

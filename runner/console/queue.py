@@ -26,7 +26,7 @@ def add(app: Flask, run: Run) -> None:
             "queue.html",
             queue=planned,
             stage=stage,
-            pausable=stage is not None and run.ledger is not None,
+            pausable=stage is not None and run.ledger is not None and not run.ledger.away,
             pause=pause_of(run, stage),
             arrows=list(arrows_of(stage.publish, topology)) if stage else [],
             waits=[format_duration(wait) for wait in stage.retry.table()] if stage else [],

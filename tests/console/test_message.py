@@ -10,8 +10,10 @@ import pytest
 
 from runner.audit import Trail
 from runner.brokers.base import Shelved
+from runner.console import message
 from runner.deadletters import read
 from runner.engine import Engine
+from runner.errors import LedgerError
 from runner.ledger.ledger import Ledger
 from tests.console.conftest import PIPELINE, Show, Shown
 from tests.pipelines import loaded
@@ -71,3 +73,16 @@ def test_one_that_nobody_knows_is_a_404(show: Show, id: str) -> None:
 def test_without_a_ledger_there_is_no_page(shown: Shown) -> None:
     assert shown.ask("/messages").status == 404
     assert "Messages</a>" not in shown.ask("/").body
+
+
+def test_where_the_ledger_fails_while_it_is_asked_that_is_told(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise LedgerError("terminating connection")
+
+    shown = show(TEXT)
+    wait_until(lambda: shown.served.ready)
+    for name, path in (("search", "/messages?what=x"), ("history", "/messages/x")):
+        monkeypatch.setattr(message, name, fails)
+        answer = shown.ask(path)
+        assert answer.status == 503
+        assert "This can&#39;t be looked up: terminating connection. Try again in a moment." in answer.body

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from runner.audit import read_trail, who
+from runner.brokers.registry import connect
 from runner.console.guard import LONGEST_REASON
 from runner.ledger.ledger import Ledger
+from runner.topology import plan
+from tests.brokers.plans import Collector
 from tests.console.conftest import PIPELINE, Show, Shown
 from tests.console.test_guard import ASKING, Browser
 from tests.waiting import wait_until
@@ -44,6 +47,21 @@ def test_a_stage_is_paused_with_a_reason_and_resumed(show: Show, ledger: Ledger,
         ("resume", "check", ""),
         ("pause", "check", "the bank is down"),
     ]
+
+
+def test_why_it_is_paused_is_told_once(show: Show) -> None:
+    shown = show(PIPELINE + LEDGER)
+    browser = opened(shown)
+    browser.post("/queues/orders/pause", browser.seal("/queues/orders/pause"), {"reason": "the bank is down"})
+    worker = connect(shown.loaded.pipeline, "worker")
+    worker.start(plan(shown.loaded.pipeline))
+    worker.consume("orders", 1, Collector())
+    worker.cancel("orders", pausing=f"by {who()}: the bank is down")
+    wait_until(lambda: f"1 paused by {who()}: the bank is down" in browser.get("/queues/orders").body)
+    page = browser.get("/queues/orders").body
+    assert page.count("the bank is down") == 1
+    assert "<button>Resume</button>" in page
+    worker.close()
 
 
 def test_only_an_operator_may(show: Show, ledger: Ledger) -> None:
