@@ -149,7 +149,7 @@ def configure(part: str, *, level: str = "info", form: str = "text") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for library in ("asyncio", "mail", "werkzeug"):
+    for library in ("asyncio", "mail", "urllib3", "werkzeug"):
         logging.getLogger(library).setLevel(logging.WARNING)
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     threading.excepthook = _log_failure

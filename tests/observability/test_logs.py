@@ -31,6 +31,7 @@ log.info("all is %s", "well")
 log.warning("careful")
 logging.getLogger("pika").error("noise")
 logging.getLogger("werkzeug").info("noise")
+logging.getLogger("urllib3.connectionpool").debug("noise")
 try:
     raise ValueError("broken")
 except ValueError:
@@ -96,7 +97,9 @@ def test_json_is_one_object_a_line() -> None:
 
 
 def test_the_level_can_be_chosen() -> None:
-    assert "detail" in said("text", "debug")
+    detailed = said("text", "debug")
+    assert "detail" in detailed
+    assert "noise" not in detailed, "libraries tell no details"
     assert "all is well" not in said("text", "warning")
 
 
