@@ -5,7 +5,7 @@ console's process, and begins with it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -14,8 +14,10 @@ from runner.observability.snapshot import Snapshot
 
 EVERY = 10.0
 """Seconds between two samples."""
+HOUR = 3600.0
+"""Seconds."""
 KEPT = 361
-"""Samples: an hour."""
+"""Samples of an hour; fewer, where the broker was away meanwhile."""
 WIDTH, HEIGHT = 120, 24
 """Of a line's picture."""
 FULL = 5.0
@@ -46,7 +48,7 @@ class History:
 
     def peak(self, queue: str) -> int:
         """The most that has waited on a queue."""
-        return max(self._waiting(queue), default=0)
+        return max((count for _, count in self._waiting(queue)), default=0)
 
     def waiting(self, queue: str) -> str:
         """What has waited on a queue, as a line."""
@@ -62,11 +64,16 @@ class History:
 
     def handled(self, stage: str) -> str:
         """The rates of a stage in the last hour, as a line."""
-        counts = [(sample.handled.get(stage, 0), sample.at) for sample in list(self._samples)]
-        return line([_rate(before, now, at - then) or 0.0 for (before, then), (now, at) in pairwise(counts)])
+        counts = [(sample.handled.get(stage, 0), sample.at) for sample in self._recent()]
+        return line([(at, _rate(before, now, at - then) or 0.0) for (before, then), (now, at) in pairwise(counts)])
 
-    def _waiting(self, queue: str) -> list[int]:
-        return [sample.waiting[queue] for sample in list(self._samples) if queue in sample.waiting]
+    def _waiting(self, queue: str) -> list[tuple[float, int]]:
+        return [(sample.at, sample.waiting[queue]) for sample in self._recent() if queue in sample.waiting]
+
+    def _recent(self) -> list[Sample]:
+        """Those of the hour before the last one."""
+        samples = list(self._samples)
+        return [sample for sample in samples if samples[-1].at - sample.at <= HOUR]
 
 
 def attempts(snapshot: Snapshot) -> dict[str, int]:
@@ -74,13 +81,13 @@ def attempts(snapshot: Snapshot) -> dict[str, int]:
     return {name: one.handled + one.retried + one.dead for name, one in snapshot.sum.totals.stages.items()}
 
 
-def line(values: list[int] | list[float]) -> str:
-    """The points of an SVG polyline: now at the right, an hour ago at the left."""
-    top = max(FULL, max(values, default=0))
-    step = WIDTH / (KEPT - 1)
-    start = WIDTH - step * (len(values) - 1)
+def line(values: Sequence[tuple[float, float]]) -> str:
+    """The points of an SVG polyline, of times and values: the last one at the right, an hour before it at the left."""
+    top = max(FULL, max((value for _, value in values), default=0))
     low, room = HEIGHT - 1, HEIGHT - 2
-    return " ".join(f"{start + step * n:.1f},{low - room * value / top:.1f}" for n, value in enumerate(values))
+    return " ".join(
+        f"{WIDTH * (1 - (values[-1][0] - at) / HOUR):.1f},{low - room * value / top:.1f}" for at, value in values
+    )
 
 
 def _rate(before: int, now: int, seconds: float) -> float | None:

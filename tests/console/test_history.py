@@ -36,11 +36,19 @@ def test_what_waits_is_ready_in_hand_or_delayed() -> None:
 
 def test_an_hour_is_kept_and_no_more() -> None:
     history = History()
-    history.add({"q": Depth(ready=1000)}, counted(0.0))
+    history.add({"q": Depth(ready=1000)}, counted(-EVERY))
     for number in range(KEPT):
-        history.add({"q": Depth(ready=1)}, counted(number))
+        history.add({"q": Depth(ready=1)}, counted(number * EVERY))
     assert len(points(history.waiting("q"))) == KEPT
     assert history.peak("q") == 1
+
+
+def test_what_was_before_the_broker_was_away_stays_where_its_time_was() -> None:
+    history = History()
+    for at in (0, 1800, 3000, 5400):
+        history.add({"q": Depth(ready=at)}, counted(at, 1 + at))
+    assert [x for x, _ in points(history.waiting("q"))] == [0, WIDTH / 3, WIDTH], "the first is too old"
+    assert [x for x, _ in points(history.handled("pay"))] == [WIDTH / 3, WIDTH]
 
 
 def test_a_queue_of_which_nothing_is_known_has_no_line() -> None:
