@@ -1,5 +1,5 @@
 # The README's commands. Everything is installed into .venv, and nothing outside.
-.PHONY: run test test-rabbitmq4 test-pika-next lint bench release clean
+.PHONY: help run test test-rabbitmq4 test-pika-next lint bench release clean
 
 # With another Python, beside the first: make test PYTHON=python3.14 VENV=.venv-3.14
 PYTHON ?= python3
@@ -9,6 +9,14 @@ NEXT := .venv-pika-next
 
 run: $(VENV)/installed
 	@exec $(BIN)/runner run pipeline.yaml
+
+help:
+	@echo 'make run    starts the pipeline (Ctrl-C stops it)'
+	@echo 'make test   tests everything'
+	@echo 'make lint   checks style and types'
+	@echo 'make bench  measures the runner and its peers: about an hour'
+	@echo 'make clean  removes what was installed and what runs have written'
+	@echo 'Another Python: make run PYTHON=python3.14. README.md says more.'
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
