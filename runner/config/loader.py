@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
@@ -100,7 +101,9 @@ def read_document(path: Path, environ: Mapping[str, str]) -> Document:
     try:
         document = parse_yaml(read_file(path, LARGEST_FILE), str(path), environ)
     except FileReadError as error:
-        raise _unreadable(path, str(error)) from None
+        missing = os.strerror(errno.ENOENT) in str(error)
+        advice = "; name another file, or write a pipeline with 'runner new FOLDER'" if missing else ""
+        raise _unreadable(path, f"{error}{advice}") from None
     except UnreadableError as error:
         raise ConfigError(error.problems) from None
     if document.root.value is None and not document.problems:

@@ -57,10 +57,13 @@ def test_everything_is_reported_at_once_in_the_order_of_the_file() -> None:
 # -- files that can't be read -----------------------------------------------------------
 
 
+HOW_TO_GO_ON = "name another file, or write a pipeline with 'runner new FOLDER'"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "pipeline.yaml: can't be read: No such file or directory"),
+        (None, f"pipeline.yaml: can't be read: No such file or directory; {HOW_TO_GO_ON}"),
         (b"", "pipeline.yaml: is empty; a pipeline has at least 'queues'"),
         (b"# nothing\n", "pipeline.yaml: is empty; a pipeline has at least 'queues'"),
         (b"a: [1", "pipeline.yaml:1:6: the list that begins with '[' on line 1 lacks a ',' or a ']' here"),
