@@ -57,8 +57,8 @@ def show_message(pipeline: Path, form: str, id: str) -> None:
     "--since", type=When(), default="30d", show_default=True, help="Recorded since, such as 1h or 2026-01-31T12:00Z."
 )
 @click.option("--until", type=When(), default=None, help="Recorded before this time, or so long ago.")
-@click.option("--most", type=click.IntRange(min=1), default=100, show_default=True, help="How many to list.")
-def find(pipeline: Path, form: str, recorded: str, since: datetime, until: datetime | None, most: int) -> None:
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="How many to list.")
+def find(pipeline: Path, form: str, recorded: str, since: datetime, until: datetime | None, limit: int) -> None:
     """List messages by what stages have recorded.
 
     The newest come first.
@@ -67,7 +67,7 @@ def find(pipeline: Path, form: str, recorded: str, since: datetime, until: datet
     name, value = fact_of(loaded, recorded)
     end = None if until is None else until.timestamp()
     with remembering(loaded) as ledger:
-        found = ledger.find(name, value, since=since.timestamp(), until=end, most=most)
+        found = ledger.find(name, value, since=since.timestamp(), until=end, most=limit)
     if form == "json":
         click.echo(orjson.dumps([{"id": message, "recorded_at": shown_time(at)} for message, at in found]))
         return

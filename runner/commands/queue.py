@@ -41,9 +41,9 @@ def queue() -> None:
 
 @queue.command()
 @filters
-@click.option("--most", type=click.IntRange(min=1), default=20, show_default=True, help="How many to show.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many to show.")
 @FORMAT
-def peek(pipeline: Path, form: str, queue: Sequence[str], most: int, **which: Any) -> None:
+def peek(pipeline: Path, form: str, queue: Sequence[str], limit: int, **which: Any) -> None:
     """Show messages that wait, masked.
 
     The pipeline goes on meanwhile. On RabbitMQ, those that are ready go to the end of their queue; nothing
@@ -54,7 +54,7 @@ def peek(pipeline: Path, form: str, queue: Sequence[str], most: int, **which: An
     with Deeds("shown", unit=UNIT, bar=False) as deeds:  # whoever is stopped gives back what is in hand
         for state in STATES:
             letters = backlog(loaded, queue, meant, deeds.looks_on, [state])
-            for _, message in islice(letters, most - shown):
+            for _, message in islice(letters, limit - shown):
                 shown += 1
                 schema = loaded.schemas.get(message.queue)
                 if form == "json":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -34,16 +34,18 @@ def status(pipeline: Path, watch: bool, form: str) -> None:
     loaded = load(pipeline)
     with connected(loaded, "status", declare=False) as broker:
         if form == "json":
-            click.echo(as_json(loaded, broker))
+            print_json(loaded, broker)
+            if watch:
+                _again_and_again(lambda: print_json(loaded, broker), lambda why: click.echo(why, err=True))
         elif watch:
             show_again_and_again(loaded, broker)
         else:
             print_depths(loaded, broker)
 
 
-def as_json(loaded: LoadedPipeline, broker: Broker) -> str:
-    """Queue → its depth, as one JSON object."""
-    return orjson.dumps({queue: asdict(depth) for queue, depth in _depths(loaded, broker).items()}).decode()
+def print_json(loaded: LoadedPipeline, broker: Broker) -> None:
+    """Queue → its depth, as one JSON object on a line."""
+    click.echo(orjson.dumps({queue: asdict(depth) for queue, depth in _depths(loaded, broker).items()}))
 
 
 def print_depths(loaded: LoadedPipeline, broker: Broker) -> None:
@@ -53,15 +55,23 @@ def print_depths(loaded: LoadedPipeline, broker: Broker) -> None:
 def show_again_and_again(loaded: LoadedPipeline, broker: Broker) -> None:
     """The table, redrawn every second; waits for a broker that goes away."""
     with Live(_table(loaded, _depths(loaded, broker)), auto_refresh=False) as live:
-        try:
-            while True:
-                time.sleep(WATCH_EVERY)
-                try:
-                    live.update(_table(loaded, _depths(loaded, broker)), refresh=True)
-                except BrokerUnavailableError as error:
-                    live.update(str(error), refresh=True)
-        except KeyboardInterrupt:
-            pass
+        _again_and_again(
+            lambda: live.update(_table(loaded, _depths(loaded, broker)), refresh=True),
+            lambda why: live.update(why, refresh=True),
+        )
+
+
+def _again_and_again(show: Callable[[], None], tell: Callable[[str], None]) -> None:
+    """Every second, until Ctrl-C; `tell` gets why the broker is away."""
+    try:
+        while True:
+            time.sleep(WATCH_EVERY)
+            try:
+                show()
+            except BrokerUnavailableError as error:
+                tell(str(error))
+    except KeyboardInterrupt:
+        pass
 
 
 def _depths(loaded: LoadedPipeline, broker: Broker) -> Mapping[str, Depth]:

@@ -112,15 +112,23 @@ def read_document(path: Path, environ: Mapping[str, str]) -> Document:
 
 
 def _misplaced_secrets(document: Document) -> Iterator[Problem]:
-    """Only `broker`, `ledger` and settings stay hidden wherever a pipeline is shown, logged or drawn."""
+    """Only what stays hidden wherever a pipeline is shown, logged or drawn may come from a file."""
     for trail, _ in document.root.secrets(Source.FILE):
-        is_setting = trail[:1] == ("stages",) and trail[2:3] == ("settings",) and len(trail) > 3
-        is_setting = is_setting or (trail[:3] == ("alerts", "mail", "settings") and len(trail) > 3)
-        if not is_setting and trail[:1] not in (("broker",), ("ledger",)):
+        if not _stays_hidden(trail):
             message = (
-                "comes from a file, which makes it a secret, and it would be shown; only broker, ledger and settings"
+                "comes from a file, which makes it a secret, and it would be shown; only broker, ledger, settings and "
+                "the secrets of signatures may come from one"
             )
-            yield document.problem(trail, f"{grammar.subject(trail)} {message} may come from one")
+            yield document.problem(trail, f"{grammar.subject(trail)} {message}")
+
+
+def _stays_hidden(trail: Trail) -> bool:
+    match trail:
+        case ("broker" | "ledger", *_) | ("stages", _, "settings", _, *_) | ("alerts", "mail", "settings", _, *_):
+            return True
+        case ("http", "routes", _, "verify", "secrets", _) | ("alerts", "webhook", "secret"):
+            return True
+    return False
 
 
 def _unreadable(path: Path, reason: str) -> ConfigError:

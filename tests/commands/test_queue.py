@@ -42,7 +42,7 @@ def test_peek_shows_what_waits_masked_and_changes_nothing(file: Path) -> None:
     assert "4000000000000119" not in shown
     documents = [json.loads(line) for line in lines(run("queue", "peek", "-p", file, "--format", "json").stdout)]
     assert [(one["id"], one["state"]) for one in documents] == [("a", "ready"), ("b", "ready"), ("late", "delayed")]
-    assert len(lines(run("queue", "peek", "-p", file, "--most", "1", "--format", "json").stdout)) == 1
+    assert len(lines(run("queue", "peek", "-p", file, "--limit", "1", "--format", "json").stdout)) == 1
     assert left(file) == ["a", "b"]
 
 

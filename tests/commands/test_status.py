@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -49,6 +52,20 @@ def test_status_says_that_dead_letters_in_the_hand_of_one_who_looks_are_not_coun
         wait_until(lambda: lines(run("status", file).stdout)[1].split()[3:5] == ["0+", "0+"])
         assert json.loads(run("status", "--format", "json", file).stdout)["payments"]["looked_at"]
     wait_until(lambda: lines(run("status", file).stdout)[1].split()[3:5] == ["0", "3"])
+
+
+def test_status_that_watches_prints_its_json_line_by_line_until_it_is_stopped(file: Path) -> None:
+    run("send", "-p", file, "payments", stdin=b'{"n": 1}\n')
+    command = [sys.executable, "-m", "runner", "status", "--watch", "--format", "json", str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        assert json.loads(watching.stdout.readline())["payments"]["ready"] == 1
+        run("send", "-p", file, "payments", stdin=b'{"n": 2}\n')
+        while json.loads(watching.stdout.readline())["payments"]["ready"] == 1:
+            continue
+        watching.send_signal(signal.SIGINT)
+        _, said = watching.communicate(timeout=60)
+    assert (watching.returncode, said) == (0, "")
 
 
 @pytest.mark.parametrize(

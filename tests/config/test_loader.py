@@ -249,6 +249,32 @@ def test_settings_and_the_brokers_password_may_come_from_files(folder: Path) -> 
     assert (settings_of["password"], settings_of["headers"]) == ("0123", {"token": "Bearer 0123"})
 
 
+SIGNED = """
+http: {listen: "a:1", routes: {"POST /a": {publish: a, verify: {secrets: ["${S}"]}}}}
+ledger: sqlite:ledger.db
+alerts: {not_ready: 1m, webhook: {url: "http://a/", secret: "${S}"}}
+"""
+
+
+def test_secrets_of_signatures_may_come_from_files_and_no_message_repeats_one(folder: Path) -> None:
+    (folder / "s").write_text("whsec_dGhpcyBpcyBub3QgYSBzZWNyZXQsIGJ1dCBzaG93bg==\n")
+    found = loaded(QUEUES + SIGNED, {"S_FILE": "s"}).pipeline
+    assert found.http is not None
+    assert found.http.routes[0].verify is not None
+    assert found.alerts is not None
+    assert found.alerts.webhook is not None
+    assert (
+        found.http.routes[0].verify.secrets == (found.alerts.webhook.secret,) == (b"this is not a secret, but shown",)
+    )
+    (folder / "s").write_text("hunter2")
+    problems = problems_of(QUEUES + SIGNED, {"S_FILE": "s"})
+    assert [p.message for p in problems if p.severity == "error"] == [
+        "route POST /a: verify.secrets[0] must be whsec_ and at least 24 bytes in base64",
+        "alerts: webhook.secret must be whsec_ and at least 24 bytes in base64",
+    ]
+    assert "hunter2" not in str(problems)
+
+
 @pytest.mark.parametrize(
     ("marked", "reason"),
     [
@@ -263,7 +289,7 @@ def test_settings_and_the_brokers_password_may_come_from_files(folder: Path) -> 
 )
 def test_a_value_from_a_file_stands_only_where_it_is_hidden(marked: str, reason: str, folder: Path) -> None:
     (folder / "v").write_text("hunter2")
-    message = f"{reason} comes from a file, which makes it a secret, and it would be shown; only broker, ledger and settings may come from one"
+    message = f"{reason} comes from a file, which makes it a secret, and it would be shown; only broker, ledger, settings and the secrets of signatures may come from one"
     check_problems(marked, [message], "error", {"V_FILE": "v"})
 
 
