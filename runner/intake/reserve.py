@@ -101,7 +101,10 @@ class Reserve:
             loop.remove_reader(self._listener)
             waiting.set_result(None)
 
-        loop.add_reader(self._listener, come)
+        try:
+            loop.add_reader(self._listener, come)
+        except ValueError:  # it has just been closed, by the thread that called `stop`
+            return
         try:
             await waiting
         finally:

@@ -270,7 +270,7 @@ def test_secrets_of_signatures_may_come_from_files_and_no_message_repeats_one(fo
     problems = problems_of(QUEUES + SIGNED, {"S_FILE": "s"})
     assert [p.message for p in problems if p.severity == "error"] == [
         "route POST /a: verify.secrets[0] must be whsec_ and at least 24 bytes in base64",
-        "alerts: webhook.secret must be whsec_ and at least 24 bytes in base64",
+        "alerts.webhook.secret must be whsec_ and at least 24 bytes in base64",
     ]
     assert "hunter2" not in str(problems)
 

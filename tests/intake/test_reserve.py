@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -68,3 +69,21 @@ def test_however_many_say_nothing_a_request_is_answered(reserve: Client) -> None
         for _ in range(RESERVED * 4):
             silent.enter_context(socket.create_connection(("127.0.0.1", reserve.port), timeout=TIMEOUT))
         assert reserve.get("/health/live").status == 200
+
+
+class ClosedMeanwhile(socket.socket):
+    """Another thread closes it just after it was looked at."""
+
+    def fileno(self) -> int:
+        number = super().fileno()
+        self.close()
+        return number
+
+
+def test_a_listener_that_is_closed_while_it_begins_to_wait_ends_it_calmly() -> None:
+    before = set(threading.enumerate())
+    listener = ClosedMeanwhile()
+    Reserve(listener, lambda method, path: Response()).start()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(TIMEOUT)  # what a thread fails on, pytest tells
+        assert not thread.is_alive()
