@@ -37,7 +37,8 @@ spawn(fun() ->
     Queues = [C || {#{queue_type := rabbit_TYPE_queue}, C} <- All],
     Protocol = [C || {Labels, C} <- All, Labels =:= #{protocol => amqp091}],
     [Sum(messages_delivered_total, Queues), Sum(messages_acknowledged_total, Queues),
-     Sum(messages_delivered_consume_manual_ack_total, Queues), Sum(messages_redelivered_total, Queues),
+     Sum(messages_delivered_consume_manual_ack_total, Queues) + Sum(messages_delivered_get_manual_ack_total, Queues),
+     Sum(messages_redelivered_total, Queues),
      Sum(messages_confirmed_total, Protocol), Sum(messages_unroutable_returned_total, Protocol)]
   end,
   Zero = Look(),

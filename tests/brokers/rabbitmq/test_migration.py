@@ -97,10 +97,12 @@ def test_what_rabbitmq_would_act_on_stays_behind(
     rabbit()
     with closing(pika.BlockingConnection(pika.URLParameters(vhost_url))) as connection:
         properties = pika.BasicProperties(message_id="m", delivery_mode=2, headers={"CC": [WORK], "a": "b"})
-        connection.channel().basic_publish("", NEXT, b"{}", properties)
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.basic_publish("", NEXT, b"{}", properties)
         assert ids(place.contents(WORK)) == ["m"]
         assert migrated([vhost_url], "test", CHANGED, lambda: True) == {NEXT: 1}
-        assert connection.channel().queue_declare(WORK, passive=True).method.message_count == 1
+        assert channel.queue_declare(WORK, passive=True).method.message_count == 1
 
 
 def test_deaths_that_rabbitmq_has_counted_become_attempts(
