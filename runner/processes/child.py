@@ -206,10 +206,14 @@ def _raise_stop(_number: int, frame: FrameType | None) -> None:
     library's callback, `Stop` would be swallowed or leave something half done: then the signal
     comes again a moment later."""
     if _waits(frame):
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, _passed_over)
         raise Stop
     signal.signal(signal.SIGALRM, _stop_again)
     signal.setitimer(signal.ITIMER_REAL, AGAIN)
+
+
+def _passed_over(_number: int, _frame: FrameType | None) -> None:
+    """It stops already. (Where SIG_IGN is set while a signal comes, Python prints a traceback.)"""
 
 
 def _stop_again(_number: int, frame: FrameType | None) -> None:
