@@ -23,7 +23,7 @@ SHIPPED = (
 )
 """Without its handlers, whose modules aren't here."""
 
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PIECES = [
     "a",
     "1",

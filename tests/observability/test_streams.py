@@ -111,9 +111,15 @@ def test_a_command_whose_reader_has_gone_ends_without_a_word() -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("stream", ["stdout", "stderr"])
-@pytest.mark.parametrize("reader", ["has gone", "is asleep"])
+@pytest.mark.parametrize(
+    ("reader", "stream", "unbuffered"),
+    [
+        ("has gone", "stdout", ""),
+        ("has gone", "stderr", "1"),
+        ("is asleep", "stdout", "1"),
+        ("is asleep", "stderr", ""),
+    ],
+)
 def test_what_a_handler_prints_when_nobody_reads_fails_no_message_and_holds_up_none(
     reader: str, stream: str, unbuffered: str, tmp_path: Path
 ) -> None:
