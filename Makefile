@@ -19,7 +19,7 @@ help:
 	@echo 'Another Python: make run PYTHON=python3.14. README.md says more.'
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 
 # The tests that use RabbitMQ, on a 4.x from Debian's forky (needs root and debootstrap).
 test-rabbitmq4: $(VENV)/installed-dev
