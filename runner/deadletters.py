@@ -8,7 +8,7 @@ where they lie (a `Shelf` knows that), and how they are shown.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -31,7 +31,7 @@ from runner.message import (
     number,
     root_id,
 )
-from runner.privacy.masking import mask
+from runner.privacy.masking import mask, mask_name
 from runner.sensitive import Outward, without_forbidden
 from runner.validation.schema import Schema
 from runner.wording import one_line
@@ -60,13 +60,19 @@ class DeadLetter:
     stage: str
     time: datetime | None
     """When it was dead-lettered."""
-    error: str
     kind: str
     """The type and the place of the exception, or the error without numbers and ids."""
     attempts: int
-    sealed: str
-    """Why its body is sealed as a whole; empty: it isn't."""
     shelved: Shelved
+
+    @property
+    def error(self) -> str:
+        return _text(self.shelved.headers, ERROR)
+
+    @property
+    def sealed(self) -> str:
+        """Why its body is sealed as a whole; empty: it isn't."""
+        return _text(self.shelved.headers, SEALED)
 
     @property
     def traceback(self) -> str:
@@ -94,26 +100,31 @@ class DeadLetter:
 def read(queue: str, shelved: Shelved) -> DeadLetter:
     """What lies in the dead letters of `queue`, whoever wrote it."""
     headers = shelved.headers
-    error, trace = _text(headers, ERROR), headers.get(TRACEBACK)
     return DeadLetter(
         shelved.id if is_usable(shelved.id) else "",
         queue,
-        _text(headers, STAGE)[:LONGEST_STAGE],
+        _text(headers, STAGE, mask_name)[:LONGEST_STAGE],
         _time(headers.get(TIME)),
-        error,
-        kind_of(error, trace if isinstance(trace, str) else ""),
+        _raised_in(headers.get(TRACEBACK)) or _without_variables(_text(headers, ERROR)),
         number(headers.get(ATTEMPT)),
-        _text(headers, SEALED),
         shelved,
     )
 
 
 def kind_of(error: str, trace: str) -> str:
     """What errors of one kind have in common: `ValueError in charge (bank.py)`."""
-    places = _PLACE.findall(trace) if trace else ()
-    if places and (types := _TYPE.findall(trace)):
-        file, function = places[-1]
-        return mask(f"{types[-1]} in {function} ({file})")
+    return _raised_in(trace) or _without_variables(error)
+
+
+def _raised_in(trace: object) -> str:
+    """The type and the place of an exception; empty if `trace` is no traceback."""
+    if not isinstance(trace, str) or not (places := _PLACE.findall(trace)) or not (types := _TYPE.findall(trace)):
+        return ""
+    file, function = places[-1]
+    return mask_name(f"{types[-1]} in {function} ({file})")
+
+
+def _without_variables(error: str) -> str:
     return one_line(_VARIABLE.sub("…", error))[:LONGEST_KIND] or "no error is named"
 
 
@@ -202,9 +213,9 @@ def grouped(letters: Iterable[DeadLetter]) -> list[Group]:
     return sorted(groups.values(), key=lambda group: -group.count)
 
 
-def _text(headers: Mapping[str, Any], name: str) -> str:
+def _text(headers: Mapping[str, Any], name: str, masked: Callable[[str], str] = mask) -> str:
     value = headers.get(name)
-    return mask(value) if value and isinstance(value, str) else ""
+    return masked(value) if value and isinstance(value, str) else ""
 
 
 def _time(text: object) -> datetime | None:

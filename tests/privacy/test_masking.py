@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.privacy.masking import LONGEST, mask, mask_and_cut
+from runner.privacy.masking import LONGEST, mask, mask_and_cut, mask_name
+from runner.privacy.revealed import OPEN
+from runner.privacy.sealed import Home, Revealed
 
 
 def test_card_numbers_and_addresses_are_masked_together() -> None:
@@ -48,3 +50,18 @@ def test_both_ends_of_a_long_text_are_shown() -> None:
     shown = mask("ValueError: " + "x" * 10_000_000 + " for jane@example.com")
     assert shown.startswith("ValueError: xxx")
     assert shown.endswith("xxx for j•••@example.com")
+
+
+@pytest.mark.parametrize("text", ["process_payment", "ann@example.com 4111111111111111", "4111 1111 1111 1111 " * 50])
+def test_a_name_that_comes_again_is_masked_each_time(text: str) -> None:
+    assert [mask_name(text) for _ in range(3)] == [mask(text)] * 3
+
+
+def test_what_is_open_since_is_masked_in_a_name_that_came_before() -> None:
+    assert mask_name("stage K7-XYZZY-1") == "stage K7-XYZZY-1"
+    opened = [Revealed("K7-XYZZY-1", "····", "", Home("m", "/a"))]
+    OPEN.add(opened)
+    try:
+        assert mask_name("stage K7-XYZZY-1") == "stage ····"
+    finally:
+        OPEN.drop(opened)
