@@ -45,12 +45,16 @@ class Promise(Generic[T]):
             wake()
 
     def result(self, timeout: float = 0.0) -> T:
-        """Wait for up to `timeout` seconds; then raises TimeoutError."""
+        """Wait for up to `timeout` seconds; then raises TimeoutError. To be asked once it is kept only once."""
         if not self.kept:
             woken = threading.Event()
             self.when_kept(woken.set)
             if not woken.wait(timeout):
                 raise TimeoutError
-        if self._error is not None:
-            raise self._error
-        return self._value
+        if (error := self._error) is None:
+            return self._value
+        self._error = None
+        try:
+            raise error
+        finally:
+            del error  # kept here or in `self`, it would keep those who are on its traceback, and what they have
