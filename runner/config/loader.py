@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import os
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
@@ -101,8 +100,7 @@ def read_document(path: Path, environ: Mapping[str, str]) -> Document:
     try:
         document = parse_yaml(read_file(path, LARGEST_FILE), str(path), environ)
     except FileReadError as error:
-        missing = os.strerror(errno.ENOENT) in str(error)
-        advice = "; name another file, or write a pipeline with 'runner new FOLDER'" if missing else ""
+        advice = "" if path.exists() else "; name another file, or write a pipeline with 'runner new FOLDER'"
         raise _unreadable(path, f"{error}{advice}") from None
     except UnreadableError as error:
         raise ConfigError(error.problems) from None

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from runner import Engine, Message, Retry
+from runner.config.loader import LoadedPipeline
 from runner.ledger.hops import HopKey
 from runner.ledger.ledger import Ledger
 from runner.ledger.once import stored
@@ -50,6 +51,19 @@ def finished(ledger_url: str, result: bytes | None = None) -> None:
     ledger = Ledger(ledger_url).open(timeout=30.0)
     record(ledger, settled(HopKey("m1", "work"), result=result))
     ledger.close()
+
+
+def renamed(folder: Path, ledger_url: str, was: str) -> LoadedPipeline:
+    """Two stages, of which the first publishes to a queue that had another name."""
+    text = f"""
+        broker: BROKER
+        ledger: {ledger_url}
+        queues: {{work: {{}}, out: {{{was}}}}}
+        stages:
+          one: {{consume: work, handler: {HANDLER}, publish: out, once: true}}
+          two: {{consume: out, handler: {HANDLER}}}
+    """
+    return loaded(folder, text)
 
 
 @pytest.mark.parametrize("stages", [ONCE, PARKING, SHORT], ids=["retry", "park", "lifetime"])
@@ -250,15 +264,7 @@ def test_a_result_that_was_recorded_for_a_queue_with_another_name_since_then_goe
 ) -> None:
     """Its worker was killed before it could publish it; then the queue was renamed."""
     finished(ledger_url, stored([Outgoing(Destination("", "former"), "m1", b'{"paid": true}')]))
-    text = f"""
-        broker: BROKER
-        ledger: {ledger_url}
-        queues: {{work: {{}}, out: {{was: former}}}}
-        stages:
-          one: {{consume: work, handler: {HANDLER}, publish: out, once: true}}
-          two: {{consume: out, handler: {HANDLER}}}
-    """
-    with Engine(loaded(tmp_path, text), timeout=30) as running:
+    with Engine(renamed(tmp_path, ledger_url, "was: former"), timeout=30) as running:
         send(running, "m1")
         wait_until(lambda: handled(seen, "out"))
     assert (handled(seen), seen.messages[0].body) == ([], {"paid": True})
@@ -271,15 +277,7 @@ def test_a_result_for_a_queue_that_was_renamed_twice_goes_to_it_as_well(
     finished(ledger_url, stored([Outgoing(Destination("", "first"), "m1", b'{"paid": true}')]))
     rename(ledger_url, "first", "second", None)
     rename(ledger_url, "second", "out", None)
-    text = f"""
-        broker: BROKER
-        ledger: {ledger_url}
-        queues: {{work: {{}}, out: {{{was}}}}}
-        stages:
-          one: {{consume: work, handler: {HANDLER}, publish: out, once: true}}
-          two: {{consume: out, handler: {HANDLER}}}
-    """
-    with Engine(loaded(tmp_path, text), timeout=30) as running:
+    with Engine(renamed(tmp_path, ledger_url, was), timeout=30) as running:
         send(running, "m1")
         wait_until(lambda: handled(seen, "out"))
     assert handled(seen) == []

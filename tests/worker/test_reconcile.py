@@ -223,14 +223,17 @@ def test_what_stays_pending_is_parked_and_a_replay_looks_it_up_and_never_handles
     assert told(seen) == [("m1", PENDING), ("m1.00", PAID)]
 
 
-def test_a_late_answer_that_came_by_itself_ends_the_look_ups(tmp_path: Path, ledger_url: str, seen: Recorder) -> None:
-    def do(message: Message) -> Any:
-        return {"work": PENDING, "events": {"kind": "paid", "of": "m1"}}.get(message.queue, message.body)
+LATE_ANSWERS = "  late: {consume: events, handler: 'tests.worker.remembering:Scripted', publish: out, settles: /of}\n"
 
-    Scripted.do = do
-    handler = "'tests.worker.remembering:Scripted'"
-    more = f"  late: {{consume: events, handler: {handler}, publish: out, settles: /of}}\n"
-    with engine(tmp_path, ledger_url, "reconcile: [3s]", more=more) as running:
+
+def pending_then_paid(message: Message) -> Any:
+    """The gateway says that it is pending, and later, by itself, that it is paid."""
+    return {"work": PENDING, "events": {"kind": "paid", "of": "m1"}}.get(message.queue, message.body)
+
+
+def test_a_late_answer_that_came_by_itself_ends_the_look_ups(tmp_path: Path, ledger_url: str, seen: Recorder) -> None:
+    Scripted.do = pending_then_paid
+    with engine(tmp_path, ledger_url, "reconcile: [3s]", more=LATE_ANSWERS) as running:
         send(running, "m1")
         wait_until(lambda: standing(running, "m1") == "waiting")
         send(running, "e1", queue="events")
@@ -243,13 +246,8 @@ def test_a_late_answer_that_came_by_itself_ends_the_look_ups(tmp_path: Path, led
 def test_a_late_answer_that_comes_while_the_message_is_looked_up_is_told_once(
     tmp_path: Path, ledger_url: str, seen: Recorder
 ) -> None:
-    def do(message: Message) -> Any:
-        return {"work": PENDING, "events": {"kind": "paid", "of": "m1"}}.get(message.queue, message.body)
-
-    Scripted.do = do
-    handler = "'tests.worker.remembering:Scripted'"
-    more = f"  late: {{consume: events, handler: {handler}, publish: out, settles: /of}}\n"
-    with engine(tmp_path, ledger_url, "reconcile: [100ms]", more=more) as running:
+    Scripted.do = pending_then_paid
+    with engine(tmp_path, ledger_url, "reconcile: [100ms]", more=LATE_ANSWERS) as running:
 
         def slowly(_message: Message) -> Any:
             send(running, "e1", queue="events")
@@ -276,9 +274,7 @@ def test_a_late_answer_that_came_before_the_pending_result_ends_the_look_ups_as_
         return {"kind": "paid", "of": "m1"} if message.queue == "events" else message.body
 
     Scripted.do = do
-    handler = "'tests.worker.remembering:Scripted'"
-    more = f"  late: {{consume: events, handler: {handler}, publish: out, settles: /of}}\n"
-    with engine(tmp_path, ledger_url, "reconcile: [100ms]", more=more) as running:
+    with engine(tmp_path, ledger_url, "reconcile: [100ms]", more=LATE_ANSWERS) as running:
         send(running, "m1")
         wait_until(lambda: handled(seen) == ["m1"])
         send(running, "e1", queue="events")
