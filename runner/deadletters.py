@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -90,6 +90,10 @@ class DeadLetter:
     @property
     def first_time(self) -> datetime | None:
         return _time(self.shelved.headers.get(FIRST_TIME))
+
+    def without_body(self) -> DeadLetter:
+        """For who keeps many: a body may be large."""
+        return replace(self, shelved=self.shelved._replace(payload=b""))
 
     @property
     def failed_otherwise(self) -> bool:
@@ -203,9 +207,9 @@ class Group:
 
 
 def grouped(letters: Iterable[DeadLetter]) -> list[Group]:
-    """By queue, stage and kind of error, the largest first. Keeps one example of each."""
+    """By queue, stage and kind of error, the largest first. Keeps one example of each, without its body."""
     groups: dict[tuple[str, str, str], Group] = {}
-    for letter in letters:
+    for letter in (whole.without_body() for whole in letters):
         key = (letter.queue, letter.stage, letter.kind)
         if key not in groups and len(groups) >= MOST_KINDS:
             key = (letter.queue, "", OTHERS)

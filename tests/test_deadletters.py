@@ -73,6 +73,11 @@ def test_groups_have_counts_times_and_the_newest_example() -> None:
     assert (first.first, first.last) == (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC))
 
 
+def test_of_many_dead_letters_no_body_is_kept() -> None:
+    groups = grouped(letter(f"m{n}", error=kind, payload=b"x" * 1000) for n, kind in enumerate(["a", "b", "b"]))
+    assert [(group.newest.id, group.newest.shelved.payload) for group in groups] == [("m1", b""), ("m0", b"")]
+
+
 def test_more_kinds_than_fit_into_memory_become_one_group() -> None:
     known = letter()
     groups = grouped(replace(known, kind=f"kind {n}") for n in range(MOST_KINDS + 50))

@@ -76,7 +76,7 @@ def add(app: Flask, run: Run) -> None:
 
 
 def _kept(last: deque[DeadLetter], letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
-    for letter in letters:
+    for letter in (whole.without_body() for whole in letters):
         last.append(letter)
         yield letter
 
