@@ -24,7 +24,7 @@ from runner.intake.gate import Admitted
 from runner.intake.health import HealthViews, published_to, troubles_of
 from runner.intake.problems import ProblemResponse, TurnedAway
 from runner.intake.promise import Promise
-from runner.intake.register import Register, Replayed
+from runner.intake.register import LOOK_AGAIN, Entry, Register, Replayed, Underway
 from runner.intake.status import StatusView
 from runner.intake.waiting import Waiters, waiters_of
 from runner.message import NO_HEADERS, Outgoing
@@ -156,7 +156,7 @@ class RouteView:
         except TurnedAway:
             register.recall(key, body, admitted.caller)
             raise
-        entry = _remembered(register, register.enter(key, body, messages, admitted.caller))
+        entry = _entered(register, partial(register.enter, key, body, messages, admitted.caller))
         if entry.id != messages[0].id:
             messages = under(entry.id)
         try:
@@ -164,8 +164,7 @@ class RouteView:
         except BrokerError as error:
             register.failed(entry, error)
             raise
-        if (answered := register.answered(entry, problems.accepted(messages))) is not None:
-            _remembered(register, answered, published=True)
+        register.answered(entry, problems.accepted(messages))
         return messages, register.headers(entry.id)
 
     def _refuse(self, problem: ProblemResponse, began: float) -> ProblemResponse:
@@ -174,11 +173,20 @@ class RouteView:
         return problem
 
 
-def _remembered(register: Register, promise: Promise[T], *, published: bool = False) -> T:
+def _remembered(register: Register, promise: Promise[T]) -> T:
     try:
         return promise.result(register.timeout)
     except TimeoutError:
-        raise register.silent(published=published) from None
+        raise register.silent() from None
+
+
+def _entered(register: Register, enter: Callable[[], Promise[Entry]]) -> Entry:
+    for seconds in LOOK_AGAIN:
+        try:
+            return _remembered(register, enter())
+        except Underway:
+            time.sleep(seconds)
+    return _remembered(register, enter())
 
 
 def _error(http: Http, events: Events, error: Exception) -> Response:

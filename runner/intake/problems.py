@@ -109,13 +109,10 @@ def without_keys(error: KeysError) -> ProblemResponse:
     return problem(503, detail, headers={"Retry-After": str(RETRY_AFTER)}, reason=str(error))
 
 
-def ledger_away(reason: str, *, published: bool = False) -> TurnedAway:
-    """The refusal of a request that the ledger would have to remember. `published`: the broker has
-    its message, and only that is not remembered."""
-    detail = "the message was not taken; send it again later"
-    if published:
-        detail = "it may still have been stored; send it again later with the same Idempotency-Key"
+def ledger_away(reason: str) -> TurnedAway:
+    """The refusal of a request that the ledger would have to remember."""
     headers = {"Retry-After": str(RETRY_AFTER)}
+    detail = "the message was not taken; send it again later"
     return TurnedAway(problem(503, detail, headers=headers, reason=f"the ledger is away: {reason}"))
 
 

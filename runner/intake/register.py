@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LOOK_AGAIN = (0.02, 0.08)
+"""Seconds after which a key that is in flight is looked at again: another intake's record of its 202 is durable a
+moment after the client has got that."""
 MARGIN = 5.0
 """Seconds beyond the broker's confirm until a request that has no answer is taken for dead."""
 LONGEST_KEY = 255
@@ -53,6 +56,10 @@ class Replayed(Exception):
         self.id = id
         self.answer = answer
         self.headers = headers
+
+
+class Underway(TurnedAway):
+    """Another request with the key is being answered, or has just been."""
 
 
 class Entry(NamedTuple):
@@ -109,7 +116,8 @@ class Register:
 
     def enter(self, key: str | None, body: bytes, messages: Sequence[Outgoing], caller: str = "") -> Promise[Entry]:
         """Remember what a request of `caller` publishes. The promise raises TurnedAway for one that may not be
-        published now, and Replayed for one that was answered before. Raises TurnedAway."""
+        published now (Underway, which is to be tried again as LOOK_AGAIN says), and Replayed for one that was
+        answered before. Raises TurnedAway."""
         if self._ledger.away:
             raise ledger_away(self._ledger.away)
         entered: Promise[Entry] = Promise()
@@ -148,24 +156,15 @@ class Register:
         else:
             self._ledger.answered(entry.owner, entry.key, entry.id, None, lambda _error: None, withdrawn)
 
-    def answered(self, entry: Entry, answer: bytes) -> Promise[None] | None:
-        """The request was answered 202 with `answer`; None if nothing is remembered of that."""
-        if entry.key is None:
-            return None
-        remembered: Promise[None] = Promise()
+    def answered(self, entry: Entry, answer: bytes) -> None:
+        """The request is answered 202 with `answer`. That needn't be durable first: until it is, the key is in
+        flight, and after a crash whoever comes with it is given the same message id."""
+        if entry.key is not None:
+            self._ledger.answered(entry.owner, entry.key, entry.id, answer, lambda _error: None)
 
-        def closed(error: LedgerError | None) -> None:
-            if error is None:
-                remembered.keep(None)
-            else:
-                remembered.fail(ledger_away(str(error), published=True))
-
-        self._ledger.answered(entry.owner, entry.key, entry.id, answer, closed)
-        return remembered
-
-    def silent(self, *, published: bool = False) -> TurnedAway:
+    def silent(self) -> TurnedAway:
         """The refusal when the ledger gives no answer in time."""
-        return ledger_away(self._ledger.away or f"it has not answered within {self.timeout:g} s", published=published)
+        return ledger_away(self._ledger.away or f"it has not answered within {self.timeout:g} s")
 
     def headers(self, id: str, *, replayed: bool = False) -> dict[str, str]:
         """The headers of the 202 for this message."""
@@ -197,7 +196,8 @@ class Register:
                 entered.fail(Replayed(id, answer, self.headers(id, replayed=True)))
             case InFlight(seconds):
                 detail = f"a request with this {self._header} is being answered; send it again later"
-                entered.fail(_turned_away(409, detail, retry_after=max(1, math.ceil(seconds))))
+                headers = {"Retry-After": str(max(1, math.ceil(seconds)))}
+                entered.fail(Underway(problems.problem(409, detail, headers=headers)))
             case Mismatch():
                 detail = f"this {self._header} was used with another body; use a fresh one for another request"
                 entered.fail(_turned_away(422, detail))
@@ -248,9 +248,8 @@ def is_owned(publisher: str) -> bool:
     return publisher.endswith(")") and " (" in publisher
 
 
-def _turned_away(status: int, detail: str, *, retry_after: int | None = None) -> TurnedAway:
-    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-    return TurnedAway(problems.problem(status, detail, headers=headers))
+def _turned_away(status: int, detail: str) -> TurnedAway:
+    return TurnedAway(problems.problem(status, detail))
 
 
 def _tell(promise: Promise[T], result: T, error: LedgerError | None) -> None:

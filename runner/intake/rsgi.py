@@ -32,7 +32,7 @@ from runner.intake.health import HealthViews, published_to, troubles_of
 from runner.intake.landing import Landing
 from runner.intake.problems import ProblemResponse, TurnedAway, accepted, internal_error, unavailable
 from runner.intake.promise import Promise
-from runner.intake.register import Register, Replayed
+from runner.intake.register import LOOK_AGAIN, Entry, Register, Replayed, Underway
 from runner.intake.signatures import Signed
 from runner.intake.waiting import waiters_of
 from runner.intake.wsgi import environ_of, respond
@@ -233,7 +233,7 @@ class Application:
             if key is not None:
                 await self._loop.run_in_executor(self._threads, register.recall, key, body, caller)
             raise
-        entry = await self._remembered(register, register.enter(key, body, messages, caller))
+        entry = await self._entered(register, partial(register.enter, key, body, messages, caller))
         if entry.id != messages[0].id:
             messages = under(entry.id)
         try:
@@ -241,9 +241,16 @@ class Application:
         except BrokerError as error:
             register.failed(entry, error)
             raise
-        if (answered := register.answered(entry, accepted(messages))) is not None:
-            await self._remembered(register, answered, published=True)
+        register.answered(entry, accepted(messages))
         return messages
+
+    async def _entered(self, register: Register, enter: Callable[[], Promise[Entry]]) -> Entry:
+        for seconds in LOOK_AGAIN:
+            try:
+                return await self._remembered(register, enter())
+            except Underway:
+                await asyncio.sleep(seconds)
+        return await self._remembered(register, enter())
 
     async def _respond_stored(
         self, scope: Scope, protocol: HTTPProtocol, id: str, headers: list[tuple[str, str]], answer: bytes
@@ -270,11 +277,11 @@ class Application:
                 "a client hung up on %s %s", scope.method, scope.path, extra=facts(method=scope.method, path=scope.path)
             )
 
-    async def _remembered(self, register: Register, promise: Promise[T], *, published: bool = False) -> T:
+    async def _remembered(self, register: Register, promise: Promise[T]) -> T:
         try:
             return await self._landing.result(promise, register.timeout)
         except TimeoutError:
-            raise register.silent(published=published) from None
+            raise register.silent() from None
 
     async def _elsewhere(self, scope: Scope, body: bytes) -> Response:
         """The answer where there is no route; to whom asks for health, even if no thread is left."""

@@ -67,7 +67,8 @@ class Claim:
     are those of `requested`, and are changed if the key is taken over."""
 
     patient = False
-    after_others = False
+    after_others = True
+    """A request that comes again meets the record of its answer, though both are written together."""
 
     def __init__(
         self,
@@ -160,7 +161,7 @@ class Close:
     may come again at once. Its `message` tells it from a later one, when the key had expired; an
     answer that another one was given meanwhile, who took the key over, stays."""
 
-    patient = False
+    patient = True
     after_others = False
 
     def __init__(

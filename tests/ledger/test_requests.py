@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import pytest
 
 from runner.ledger.database import Database
+from runner.ledger.hops import Records
 from runner.ledger.ledger import Ledger
 from runner.ledger.purge import purge_step
-from runner.ledger.requests import Answered, Claimed, Granted, InFlight, Mismatch
+from runner.ledger.requests import Answered, Claimed, Granted, InFlight, Mismatch, Requested
 from tests.ledger.ledgers import ROUTE, Asked, claim
 
 ANSWER = b'{"id":"m1"}'
@@ -181,19 +183,39 @@ def test_of_many_requests_that_come_together_the_first_is_granted(ledger: Ledger
         clock[0] += 601.0 if wanted == "m0-0" else 61.0
 
 
-def _submit_together(ledger: Ledger, messages: list[str], asked: list[Asked]) -> None:
-    from runner.ledger.hops import Records
-    from runner.ledger.requests import Requested
+def test_a_request_that_comes_again_meets_its_answer_though_both_are_written_in_one_transaction(
+    ledger: Ledger,
+) -> None:
+    claim(ledger, "m1")
+    another, again = Asked(), Asked()
+    with _held(ledger):
+        _claim(ledger, "k2", "m2", another)  # so that claims come first
+        ledger.answered(ROUTE, "k1", "m1", ANSWER, lambda _error: None)
+        _claim(ledger, "k1", "m3", again)
+    assert (another.wait()[0], again.wait()[0]) == (Granted("m2"), Answered(ANSWER, "m1"))
 
+
+def _submit_together(ledger: Ledger, messages: list[str], asked: list[Asked]) -> None:
+    with _held(ledger):
+        for message, then in zip(messages, asked, strict=True):
+            _claim(ledger, "k1", message, then)
+
+
+def _claim(ledger: Ledger, key: str, message: str, then: Asked) -> None:
+    requested = Requested(ROUTE, key, "a body", message)
+    ledger.claim(requested, lambda _: Records(), busy=60.0, keep=600.0, then=then)
+
+
+@contextmanager
+def _held(ledger: Ledger) -> Iterator[None]:
+    """What is handed over here is written together."""
     held = threading.Event()
 
     def wait(_error: object) -> None:
         held.wait(30)
 
     ledger.record(Records(), wait)
-    for message, then in zip(messages, asked, strict=True):
-        requested = Requested(ROUTE, "k1", "a body", message)
-        ledger.claim(requested, lambda _: Records(), busy=60.0, keep=600.0, then=then)
+    yield
     held.set()
 
 
