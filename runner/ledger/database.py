@@ -94,6 +94,7 @@ class Database:
             self._engine = create_engine(
                 "postgresql+psycopg://", creator=partial(_connect_postgresql, url), isolation_level="AUTOCOMMIT"
             )
+        self._driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
         self._patience = Patience()
         self._closed = False
         self._idle: list[Connection] = []
@@ -111,7 +112,7 @@ class Database:
     def connection(self, *, prompt: bool = True) -> Iterator[Connection]:
         """For reading; each statement sees what is committed. `prompt`: a server on which that takes longer
         than READ_TIMEOUT is away."""
-        with _errors_told(self._place), self._connected(READ_TIMEOUT if prompt else None) as connection:
+        with self._errors_told(), self._connected(READ_TIMEOUT if prompt else None) as connection:
             yield connection
 
     @contextmanager
@@ -120,14 +121,27 @@ class Database:
         others write; who waits so long gives up a server after WRITE_TIMEOUT. A connection that breaks in it is
         dropped. `prompt` is as for `connection`."""
         seconds = READ_TIMEOUT if prompt else WRITE_TIMEOUT if wait is None else None
-        with _errors_told(self._place), self._turn(wait), self._connected(seconds) as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
+        with self._errors_told(), self._turn(wait), self._connected(seconds) as connection:
+            run(connection, "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
             try:
                 yield connection
-                connection.exec_driver_sql("COMMIT")
+                run(connection, "COMMIT")
             except BaseException:
                 _roll_back(connection)
                 raise
+
+    @contextmanager
+    def _errors_told(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise _kind_of(error.orig)(self._place + _reason(error.orig)) from error
+        except self._driver_error as error:
+            raise _kind_of(error)(self._place + _reason(error)) from error
+        except (OSError, PoolTimeoutError) as error:
+            raise LedgerAwayError(self._place + _reason(error)) from error
+        except SQLAlchemyError as error:
+            raise LedgerError(self._place + _reason(error)) from error
 
     @contextmanager
     def _turn(self, wait: float | None) -> Iterator[None]:
@@ -204,6 +218,13 @@ class Database:
             self._writing.let_go()
 
 
+def run(connection: Connection, text: str, values: Any = ()) -> int:
+    """Run a statement that is written as the driver wants it; returns how many rows it has changed. For what is run
+    all the time: SQLAlchemy's own way to the driver costs as much as a small statement does."""
+    driver: Any = connection.connection.dbapi_connection
+    return int(driver.execute(text, values).rowcount)
+
+
 def locked(connection: Connection, table: Table, keys: Iterable[tuple[Any, Any]]) -> Iterator[RowMapping]:
     """The rows of `table` with these values of its primary key, which has two columns; in one order, and until the
     transaction ends nobody else changes them (SQLite has locked everything already). Pairs are not looked for
@@ -220,18 +241,6 @@ def _roll_back(connection: Connection) -> None:
         connection.exec_driver_sql("ROLLBACK")
     except SQLAlchemyError:
         connection.invalidate()
-
-
-@contextmanager
-def _errors_told(place: str) -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        raise _kind_of(error.orig)(place + _reason(error.orig)) from error
-    except (sqlite3.OperationalError, OSError, PoolTimeoutError) as error:
-        raise LedgerAwayError(place + _reason(error)) from error
-    except SQLAlchemyError as error:
-        raise LedgerError(place + _reason(error)) from error
 
 
 def _kind_of(error: BaseException | None) -> type[LedgerError]:

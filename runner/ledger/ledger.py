@@ -194,8 +194,9 @@ class Ledger:
         self, caller: str, key: str, message: str, answer: bytes | None, then: Then, records: Records | None = None
     ) -> None:
         """The request that published `message` was answered 202 with `answer`, or (None) otherwise;
-        `records` is recorded with that."""
-        self._writer.submit(Close(caller, key, message, answer, then, records or Records(), self._requests))
+        `records` is recorded with that. Nobody waits for it, but who comes with the key."""
+        closed = Close(caller, key, message, answer, then, records or Records(), self._requests)
+        self._writer.submit(closed, hurry=False)
 
     def late_answers_came(self, messages: Sequence[str]) -> None:
         """Late answers to these messages (at least one) have come: nobody has to look them up any more."""

@@ -17,7 +17,7 @@ import orjson
 from sqlalchemy import Column, ColumnElement, Connection, Table, Text, bindparam, cast, func, literal_column, select
 from sqlalchemy.types import LargeBinary
 
-from runner.ledger.database import Database
+from runner.ledger.database import Database, run
 
 SIZES = (512, 256, 128, 64, 32)
 """Rows of one statement on SQLite; what is left over gets one of its own. To prepare a statement costs more for each
@@ -63,10 +63,10 @@ class Upsert:
         order, they don't deadlock."""
         if self._is_sqlite:
             parts = _parts(rows)
-            return sum(_run(connection, self._repeated(len(p)), tuple(chain.from_iterable(p))) for p in parts)
+            return sum(run(connection, self._repeated(len(p)), tuple(chain.from_iterable(p))) for p in parts)
         rows.sort(key=self._key)
         rounds = ({"rows": orjson.dumps(part, default=bytes.decode).decode()} for part in self._rounds(rows))
-        return sum(_run(connection, self._text, values) for values in rounds)
+        return sum(run(connection, self._text, values) for values in rounds)
 
     def _repeated(self, times: int) -> str:
         return self._texts.get(times) or f"{self._head}{', '.join([self._group] * times)}{self._tail}"
@@ -108,8 +108,3 @@ def _split(text: str) -> tuple[str, str, str]:
     found = re.fullmatch(r"(.* VALUES )(\([^()]*\))(.*)", text, re.DOTALL)
     assert found is not None, text
     return found[1], found[2], found[3]
-
-
-def _run(connection: Connection, text: str, values: Any) -> int:
-    result = connection.exec_driver_sql(text, values, execution_options={"preserve_rowcount": True})
-    return int(result.rowcount)

@@ -30,6 +30,8 @@ NOT_OPEN = "it is not open yet"
 GATHERING = 0.001
 """Seconds for which a transaction waits for more jobs where many come: it costs each of them less, and whoever
 hands over the next ones computes meanwhile. (As PostgreSQL's `commit_delay` and `commit_siblings` do.)"""
+UNHURRIED = 0.005
+"""Seconds for which a job that nobody waits for waits for one that somebody does, to be written with that."""
 MOST_JOBS = 2_000
 """In one transaction: the first of them waits for the last."""
 
@@ -69,6 +71,8 @@ class Writer:
         self._back = back
         self._jobs: deque[Job] = deque()
         self._wake = threading.Event()
+        self._hurry = threading.Event()
+        """Set where somebody waits for one of the jobs."""
         self._closing = threading.Event()
         self._deadline = 0.0
         self.is_away = NOT_OPEN
@@ -89,16 +93,18 @@ class Writer:
     def start(self) -> None:
         self._thread.start()
 
-    def submit(self, job: Job) -> None:
-        """Carry it out soon. From any thread."""
+    def submit(self, job: Job, *, hurry: bool = True) -> None:
+        """Carry it out soon; without `hurry`, with what comes next. From any thread."""
         self._jobs.append(job)
-        if not self._wake.is_set():  # to set it again would take a lock
-            self._wake.set()
+        for event in (self._hurry, self._wake) if hurry else (self._wake,):
+            if not event.is_set():  # to set it again would take a lock
+                event.set()
 
     def close(self, timeout: float) -> None:
         """Carry out what has been submitted, for up to `timeout` seconds, and end."""
         self._deadline = time.monotonic() + timeout
         self._closing.set()
+        self._hurry.set()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout)
@@ -108,6 +114,8 @@ class Writer:
             self._wake.wait()
             self._wake.clear()
             while self._jobs:
+                self._hurry.wait(UNHURRIED)
+                self._hurry.clear()  # before the jobs are taken: who comes later is seen in the next round
                 if self._gathers:
                     self._closing.wait(GATHERING)
                 jobs = self._submitted()

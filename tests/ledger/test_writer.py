@@ -138,6 +138,25 @@ def test_where_many_jobs_come_a_transaction_waits_for_more(
     assert database.begun == 2
 
 
+def test_what_nobody_waits_for_is_written_with_what_comes_next(
+    writer: Writer, database: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.ledger.writer.UNHURRIED", 60.0)
+    notes = [Note(f"n{number}") for number in range(4)]
+    writer.start()
+    for note in notes:
+        writer.submit(note, hurry=note is notes[-1])
+    assert [note.done.wait() for note in notes] == [(None,)] * 4
+    assert database.begun == 1
+
+
+def test_what_nobody_waits_for_is_written_though_nothing_comes(writer: Writer) -> None:
+    note = Note("n")
+    writer.start()
+    writer.submit(note, hurry=False)
+    assert note.done.wait() == (None,)
+
+
 def test_what_has_come_together_is_one_transaction(writer: Writer, database: Faulty) -> None:
     jobs = [Note(f"n{number}") for number in range(50)]
     for job in jobs:
