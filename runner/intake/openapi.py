@@ -34,6 +34,8 @@ _ID = {"type": "string", "minLength": 1}
 _TIME = {"type": "string", "format": "date-time"}
 _TEXT = {"type": "string"}
 _SECONDS = {"type": "integer", "minimum": 0}
+REFUSED_JSON = "has a name twice in an object, or a whole number of more than 64 bits"
+"""No schema can say this of a text, and parsers disagree about it (see `json_text`)."""
 
 Document = dict[str, Any]
 
@@ -209,7 +211,7 @@ class _Posted:
         if route.status is not None:
             yield "200", self._final()
         yield "202", self._accepted()
-        yield "400", _problem("The body isn't JSON, or a header can't be read.")
+        yield "400", _problem(f"The body isn't JSON, or {REFUSED_JSON}; or a header can't be read.")
         if route.knows_callers:
             yield "401", _problem("Nobody who is known here has sent this.", _header("WWW-Authenticate", _TEXT))
         yield "408", _problem(f"The body has not arrived within {format_duration(http.request_timeout)}.")

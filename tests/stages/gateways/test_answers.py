@@ -81,6 +81,8 @@ def test_a_rule_takes_its_id_from_where_it_says() -> None:
         said(200, b'{"status": "paid", "id": "ch'),
         said(200, b"\xff\xfe\x00"),
         said(200, b"[" * 60_000),
+        said(200, b'{"status": "declined", "status": "paid", "id": "ch_1"}'),
+        said(200, b'{"status": "paid", "id": "ch_1", "more": [{"a": 1, "a": 2}]}'),
         said(200, b""),
         said(204, b""),
         said(200, {"status": "surprise"}),
