@@ -13,13 +13,14 @@ the first tenth has arrived, and when all have.
 from __future__ import annotations
 
 import sys
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from bench import needs, ours
 from bench.benchmark import Benchmark, Contender, Figures, Metric
@@ -62,7 +63,7 @@ def embedded(ground: Ground, messages: int) -> Figures:
         clock = folder / "clock"
         with Program([sys.executable, "-m", "runner", "run"], folder) as program:
             samples = _watched(program, lambda: arrived(clock), messages)
-        return _rates(moments(clock), messages) | _cost(samples, messages)
+        return line_of_rates(moments(clock), messages) | _cost(samples, messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class OnRabbitmq:
             program = stack.enter_context(Program(self.hops.command(ground, vhost), folder))
             samples = _watched(program, lambda: ledger.last.acked // 2, messages)
             found = [Moment(counts.time, counts.acked // 2) for counts in ledger.counts()]
-        return _rates(found, messages) | _cost(samples, messages)
+        return line_of_rates(found, messages) | _cost(samples, messages)
 
 
 def _watched(program: Program, progress: Callable[[], int], messages: int) -> list[Sample]:
@@ -97,17 +98,25 @@ def _watched(program: Program, progress: Callable[[], int], messages: int) -> li
     return samples
 
 
-def _rates(found: Sequence[Moment], messages: int) -> dict[str, float]:
+def line_of_rates(found: Sequence[Moment], messages: int) -> dict[str, float]:
     """Payments a second where the line begins and where it ends, and the ratio of the two."""
-    marks = [_at(found, messages, part) for part in range(SKIPPED, PARTS + 1)]
-    rates = [(later.arrived - one.arrived) / (later.time - one.time) for one, later in pairwise(marks) if later != one]
-    if len(rates) < PARTS // 10:
+    if messages < PARTS:
         raise ContenderError(f"{messages} payments are too few to see whether the rate changes")
+    marks = [_when(found, messages / PARTS * part) for part in range(SKIPPED, PARTS + 1)]
+    rates = [messages / PARTS / (later - one) for one, later in pairwise(marks)]
     numbered = list(enumerate(rates))
     slope = median((b - a) / (m - n) for (n, a), (m, b) in combinations(numbered, 2))
     early = median(rate - slope * number for number, rate in numbered)
     late = early + slope * (len(rates) - 1)
     return {"steady": late / early * 100, "early": early, "late": late}
+
+
+def _when(found: Sequence[Moment], arrived: float) -> float:
+    """When so many had arrived, by a straight line between two moments: between two samples, whole parts may."""
+    index = bisect_left(found, arrived, key=lambda moment: moment.arrived)
+    before, after = found[index - 1], found[index]
+    share = (arrived - before.arrived) / (after.arrived - before.arrived)
+    return before.time + share * (after.time - before.time)
 
 
 def _cost(samples: Sequence[Sample], messages: int) -> dict[str, float]:
@@ -126,12 +135,9 @@ def _cost(samples: Sequence[Sample], messages: int) -> dict[str, float]:
     }
 
 
-Seen = TypeVar("Seen", Moment, Sample)
-
-
-def _at(seen: Sequence[Seen], messages: int, part: int) -> Seen:
+def _at(samples: Sequence[Sample], messages: int, part: int) -> Sample:
     """The first sample with so many parts of the payments."""
-    return next(one for one in seen if one.arrived >= messages / PARTS * part)
+    return next(sample for sample in samples if sample.arrived >= messages / PARTS * part)
 
 
 STEADY = Metric("steady", "late, % of early")

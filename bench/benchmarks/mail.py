@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench import needs, ours
 from bench.benchmark import Benchmark, Contender, Figures, Metric
+from bench.failure import ContenderError
 from bench.goals import Goal
 from bench.ground import Ground
 from bench.job import NOTIFICATION, ROOT
@@ -62,6 +63,8 @@ class Loop:
 
 
 def _timed(command: list[str], folder: Path, sink: Sink, messages: int) -> Figures:
+    if messages < 2:
+        raise ContenderError("one mail is too few to tell a rate")
     with Program(command, folder) as program:
         program.wait_until(lambda: sink.count() >= 1, "the first mail")
         began = program.cpu()

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 from bench.benchmark import Benchmark, Contender, Figures, Metric
 from bench.benchmarks.hops_rabbitmq import Hops
-from bench.failure import ContenderError
 from bench.ground import Ground
 from bench.job import NOTIFICATION_SCHEMA, PAYMENT_SCHEMA
 from bench.rabbitmq import Counts
@@ -54,16 +53,17 @@ class Workers:
     def measure(self, ground: Ground, messages: int) -> Figures:
         command = [sys.executable, "-m", "runner", "run", "--processes", str(self.processes)]
         run = Hops(lambda _ground, _vhost: command, pipeline=PIPELINE).run(ground, messages)
-        rate = _middle(run.counts)
+        rate = middle_rate(run.counts)
         possible = self.processes * SLOTS / HANDLER
         return {"rate": rate, "possible": possible, "reached": rate / possible * 100, "cpu": run.cpu}
 
 
-def _middle(counts: Sequence[Counts]) -> float:
-    """Payments a second in the middle of the run."""
-    begin, end = (next(c for c in counts if c.acked >= counts[-1].acked * share) for share in MIDDLE)
-    if begin.time == end.time:
-        raise ContenderError("too few payments to tell a rate")
+def middle_rate(counts: Sequence[Counts]) -> float:
+    """Payments a second in the middle of the run: from the last sample before it to the first after it, which
+    are two, and differ, however few payments there are."""
+    first, last = (counts[-1].acked * share for share in MIDDLE)
+    begin = next(sample for sample in reversed(counts) if sample.acked < first)
+    end = next(sample for sample in counts if sample.acked >= last)
     return (end.acked - begin.acked) / 2 / (end.time - begin.time)
 
 

@@ -9,9 +9,11 @@ import pytest
 
 from bench import needs
 from bench.benchmark import Benchmark, Contender
-from bench.benchmarks import ALL, idle, intake
+from bench.benchmarks import ALL, backlog, idle, intake, scaling
+from bench.clock import Moment
 from bench.failure import MissingError
 from bench.ground import Ground
+from bench.rabbitmq import Counts
 from tests.bench.processes import running_in
 
 FEW = {"idle": 1, "start": 1, "latency": 3, "backlog": 20_000}
@@ -60,3 +62,34 @@ def test_it_finds_its_figures(
     assert all(value >= 0 for value in figures.values())
     assert figures[benchmark.headline.name] > 0 or benchmark.name == "idle"
     assert not running_in(ground.root)
+
+
+def acked(*samples: tuple[float, int]) -> list[Counts]:
+    """What the broker has counted: two acks for each payment."""
+    return [Counts(time, 2 * payments, 2 * payments, 2 * payments, 0, payments, 0) for time, payments in samples]
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        [(10.0, 0), (11.0, 60)],
+        [(1.0, 0), (10.0, 11), (11.0, 71), (12.0, 72)],
+        [(1.0, 0), (9.0, 0), (10.0, 10), (10.5, 40), (11.0, 70), (20.0, 80)],
+    ],
+)
+def test_the_rate_in_the_middle_is_found_however_the_samples_fall(samples: list[tuple[float, int]]) -> None:
+    assert scaling.middle_rate(acked(*samples)) == 60
+
+
+@pytest.mark.parametrize("marks", [(0, 1000), (0, 130, 1000), (0, 500, 510, 1000), tuple(range(1001))])
+def test_the_line_of_rates_is_found_however_the_samples_fall(marks: tuple[int, ...]) -> None:
+    found = [Moment(5.0 + arrived / 200, arrived) for arrived in marks]
+    assert backlog.line_of_rates(found, 1000) == pytest.approx({"steady": 100, "early": 200, "late": 200})
+
+
+def test_a_rate_that_falls_shows_in_the_line() -> None:
+    found = [Moment(0.0, 0)]
+    for part in range(1, backlog.PARTS + 1):
+        found.append(Moment(found[-1].time + 10 / (300 - part), 10 * part))
+    figures = backlog.line_of_rates(found, 1000)
+    assert figures == pytest.approx({"early": 289, "late": 200, "steady": 200 / 289 * 100})
