@@ -25,6 +25,8 @@ from runner.ledger.database import Database, locked
 from runner.ledger.holders import AdvisoryLocks
 from runner.ledger.ledger import Ledger
 from runner.ledger.tables import REQUEST, SETTING
+from tests.test_locks import is_locked
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 OPENS = """
@@ -249,51 +251,26 @@ def test_a_file_that_another_program_holds_is_away(tmp_path: Path, monkeypatch: 
     database.close()
 
 
-WRITES = """
-import sys
-from runner.ledger.database import Database, locked
-database = Database(sys.argv[1])
-while True:
-    with database.transaction(wait=None) as connection:
-        connection.exec_driver_sql("UPDATE setting SET value = value + 1 WHERE name = 'turns'")
-        print("", flush=True)
-"""
+@pytest.mark.parametrize("wait", [60.0, None])
+def test_who_waits_to_write_comes_before_who_has_just_written(tmp_path: Path, wait: float | None) -> None:
+    url = f"sqlite:{tmp_path / 'ledger.db'}"
+    busy, other = Database(url), Database(url)  # which lock each other out as two processes do
+    busy.upgrade()
+    written: list[Database] = []
 
+    def write(database: Database, wait: float | None) -> None:
+        with database.transaction(wait=wait):
+            written.append(database)
 
-def test_a_process_that_writes_all_the_time_lets_others_write(tmp_path: Path) -> None:
-    url, ours = f"sqlite:{tmp_path / 'ledger.db'}", 30
-    database = Database(url)
-    database.upgrade()
-    with database.transaction() as connection:
-        connection.execute(insert(SETTING).values(name="turns", value="0"))
-    with subprocess.Popen([sys.executable, "-c", WRITES, url], stdout=subprocess.PIPE) as busy:
-        assert busy.stdout is not None
-        busy.stdout.readline()
-        for _ in range(ours):
-            with database.transaction(wait=60.0) as connection:
-                query = select(SETTING.c.value).where(SETTING.c.name == "turns")
-                turns = int(connection.execute(query).scalar_one())
-        busy.kill()
-        busy.communicate()
-    assert turns <= 2 * ours + 10, "whoever waits comes before whoever has just written"
-    database.close()
-
-
-def test_a_file_that_was_removed_or_replaced_is_used_no_more(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.db"
-    database, other = Database(f"sqlite:{path}"), Database(f"sqlite:{path}")
-    database.upgrade()
-    for file in ("ledger.db", "ledger.db-wal", "ledger.db-shm"):
-        (tmp_path / file).unlink(missing_ok=True)
-    for look in (database.transaction, database.connection):
-        with pytest.raises(LedgerSetupError, match=rf"{path}: was removed or replaced while it was in use"), look():
-            pass
-    assert not path.exists()
-    other.upgrade()  # of a run that starts then
-    with pytest.raises(LedgerSetupError, match="start again"):
-        names(database)
+    waiting = threading.Thread(target=write, args=(other, wait))
+    with busy.transaction(wait=None):
+        waiting.start()
+        wait_until(lambda: is_locked(tmp_path / "ledger.db.run" / "write.next"))
+    write(busy, None)
+    waiting.join()
+    assert written == [other, busy]
+    busy.close()
     other.close()
-    database.close()
 
 
 def test_a_file_that_is_no_ledger_is_named_and_left_as_it_is(tmp_path: Path) -> None:
