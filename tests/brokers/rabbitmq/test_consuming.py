@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +24,15 @@ from tests.brokers.places import RabbitPlace
 from tests.brokers.plans import RETRY_DELAY, WORK, Collector, depth, to, topology
 from tests.brokers.rabbitmq.foreign import retry
 from tests.waiting import wait_until
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The time since a large body has come: it stands still, however busy the machine is, until a test sets it."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(consuming, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(consuming, "WIDEN_AFTER", 0.1)
+    return clock
 
 
 def test_a_wait_that_is_longer_than_the_longest_queue_for_it_is_made_of_several(
@@ -79,10 +89,9 @@ def test_a_message_without_an_id_gets_one_that_lasts(
 
 
 def test_where_bodies_are_large_fewer_are_taken_in_advance_until_they_are_small_again(
-    rabbit: Callable[..., RabbitBroker], monkeypatch: pytest.MonkeyPatch
+    rabbit: Callable[..., RabbitBroker], clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consuming, "HELD_BYTES", 4 * 2**20)
-    monkeypatch.setattr(consuming, "WIDEN_AFTER", 1.0)
     broker, collector = rabbit(), Collector()
     broker.consume(WORK, 100, collector)
     wait_until(lambda: broker.consuming(WORK))
@@ -91,6 +100,7 @@ def test_where_bodies_are_large_fewer_are_taken_in_advance_until_they_are_small_
     collector.wait(5)  # the sixth may come too, before the broker knows that it rests
     wait_until(lambda: not broker._consumers.subscriptions[WORK]._asked)  # it rests, with too much in hand
     assert broker.consuming(WORK), "nobody has to look after a stage that only rests"
+    wait_until(lambda: depth(broker).in_hand == len(collector.deliveries))
     first = list(collector.deliveries)
     broker.publish([to(WORK, large) for _ in range(20)])
     for delivery in first:
@@ -100,10 +110,12 @@ def test_where_bodies_are_large_fewer_are_taken_in_advance_until_they_are_small_
     for came in range(len(first), 26):
         broker.settle(collector.wait(came + 1)[came], [])
     wait_until(lambda: depth(broker) == Depth(consumers=1))
+    clock.now += consuming.WIDEN_AFTER
     broker.publish([to(WORK) for _ in range(50)])
     collector.wait(76)
 
 
+@pytest.mark.usefixtures("clock")
 def test_of_a_backlog_of_large_bodies_no_more_come_than_have_room(
     rabbit: Callable[..., RabbitBroker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
