@@ -273,6 +273,23 @@ def test_who_waits_to_write_comes_before_who_has_just_written(tmp_path: Path, wa
     other.close()
 
 
+def test_a_file_that_was_removed_or_replaced_is_used_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    database, other = Database(f"sqlite:{path}"), Database(f"sqlite:{path}")
+    database.upgrade()
+    for file in ("ledger.db", "ledger.db-wal", "ledger.db-shm"):
+        (tmp_path / file).unlink(missing_ok=True)
+    for look in (database.transaction, database.connection):
+        with pytest.raises(LedgerSetupError, match=rf"{path}: was removed or replaced while it was in use"), look():
+            pass
+    assert not path.exists()
+    other.upgrade()  # of a run that starts then
+    with pytest.raises(LedgerSetupError, match="start again"):
+        names(database)
+    other.close()
+    database.close()
+
+
 def test_a_file_that_is_no_ledger_is_named_and_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     path.write_text("a letter to a friend, which is much longer than the head of a database would be")
