@@ -16,7 +16,7 @@
     once.py      which deliveries were handled before, or may have been
     terms.py     what a message is found by, as keyed hashes
     requests.py  idempotency keys
-    late.py      late answers that have come
+    late.py      outcomes that may come in several ways: who tells each, and whether a late answer has come
     sealed.py    which results are sealed with a key
     apikeys.py   API keys, and who is known by them
     rates.py     how many requests of a caller were let through lately

@@ -79,6 +79,7 @@ class HopStatements:
             "begin": Upsert(database, HOP, _BEGUN, _BEGUN_CONSTANTS, _begin),
             "settle": Upsert(database, HOP, _SETTLED, {"publisher": "''"}, _settle),
             "record": Upsert(database, FACT, [column.name for column in FACT.c], {}, _record),
+            "keep": Upsert(database, FACT, [column.name for column in FACT.c], {}, _keep),
             "find": Prepared(database.add_missing(TERM), database),
             **{name: Prepared(statement, database) for name, statement in _seldom().items()},
         }
@@ -130,6 +131,10 @@ def _record(insert: Any) -> Any:
     )
 
 
+def _keep(insert: Any) -> Any:
+    return insert.on_conflict_do_nothing()
+
+
 def _seldom() -> dict[str, Any]:
     """The statements that concern few messages."""
     the_hop_is = [HOP.c[name] == bindparam(f"the_{name}") for name in _KEY]
@@ -168,7 +173,7 @@ class Records:
 
     __slots__ = ("rows",)
 
-    ORDER = ("withdraw", "publish", "begin", "settle", "release", "finish", "answer", "record", "find")
+    ORDER = ("withdraw", "publish", "begin", "settle", "release", "finish", "answer", "record", "keep", "find")
     """The order in which a hop lives."""
 
     def __init__(self) -> None:
@@ -208,9 +213,9 @@ class Records:
         """A late answer to the message `id` has come: its copy that waits for one is done."""
         self._add("answer", {"of": root_id(id), "late": id + LATE, "now": at})
 
-    def recorded(self, copy: str, name: str, value: str, at: float) -> None:
+    def recorded(self, copy: str, name: str, value: str, at: float, *, unless_known: bool = False) -> None:
         """`value` is JSON."""
-        self._add("record", (root_id(copy), name, copy, kept_of_fact(value), at))
+        self._add("keep" if unless_known else "record", (root_id(copy), name, copy, kept_of_fact(value), at))
 
     def found_by(self, id: str, terms: Iterable[bytes], at: float) -> None:
         """`terms` are hashes: see `terms`."""

@@ -20,6 +20,7 @@ from runner.ledger.database import Database
 from runner.ledger.holders import holders_of
 from runner.ledger.hops import HopKey, HopStatements, Records
 from runner.ledger.journey import Journey, find_recorded, read_ended, read_journey
+from runner.ledger.late import Outcome, Telling, Verdicts
 from runner.ledger.once import Judged, JudgeJob, Rule
 from runner.ledger.pauses import Pauses
 from runner.ledger.purge import AT_ONCE, EVERY, Step, purge_step
@@ -198,9 +199,29 @@ class Ledger:
         closed = Close(caller, key, message, answer, then, records or Records(), self._requests)
         self._writer.submit(closed, hurry=False)
 
-    def late_answers_came(self, messages: Sequence[str]) -> None:
-        """Late answers to these messages (at least one) have come: nobody has to look them up any more."""
-        self._writer.submit(late.Came(messages, time.time()))
+    def tell(
+        self,
+        teller: str,
+        outcomes: Sequence[Outcome],
+        records: Callable[[Verdicts], Records],
+        then: Callable[[Verdicts | None, LedgerError | None], None],
+        *,
+        is_late: bool = False,
+        is_provisional: bool = False,
+    ) -> None:
+        """Record a result that tells `outcomes`, and learn which of them others have told: see `late.Telling`."""
+        self._writer.submit(
+            Telling(
+                teller,
+                outcomes,
+                is_late=is_late,
+                is_provisional=is_provisional,
+                at=time.time(),
+                statements=self._requests,
+                records=records,
+                then=then,
+            )
+        )
 
     def spend(self, route: str, caller: str, limit: RateLimit, told: Told) -> None:
         """Whether one more request of `caller` is within `limit`, counted over all processes."""

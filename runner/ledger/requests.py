@@ -99,7 +99,7 @@ class Claim:
         granted: set[tuple[str, str]] = set()
         changed = [row for job in jobs if (row := job.decide(found, granted)) is not None]
         if changed:
-            statements.take_over.execute(connection, _sorted(changed))
+            statements.take_over.execute(connection, in_order(changed))
         records = Records()
         for job in jobs:
             if isinstance(job.claimed, Granted):
@@ -209,8 +209,8 @@ def count_expiring(connection: Connection, route: str, after: float, until: floa
     return int(connection.execute(select(func.count()).select_from(REQUEST).where(whose, expiring)).scalar_one())
 
 
-def _sorted(rows: list[Row]) -> list[Row]:
-    """As parameters, in the order in which all lock them."""
+def in_order(rows: list[Row]) -> list[Row]:
+    """As parameters of `take_over`, in the order in which all lock them."""
     rows.sort(key=itemgetter("caller", "key"))
     return [{f"the_{name}": value for name, value in row.items()} for row in rows]
 

@@ -15,6 +15,7 @@
     trial.py     one stage on one message, without a broker
     memory.py    what a worker has for its pipeline's ledger
     journal.py   writes what became of a delivery into the ledger, before it is settled
+    telling.py   what a result tells, and which outcome that is
     once.py      a stage that runs once: what its handler may see
     reconcile.py asks what became of an attempt that is in doubt
     unsettled.py the words for what is in doubt

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 
@@ -19,24 +19,34 @@ from runner.brokers.base import Carrier, Consumer
 from runner.errors import KeysError, LedgerError
 from runner.ledger.hops import HopKey, Records, Settled
 from runner.ledger.journey import json_of
+from runner.ledger.late import Verdicts
 from runner.ledger.lineage import converging, hop_of, via_after, via_of
 from runner.ledger.once import sealed_result, stored
 from runner.ledger.terms import LONGEST, MOST, Hasher, values_at
-from runner.message import LATE, LOOKS, VIA, Delivery, Outgoing, is_usable
+from runner.message import LATE, LOOKS, VIA, Delivery, Outgoing
 from runner.pipeline import Pipeline, Stage
 from runner.privacy.masking import mask, mask_and_cut
-from runner.privacy.sealed import as_shown
 from runner.privacy.sealing import Sealer
 from runner.topology import plan
 from runner.wording import encodable, facts
-from runner.worker.memory import Memory
+from runner.worker.memory import Memory, Note
 from runner.worker.once import Gate, Refusing
+from runner.worker.telling import facts_in, outcomes, tellers
 
 log = logging.getLogger("runner.ledger")
 
-_MISSING = object()
 LONGEST_NAME = 50
 """Characters of a name in a receipt."""
+
+
+class Settling(NamedTuple):
+    """A delivery that is to be settled, and what became of it."""
+
+    delivery: Delivery
+    hop: HopKey
+    note: Note
+    stage: Stage
+    at: float
 
 
 class RememberingCarrier:
@@ -59,6 +69,7 @@ class RememberingCarrier:
         self._ledger, self._notes = memory
         self._topology = plan(pipeline)
         self._stages = {stage.name: stage for stage in pipeline.stages.values()}
+        self._tellers = tellers(pipeline)
         self._looking_up = looking_up
         self._once = {stage.consume: stage for stage in pipeline.stages.values() if stage.once}
         self._consumed = {stage.consume for stage in pipeline.stages.values()}
@@ -69,31 +80,78 @@ class RememberingCarrier:
         if note is None:  # it is settled again, as it was recorded
             self._broker.settle(delivery, messages)
             return
-        hop, now, stage = hop_of(delivery), time.time(), self._stages[note.stage]
-        records, told = Records(), ""
-        earlier: list[str] = []
+        settling = Settling(delivery, hop_of(delivery), note, self._stages[note.stage], time.time())
+        if note.state != "handled":
+            self._record(settling, messages)
+            return
+        if delivery.headers and LOOKS in delivery.headers:
+            _looked_up(messages)
+        if self._converging:
+            self._mark(settling.hop, messages)
+        if messages and note.stage in self._tellers:
+            self._record_told(settling, messages)
+        else:
+            self._record(settling, messages)
+
+    def _record(self, settling: Settling, messages: Sequence[Outgoing]) -> None:
+        facts = {m.id.removesuffix(LATE): m.payload for m in messages if not m.delay} if settling.stage.record else {}
+        records = self._records(settling, messages, messages, facts)
+        self._ledger.record(records, partial(self._settle, settling.delivery, messages))
+
+    def _record_told(self, settling: Settling, messages: Sequence[Outgoing]) -> None:
+        """The same of what others may tell, too."""
+        stage, copy = settling.stage, settling.hop.copy
+        told = outcomes(stage, copy.removesuffix(LATE), messages)
+
+        def records(verdicts: Verdicts) -> Records:
+            judged = list(zip(messages, told, verdicts.each, strict=True))
+            facts = {
+                outcome.of if stage.settles and verdict.is_known else message.id.removesuffix(LATE): message.payload
+                for message, outcome, verdict in judged
+                if verdict.tells and verdict.is_new and not message.delay
+            }
+            published = [message for message, _, verdict in judged if verdict.tells]
+            records = self._records(settling, messages, published, facts, unless_known=verdicts.late)
+            for outcome in told if stage.settles else ():
+                if outcome.of:
+                    records.answered(outcome.of, settling.at)
+            return records
+
+        self._ledger.tell(
+            copy,
+            told,
+            records,
+            partial(self._settle_told, settling.delivery, messages),
+            is_late=stage.settles is not None,
+            is_provisional=any(message.delay for message in messages),
+        )
+
+    def _records(
+        self,
+        settling: Settling,
+        messages: Sequence[Outgoing],
+        published: Sequence[Outgoing],
+        facts: Mapping[str, bytes],
+        *,
+        unless_known: bool = False,
+    ) -> Records:
+        """Of a delivery that has led to `messages`, of which some are `published`. `facts` are the bodies by the
+        messages of which they tell; `unless_known`: which may be known better."""
+        delivery, hop, note, stage, now = settling
+        records, told, result = Records(), "", None
         if note.state == "handled":
-            if delivery.headers and LOOKS in delivery.headers:
-                _looked_up(messages)
-            if self._converging:
-                self._mark(hop, messages)
-            self._record_published(records, hop, stage, messages, now)
+            self._record_published(records, hop, stage, published, now)
             if stage.record:
-                results = {m.id.removesuffix(LATE): m.payload for m in messages if not m.delay}
-                self._record_facts(records, hop, stage, results, now)
+                _record_facts(records, hop, stage, facts, now, unless_known=unless_known)
             if stage.find or delivery.receipt is not None:
                 told = self._tell(records, delivery, stage, messages, now)
-            if stage.settles is not None:
-                earlier = _answered_late(records, stage.settles, messages, now)
+            if stage.once:
+                result = self._kept(hop, published)
         next_at = now + note.delay if note.state == "waiting" else None
-        result = self._kept(hop, messages) if stage.once and note.state == "handled" else None
-        settled = Settled(
-            hop, note.state, stage.name, note.attempts, now, next_at, note.error, result, note.seconds, told
+        records.settled(
+            Settled(hop, note.state, stage.name, note.attempts, now, next_at, note.error, result, note.seconds, told)
         )
-        records.settled(settled)
-        if earlier:
-            self._ledger.late_answers_came(earlier)  # what is handed over next is durable no sooner
-        self._ledger.record(records, partial(self._settle, delivery, messages))
+        return records
 
     def release(self, deliveries: Iterable[Delivery]) -> None:
         """What was begun by none of them must not look as if it were."""
@@ -112,6 +170,13 @@ class RememberingCarrier:
             known = facts(queue=delivery.queue, id=delivery.id, reason=error)
             log.error("what became of message %s could not be recorded: %s", delivery.id, error, extra=known)
         self._broker.settle(delivery, messages)
+
+    def _settle_told(
+        self, delivery: Delivery, messages: Sequence[Outgoing], verdicts: Verdicts | None, error: LedgerError | None
+    ) -> None:
+        if verdicts is not None:
+            messages = [message for message, verdict in zip(messages, verdicts.each, strict=True) if verdict.tells]
+        self._settle(delivery, messages, error)
 
     def _kept(self, hop: HopKey, messages: Sequence[Outgoing]) -> bytes:
         """The result of a stage that runs once: sealed as a whole, since it may name a person."""
@@ -142,18 +207,6 @@ class RememberingCarrier:
             for queue in self._topology.queues_of(message.destination):
                 key = HopKey(message.id, queue, via_of(message.headers))
                 records.published(key, stage.name, now, leaves=queue not in self._consumed)
-
-    def _record_facts(
-        self, records: Records, hop: HopKey, stage: Stage, results: Mapping[str, bytes], now: float
-    ) -> None:
-        for name, value in stage.record.items():
-            if not value.startswith("/"):
-                records.recorded(hop.copy.removesuffix(LATE), name, json_of(value), now)
-                continue
-            for copy, payload in results.items():
-                found = pointed_at(payload, value)
-                if found is not _MISSING:
-                    records.recorded(copy, name, json_of(as_shown(found)), now)
 
     def _tell(
         self, records: Records, delivery: Delivery, stage: Stage, messages: Sequence[Outgoing], now: float
@@ -217,13 +270,15 @@ def _shown(receipt: Mapping[str, object]) -> dict[str, str]:
     return {str(name)[:LONGEST_NAME]: encodable(mask_and_cut(str(value), LONGEST)) for name, value in texts}
 
 
-def _answered_late(records: Records, pointer: str, messages: Sequence[Outgoing], now: float) -> list[str]:
-    """Those messages whose ids `pointer` leads to: they are no longer looked up."""
-    found = [_MISSING if message.delay else pointed_at(message.payload, pointer) for message in messages]
-    earlier = [one for one in found if isinstance(one, str) and is_usable(one)]
-    for message_id in earlier:
-        records.answered(message_id, now)
-    return earlier
+def _record_facts(
+    records: Records, hop: HopKey, stage: Stage, facts: Mapping[str, bytes], now: float, *, unless_known: bool
+) -> None:
+    for name, value in stage.record.items():
+        if not value.startswith("/"):
+            records.recorded(hop.copy.removesuffix(LATE), name, json_of(value), now)
+    for copy, payload in facts.items():
+        for name, value in facts_in(stage, payload).items():
+            records.recorded(copy, name, value, now, unless_known=unless_known)
 
 
 def _looked_up(messages: Sequence[Outgoing]) -> None:
@@ -231,17 +286,3 @@ def _looked_up(messages: Sequence[Outgoing]) -> None:
     for message in messages:
         if not message.delay:
             message.headers = {name: value for name, value in message.headers.items() if name != LOOKS}
-
-
-def pointed_at(payload: bytes, pointer: str) -> Any:
-    """What a JSON Pointer (RFC 6901) leads to in a body; `_MISSING` if nothing is there."""
-    value = orjson.loads(payload)
-    for step in pointer.split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(value, dict) and name in value:
-            value = value[name]
-        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
-            value = value[int(name)]
-        else:
-            return _MISSING
-    return value

@@ -13,7 +13,6 @@ from bench.postgres_node import PostgresNode
 from runner import Message, Reject, Retry
 from runner.engine import Engine
 from runner.ledger.journey import Journey
-from runner.worker.journal import pointed_at
 from tests.dead_letters import dead_letters
 from tests.waiting import wait_until
 from tests.worker.handlers import Recorder
@@ -164,20 +163,6 @@ def test_a_card_number_that_is_recorded_by_mistake_is_masked(tmp_path: Path, led
         send(running, "m1")
         found = done(running)
     assert found.facts == {"note": "card ••••1111"}
-
-
-@pytest.mark.parametrize(
-    ("pointer", "found"),
-    [("/a/1", 2), ("/a", [1, 2]), ("/b~1c", "x"), ("/d~0e", None), ("/", "empty"), ("/a/0", 1)],
-)
-def test_a_pointer_leads_into_a_body(pointer: str, found: Any) -> None:
-    assert pointed_at(b'{"a": [1, 2], "b/c": "x", "d~e": null, "": "empty"}', pointer) == found
-
-
-@pytest.mark.parametrize("pointer", ["/x", "/a/2", "/a/-", "/a/b", "/a/0/0", "/a/-1"])
-def test_a_pointer_that_leads_nowhere_is_no_fault(pointer: str) -> None:
-    missing = pointed_at(b"{}", "/nothing")
-    assert pointed_at(b'{"a": [1, 2]}', pointer) is missing
 
 
 def test_while_the_ledger_is_away_stages_pause_and_then_go_on_and_nothing_is_lost(

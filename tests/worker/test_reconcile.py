@@ -282,7 +282,7 @@ def test_a_late_answer_that_came_before_the_pending_result_ends_the_look_ups_as_
         answered.set()
         wait_until(lambda: standing(running, "m1") == "done")
     assert Bank.asked == []
-    assert [name for name, _ in told(seen)] == ["e1", "m1"]
+    assert [name for name, _ in told(seen)] == ["e1"], "who has been told that it is paid isn't told that it is pending"
 
 
 def test_a_pending_result_that_is_published_again_waits_again_and_is_not_handled(
